@@ -1,0 +1,31 @@
+using DataLayer.Workloads;
+using DataLayer.Workloads.Reporting;
+
+// Every class that implements IWorkload is found by reflection: a new benchmark needs no registration.
+List<IWorkload> workloads = [.. typeof(Program).Assembly.GetTypes()
+    .Where(type => type is { IsClass: true, IsAbstract: false } && type.IsAssignableTo(typeof(IWorkload)))
+    .Select(type => (IWorkload)Activator.CreateInstance(type)!)
+    .OrderBy(workload => workload.Name, StringComparer.Ordinal)];
+string results = args.FirstOrDefault(arg => arg.StartsWith("--results=", StringComparison.Ordinal))?["--results=".Length..]
+    ?? Path.Combine("benchmarks", "results");
+HashSet<string> wanted = [.. args.Where(arg => !arg.StartsWith('-'))];
+if (wanted.FirstOrDefault(name => workloads.TrueForAll(workload => workload.Name != name)) is { } unknown)
+{
+    await Console.Error.WriteLineAsync($"There is no benchmark '{unknown}'. There are: {string.Join(", ", workloads.Select(w => w.Name))}.");
+    return 2;
+}
+
+using CancellationTokenSource stop = new();
+Console.CancelKeyPress += (_, e) =>
+{
+    e.Cancel = true;
+    stop.Cancel();
+};
+foreach (IWorkload workload in workloads.Where(workload => wanted.Count == 0 || wanted.Contains(workload.Name)))
+{
+    BenchmarkReport report = new(workload.Name);
+    await workload.RunAsync(report, stop.Token);
+    await report.WriteAsync(results, TimeProvider.System);
+}
+
+return 0;

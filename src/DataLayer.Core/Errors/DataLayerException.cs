@@ -1,0 +1,18 @@
+namespace DataLayer.Core.Errors;
+
+/// <summary>
+/// A fault that a caller sees. The message names the value that was wrong and the remedy; the code decides errno and HTTP status.
+/// </summary>
+public sealed class DataLayerException : Exception
+{
+    /// <summary>Makes a fault with a code and a message that names the value and the remedy.</summary>
+    public DataLayerException(ErrorCode code, string message)
+        : base(message) => Code = code;
+
+    /// <summary>Makes a fault caused by another.</summary>
+    public DataLayerException(ErrorCode code, string message, Exception? innerException)
+        : base(message, innerException) => Code = code;
+
+    /// <summary>What went wrong.</summary>
+    public ErrorCode Code { get; }
+}

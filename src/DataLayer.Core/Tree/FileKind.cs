@@ -1,0 +1,14 @@
+namespace DataLayer.Core.Tree;
+
+/// <summary>What an inode is. The values are stored.</summary>
+public enum FileKind
+{
+    /// <summary>A regular file.</summary>
+    Regular = 1,
+
+    /// <summary>A folder.</summary>
+    Directory = 2,
+
+    /// <summary>A symbolic link.</summary>
+    SymbolicLink = 3,
+}

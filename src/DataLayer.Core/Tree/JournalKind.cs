@@ -1,0 +1,17 @@
+namespace DataLayer.Core.Tree;
+
+/// <summary>What a journal entry still has to do. The values are stored.</summary>
+public enum JournalKind
+{
+    /// <summary>Upload the current content of the inode to the entry's key.</summary>
+    UploadObject = 1,
+
+    /// <summary>Delete the object at the entry's key if it still has the entry's ETag.</summary>
+    DeleteObject = 2,
+
+    /// <summary>Delete the hot copy of a content: inode, generation and placement stand in the entry.</summary>
+    DeleteHotCopy = 3,
+
+    /// <summary>A hot copy is being written under the entry's content; if the write never commits, delete it at the next start.</summary>
+    PendingWrite = 4,
+}

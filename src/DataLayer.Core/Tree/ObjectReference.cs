@@ -1,0 +1,11 @@
+namespace DataLayer.Core.Tree;
+
+/// <summary>The cold copy of one content: an object, or a byte range of a pack object.</summary>
+/// <param name="AttachmentId">The attachment whose store holds the object.</param>
+/// <param name="Key">The object's full key in the bucket, prefix included.</param>
+/// <param name="ETag">The ETag as the store gave it, without quotes.</param>
+/// <param name="VersionId">The object's version where the bucket is versioned, else null.</param>
+/// <param name="SizeBytes">The content's size.</param>
+/// <param name="PackOffsetBytes">Where the content starts in the object: 0 unless the object is a pack.</param>
+public sealed record ObjectReference(
+    long AttachmentId, string Key, string ETag, string? VersionId, long SizeBytes, long PackOffsetBytes = 0);
