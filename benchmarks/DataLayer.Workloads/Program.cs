@@ -2,7 +2,7 @@ using DataLayer.Workloads;
 using DataLayer.Workloads.Reporting;
 
 // Every class that implements IWorkload is found by reflection: a new benchmark needs no registration.
-List<IWorkload> workloads = [.. typeof(Program).Assembly.GetTypes()
+List<IWorkload> workloads = [.. typeof(IWorkload).Assembly.GetTypes()
     .Where(type => type is { IsClass: true, IsAbstract: false } && type.IsAssignableTo(typeof(IWorkload)))
     .Select(type => (IWorkload)Activator.CreateInstance(type)!)
     .OrderBy(workload => workload.Name, StringComparer.Ordinal)];

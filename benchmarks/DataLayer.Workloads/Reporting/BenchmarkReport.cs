@@ -7,7 +7,7 @@ namespace DataLayer.Workloads.Reporting;
 /// <summary>Collects the rows of one benchmark, measures pairs, prints the table and writes the JSON result.</summary>
 internal sealed class BenchmarkReport(string benchmark)
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+    private static readonly JsonSerializerOptions _json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
     private readonly List<BenchmarkRow> _rows = [];
 
     /// <summary>Adds a row with medians that were measured elsewhere; prints it at once.</summary>
@@ -64,7 +64,7 @@ internal sealed class BenchmarkReport(string benchmark)
         string file = Path.Combine(folder, benchmark + ".json");
         string date = time.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
         var document = new { benchmark, date, machine = Machine.Describe(), rows = _rows };
-        await File.WriteAllTextAsync(file, JsonSerializer.Serialize(document, Json) + "\n");
+        await File.WriteAllTextAsync(file, JsonSerializer.Serialize(document, _json) + "\n");
         Console.WriteLine($"wrote {Path.GetRelativePath(Directory.GetCurrentDirectory(), file)}");
     }
 
