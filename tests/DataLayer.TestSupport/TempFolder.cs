@@ -14,11 +14,11 @@ public sealed class TempFolder : IDisposable
     private static readonly Lazy<string> _root = new(MakeRoot);
     private static int _next;
 
-    /// <summary>Makes an empty folder whose name starts with <paramref name="name"/>.</summary>
-    public TempFolder(string name = "t")
+    /// <summary>Makes an empty folder whose name starts with <paramref name="purpose"/>.</summary>
+    public TempFolder(string purpose = "test")
     {
         var number = Interlocked.Increment(ref _next).ToString(CultureInfo.InvariantCulture);
-        Path = System.IO.Path.Combine(_root.Value, $"{name}-{number}");
+        Path = System.IO.Path.Combine(_root.Value, $"{purpose}-{number}");
         Directory.CreateDirectory(Path);
     }
 
@@ -26,7 +26,7 @@ public sealed class TempFolder : IDisposable
     public string Path { get; }
 
     /// <summary>The path of something in the folder; nothing is made.</summary>
-    public string Combine(params string[] names) => System.IO.Path.Combine([Path, .. names]);
+    public string Combine(params ReadOnlySpan<string> names) => System.IO.Path.Combine([Path, .. names]);
 
     /// <summary>Makes a folder in the folder and returns its path.</summary>
     public string MakeFolder(string name) => Directory.CreateDirectory(Combine(name)).FullName;
