@@ -2,13 +2,17 @@ using System.Globalization;
 
 namespace DataLayer.Core.Layout;
 
-/// <summary>Sizes as people write them: <c>4096</c>, <c>64KiB</c>, <c>1.5 GiB</c>, <c>10GB</c>. Binary and decimal units are told apart.</summary>
+/// <summary>
+/// Sizes as people write them: <c>4096</c>, <c>64KiB</c>, <c>1.5 GiB</c>, <c>10GB</c>. Binary and decimal units are
+/// told apart.
+/// </summary>
 public static class ByteSize
 {
     private static readonly (string Suffix, long Factor)[] _units =
     [
         ("KIB", 1L << 10), ("MIB", 1L << 20), ("GIB", 1L << 30), ("TIB", 1L << 40), ("PIB", 1L << 50),
-        ("KB", 1_000L), ("MB", 1_000_000L), ("GB", 1_000_000_000L), ("TB", 1_000_000_000_000L), ("PB", 1_000_000_000_000_000L),
+        ("KB", 1_000L), ("MB", 1_000_000L), ("GB", 1_000_000_000L), ("TB", 1_000_000_000_000L),
+        ("PB", 1_000_000_000_000_000L),
         ("K", 1L << 10), ("M", 1L << 20), ("G", 1L << 30), ("T", 1L << 40), ("P", 1L << 50), ("B", 1L),
     ];
 

@@ -1,7 +1,8 @@
 namespace DataLayer.Core.Memory;
 
 /// <summary>
-/// The right to use one pooled buffer. Whoever holds it owns the bytes and disposes it once; a buffer handed to the kernel, a
+/// The right to use one pooled buffer. Whoever holds it owns the bytes and disposes it once; a buffer handed to the
+/// kernel, a
 /// device or a socket is returned only after that I/O ended, cancelled or not.
 /// </summary>
 public readonly struct BufferLease : IDisposable, IEquatable<BufferLease>
@@ -35,7 +36,9 @@ public readonly struct BufferLease : IDisposable, IEquatable<BufferLease>
     /// <summary>Whether two leases differ.</summary>
     public static bool operator !=(BufferLease left, BufferLease right) => !left.Equals(right);
 
-    /// <summary>Returns the buffer. A second return does nothing in Release builds and throws in Debug builds.</summary>
+    /// <summary>
+    /// Returns the buffer. A second return does nothing in Release builds and throws in Debug builds.
+    /// </summary>
     public void Dispose()
     {
         if (_buffer is not null)

@@ -4,7 +4,8 @@ using System.Runtime.InteropServices;
 namespace DataLayer.Core.Memory;
 
 /// <summary>
-/// One page-aligned piece of native memory that a <see cref="NativeBufferPool"/> owns for its whole life. Users hold it through a
+/// One page-aligned piece of native memory that a <see cref="NativeBufferPool"/> owns for its whole life. Users hold it
+/// through a
 /// <see cref="BufferLease"/>; nobody else keeps a reference.
 /// </summary>
 internal sealed unsafe class NativeBuffer : MemoryManager<byte>
@@ -21,7 +22,9 @@ internal sealed unsafe class NativeBuffer : MemoryManager<byte>
 
     internal int SizeBytes { get; }
 
-    /// <summary>Odd while rented. A lease remembers the value it was given, so a late second return is recognised.</summary>
+    /// <summary>
+    /// Odd while rented. A lease remembers the value it was given, so a late second return is recognised.
+    /// </summary>
     internal int Token => Volatile.Read(ref _token);
 
     /// <inheritdoc/>

@@ -4,12 +4,15 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Core.Memory;
 
 /// <summary>
-/// The process's pool of transfer buffers: page-aligned native memory in powers of two from 4 KiB to 16 MiB, with one hard cap on the
+/// The process's pool of transfer buffers: page-aligned native memory in powers of two from 4 KiB to 16 MiB, with one
+/// hard cap on the
 /// bytes that exist at a time.
 /// </summary>
 /// <remarks>
-/// A rent takes a free buffer of its class, else makes one if the cap allows, else frees idle buffers of other classes, else waits in
-/// turn. Waiters are served first come first served, so a large request is not starved by small ones. Renting and returning allocate
+/// A rent takes a free buffer of its class, else makes one if the cap allows, else frees idle buffers of other classes,
+/// else waits in
+/// turn. Waiters are served first come first served, so a large request is not starved by small ones. Renting and
+/// returning allocate
 /// nothing once the classes are warm. Debug builds fill returned buffers with 0xDB and throw on a second return.
 /// Lock order: <c>_gate</c> is a leaf; it is held for list work only.
 /// </remarks>
@@ -33,7 +36,8 @@ public sealed class NativeBufferPool : IDisposable
 
     /// <summary>Makes a pool.</summary>
     /// <param name="capacityBytes">Cap on the bytes of all buffers, rented or idle; at least 16 MiB.</param>
-    /// <param name="waiterLimit">How many rents may wait at a time, a count; past it a rent fails with Overloaded.</param>
+    /// <param name="waiterLimit">How many rents may wait at a time, a count; past it a rent fails with
+    /// Overloaded.</param>
     public NativeBufferPool(long capacityBytes, int waiterLimit = 4096)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacityBytes, MaxBufferBytes);
@@ -58,7 +62,9 @@ public sealed class NativeBufferPool : IDisposable
     /// <summary>How often a buffer was returned twice, a count: each one is a fault of the caller.</summary>
     public long DoubleReturnCount => Interlocked.Read(ref _doubleReturns);
 
-    /// <summary>Rents a buffer of at least <paramref name="lengthBytes"/> bytes, or reports that none is free now.</summary>
+    /// <summary>
+    /// Rents a buffer of at least <paramref name="lengthBytes"/> bytes, or reports that none is free now.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The length is not in 1 … 16 MiB.</exception>
     public bool TryRent(int lengthBytes, out BufferLease lease)
     {
@@ -72,9 +78,12 @@ public sealed class NativeBufferPool : IDisposable
         }
     }
 
-    /// <summary>Rents a buffer of at least <paramref name="lengthBytes"/> bytes; waits its turn while the cap is reached.</summary>
+    /// <summary>
+    /// Rents a buffer of at least <paramref name="lengthBytes"/> bytes; waits its turn while the cap is reached.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The length is not in 1 … 16 MiB.</exception>
-    /// <exception cref="DataLayerException"><see cref="ErrorCode.Overloaded"/>: too many rents wait already.</exception>
+    /// <exception cref="DataLayerException"><see cref="ErrorCode.Overloaded"/>: too many rents wait
+    /// already.</exception>
     public ValueTask<BufferLease> RentAsync(int lengthBytes, CancellationToken cancellationToken)
     {
         return TryRent(lengthBytes, out BufferLease lease)
@@ -154,7 +163,8 @@ public sealed class NativeBufferPool : IDisposable
             if (_waiters.Count >= _waiterLimit)
             {
                 throw new DataLayerException(ErrorCode.Overloaded,
-                    $"{_waiters.Count} transfers wait for buffers already. Lower the load or raise the transfer memory ({CapacityBytes} bytes).");
+                    $"{_waiters.Count} transfers wait for buffers already. "
+                    + $"Lower the load or raise the transfer memory ({CapacityBytes} bytes).");
             }
 
             _waiters.Enqueue(waiter);
@@ -233,7 +243,8 @@ public sealed class NativeBufferPool : IDisposable
         }
     }
 
-    private sealed class Waiter(int lengthBytes) : TaskCompletionSource<BufferLease>(TaskCreationOptions.RunContinuationsAsynchronously)
+    private sealed class Waiter(int lengthBytes)
+        : TaskCompletionSource<BufferLease>(TaskCreationOptions.RunContinuationsAsynchronously)
     {
         public int LengthBytes { get; } = lengthBytes;
     }
