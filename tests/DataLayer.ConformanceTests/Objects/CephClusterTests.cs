@@ -3,7 +3,6 @@ using Amazon.S3;
 using Amazon.S3.Model;
 using DataLayer.TestSupport.Ceph;
 using DataLayer.TestSupport.Relay;
-using Xunit;
 
 namespace DataLayer.ConformanceTests.Objects;
 

@@ -1,7 +1,6 @@
 using DataLayer.TestSupport;
 using DataLayer.TestSupport.Mounts;
 using DataLayer.TestSupport.Processes;
-using Xunit;
 
 namespace DataLayer.EndToEndTests.Fixtures;
 

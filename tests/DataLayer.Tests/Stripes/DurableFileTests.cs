@@ -1,7 +1,6 @@
 using DataLayer.Core.Errors;
 using DataLayer.Storage.Interop;
 using Microsoft.Win32.SafeHandles;
-using Xunit;
 
 namespace DataLayer.Tests.Stripes;
 
