@@ -2,7 +2,6 @@ using Amazon.Runtime;
 using Amazon.S3;
 using Amazon.S3.Model;
 using DataLayer.TestSupport.Origins;
-using Xunit;
 
 namespace DataLayer.EndToEndTests.Fixtures;
 

@@ -2,7 +2,6 @@ using DataLayer.TestSupport;
 using DataLayer.TestSupport.Interop;
 using DataLayer.TestSupport.Mounts;
 using DataLayer.TestSupport.Processes;
-using Xunit;
 
 namespace DataLayer.EndToEndTests.Fixtures;
 
