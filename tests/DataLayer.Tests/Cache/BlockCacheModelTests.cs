@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using DataLayer.Core.Identity;
 using DataLayer.Storage.Cache;
-using Xunit;
 using static DataLayer.Tests.Cache.CacheFixture;
 
 namespace DataLayer.Tests.Cache;

@@ -2,7 +2,6 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Storage.Cache;
-using Xunit;
 using static DataLayer.Tests.Cache.CacheFixture;
 
 namespace DataLayer.Tests.Cache;
