@@ -39,7 +39,9 @@ internal static unsafe partial class BeneathFile
     internal static SafeFileHandle? TryOpenFile(SafeFileHandle root, string relative) =>
         TryOpen(root, relative, Libc.OpenReadOnly | OpenNonBlocking);
 
-    /// <summary>The path of an open folder for calls that take paths: names below it resolve from the descriptor.</summary>
+    /// <summary>
+    /// The path of an open folder for calls that take paths: names below it resolve from the descriptor.
+    /// </summary>
     internal static string PathOf(SafeFileHandle folder, string name) =>
         $"/proc/self/fd/{(int)folder.DangerousGetHandle()}/{name}";
 
@@ -90,7 +92,8 @@ internal static unsafe partial class BeneathFile
 
         errno = 0;
         return new FileStatus(
-            result.Inode, (long)result.Size, result.ModifiedSeconds, result.ModifiedNanoseconds, (result.Mode & 0xF000) == 0x8000);
+            result.Inode, (long)result.Size, result.ModifiedSeconds, result.ModifiedNanoseconds,
+                (result.Mode & 0xF000) == 0x8000);
     }
 
     private static SafeFileHandle? TryOpen(SafeFileHandle root, string relative, int flags)

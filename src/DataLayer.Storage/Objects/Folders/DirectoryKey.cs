@@ -4,9 +4,9 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Storage.Objects.Folders;
 
 /// <summary>
-/// Which keys a folder can hold: a key is the file's path below it, so each part between slashes must be a possible file name.
-/// The rest (empty parts, '.', '..', a trailing '/', NUL, parts over 255 bytes, our own temp folder) is refused, not encoded:
-/// whoever looks into the folder sees exactly the keys.
+/// Which keys a folder can hold: a key is the file's path below it, so each part between slashes must be a possible
+/// file name. The rest (empty parts, '.', '..', a trailing '/', NUL, parts over 255 bytes, our own temp folder) is
+/// refused, not encoded: whoever looks into the folder sees exactly the keys.
 /// </summary>
 internal static class DirectoryKey
 {
