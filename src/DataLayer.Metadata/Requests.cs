@@ -95,6 +95,9 @@ public sealed record ContentUpdate
     /// <summary>When the object was last seen to be current, nanoseconds since 1970 UTC.</summary>
     public long? CheckedTimeNanoseconds { get; init; }
 
+    /// <summary>The new cold copy of this content.</summary>
+    public ObjectReference? Object { get; init; }
+
     /// <summary>The bytes change: counts up the version, sets the times and state Hot, journals an upload under a read-write attachment.</summary>
     public bool ContentChanges { get; init; }
 }
@@ -124,6 +127,13 @@ public enum XattrCondition
     /// <summary>Only if it is there (XATTR_REPLACE).</summary>
     Replace = 2,
 }
+
+/// <summary>What a publication did: the file as it is now, and the file it took the name from, if that was another one.</summary>
+/// <param name="Published">The published file.</param>
+/// <param name="Replaced">
+/// A file that another writer put at the name meanwhile (an orphan when its LinkCount is 0: to be released), or null.
+/// </param>
+public readonly record struct PublishResult(InodeAttributes Published, InodeAttributes? Replaced);
 
 /// <summary>A fault found in the tree.</summary>
 /// <param name="Kind">A stable word for the kind of fault.</param>
