@@ -26,10 +26,12 @@ public sealed partial class TreeStore
     }
 
     /// <summary>
-    /// Walks an absolute path ('/'-separated, "." and ".." understood), following symbolic links, 40 at most; the last one only with
+    /// Walks an absolute path ('/'-separated, "." and ".." understood), following symbolic links, 40 at most; the
+    /// last one only with
     /// <paramref name="followLast"/> or where the path ends in '/'.
     /// </summary>
-    /// <exception cref="DataLayerException">NotFound, NotADirectory, TooManyLinks, NameTooLong, InvalidArgument.</exception>
+    /// <exception cref="DataLayerException">NotFound, NotADirectory, TooManyLinks, NameTooLong,
+    /// InvalidArgument.</exception>
     public ValueTask<InodeAttributes> ResolveAsync(string path, bool followLast, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(path);
@@ -50,15 +52,16 @@ public sealed partial class TreeStore
         _reads.RunAsync(t => TreeReads.GetPath(t, inode), cancellationToken);
 
     /// <summary>
-    /// The key of the object that holds or will hold a file's content: the attachment's key prefix and the path below its folder. Null for an
-    /// orphan, and where nothing is attached. A file with several names has one object, at the key of one of them.
+    /// The key of the object that holds or will hold a file's content: the attachment's key prefix and the path below
+    /// its folder. Null for an orphan, and where nothing is attached. A file with several names has one object, at
+    /// the key of one of them.
     /// </summary>
     public ValueTask<string?> GetObjectKeyAsync(InodeId inode, CancellationToken cancellationToken) =>
         _reads.RunAsync(t => t.Inodes.Find(inode) is { } row ? ObjectKeys.OfFile(t, row) : null, cancellationToken);
 
     /// <summary>
-    /// Files below a folder, depth first, in pages; cursor null at first, null when done. Files that stay while others come and go are
-    /// given exactly once for each of their names.
+    /// Files below a folder, depth first, in pages; cursor null at first, null when done. Files that stay while
+    /// others come and go are given exactly once for each of their names.
     /// </summary>
     /// <exception cref="DataLayerException">NotFound, NotADirectory.</exception>
     public ValueTask<(IReadOnlyList<FileContent> Files, string? Cursor)> WalkFilesAsync(
@@ -68,7 +71,10 @@ public sealed partial class TreeStore
         return _reads.RunAsync(t => TreeReads.WalkFiles(t, folder, cursor, limit), cancellationToken);
     }
 
-    /// <summary>Files, folders and bytes below a folder (du). Symbolic links count as files; a file with several names counts once.</summary>
+    /// <summary>
+    /// Files, folders and bytes below a folder (du). Symbolic links count as files; a file with several names counts
+    /// once.
+    /// </summary>
     /// <exception cref="DataLayerException">NotFound, NotADirectory.</exception>
     public ValueTask<TreeUsage> GetUsageAsync(InodeId folder, CancellationToken cancellationToken) =>
         _reads.RunAsync(t => SubtreeQuery.GetUsage(t, folder), cancellationToken);
@@ -78,7 +84,8 @@ public sealed partial class TreeStore
         _reads.RunAsync<IReadOnlyList<InodeId>>(static t => t.Inodes.ListOrphans(), cancellationToken);
 
     /// <summary>All contents that have a hot copy, for comparison with the targets, in pages by inode.</summary>
-    public ValueTask<IReadOnlyList<FileContent>> ListPlacedAsync(InodeId after, int limit, CancellationToken cancellationToken)
+    public ValueTask<IReadOnlyList<FileContent>> ListPlacedAsync(
+        InodeId after, int limit, CancellationToken cancellationToken)
     {
         CheckLimit(limit);
         return _reads.RunAsync<IReadOnlyList<FileContent>>(
@@ -109,8 +116,12 @@ public sealed partial class TreeStore
             t => t.Journal.ListPage(kind, afterId, limit).ConvertAll(static row => row.Entry), cancellationToken);
     }
 
-    /// <summary>An inode's journal entries, oldest first: whether an upload is pending, which hot copies are still to be deleted.</summary>
-    public ValueTask<IReadOnlyList<JournalEntry>> ListJournalOfAsync(InodeId inode, CancellationToken cancellationToken) =>
+    /// <summary>
+    /// An inode's journal entries, oldest first: whether an upload is pending, which hot copies are still to be
+    /// deleted.
+    /// </summary>
+    public ValueTask<IReadOnlyList<JournalEntry>> ListJournalOfAsync(
+        InodeId inode, CancellationToken cancellationToken) =>
         _reads.RunAsync<IReadOnlyList<JournalEntry>>(
             t => t.Journal.ListOfInode(inode).ConvertAll(static row => row.Entry), cancellationToken);
 

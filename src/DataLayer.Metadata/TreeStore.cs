@@ -9,19 +9,23 @@ using Microsoft.Extensions.Logging;
 namespace DataLayer.Metadata;
 
 /// <summary>
-/// The tree: inodes, names, contents and their places, extended attributes, attachments, and the journal of work owed to the tiers.
+/// The tree: inodes, names, contents and their places, extended attributes, attachments, and the journal of work owed
+/// to the tiers.
 /// </summary>
 /// <remarks>
-/// Every change is one transaction and durable when its task completes; concurrent changes share commits. A read sees what was
-/// committed when it began, and is done at once unless all read connections are busy. All members are safe for concurrent use.
+/// Every change is one transaction and durable when its task completes; concurrent changes share commits. A read sees
+/// what was committed when it began, and is done at once unless all read connections are busy. All members are safe
+/// for concurrent use.
 /// <para>
-/// Errors are <see cref="Core.Errors.DataLayerException"/>. Every change may fail with NoSpace (the database's disk is full; nothing was lost), TargetFailed (I/O
-/// error; after one in a commit no change is taken until the store is opened anew), Corrupt (damaged rows or pages, found by checksum), ShuttingDown
-/// and Overloaded (locked by another process). Cancellation counts until the writer takes a change; then its outcome is awaited.
+/// Errors are <see cref="Core.Errors.DataLayerException"/>. Every change may fail with NoSpace (the database's disk
+/// is full; nothing was lost), TargetFailed (I/O error; after one in a commit no change is taken until the store is
+/// opened anew), Corrupt (damaged rows or pages, found by checksum), ShuttingDown and Overloaded (locked by another
+/// process). Cancellation counts until the writer takes a change; then its outcome is awaited.
 /// </para>
 /// <para>
-/// Permissions are not checked here: the kernel does it for mounts, the API for its callers. Below a read-only attachment every change by a user fails with
-/// ReadOnly; imports, residency and tier states change there as everywhere.
+/// Permissions are not checked here: the kernel does it for mounts, the API for its callers. Below a read-only
+/// attachment every change by a user fails with ReadOnly; imports, residency and tier states change there as
+/// everywhere.
 /// </para>
 /// Life: OpenAsync → use → <see cref="DisposeAsync"/>, which finishes what is queued and checkpoints.
 /// </remarks>
@@ -50,14 +54,18 @@ public sealed partial class TreeStore : IAsyncDisposable
     }
 
     /// <summary>
-    /// Called after a commit that added journal entries, with a bit mask by kind (bit <c>1 &lt;&lt; (int)JournalKind</c>), or null. Runs on
-    /// the writer's thread: it sets a signal and returns.
+    /// Called after a commit that added journal entries, with a bit mask by kind (bit <c>1 &lt;&lt;
+    /// (int)JournalKind</c>), or null. Runs on the writer's thread: it sets a signal and returns.
     /// </summary>
     public Action<int>? JournalAdded { get; set; }
 
-    /// <summary>Opens the tree, and makes it where there is none. Migrates an older schema, checks the pages after an unclean stop.</summary>
+    /// <summary>
+    /// Opens the tree, and makes it where there is none. Migrates an older schema, checks the pages after an unclean
+    /// stop.
+    /// </summary>
     /// <exception cref="Core.Errors.DataLayerException">
-    /// InvalidArgument: options. Overloaded: another service has it open. NotSupported: written by a newer program. Corrupt: damaged. TargetFailed: I/O.
+    /// InvalidArgument: options. Overloaded: another service has it open. NotSupported: written by a newer program.
+    /// Corrupt: damaged. TargetFailed: I/O.
     /// </exception>
     public static ValueTask<TreeStore> OpenAsync(
         TreeStoreOptions options, TimeProvider time, ILogger<TreeStore> log, CancellationToken cancellationToken) =>
@@ -74,7 +82,8 @@ public sealed partial class TreeStore : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(time);
         ArgumentNullException.ThrowIfNull(log);
         options.Validate();
-        TreeStore store = await Task.Run(() => Open(options, schema, time, log), cancellationToken).ConfigureAwait(false);
+        TreeStore store = await Task.Run(() => Open(options, schema, time, log), cancellationToken)
+            .ConfigureAwait(false);
         try
         {
             await store.FinishRemovalsAsync(cancellationToken).ConfigureAwait(false);
@@ -159,7 +168,8 @@ public sealed partial class TreeStore : IAsyncDisposable
             if (w.Tables.Inodes.FindAttributes(InodeId.Root) is null)
             {
                 NewInode attributes = new(0x1ED);
-                w.Tables.Inodes.Add(NameChanges.NewRow(w, InodeId.Root, FileKind.Directory, attributes, 0, target: null));
+                w.Tables.Inodes.Add(NameChanges.NewRow(w, InodeId.Root, FileKind.Directory, attributes, 0,
+                    target: null));
             }
         });
         writer.Commit();
@@ -167,7 +177,8 @@ public sealed partial class TreeStore : IAsyncDisposable
 
     private async ValueTask FinishRemovalsAsync(CancellationToken cancellationToken)
     {
-        List<Attachment> begun = await _reads.RunAsync(static t => t.Attachments.List(removing: true), cancellationToken)
+        List<Attachment> begun = await _reads.RunAsync(static t => t.Attachments.List(removing: true),
+            cancellationToken)
             .ConfigureAwait(false);
         foreach (Attachment attachment in begun)
         {
@@ -177,7 +188,8 @@ public sealed partial class TreeStore : IAsyncDisposable
 
     private async ValueTask ContinueRemovalAsync(long attachmentId, CancellationToken cancellationToken)
     {
-        while (!await ChangeAsync(w => AttachmentChanges.ContinueRemoval(w, attachmentId), cancellationToken).ConfigureAwait(false))
+        while (!await ChangeAsync(w => AttachmentChanges.ContinueRemoval(w, attachmentId), cancellationToken)
+            .ConfigureAwait(false))
         {
             cancellationToken.ThrowIfCancellationRequested();
         }

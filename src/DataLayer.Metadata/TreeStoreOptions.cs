@@ -8,10 +8,15 @@ public sealed class TreeStoreOptions
     /// <summary>The SQLite database file; made if absent. No default: the service's state directory decides.</summary>
     public required string DatabasePath { get; init; }
 
-    /// <summary>How many changes one commit may gather, a count, 1 to 10,000. Default 256: one fsync then costs each under 10 µs.</summary>
+    /// <summary>
+    /// How many changes one commit may gather, a count, 1 to 10,000. Default 256: one fsync then costs each under 10
+    /// µs.
+    /// </summary>
     public int GroupCommitLimit { get; init; } = 256;
 
-    /// <summary>How many changes may wait for the writer, a count, 1 to 100,000. Callers past it wait. Default 4,096.</summary>
+    /// <summary>
+    /// How many changes may wait for the writer, a count, 1 to 100,000. Callers past it wait. Default 4,096.
+    /// </summary>
     public int QueueLimit { get; init; } = 4096;
 
     /// <summary>How many connections serve reads, a count, 1 to 64. Default 4.</summary>
@@ -27,18 +32,22 @@ public sealed class TreeStoreOptions
     public long MapBytes { get; init; } = 256L << 20;
 
     /// <summary>
-    /// How many files a folder under a read-write attachment may hold to be renamed in one transaction, a count, 1 to 10,000,000.
-    /// Past it the rename fails with CrossAttachment and clients copy. Default 50,000: about two seconds of the writer.
+    /// How many files a folder under a read-write attachment may hold to be renamed in one transaction, a count, 1 to
+    /// 10,000,000. Past it the rename fails with CrossAttachment and clients copy. Default 50,000: about two seconds
+    /// of the writer.
     /// </summary>
     public int FolderRenameLimit { get; init; } = 50_000;
 
     /// <summary>
-    /// How long a file that was created empty, or written in place, waits before its upload is due: 0 to 1 hour. Default 5 s, so
-    /// that create, write, close gives one upload. A published content is due at once.
+    /// How long a file that was created empty, or written in place, waits before its upload is due: 0 to 1 hour.
+    /// Default 5 s, so that create, write, close gives one upload. A published content is due at once.
     /// </summary>
     public TimeSpan UploadDelay { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Whether to check the database's pages when the service before did not stop cleanly. Default true; about 1 s per GB.</summary>
+    /// <summary>
+    /// Whether to check the database's pages when the service before did not stop cleanly. Default true; about 1 s
+    /// per GB.
+    /// </summary>
     public bool CheckAfterUncleanStop { get; init; } = true;
 
     /// <summary>Checks every value.</summary>
@@ -66,7 +75,8 @@ public sealed class TreeStoreOptions
 
         if (errors.Count > 0)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, "Metadata options: " + string.Join("; ", errors) + ".");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, "Metadata options: " + string.Join("; ", errors) + ".");
         }
     }
 

@@ -19,11 +19,15 @@ public sealed record Attachment
 
     /// <summary>
     /// What the key of every object below starts with, its '/' included; a file's key is this and the path below the folder.
-    /// Null lets the tree derive it from an <c>s3://</c> source (a '/' is added where one is missing); stored attachments have it.
+    /// Null lets the tree derive it from an <c>s3://</c> source (a '/' is added where one is missing); stored attachments
+    /// have it.
     /// </summary>
     public string? KeyPrefix { get; init; }
 
-    /// <summary>The name of the configured object store that serves the source (endpoint and credentials stand in the configuration).</summary>
+    /// <summary>
+    /// The name of the configured object store that serves the source (endpoint and credentials stand in the
+    /// configuration).
+    /// </summary>
     public required string StoreName { get; init; }
 
     /// <summary>Whether the tree may change the bucket.</summary>
@@ -38,7 +42,9 @@ public sealed record Attachment
     /// <summary>When written content is uploaded.</summary>
     public FlushMode Flush { get; init; } = FlushMode.WriteBack;
 
-    /// <summary>Where an interrupted listing goes on, in the lister's own text; null when the listing is complete.</summary>
+    /// <summary>
+    /// Where an interrupted listing goes on, in the lister's own text; null when the listing is complete.
+    /// </summary>
     public string? ListingCursor { get; init; }
 
     /// <summary>How many objects the listing brought, a count.</summary>

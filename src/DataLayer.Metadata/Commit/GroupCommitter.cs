@@ -6,15 +6,16 @@ using Microsoft.Extensions.Logging;
 namespace DataLayer.Metadata.Commit;
 
 /// <summary>
-/// The one writer. Changes queue up; the writer thread takes what is there, up to a limit, into one transaction, each change in a
-/// savepoint, commits, and only then answers. While one commit waits for the disk the next batch gathers, so the fsync is shared by as
-/// many as are waiting and a lone caller waits for one commit only.
+/// The one writer. Changes queue up; the writer thread takes what is there, up to a limit, into one transaction, each
+/// change in a savepoint, commits, and only then answers. While one commit waits for the disk the next batch gathers,
+/// so the fsync is shared by as many as are waiting and a lone caller waits for one commit only.
 /// </summary>
 /// <remarks>
-/// A change that fails by its own fault (any error but the database's) undoes itself and answers its caller alone. When the
-/// database fails (disk full, locked), the whole transaction is undone and its changes run again one by one, so each gets its own outcome. After
-/// an I/O error in a commit nothing is known about the disk: the writer is fenced, every later change fails until the store is opened anew.
-/// Lock order: <c>_gate</c> only; nothing is called under it.
+/// A change that fails by its own fault (any error but the database's) undoes itself and answers its caller alone.
+/// When the database fails (disk full, locked), the whole transaction is undone and its changes run again one by one,
+/// so each gets its own outcome. After an I/O error in a commit nothing is known about the disk: the writer is
+/// fenced, every later change fails until the store is opened anew. Lock order: <c>_gate</c> only; nothing is called
+/// under it.
 /// </remarks>
 internal sealed partial class GroupCommitter : IAsyncDisposable
 {
@@ -58,7 +59,9 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
         }
     }
 
-    /// <summary>Runs a change and completes when it is durable. Cancellation counts until the writer takes the change.</summary>
+    /// <summary>
+    /// Runs a change and completes when it is durable. Cancellation counts until the writer takes the change.
+    /// </summary>
     public async ValueTask<T> RunAsync<T>(Func<TreeWriter, T> change, CancellationToken cancellationToken)
     {
         await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -69,7 +72,8 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
             {
                 if (_closing)
                 {
-                    throw new DataLayerException(ErrorCode.ShuttingDown, "The metadata store is closing; the change was not made.");
+                    throw new DataLayerException(ErrorCode.ShuttingDown, "The metadata store is closing; the change "
+                        + "was not made.");
                 }
 
                 _queue.Enqueue(pending);
@@ -108,7 +112,8 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
             }
             catch (Exception error)
             {
-                // The batch answers its callers itself; what comes here is a fault of ours. No caller may be left waiting.
+                // The batch answers its callers itself; what comes here is a fault of ours. No caller may be left
+                // waiting.
                 LogBatchFault(error);
                 Fence(error);
                 FailAll(_batch, _fence!);
@@ -239,10 +244,12 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
 
     private void Fence(Exception error)
     {
-        string cause = error is DbException database ? _writer.Tables.Session.Dialect.Map(database).Message : error.Message;
+        string cause = error is DbException database ? _writer.Tables.Session.Dialect.Map(database).Message
+            : error.Message;
         ErrorCode code = error is DbException ? ErrorCode.TargetFailed : ErrorCode.Internal;
         _fence = new DataLayerException(
-            code, $"A commit of the metadata failed, and no change is taken until the service is restarted. Cause: {cause}", error);
+            code, $"A commit of the metadata failed, and no change is taken until the service is restarted. Cause: "
+                + $"{cause}", error);
         LogFenced(error);
     }
 
@@ -255,10 +262,12 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
         }
     }
 
-    [LoggerMessage(1, LogLevel.Warning, "The database refused a batch of {Changes} changes; they run again one by one. {Cause}")]
+    [LoggerMessage(1, LogLevel.Warning, "The database refused a batch of {Changes} changes; they run again one by "
+        + "one. {Cause}")]
     private partial void LogBatchUndone(int changes, string cause);
 
-    [LoggerMessage(2, LogLevel.Critical, "The metadata writer is fenced: no change is taken until the service is restarted")]
+    [LoggerMessage(2, LogLevel.Critical, "The metadata writer is fenced: no change is taken until the service is "
+        + "restarted")]
     private partial void LogFenced(Exception error);
 
     [LoggerMessage(3, LogLevel.Critical, "The metadata writer failed in a way it does not know")]

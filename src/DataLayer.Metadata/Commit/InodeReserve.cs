@@ -3,8 +3,8 @@ using DataLayer.Core.Identity;
 namespace DataLayer.Metadata.Commit;
 
 /// <summary>
-/// Inode numbers whose reservation is committed, for new contents that need an identity before any row: taking one costs no commit.
-/// Numbers left at the end of the process are never used.
+/// Inode numbers whose reservation is committed, for new contents that need an identity before any row: taking one
+/// costs no commit. Numbers left at the end of the process are never used.
 /// </summary>
 internal sealed class InodeReserve(GroupCommitter committer)
 {

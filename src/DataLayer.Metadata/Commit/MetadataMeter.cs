@@ -13,10 +13,14 @@ internal sealed class MetadataMeter : IDisposable
     /// <summary>Starts the instruments; <paramref name="queueLength"/> is asked when somebody collects.</summary>
     public MetadataMeter(Func<int> queueLength)
     {
-        _commits = _meter.CreateCounter<long>("datalayer.metadata.commits", "{commit}", "Transactions committed by the metadata writer.");
-        _changes = _meter.CreateHistogram<int>("datalayer.metadata.commit.changes", "{change}", "Changes that shared one commit.");
-        _seconds = _meter.CreateHistogram<double>("datalayer.metadata.commit.duration", "s", "Time from taking a batch to its answer.");
-        _meter.CreateObservableGauge("datalayer.metadata.queue.length", queueLength, "{change}", "Changes that wait for the metadata writer.");
+        _commits = _meter.CreateCounter<long>("datalayer.metadata.commits", "{commit}", "Transactions committed by "
+            + "the metadata writer.");
+        _changes = _meter.CreateHistogram<int>("datalayer.metadata.commit.changes", "{change}", "Changes that "
+            + "shared one commit.");
+        _seconds = _meter.CreateHistogram<double>("datalayer.metadata.commit.duration", "s", "Time from taking a "
+            + "batch to its answer.");
+        _meter.CreateObservableGauge("datalayer.metadata.queue.length", queueLength, "{change}", "Changes that wait "
+            + "for the metadata writer.");
     }
 
     /// <summary>Counts one batch.</summary>

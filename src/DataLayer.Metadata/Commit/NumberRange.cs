@@ -3,8 +3,8 @@ using DataLayer.Metadata.Rows;
 namespace DataLayer.Metadata.Commit;
 
 /// <summary>
-/// Numbers taken from a counter in blocks, so that giving one out costs no statement. What a crash or a rollback leaves of a block
-/// is never given out, which keeps numbers unique for good. Used by the writer only.
+/// Numbers taken from a counter in blocks, so that giving one out costs no statement. What a crash or a rollback
+/// leaves of a block is never given out, which keeps numbers unique for good. Used by the writer only.
 /// </summary>
 internal sealed class NumberRange(string counter, int blockLength)
 {

@@ -1,8 +1,8 @@
 namespace DataLayer.Metadata.Commit;
 
 /// <summary>
-/// One caller's change on its way through the writer: queued → taken → done. A caller may give it up while it is queued; once
-/// taken, its outcome is awaited, so a caller never wonders whether a cancelled change happened.
+/// One caller's change on its way through the writer: queued → taken → done. A caller may give it up while it is
+/// queued; once taken, its outcome is awaited, so a caller never wonders whether a cancelled change happened.
 /// </summary>
 internal abstract class PendingChange
 {

@@ -6,8 +6,8 @@ using DataLayer.Metadata.Sql;
 namespace DataLayer.Metadata.Commit;
 
 /// <summary>
-/// A few connections that only read. A read sees what was committed when it began. It runs on the caller's thread and is done at
-/// once when a connection is free: a lookup costs less than a change of threads.
+/// A few connections that only read. A read sees what was committed when it began. It runs on the caller's thread and
+/// is done at once when a connection is free: a lookup costs less than a change of threads.
 /// </summary>
 internal sealed class ReadPool : IDisposable
 {
@@ -39,7 +39,8 @@ internal sealed class ReadPool : IDisposable
     }
 
     /// <summary>Runs a read.</summary>
-    /// <exception cref="DataLayerException">ShuttingDown after <see cref="CloseAsync"/>; else what the database or the read says.</exception>
+    /// <exception cref="DataLayerException">ShuttingDown after <see cref="CloseAsync"/>; else what the database or
+    /// the read says.</exception>
     public ValueTask<T> RunAsync<T>(Func<TreeTables, T> read, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -110,7 +111,8 @@ internal sealed class ReadPool : IDisposable
         catch (Exception error) when (error is InvalidCastException or InvalidOperationException or OverflowException)
         {
             throw new DataLayerException(
-                ErrorCode.Corrupt, $"The metadata database is damaged: a row has a value of the wrong type. {error.Message}", error);
+                ErrorCode.Corrupt, $"The metadata database is damaged: a row has a value of the wrong type. "
+                    + $"{error.Message}", error);
         }
         finally
         {

@@ -6,8 +6,9 @@ using DataLayer.Metadata.Sql;
 namespace DataLayer.Metadata.Commit;
 
 /// <summary>
-/// What a change works with: the tables over the one connection that writes, the clock, numbers, and the attachments. Belongs to
-/// the writer thread; a change must leave nothing outside it behind, since it is run again when its batch fails.
+/// What a change works with: the tables over the one connection that writes, the clock, numbers, and the attachments.
+/// Belongs to the writer thread; a change must leave nothing outside it behind, since it is run again when its batch
+/// fails.
 /// </summary>
 internal sealed class TreeWriter : IDisposable
 {
@@ -93,7 +94,8 @@ internal sealed class TreeWriter : IDisposable
         }
         catch (System.Data.Common.DbException)
         {
-            // After some errors the database has rolled back by itself, and says so here. Nothing is left to undo either way.
+            // After some errors the database has rolled back by itself, and says so here. Nothing is left to undo
+            // either way.
         }
     }
 

@@ -9,7 +9,9 @@ namespace DataLayer.Metadata.Operations;
 /// <summary>Binds folders to buckets and unbinds them.</summary>
 internal static class AttachmentChanges
 {
-    /// <summary>How many names one transaction removes while an attachment goes, a count: a few milliseconds of the writer.</summary>
+    /// <summary>
+    /// How many names one transaction removes while an attachment goes, a count: a few milliseconds of the writer.
+    /// </summary>
     public const int RemovalBatch = 500;
 
     /// <summary>Stores a new attachment.</summary>
@@ -27,13 +29,15 @@ internal static class AttachmentChanges
             if (Folders.IsBelow(writer.Tables, other.Folder, attachment.Folder))
             {
                 throw new DataLayerException(
-                    ErrorCode.InvalidArgument, $"'{attachment.Path}' holds the attachment '{other.Path}'. Attachments do not nest.");
+                    ErrorCode.InvalidArgument, $"'{attachment.Path}' holds the attachment '{other.Path}'. "
+                        + "Attachments do not nest.");
             }
         }
 
         if (writer.Tables.Dentries.Any(attachment.Folder))
         {
-            throw new DataLayerException(ErrorCode.NotEmpty, $"'{attachment.Path}' is not empty. Attach to an empty folder.");
+            throw new DataLayerException(ErrorCode.NotEmpty, $"'{attachment.Path}' is not empty. Attach to an empty "
+                + "folder.");
         }
 
         Attachment stored = attachment with
@@ -55,7 +59,8 @@ internal static class AttachmentChanges
         Attachment stored = Get(writer, attachment.Id);
         if (stored.Folder != attachment.Folder)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, "An attachment's folder cannot change. Detach and attach.");
+            throw new DataLayerException(ErrorCode.InvalidArgument, "An attachment's folder cannot change. Detach "
+                + "and attach.");
         }
 
         writer.Tables.Attachments.Save(attachment with { KeyPrefix = attachment.KeyPrefix ?? stored.KeyPrefix });
@@ -72,7 +77,8 @@ internal static class AttachmentChanges
         {
             throw new DataLayerException(
                 ErrorCode.InvalidArgument,
-                $"'{attachment.Path}' has {pending} uploads pending. Wait for them, or detach with force: what was not uploaded is lost.");
+                $"'{attachment.Path}' has {pending} uploads pending. Wait for them, or detach with force: what was "
+                    + "not uploaded is lost.");
         }
 
         writer.Tables.Journal.RemoveOfAttachment(attachmentId);
@@ -108,7 +114,8 @@ internal static class AttachmentChanges
 
     /// <summary>Removes names whose objects a complete refresh did not see.</summary>
     /// <returns>How many, and where to go on; none when done.</returns>
-    public static (long Removed, InodeId Next) RemoveUnseen(TreeWriter writer, long attachmentId, long before, InodeId after)
+    public static (long Removed, InodeId Next) RemoveUnseen(
+        TreeWriter writer, long attachmentId, long before, InodeId after)
     {
         Attachment attachment = Get(writer, attachmentId);
         List<InodeRow> unseen = writer.Tables.Inodes.ListUnseen(after, attachmentId, before, RemovalBatch);
@@ -138,7 +145,8 @@ internal static class AttachmentChanges
     public static bool RemoveVanishedFile(TreeWriter writer, ContentId content)
     {
         InodeRow? row = writer.Tables.Inodes.Find(content.Inode);
-        if (row is null || row.Generation != content.Generation || row.LinkCount == 0 || row.State == TierState.Hot || row.Object is null
+        if (row is null || row.Generation != content.Generation || row.LinkCount == 0
+            || row.State == TierState.Hot || row.Object is null
             || ObjectJournal.PendingUploads(writer.Tables.Journal, row.Inode).Count > 0)
         {
             return false;
@@ -196,7 +204,8 @@ internal static class AttachmentChanges
         InodeRow row = writer.Tables.Inodes.Find(folder) ?? throw Folders.Dangling(folder);
         Folders.Touch(writer, row, 0);
         Attachment? attachment = writer.FindAttachment(row.AttachmentId);
-        if (folder == attachment?.Folder || row.Object is not null || row.CheckedTime == 0 || writer.Tables.Dentries.Any(folder))
+        if (folder == attachment?.Folder || row.Object is not null || row.CheckedTime == 0
+            || writer.Tables.Dentries.Any(folder))
         {
             // A folder that has a marker object, or that a user made, stays.
             return;

@@ -43,7 +43,8 @@ internal static class ContentChanges
     }
 
     /// <summary>
-    /// Whether a content can begin without a change of the tree: the name is free and writable. The file at a taken name needs a new generation.
+    /// Whether a content can begin without a change of the tree: the name is free and writable. The file at a taken
+    /// name needs a new generation.
     /// </summary>
     /// <exception cref="DataLayerException">What <see cref="Begin"/> would refuse.</exception>
     public static bool IsNewName(TreeTables tables, InodeId folder, string name)
@@ -74,7 +75,8 @@ internal static class ContentChanges
             if (row is { LinkCount: > 0 })
             {
                 throw new DataLayerException(
-                    ErrorCode.Stale, $"'{pending.Name}' was renamed or replaced while its new content was written. Write it again.");
+                    ErrorCode.Stale, $"'{pending.Name}' was renamed or replaced while its new content was written. "
+                        + "Write it again.");
             }
 
             replaced = dentry is { } victim ? Displace(writer, victim, pending.Name) : null;
@@ -121,7 +123,8 @@ internal static class ContentChanges
         {
             throw new DataLayerException(
                 ErrorCode.Stale,
-                $"Content {update.Content} is not current: the file is at generation {row.Generation}, version {row.Version}.");
+                $"Content {update.Content} is not current: the file is at generation {row.Generation}, version "
+                    + $"{row.Version}.");
         }
 
         if (update.ContentChanges)
@@ -146,10 +149,13 @@ internal static class ContentChanges
         return row.ToContent();
     }
 
-    /// <summary>Schedules the upload of a file's current content to where it is, under a read-write attachment.</summary>
+    /// <summary>
+    /// Schedules the upload of a file's current content to where it is, under a read-write attachment.
+    /// </summary>
     public static void ScheduleUploadOf(TreeWriter writer, InodeRow row, long dueTime)
     {
-        if (row.LinkCount > 0 && writer.FindAttachment(row.AttachmentId) is { Mode: AttachmentMode.ReadWrite } attachment
+        if (row.LinkCount > 0
+            && writer.FindAttachment(row.AttachmentId) is { Mode: AttachmentMode.ReadWrite } attachment
             && ObjectKeys.OfFile(writer.Tables, row) is { } key)
         {
             ObjectJournal.ScheduleUpload(writer, row, attachment, key, dueTime);
@@ -195,7 +201,8 @@ internal static class ContentChanges
         if (request.SizeBytes < 0 || request.SizeBytes > BlockLayout.MaxFileBytes)
         {
             throw new DataLayerException(
-                ErrorCode.FileTooLarge, $"A file cannot have {request.SizeBytes} bytes; allowed are 0 to {BlockLayout.MaxFileBytes}.");
+                ErrorCode.FileTooLarge, $"A file cannot have {request.SizeBytes} bytes; allowed are 0 to "
+                    + $"{BlockLayout.MaxFileBytes}.");
         }
 
         if (request.Placement is null && request.SizeBytes > 0)
@@ -228,7 +235,8 @@ internal static class ContentChanges
         if (current is null || (current.Generation, current.Version) != condition)
         {
             throw new DataLayerException(
-                ErrorCode.Stale, $"'{request.Pending.Name}' changed since generation {condition.Generation}, version {condition.Version}.");
+                ErrorCode.Stale, $"'{request.Pending.Name}' changed since generation {condition.Generation}, "
+                    + $"version {condition.Version}.");
         }
     }
 
@@ -241,14 +249,17 @@ internal static class ContentChanges
         return row.ToAttributes();
     }
 
-    // The inode is new, or was begun as a replacement and lost its name meanwhile: then it comes back with the new content.
-    private static InodeRow TakeName(TreeWriter writer, PublishRequest request, InodeRow? orphan, InodeRow parent, byte[] name)
+    // The inode is new, or was begun as a replacement and lost its name meanwhile: then it comes back with the new
+    // content.
+    private static InodeRow TakeName(
+        TreeWriter writer, PublishRequest request, InodeRow? orphan, InodeRow parent, byte[] name)
     {
         InodeRow row;
         if (orphan is null)
         {
             row = NameChanges.NewRow(
-                writer, request.Pending.Content.Inode, FileKind.Regular, request.NewInode, parent.AttachmentId, target: null);
+                writer, request.Pending.Content.Inode, FileKind.Regular, request.NewInode, parent.AttachmentId,
+                    target: null);
             row.Version = 0;
             row.Generation = 0;
             writer.Tables.Inodes.Add(row);
@@ -275,7 +286,8 @@ internal static class ContentChanges
         if (content.Generation <= row.Generation)
         {
             throw new DataLayerException(
-                ErrorCode.Stale, $"'{request.Pending.Name}' was replaced by a later writer (generation {row.Generation}).");
+                ErrorCode.Stale, $"'{request.Pending.Name}' was replaced by a later writer (generation "
+                    + $"{row.Generation}).");
         }
 
         if (row.Placement is { } old && old != placement)
@@ -352,14 +364,16 @@ internal static class ContentChanges
             if (blocks![i] >= residency.BlockCount)
             {
                 throw new DataLayerException(
-                    ErrorCode.InvalidArgument, $"Content {content} has {residency.BlockCount} blocks, there is no block {blocks[i]}.");
+                    ErrorCode.InvalidArgument, $"Content {content} has {residency.BlockCount} blocks, there is no "
+                        + $"block {blocks[i]}.");
             }
 
             residency[blocks[i]] = hot;
         }
     }
 
-    // Release never precedes a verified upload: a content leaves state Hot only with its object, by CompleteUploadAsync or given here.
+    // Release never precedes a verified upload: a content leaves state Hot only with its object, by
+    // CompleteUploadAsync or given here.
     private static void ApplyState(InodeRow row, ContentUpdate update)
     {
         if (update.State is { } state && state != row.State)
@@ -368,7 +382,8 @@ internal static class ContentChanges
             if (needsObject && (row.Object is null || (row.State == TierState.Hot && update.Object is null)))
             {
                 throw new DataLayerException(
-                    ErrorCode.InvalidArgument, $"Content {update.Content} cannot become {state}: no verified object holds it.");
+                    ErrorCode.InvalidArgument, $"Content {update.Content} cannot become {state}: no verified object "
+                        + "holds it.");
             }
 
             row.State = state;
@@ -377,7 +392,8 @@ internal static class ContentChanges
         if (row.State == TierState.Hot && row.Placement is null && row.SizeBytes > 0 && update.ClearPlacement)
         {
             throw new DataLayerException(
-                ErrorCode.InvalidArgument, $"The hot copy of content {update.Content} is its only one and cannot be given up.");
+                ErrorCode.InvalidArgument, $"The hot copy of content {update.Content} is its only one and cannot be "
+                    + "given up.");
         }
     }
 }

@@ -44,7 +44,8 @@ internal static class Folders
                 ErrorCode.ReadOnly,
                 attachment is null
                     ? "The attachment is being removed."
-                    : $"'{attachment.Path}' is attached read-only from {attachment.Source}. Attach it read-write to change it.");
+                    : $"'{attachment.Path}' is attached read-only from {attachment.Source}. Attach it read-write to "
+                        + "change it.");
         }
     }
 
@@ -57,7 +58,8 @@ internal static class Folders
         new(ErrorCode.AlreadyExists, $"'{name}' exists already in folder {folder}.");
 
     /// <summary>The error for a name whose inode is missing.</summary>
-    public static DataLayerException Dangling(InodeId inode) => RowFault.Damaged($"inode {inode} is named, but missing; the row");
+    public static DataLayerException Dangling(InodeId inode) => RowFault.Damaged($"inode {inode} is named, but "
+        + "missing; the row");
 
     /// <summary>Records that a folder's names changed.</summary>
     public static void Touch(TreeWriter writer, InodeRow folder, int linkDifference)
@@ -81,7 +83,8 @@ internal static class Folders
             if (attachment.Folder == row.Inode)
             {
                 throw new DataLayerException(
-                    ErrorCode.InvalidArgument, $"'{attachment.Path}' has {attachment.Source} attached. Detach it first.");
+                    ErrorCode.InvalidArgument, $"'{attachment.Path}' has {attachment.Source} attached. Detach it "
+                        + "first.");
             }
         }
     }

@@ -7,8 +7,8 @@ using DataLayer.Metadata.Rows;
 namespace DataLayer.Metadata.Operations;
 
 /// <summary>
-/// Brings one page of a listing into the tree. Folders met are remembered for the page, and written back once at its end; in folders made by
-/// this page no name is looked up before it is added. So a new object costs two inserts.
+/// Brings one page of a listing into the tree. Folders met are remembered for the page, and written back once at its
+/// end; in folders made by this page no name is looked up before it is added. So a new object costs two inserts.
 /// </summary>
 internal sealed class ImportChange
 {
@@ -33,7 +33,8 @@ internal sealed class ImportChange
         _tables = writer.Tables;
         _attachment = attachment;
         _hasPendingDeletes = _tables.Journal.HasPendingDelete(attachment.Id);
-        _top = new ImportFolder(_tables.Inodes.Find(attachment.Folder) ?? throw Folders.Dangling(attachment.Folder), isNew: false);
+        _top = new ImportFolder(_tables.Inodes.Find(attachment.Folder)
+            ?? throw Folders.Dangling(attachment.Folder), isNew: false);
     }
 
     /// <summary>Runs the import.</summary>
@@ -68,7 +69,8 @@ internal sealed class ImportChange
         }
 
         int slash = trimmed.LastIndexOf('/');
-        ImportFolder? folder = isMarker ? GetFolder(trimmed, found) : slash < 0 ? _top : GetFolder(trimmed[..slash], found);
+        ImportFolder? folder = isMarker ? GetFolder(trimmed, found) : slash < 0 ? _top
+            : GetFolder(trimmed[..slash], found);
         if (folder is null)
         {
             _refused.Add((found.Key, "A part of its path is a file here, so it has no folder to lie in."));
@@ -99,11 +101,13 @@ internal sealed class ImportChange
         }
 
         int bytes = TreeName.TryEncode(path)!.Length;
-        return bytes < TreeName.MaxPathBytes ? null : $"Its path is {bytes} bytes long, {TreeName.MaxPathBytes} are allowed.";
+        return bytes < TreeName.MaxPathBytes ? null : $"Its path is {bytes} bytes long, {TreeName.MaxPathBytes} are "
+            + "allowed.";
     }
 
     private bool IsBeingDeleted(string key) =>
-        _tables.Journal.ListOfKey(_attachment.Id, key).Exists(static entry => entry.Entry.Kind == JournalKind.DeleteObject);
+        _tables.Journal.ListOfKey(_attachment.Id,
+            key).Exists(static entry => entry.Entry.Kind == JournalKind.DeleteObject);
 
     private ImportFolder? GetFolder(string path, in ImportedObject found)
     {
@@ -125,7 +129,8 @@ internal sealed class ImportChange
         {
             if (dentry.Kind == FileKind.Directory)
             {
-                folder = new ImportFolder(_tables.Inodes.Find(dentry.Inode) ?? throw Folders.Dangling(dentry.Inode), isNew: false);
+                folder = new ImportFolder(_tables.Inodes.Find(dentry.Inode)
+                    ?? throw Folders.Dangling(dentry.Inode), isNew: false);
             }
         }
         else
@@ -223,7 +228,8 @@ internal sealed class ImportChange
     {
         if (dentry.Kind != FileKind.Regular)
         {
-            _refused.Add((found.Key, dentry.Kind == FileKind.Directory ? "Its name is a folder here." : "Its name is a symbolic link here."));
+            _refused.Add((found.Key, dentry.Kind == FileKind.Directory ? "Its name is a folder here." : "Its name "
+                + "is a symbolic link here."));
             return;
         }
 

@@ -9,7 +9,9 @@ namespace DataLayer.Metadata.Operations;
 /// <summary>What the workers do to the journal.</summary>
 internal static class JournalChanges
 {
-    /// <summary>Hands out entries that are due, for a time; a crash in between makes them due again at the next start.</summary>
+    /// <summary>
+    /// Hands out entries that are due, for a time; a crash in between makes them due again at the next start.
+    /// </summary>
     public static List<JournalEntry> Take(TreeWriter writer, JournalKind kind, long leaseNanoseconds, int limit)
     {
         List<JournalEntry> taken = [];
@@ -24,13 +26,15 @@ internal static class JournalChanges
 
     /// <summary>Records a verified upload.</summary>
     /// <returns>Whether the uploaded content is the file's current one.</returns>
-    public static bool CompleteUpload(TreeWriter writer, long entryId, ContentId content, long version, ObjectReference uploaded)
+    public static bool CompleteUpload(
+        TreeWriter writer, long entryId, ContentId content, long version, ObjectReference uploaded)
     {
         JournalRow? entry = writer.Tables.Journal.Find(entryId);
         InodeRow? row = writer.Tables.Inodes.Find(content.Inode);
         if (entry is not { Entry.Kind: JournalKind.UploadObject } || row is null || row.LinkCount == 0)
         {
-            // The file or this upload of it was given up meanwhile. The object must not stay, unless the key has a new owner.
+            // The file or this upload of it was given up meanwhile. The object must not stay, unless the key has a
+            // new owner.
             if (entry is not null)
             {
                 writer.Tables.Journal.Remove(entryId);
@@ -95,7 +99,8 @@ internal static class JournalChanges
         }
 
         InodeId owner = FindByKey(writer.Tables, attachment, uploaded.Key);
-        if (owner != InodeId.None && writer.Tables.Inodes.Find(owner) is { } row && ObjectKeys.OfFile(writer.Tables, row) == uploaded.Key)
+        if (owner != InodeId.None && writer.Tables.Inodes.Find(owner) is { } row
+            && ObjectKeys.OfFile(writer.Tables, row) == uploaded.Key)
         {
             // Its own upload follows, or this object took the place of its object: then it is uploaded again.
             if (row.Object?.Key == uploaded.Key && row.Object.ETag != uploaded.ETag
@@ -122,7 +127,8 @@ internal static class JournalChanges
         InodeId inode = attachment.Folder;
         foreach (string part in key[attachment.KeyPrefix!.Length..].Split('/'))
         {
-            if (TreeName.Check(part, out _, out _) is not { } name || tables.Dentries.Find(inode, name) is not { } dentry)
+            if (TreeName.Check(part, out _, out _) is not { } name
+                || tables.Dentries.Find(inode, name) is not { } dentry)
             {
                 return InodeId.None;
             }

@@ -36,7 +36,9 @@ internal static class NameChanges
 
     /// <summary>A row as a new inode has it.</summary>
     public static InodeRow NewRow(
-        TreeWriter writer, InodeId inode, FileKind kind, NewInode attributes, long attachmentId, string? target) => new()
+        TreeWriter writer, InodeId inode, FileKind kind, NewInode attributes, long attachmentId, string? target)
+    {
+        return new InodeRow
         {
             Inode = inode,
             Kind = kind,
@@ -52,6 +54,7 @@ internal static class NameChanges
             LinkTarget = target,
             HasContent = true,
         };
+    }
 
     /// <summary>Gives a file another name.</summary>
     public static InodeAttributes Link(TreeWriter writer, InodeId inode, InodeId folder, string name)
@@ -59,7 +62,8 @@ internal static class NameChanges
         byte[] bytes = TreeName.Encode(name);
         InodeRow row = writer.Tables.Inodes.FindAttributes(inode) is { LinkCount: > 0 } found
             ? found
-            : throw new DataLayerException(ErrorCode.NotFound, $"There is no file with inode {inode}, or it has no name left.");
+            : throw new DataLayerException(ErrorCode.NotFound, $"There is no file with inode {inode}, or it has no "
+                + "name left.");
         if (row.Kind != FileKind.Regular)
         {
             throw new DataLayerException(ErrorCode.PermissionDenied, "Only regular files can have hard links.");
@@ -68,7 +72,8 @@ internal static class NameChanges
         InodeRow parent = Folders.GetWritable(writer, folder);
         if (row.AttachmentId != parent.AttachmentId)
         {
-            throw new DataLayerException(ErrorCode.CrossAttachment, "A hard link cannot reach into another attachment. Copy the file.");
+            throw new DataLayerException(ErrorCode.CrossAttachment, "A hard link cannot reach into another "
+                + "attachment. Copy the file.");
         }
 
         if (!writer.Tables.Dentries.TryAdd(new DentryRow(folder, bytes, inode, row.Kind)))
@@ -101,7 +106,8 @@ internal static class NameChanges
     }
 
     /// <summary>
-    /// Takes one name from a file or symbolic link and records what the bucket owes it. The folder's times are the caller's.
+    /// Takes one name from a file or symbolic link and records what the bucket owes it. The folder's times are the
+    /// caller's.
     /// </summary>
     public static void RemoveName(TreeWriter writer, InodeRow row, DentryRow dentry)
     {
@@ -112,7 +118,10 @@ internal static class NameChanges
         DropLink(writer, row, keyOfName);
     }
 
-    /// <summary>Counts a link less, after its name went or leads elsewhere. <paramref name="keyOfName"/>: the key the name stood for, or null.</summary>
+    /// <summary>
+    /// Counts a link less, after its name went or leads elsewhere. <paramref name="keyOfName"/>: the key the name
+    /// stood for, or null.
+    /// </summary>
     public static void DropLink(TreeWriter writer, InodeRow row, string? keyOfName)
     {
         row.LinkCount--;
@@ -210,7 +219,8 @@ internal static class NameChanges
     {
         if ((mode & ~0xFFF) != 0)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"Mode 0{Convert.ToString(mode, 8)} has bits beyond 07777.");
+            throw new DataLayerException(ErrorCode.InvalidArgument, $"Mode 0{Convert.ToString(mode, 8)} has bits "
+                + "beyond 07777.");
         }
     }
 }

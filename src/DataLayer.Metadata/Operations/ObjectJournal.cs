@@ -6,15 +6,17 @@ using DataLayer.Metadata.Rows;
 namespace DataLayer.Metadata.Operations;
 
 /// <summary>
-/// What the tree owes the buckets, and in which order. Two orders hold over the journal's uploads and deletes: entries of one key, and entries of
-/// one inode, are done oldest first. So a moved file's old object is deleted after its new one was verified (same inode), and a name that is used
-/// again is uploaded after the old object went (same key).
+/// What the tree owes the buckets, and in which order. Two orders hold over the journal's uploads and deletes:
+/// entries of one key, and entries of one inode, are done oldest first. So a moved file's old object is deleted after
+/// its new one was verified (same inode), and a name that is used again is uploaded after the old object went (same
+/// key).
 /// </summary>
 /// <remarks>
-/// A file is <em>at</em> the key of its last pending upload, or else of its object. Where the file's bytes are hot and current
-/// (<see cref="InodeRow.DependsOnObject"/> is false) pending uploads of old names are simply dropped. Where they are only in the bucket, each pending
-/// upload is a copy the next one reads from, and the chain stays. A delete that a newer upload to the same key makes needless is
-/// folded into it, so a bucket's readers see the key replaced, not gone and back.
+/// A file is <em>at</em> the key of its last pending upload, or else of its object. Where the file's bytes are hot
+/// and current (<see cref="InodeRow.DependsOnObject"/> is false) pending uploads of old names are simply dropped.
+/// Where they are only in the bucket, each pending upload is a copy the next one reads from, and the chain stays. A
+/// delete that a newer upload to the same key makes needless is folded into it, so a bucket's readers see the key
+/// replaced, not gone and back.
 /// </remarks>
 internal static class ObjectJournal
 {
@@ -24,7 +26,8 @@ internal static class ObjectJournal
         JournalTable journal = writer.Tables.Journal;
         foreach (JournalRow mine in journal.ListOfInode(row.Inode))
         {
-            if (mine.Entry.Kind == JournalKind.UploadObject && mine.Entry.AttachmentId == attachment.Id && mine.Entry.Key == key)
+            if (mine.Entry.Kind == JournalKind.UploadObject && mine.Entry.AttachmentId == attachment.Id
+                && mine.Entry.Key == key)
             {
                 if (!mine.Started && dueTime < mine.Entry.DueTimeNanoseconds)
                 {
@@ -59,7 +62,9 @@ internal static class ObjectJournal
             waitsFor);
     }
 
-    /// <summary>Has an object deleted, unless another file is on its way to the key: its upload replaces the object.</summary>
+    /// <summary>
+    /// Has an object deleted, unless another file is on its way to the key: its upload replaces the object.
+    /// </summary>
     /// <param name="writer">The change that runs.</param>
     /// <param name="row">The file whose object it was.</param>
     /// <param name="attachmentId">The attachment whose store holds the object.</param>
@@ -107,7 +112,9 @@ internal static class ObjectJournal
             waitsFor);
     }
 
-    /// <summary>The file lost its last name: nothing of it is uploaded any more, and its object goes once no reader needs it.</summary>
+    /// <summary>
+    /// The file lost its last name: nothing of it is uploaded any more, and its object goes once no reader needs it.
+    /// </summary>
     public static void FileVanished(TreeWriter writer, InodeRow row)
     {
         CancelUploads(writer, row);
@@ -118,7 +125,9 @@ internal static class ObjectJournal
         }
     }
 
-    /// <summary>The file's name changed (or its object's name was removed and another stayed): its object follows.</summary>
+    /// <summary>
+    /// The file's name changed (or its object's name was removed and another stayed): its object follows.
+    /// </summary>
     public static void FileMoved(TreeWriter writer, InodeRow row, Attachment target, string newKey)
     {
         List<JournalRow> uploads = PendingUploads(writer.Tables.Journal, row.Inode);
@@ -152,7 +161,9 @@ internal static class ObjectJournal
         ScheduleDelete(writer, row, oldAttachment, oldKey, oldETag, InodeId.None);
     }
 
-    /// <summary>Drops a file's pending uploads. What a worker may already have written to the bucket is deleted.</summary>
+    /// <summary>
+    /// Drops a file's pending uploads. What a worker may already have written to the bucket is deleted.
+    /// </summary>
     public static void CancelUploads(TreeWriter writer, InodeRow row, (long AttachmentId, string Key)? except = null)
     {
         foreach (JournalRow upload in PendingUploads(writer.Tables.Journal, row.Inode))
@@ -190,7 +201,8 @@ internal static class ObjectJournal
     {
         foreach (JournalRow entry in writer.Tables.Journal.ListOfInode(content.Inode))
         {
-            if (entry.Entry.Kind == JournalKind.DeleteHotCopy && entry.Entry.Content == content && entry.Entry.Placement == placement)
+            if (entry.Entry.Kind == JournalKind.DeleteHotCopy && entry.Entry.Content == content
+                && entry.Entry.Placement == placement)
             {
                 writer.Tables.Journal.Remove(entry.Entry.Id);
             }

@@ -20,7 +20,8 @@ internal static class ObjectKeys
         while (folder != attachment.Folder)
         {
             DentryRow above = tables.Dentries.FirstOf(folder) ?? throw new DataLayerException(
-                ErrorCode.Internal, $"Folder {folder} does not lie below attachment {attachment.Id}. Run 'datalayer fsck'.");
+                ErrorCode.Internal, $"Folder {folder} does not lie below attachment {attachment.Id}. Run 'datalayer "
+                    + "fsck'.");
             key.Insert(0, '/').Insert(0, TreeName.Decode(above.Name));
             folder = above.Parent;
         }
@@ -35,12 +36,13 @@ internal static class ObjectKeys
         string key = Of(tables, attachment, folder, name);
         int bytes = Encoding.UTF8.GetByteCount(key);
         return bytes <= MaxKeyBytes ? key : throw new DataLayerException(
-            ErrorCode.NameTooLong, $"The object's key would be {bytes} bytes long, {MaxKeyBytes} are allowed: '{key[..64]}…'.");
+            ErrorCode.NameTooLong, $"The object's key would be {bytes} bytes long, {MaxKeyBytes} are allowed: "
+                + $"'{key[..64]}…'.");
     }
 
     /// <summary>
-    /// The key a file's object has or will have: that of the last pending upload, else of the object, else of the file's first name.
-    /// Null for an orphan, a folder, and where nothing is attached.
+    /// The key a file's object has or will have: that of the last pending upload, else of the object, else of the
+    /// file's first name. Null for an orphan, a folder, and where nothing is attached.
     /// </summary>
     public static string? OfFile(TreeTables tables, InodeRow row)
     {

@@ -7,7 +7,8 @@ using DataLayer.Metadata.Rows;
 namespace DataLayer.Metadata.Operations;
 
 /// <summary>
-/// One rename (renameat2(2)): checks everything, moves the name, lets the objects of moved files follow. Used for one change and thrown away.
+/// One rename (renameat2(2)): checks everything, moves the name, lets the objects of moved files follow. Used for one
+/// change and thrown away.
 /// </summary>
 internal sealed class RenameChange
 {
@@ -42,7 +43,8 @@ internal sealed class RenameChange
     {
         if (flags is not (RenameFlags.None or RenameFlags.NoReplace or RenameFlags.Exchange))
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"Rename flags {(int)flags} cannot be combined or are not known.");
+            throw new DataLayerException(ErrorCode.InvalidArgument, $"Rename flags {(int)flags} cannot be combined "
+                + "or are not known.");
         }
 
         RenameChange change = new(writer, from, to, flags);
@@ -121,11 +123,13 @@ internal sealed class RenameChange
         CheckMovable(first, _toFolder.Inode);
         CheckMovable(second, _fromFolder.Inode);
         Attachment? attachment = _writer.FindAttachment(_fromFolder.AttachmentId);
-        if (_fromFolder.AttachmentId != _toFolder.AttachmentId || (attachment is not null && !(IsLocal(first) && IsLocal(second))))
+        if (_fromFolder.AttachmentId != _toFolder.AttachmentId || (attachment is not null && !(IsLocal(first)
+            && IsLocal(second))))
         {
             throw new DataLayerException(
                 ErrorCode.CrossAttachment,
-                "Two names under an attachment are exchanged only while both are files whose bytes are hot. Rename in steps.");
+                "Two names under an attachment are exchanged only while both are files whose bytes are hot. Rename "
+                    + "in steps.");
         }
 
         string? firstKey = KeyOf(_fromFolder, _from.Name);
@@ -155,7 +159,8 @@ internal sealed class RenameChange
         return new RenameResult(first.ToAttributes(), second.ToAttributes());
     }
 
-    private InodeRow Load(DentryRow dentry) => _tables.Inodes.Find(dentry.Inode) ?? throw Folders.Dangling(dentry.Inode);
+    private InodeRow Load(DentryRow dentry) =>
+        _tables.Inodes.Find(dentry.Inode) ?? throw Folders.Dangling(dentry.Inode);
 
     private void CheckMovable(InodeRow moved, InodeId intoFolder)
     {
@@ -198,7 +203,8 @@ internal sealed class RenameChange
         {
             throw new DataLayerException(
                 ErrorCode.CrossAttachment,
-                $"The folder holds more than {_writer.Options.FolderRenameLimit} files under a read-write attachment; each would be uploaded anew. Move it in parts.");
+                $"The folder holds more than {_writer.Options.FolderRenameLimit} files under a read-write "
+                    + "attachment; each would be uploaded anew. Move it in parts.");
         }
 
         foreach ((InodeId inode, string path) in files)
@@ -222,7 +228,8 @@ internal sealed class RenameChange
         if (moved.Kind == FileKind.Directory || (moved.Kind == FileKind.Regular && moved.LinkCount > 1))
         {
             throw new DataLayerException(
-                ErrorCode.CrossAttachment, "Folders and files with several names do not move between attachments. Copy, then delete.");
+                ErrorCode.CrossAttachment, "Folders and files with several names do not move between attachments. "
+                    + "Copy, then delete.");
         }
 
         moved.AttachmentId = target?.Id ?? 0;
@@ -241,7 +248,8 @@ internal sealed class RenameChange
         if (!IsLocal(moved))
         {
             throw new DataLayerException(
-                ErrorCode.CrossAttachment, "The file's bytes are only in the bucket it would leave. Copy it, or recall it first.");
+                ErrorCode.CrossAttachment, "The file's bytes are only in the bucket it would leave. Copy it, or "
+                    + "recall it first.");
         }
 
         KeepHot(moved);

@@ -13,7 +13,8 @@ internal static class SubtreeQuery
         WITH RECURSIVE below (inode, kind, path) AS (
             SELECT d.inode, d.kind, d.name FROM dentries d WHERE d.parent = $1
             UNION ALL
-            SELECT d.inode, d.kind, b.path || $2 || d.name FROM below b JOIN dentries d ON d.parent = b.inode WHERE b.kind = 2)
+            SELECT d.inode, d.kind, b.path || $2
+                || d.name FROM below b JOIN dentries d ON d.parent = b.inode WHERE b.kind = 2)
         SELECT inode, path FROM below WHERE kind = 1 LIMIT $3
         """;
 
@@ -30,7 +31,10 @@ internal static class SubtreeQuery
         FROM files JOIN inodes i ON i.inode = files.inode
         """;
 
-    /// <summary>The regular files below a folder with their path relative to it; null if there are more than <paramref name="limit"/>.</summary>
+    /// <summary>
+    /// The regular files below a folder with their path relative to it; null if there are more than <paramref
+    /// name="limit"/>.
+    /// </summary>
     public static List<(InodeId Inode, string RelativePath)>? ListFiles(TreeTables tables, InodeId folder, int limit)
     {
         List<(InodeId, string)> files = [];

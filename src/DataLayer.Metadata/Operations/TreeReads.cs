@@ -25,7 +25,8 @@ internal static class TreeReads
             InodeRow here = trail[^1];
             if (here.Kind != FileKind.Directory)
             {
-                throw new DataLayerException(ErrorCode.NotADirectory, $"'{path}': a part of the path before '{name}' is not a folder.");
+                throw new DataLayerException(ErrorCode.NotADirectory, $"'{path}': a part of the path before "
+                    + $"'{name}' is not a folder.");
             }
 
             if (name == ".")
@@ -49,7 +50,8 @@ internal static class TreeReads
 
             if (++links > MaxSymbolicLinks)
             {
-                throw new DataLayerException(ErrorCode.TooManyLinks, $"'{path}' leads through more than {MaxSymbolicLinks} symbolic links.");
+                throw new DataLayerException(ErrorCode.TooManyLinks, $"'{path}' leads through more than "
+                    + $"{MaxSymbolicLinks} symbolic links.");
             }
 
             string target = next.LinkTarget ?? string.Empty;
@@ -101,8 +103,8 @@ internal static class TreeReads
     }
 
     /// <summary>
-    /// A page of the files below a folder, depth first in name order. The cursor is the relative path of the last file given, so it stays good
-    /// whatever changes in between: files that stay are given once.
+    /// A page of the files below a folder, depth first in name order. The cursor is the relative path of the last
+    /// file given, so it stays good whatever changes in between: files that stay are given once.
     /// </summary>
     public static (IReadOnlyList<FileContent> Files, string? Cursor) WalkFiles(
         TreeTables tables, InodeId folder, string? cursor, int limit)
@@ -159,7 +161,8 @@ internal static class TreeReads
     {
         if (!path.StartsWith('/'))
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"'{path}' is not an absolute path: it must start with '/'.");
+            throw new DataLayerException(ErrorCode.InvalidArgument, $"'{path}' is not an absolute path: it must "
+                + "start with '/'.");
         }
 
         int bytes = TreeName.TryEncode(path)?.Length

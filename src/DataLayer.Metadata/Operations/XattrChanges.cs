@@ -19,7 +19,8 @@ internal static class XattrChanges
         if (value.Length > MaxValueBytes)
         {
             throw new DataLayerException(
-                ErrorCode.FileTooLarge, $"The value of '{name}' has {value.Length} bytes, {MaxValueBytes} are allowed.");
+                ErrorCode.FileTooLarge, $"The value of '{name}' has {value.Length} bytes, {MaxValueBytes} are "
+                    + "allowed.");
         }
 
         InodeRow row = Get(writer, inode);
@@ -38,7 +39,8 @@ internal static class XattrChanges
         if (total - (old?.Length ?? -name.Length) + value.Length > MaxInodeBytes)
         {
             throw new DataLayerException(
-                ErrorCode.NoSpace, $"The extended attributes of inode {inode} would take more than {MaxInodeBytes} bytes.");
+                ErrorCode.NoSpace, $"The extended attributes of inode {inode} would take more than {MaxInodeBytes} "
+                    + "bytes.");
         }
 
         writer.Tables.Xattrs.Set(inode, name, value);
@@ -82,16 +84,19 @@ internal static class XattrChanges
         ArgumentNullException.ThrowIfNull(name);
         int dot = name.IndexOf('.', StringComparison.Ordinal);
         string space = dot < 0 ? string.Empty : name[..dot];
-        if (space is not ("user" or "trusted" or "security") || dot == name.Length - 1 || name.Contains('\0', StringComparison.Ordinal))
+        if (space is not ("user" or "trusted" or "security")
+            || dot == name.Length - 1 || name.Contains('\0', StringComparison.Ordinal))
         {
             throw new DataLayerException(
-                ErrorCode.NotSupported, $"Extended attribute '{name}' is in none of the namespaces user., trusted. and security.");
+                ErrorCode.NotSupported, $"Extended attribute '{name}' is in none of the namespaces user., trusted. "
+                    + "and security.");
         }
 
         if (TreeName.TryEncode(name) is not { Length: <= MaxNameBytes })
         {
             throw new DataLayerException(
-                ErrorCode.NameTooLong, $"An extended attribute's name has more than {MaxNameBytes} bytes, or is not valid Unicode.");
+                ErrorCode.NameTooLong, $"An extended attribute's name has more than {MaxNameBytes} bytes, or is not "
+                    + "valid Unicode.");
         }
     }
 }

@@ -10,7 +10,8 @@ internal sealed class AttachmentTable(SqlSession session)
 {
     private const string SelectAll =
         """
-        SELECT id, folder, path, source, store_name, key_prefix, mode, freshness, max_age, flush, listing_cursor, object_count,
+        SELECT id, folder, path, source, store_name, key_prefix, mode, freshness, max_age, flush, listing_cursor,
+            object_count,
             object_bytes, removing
         FROM attachments ORDER BY id
         """;
@@ -24,7 +25,8 @@ internal sealed class AttachmentTable(SqlSession session)
 
     private const string Update =
         """
-        UPDATE attachments SET path = $1, source = $2, store_name = $3, key_prefix = $4, mode = $5, freshness = $6, max_age = $7,
+        UPDATE attachments SET path = $1, source = $2, store_name = $3, key_prefix = $4, mode = $5, freshness = $6,
+            max_age = $7,
             flush = $8, listing_cursor = $9, object_count = $10, object_bytes = $11
         WHERE id = $12
         """;
@@ -64,7 +66,8 @@ internal sealed class AttachmentTable(SqlSession session)
     public void Remove(long id) => session.Get("DELETE FROM attachments WHERE id = $1").Add(id).Execute();
 
     private static SqlStatement Bind(SqlStatement statement, Attachment a) => statement
-        .Add(a.Path).Add(a.Source).Add(a.StoreName).Add(a.KeyPrefix ?? string.Empty).Add((long)a.Mode).Add((long)a.Freshness)
+        .Add(a.Path).Add(a.Source).Add(a.StoreName).Add(a.KeyPrefix ?? string.Empty).Add((long)a.Mode)
+            .Add((long)a.Freshness)
         .Add(a.MaxAge.Ticks).Add((long)a.Flush).Add(a.ListingCursor).Add(a.ObjectCount).Add(a.ObjectBytes);
 
     private static Attachment Read(DbDataReader reader) => new()

@@ -8,7 +8,8 @@ namespace DataLayer.Metadata.Rows;
 /// <summary>The statements on <c>dentries</c>. Names are UTF-8 bytes and compare as bytes.</summary>
 internal sealed class DentryTable(SqlSession session)
 {
-    private const string SelectOne = "SELECT parent, name, inode, kind, crc FROM dentries WHERE parent = $1 AND name = $2";
+    private const string SelectOne = "SELECT parent, name, inode, kind, crc FROM dentries WHERE parent = $1 AND "
+        + "name = $2";
 
     private const string SelectOfInode =
         "SELECT parent, name, inode, kind, crc FROM dentries WHERE inode = $1 ORDER BY parent, name";
@@ -21,7 +22,8 @@ internal sealed class DentryTable(SqlSession session)
     private const string InsertOne =
         "INSERT INTO dentries (parent, name, inode, kind, crc) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
 
-    private const string UpdateOne = "UPDATE dentries SET inode = $1, kind = $2, crc = $3 WHERE parent = $4 AND name = $5";
+    private const string UpdateOne = "UPDATE dentries SET inode = $1, kind = $2, crc = $3 WHERE parent = $4 AND "
+        + "name = $5";
 
     private const string DeleteOne = "DELETE FROM dentries WHERE parent = $1 AND name = $2";
 
@@ -112,11 +114,13 @@ internal sealed class DentryTable(SqlSession session)
     /// <summary>Adds a name.</summary>
     /// <returns>False if the name is taken.</returns>
     public bool TryAdd(DentryRow row) => session.Get(InsertOne)
-        .Add(row.Parent.Value).Add(row.Name).Add(row.Inode.Value).Add((long)row.Kind).Add((long)row.ComputeCrc()).Execute() == 1;
+        .Add(row.Parent.Value).Add(row.Name).Add(row.Inode.Value).Add((long)row.Kind)
+            .Add((long)row.ComputeCrc()).Execute() == 1;
 
     /// <summary>Lets a name lead to another inode.</summary>
     public void Replace(DentryRow row) => session.Get(UpdateOne)
-        .Add(row.Inode.Value).Add((long)row.Kind).Add((long)row.ComputeCrc()).Add(row.Parent.Value).Add(row.Name).Execute();
+        .Add(row.Inode.Value).Add((long)row.Kind).Add((long)row.ComputeCrc()).Add(row.Parent.Value)
+            .Add(row.Name).Execute();
 
     /// <summary>Removes a name.</summary>
     public void Remove(InodeId parent, byte[] name) => session.Get(DeleteOne).Add(parent.Value).Add(name).Execute();

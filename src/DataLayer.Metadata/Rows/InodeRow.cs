@@ -5,8 +5,8 @@ using DataLayer.Core.Tree;
 namespace DataLayer.Metadata.Rows;
 
 /// <summary>
-/// One row of <c>inodes</c>, to be changed and written back by the writer. The row has two parts, each with its checksum: the
-/// attributes, read and written on their own, and the content's place, loaded only where it is needed.
+/// One row of <c>inodes</c>, to be changed and written back by the writer. The row has two parts, each with its
+/// checksum: the attributes, read and written on their own, and the content's place, loaded only where it is needed.
 /// </summary>
 internal sealed class InodeRow
 {
@@ -27,7 +27,9 @@ internal sealed class InodeRow
     /// <summary>The current content's generation.</summary>
     public uint Generation { get; set; } = 1;
 
-    /// <summary>The highest generation ever given out; contents being written hold those above <see cref="Generation"/>.</summary>
+    /// <summary>
+    /// The highest generation ever given out; contents being written hold those above <see cref="Generation"/>.
+    /// </summary>
     public uint LastGeneration { get; set; } = 1;
 
     public long Version { get; set; } = 1;

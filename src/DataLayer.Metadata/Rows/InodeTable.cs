@@ -6,13 +6,19 @@ using DataLayer.Metadata.Sql;
 
 namespace DataLayer.Metadata.Rows;
 
-/// <summary>The statements on <c>inodes</c>. Every row that is read is checked against its checksum; every write seals it anew.</summary>
+/// <summary>
+/// The statements on <c>inodes</c>. Every row that is read is checked against its checksum; every write seals it
+/// anew.
+/// </summary>
 internal sealed class InodeTable(SqlSession session)
 {
-    /// <summary>The attribute columns, in the order <see cref="ReadAttributes"/> wants them; the table must be called i.</summary>
+    /// <summary>
+    /// The attribute columns, in the order <see cref="ReadAttributes"/> wants them; the table must be called i.
+    /// </summary>
     public const string AttributeColumns =
         """
-        i.inode, i.kind, i.mode, i.user_id, i.group_id, i.link_count, i.size_bytes, i.generation, i.last_generation, i.version,
+        i.inode, i.kind, i.mode, i.user_id, i.group_id, i.link_count, i.size_bytes, i.generation, i.last_generation,
+            i.version,
         i.state, i.attachment_id, i.access_time, i.modify_time, i.change_time, i.link_target, i.attribute_crc
         """;
 
@@ -47,7 +53,8 @@ internal sealed class InodeTable(SqlSession session)
 
     private const string Insert =
         """
-        INSERT INTO inodes (inode, kind, mode, user_id, group_id, link_count, size_bytes, generation, last_generation, version,
+        INSERT INTO inodes (inode, kind, mode, user_id, group_id, link_count, size_bytes, generation,
+            last_generation, version,
             state, attachment_id, access_time, modify_time, change_time, link_target, attribute_crc,
             placement, object_attachment, object_key, object_etag, object_version, object_size, object_offset,
             checked_time, resident_bytes, residency, content_crc)
@@ -69,7 +76,8 @@ internal sealed class InodeTable(SqlSession session)
             last_generation = $7, version = $8, state = $9, attachment_id = $10, access_time = $11, modify_time = $12,
             change_time = $13, attribute_crc = $14,
             placement = $15, object_attachment = $16, object_key = $17, object_etag = $18, object_version = $19,
-            object_size = $20, object_offset = $21, checked_time = $22, resident_bytes = $23, residency = $24, content_crc = $25
+            object_size = $20, object_offset = $21, checked_time = $22, resident_bytes = $23, residency = $24,
+                content_crc = $25
         WHERE inode = $26
         """;
 
@@ -203,8 +211,10 @@ internal sealed class InodeTable(SqlSession session)
 
     private static void BindAttributes(SqlStatement statement, InodeRow row, bool withTarget)
     {
-        statement.Add((long)row.Mode).Add((long)row.UserId).Add((long)row.GroupId).Add((long)row.LinkCount).Add(row.SizeBytes)
-            .Add((long)row.Generation).Add((long)row.LastGeneration).Add(row.Version).Add((long)row.State).Add(row.AttachmentId)
+        statement.Add((long)row.Mode).Add((long)row.UserId).Add((long)row.GroupId).Add((long)row.LinkCount)
+            .Add(row.SizeBytes)
+            .Add((long)row.Generation).Add((long)row.LastGeneration).Add(row.Version).Add((long)row.State)
+                .Add(row.AttachmentId)
             .Add(row.AccessTime).Add(row.ModifyTime).Add(row.ChangeTime);
         if (withTarget)
         {

@@ -6,10 +6,13 @@ namespace DataLayer.Metadata.Rows;
 /// <summary>One row of <c>journal</c>: the entry as callers see it, and what orders it.</summary>
 /// <param name="Entry">The entry.</param>
 /// <param name="Started">Whether a worker took it: its effect on the store may already be there.</param>
-/// <param name="WaitsFor">The entry waits while this inode is an orphan, whose open readers still need the object; or none.</param>
+/// <param name="WaitsFor">The entry waits while this inode is an orphan, whose open readers still need the object; or
+/// none.</param>
 internal sealed record JournalRow(JournalEntry Entry, bool Started, InodeId WaitsFor)
 {
-    /// <summary>The row's checksum. The two columns that workers count in, failures and due time, are left out.</summary>
+    /// <summary>
+    /// The row's checksum. The two columns that workers count in, failures and due time, are left out.
+    /// </summary>
     public uint ComputeCrc()
     {
         RowChecksum sum = default;

@@ -10,7 +10,8 @@ internal sealed class JournalTable(SqlSession session)
 {
     private const string Columns =
         """
-        j.id, j.kind, j.inode, j.generation, j.attachment_id, j.object_key, j.etag, j.placement, j.failure_count, j.due_time,
+        j.id, j.kind, j.inode, j.generation, j.attachment_id, j.object_key, j.etag, j.placement, j.failure_count,
+            j.due_time,
         j.started, j.waits_for, j.crc
         """;
 
@@ -19,20 +20,23 @@ internal sealed class JournalTable(SqlSession session)
     private const string SelectOfInode = $"SELECT {Columns} FROM journal j WHERE j.inode = $1 ORDER BY j.id";
 
     private const string SelectOfKey =
-        $"SELECT {Columns} FROM journal j WHERE j.attachment_id = $1 AND j.object_key = $2 AND j.kind < 3 ORDER BY j.id";
+        $"SELECT {Columns} FROM journal j WHERE j.attachment_id = $1 AND j.object_key = $2 AND j.kind < 3 ORDER BY "
+            + "j.id";
 
     private const string SelectPage = $"SELECT {Columns} FROM journal j WHERE j.id > $1 ORDER BY j.id LIMIT $2";
 
     private const string SelectKindPage =
         $"SELECT {Columns} FROM journal j WHERE j.kind = $1 AND j.id > $2 ORDER BY j.id LIMIT $3";
 
-    // An upload or delete is next when nothing older stands before it for its key or its inode, and no orphan needs the object.
+    // An upload or delete is next when nothing older stands before it for its key or its inode, and no orphan needs
+    // the object.
     private const string SelectDue =
         $"""
         SELECT {Columns} FROM journal j
         WHERE j.kind = $1 AND j.due_time <= $2
             AND (j.kind > 2 OR (
-                NOT EXISTS (SELECT 1 FROM journal e WHERE e.attachment_id = j.attachment_id AND e.object_key = j.object_key
+                NOT EXISTS (SELECT 1 FROM journal e WHERE e.attachment_id = j.attachment_id
+                    AND e.object_key = j.object_key
                     AND e.kind < 3 AND e.id < j.id)
                 AND NOT EXISTS (SELECT 1 FROM journal e WHERE e.inode = j.inode AND e.kind < 3 AND e.id < j.id)
                 AND NOT EXISTS (SELECT 1 FROM inodes o WHERE o.inode = j.waits_for AND o.link_count = 0)))
@@ -41,7 +45,8 @@ internal sealed class JournalTable(SqlSession session)
 
     private const string Insert =
         """
-        INSERT INTO journal (id, kind, inode, generation, attachment_id, object_key, etag, placement, failure_count, due_time,
+        INSERT INTO journal (id, kind, inode, generation, attachment_id, object_key, etag, placement, failure_count,
+            due_time,
             started, waits_for, crc)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         """;
@@ -92,9 +97,11 @@ internal sealed class JournalTable(SqlSession session)
     public void Add(JournalRow row)
     {
         JournalEntry entry = row.Entry;
-        session.Get(Insert).Add(entry.Id).Add((long)entry.Kind).Add(entry.Content.Inode.Value).Add((long)entry.Content.Generation)
+        session.Get(Insert).Add(entry.Id).Add((long)entry.Kind).Add(entry.Content.Inode.Value)
+            .Add((long)entry.Content.Generation)
             .Add(entry.AttachmentId).Add(entry.Key).Add(entry.ETag).Add(entry.Placement).Add((long)entry.FailureCount)
-            .Add(entry.DueTimeNanoseconds).Add(row.Started ? 1L : 0L).Add(row.WaitsFor.Value).Add((long)row.ComputeCrc())
+            .Add(entry.DueTimeNanoseconds).Add(row.Started ? 1L
+                : 0L).Add(row.WaitsFor.Value).Add((long)row.ComputeCrc())
             .Execute();
     }
 

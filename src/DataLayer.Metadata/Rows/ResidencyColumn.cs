@@ -3,8 +3,9 @@ using DataLayer.Core.Layout;
 namespace DataLayer.Metadata.Rows;
 
 /// <summary>
-/// How a residency bitmap is stored: NULL for no hot block, the one byte 1 for all hot, else the byte 2 and the bitmap without its
-/// zero bytes at the end. So the common cases, all or nothing, cost a byte whatever the file's size.
+/// How a residency bitmap is stored: NULL for no hot block, the one byte 1 for all hot, else the byte 2 and the
+/// bitmap without its zero bytes at the end. So the common cases, all or nothing, cost a byte whatever the file's
+/// size.
 /// </summary>
 internal static class ResidencyColumn
 {

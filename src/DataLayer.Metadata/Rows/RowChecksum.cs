@@ -6,8 +6,9 @@ using DataLayer.Core.Integrity;
 namespace DataLayer.Metadata.Rows;
 
 /// <summary>
-/// CRC-32C over the columns of one row, in a fixed order: numbers as 8 bytes little-endian, text (UTF-8) and bytes behind their
-/// length, NULL as length -1. SQLite does not checksum its pages; this finds a flipped bit in a row before anyone acts on it.
+/// CRC-32C over the columns of one row, in a fixed order: numbers as 8 bytes little-endian, text (UTF-8) and bytes
+/// behind their length, NULL as length -1. SQLite does not checksum its pages; this finds a flipped bit in a row
+/// before anyone acts on it.
 /// </summary>
 internal ref struct RowChecksum
 {

@@ -12,7 +12,8 @@ internal static class TreeName
     /// <summary>The longest path, bytes.</summary>
     public const int MaxPathBytes = 4096;
 
-    private static readonly UTF8Encoding _strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding _strict = new(
+        encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>Checks a name and gives its bytes.</summary>
     /// <exception cref="DataLayerException">InvalidArgument or NameTooLong.</exception>

@@ -45,7 +45,9 @@ internal sealed class TreeTables : IDisposable
     /// <summary>Sets one setting.</summary>
     public void SetSetting(string name, string value) => Session.Get(UpsertSetting).Add(name).Add(value).Execute();
 
-    /// <summary>Takes <paramref name="count"/> numbers from a counter, never to be given out again once committed.</summary>
+    /// <summary>
+    /// Takes <paramref name="count"/> numbers from a counter, never to be given out again once committed.
+    /// </summary>
     /// <returns>The first of them.</returns>
     public long Reserve(string counter, int count)
     {

@@ -4,8 +4,9 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Metadata.Sql;
 
 /// <summary>
-/// What differs between the databases a tree can live in. All other SQL is shared: it keeps to what SQLite and PostgreSQL both
-/// speak (ON CONFLICT, RETURNING, partial indexes, recursive queries, positional parameters $1, $2, …).
+/// What differs between the databases a tree can live in. All other SQL is shared: it keeps to what SQLite and
+/// PostgreSQL both speak (ON CONFLICT, RETURNING, partial indexes, recursive queries, positional parameters $1, $2,
+/// …).
 /// </summary>
 internal interface ISqlDialect : IDisposable
 {
@@ -24,7 +25,9 @@ internal interface ISqlDialect : IDisposable
     /// <summary>The database's word for a column of text, compared by code point.</summary>
     string TextType { get; }
 
-    /// <summary>What stands after CREATE TABLE (…) for a table that is stored in the order of its primary key.</summary>
+    /// <summary>
+    /// What stands after CREATE TABLE (…) for a table that is stored in the order of its primary key.
+    /// </summary>
     string ClusteredSuffix { get; }
 
     /// <summary>Whether the last owner of the database did not close it; its files deserve a check then.</summary>

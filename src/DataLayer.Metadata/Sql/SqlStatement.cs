@@ -4,8 +4,8 @@ using System.Globalization;
 namespace DataLayer.Metadata.Sql;
 
 /// <summary>
-/// One prepared statement of one connection. Bind the parameters in order with <c>Add</c>, then run it; binding starts over after
-/// each run. Not thread-safe: it belongs to whoever holds the connection.
+/// One prepared statement of one connection. Bind the parameters in order with <c>Add</c>, then run it; binding
+/// starts over after each run. Not thread-safe: it belongs to whoever holds the connection.
 /// </summary>
 internal sealed class SqlStatement : IDisposable
 {
@@ -109,7 +109,8 @@ internal sealed class SqlStatement : IDisposable
         _bound = 0;
         if (bound != _parameters.Length)
         {
-            throw new InvalidOperationException($"{bound} of {_parameters.Length} parameters are bound: {_command.CommandText}");
+            throw new InvalidOperationException($"{bound} of {_parameters.Length} parameters are bound: "
+                + $"{_command.CommandText}");
         }
     }
 }

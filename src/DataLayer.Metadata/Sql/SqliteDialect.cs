@@ -6,8 +6,9 @@ using Microsoft.Data.Sqlite;
 namespace DataLayer.Metadata.Sql;
 
 /// <summary>
-/// SQLite in WAL mode with <c>synchronous=FULL</c>: a commit is on disk when it returns (NORMAL lost every acknowledged row on
-/// simulated power loss). A lock file beside the database keeps a second service away; it is an flock, so a killed process leaves none.
+/// SQLite in WAL mode with <c>synchronous=FULL</c>: a commit is on disk when it returns (NORMAL lost every
+/// acknowledged row on simulated power loss). A lock file beside the database keeps a second service away; it is an
+/// flock, so a killed process leaves none.
 /// </summary>
 internal sealed class SqliteDialect : ISqlDialect
 {
@@ -17,7 +18,8 @@ internal sealed class SqliteDialect : ISqlDialect
     private readonly FileStream _lock;
 
     /// <summary>Takes the database for this process.</summary>
-    /// <exception cref="DataLayerException">Overloaded: another process holds it. TargetFailed: the folder cannot be used.</exception>
+    /// <exception cref="DataLayerException">Overloaded: another process holds it. TargetFailed: the folder cannot be
+    /// used.</exception>
     public SqliteDialect(TreeStoreOptions options)
     {
         _options = options;
@@ -42,14 +44,16 @@ internal sealed class SqliteDialect : ISqlDialect
         {
             throw new DataLayerException(
                 ErrorCode.Overloaded,
-                $"The metadata database '{options.DatabasePath}' is in use by another process. Stop the other service, or give this one a state directory of its own.",
+                $"The metadata database '{options.DatabasePath}' is in use by another process. Stop the other "
+                    + "service, or give this one a state directory of its own.",
                 error);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new DataLayerException(
                 ErrorCode.TargetFailed,
-                $"The metadata database '{options.DatabasePath}' cannot be opened: {error.Message} Check the state directory's path and owner.",
+                $"The metadata database '{options.DatabasePath}' cannot be opened: {error.Message} Check the state "
+                    + "directory's path and owner.",
                 error);
         }
 
@@ -154,22 +158,27 @@ internal sealed class SqliteDialect : ISqlDialect
             11 or 26 => DamagedDatabase(error.Message, error),
             13 => new DataLayerException(
                 ErrorCode.NoSpace,
-                $"No space left for the metadata database '{_options.DatabasePath}'. Free space on its file system; nothing was lost.",
+                $"No space left for the metadata database '{_options.DatabasePath}'. Free space on its file system; "
+                    + "nothing was lost.",
                 error),
             5 or 6 => new DataLayerException(
                 ErrorCode.Overloaded,
-                $"The metadata database '{_options.DatabasePath}' is locked by another process. End that process (a database shell?) and try again.",
+                $"The metadata database '{_options.DatabasePath}' is locked by another process. End that process (a "
+                    + "database shell?) and try again.",
                 error),
             8 => new DataLayerException(
                 ErrorCode.TargetFailed,
-                $"The metadata database '{_options.DatabasePath}' is read-only. Make its file system and files writable for the service.",
+                $"The metadata database '{_options.DatabasePath}' is read-only. Make its file system and files "
+                    + "writable for the service.",
                 error),
             10 or 14 => new DataLayerException(
                 ErrorCode.TargetFailed,
-                $"The metadata database '{_options.DatabasePath}' cannot be read or written: {error.Message} Check the disk, then restart the service.",
+                $"The metadata database '{_options.DatabasePath}' cannot be read or written: {error.Message} Check "
+                    + "the disk, then restart the service.",
                 error),
             _ => new DataLayerException(
-                ErrorCode.Internal, $"The metadata database '{_options.DatabasePath}' refused a statement: {error.Message}", error),
+                ErrorCode.Internal, $"The metadata database '{_options.DatabasePath}' refused a statement: "
+                    + $"{error.Message}", error),
         };
     }
 
@@ -179,6 +188,7 @@ internal sealed class SqliteDialect : ISqlDialect
     /// <summary>The error for a database whose pages are damaged.</summary>
     internal DataLayerException DamagedDatabase(string what, Exception? error) => new(
         ErrorCode.Corrupt,
-        $"The metadata database '{_options.DatabasePath}' is damaged: {what} Restore it from a backup, or move it away and attach the buckets again.",
+        $"The metadata database '{_options.DatabasePath}' is damaged: {what} Restore it from a backup, or move it "
+            + "away and attach the buckets again.",
         error);
 }

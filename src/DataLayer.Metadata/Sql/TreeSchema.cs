@@ -4,8 +4,9 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Metadata.Sql;
 
 /// <summary>
-/// The tables of the tree and how older ones become current. Each step runs in a transaction of its own together with the new
-/// version number, so a crash between steps leaves a database that the next start goes on with. docs/FORMATS/metadata.md tells what the columns mean.
+/// The tables of the tree and how older ones become current. Each step runs in a transaction of its own together with
+/// the new version number, so a crash between steps leaves a database that the next start goes on with.
+/// docs/FORMATS/metadata.md tells what the columns mean.
 /// </summary>
 internal static class TreeSchema
 {
@@ -105,7 +106,8 @@ internal static class TreeSchema
 
     /// <summary>Brings the database to the newest version of <paramref name="steps"/>.</summary>
     /// <returns>The version it had before; 0 for a new database.</returns>
-    /// <exception cref="DataLayerException">NotSupported: the database is newer than this program, or is not ours.</exception>
+    /// <exception cref="DataLayerException">NotSupported: the database is newer than this program, or is not
+    /// ours.</exception>
     public static int Migrate(SqlSession session, IReadOnlyList<SchemaStep> steps)
     {
         int found = ReadVersion(session);
@@ -114,7 +116,8 @@ internal static class TreeSchema
         {
             throw new DataLayerException(
                 ErrorCode.NotSupported,
-                $"{session.Dialect.DisplayName} has schema version {found}, this program knows versions up to {newest}. Use the newer program that wrote it, or restore the backup from before the update.");
+                $"{session.Dialect.DisplayName} has schema version {found}, this program knows versions up to "
+                    + $"{newest}. Use the newer program that wrote it, or restore the backup from before the update.");
         }
 
         foreach (SchemaStep step in steps)
@@ -138,7 +141,8 @@ internal static class TreeSchema
         if (session.Dialect.HasTable(session, "inodes"))
         {
             throw new DataLayerException(
-                ErrorCode.NotSupported, $"{session.Dialect.DisplayName} is not a DataLayer tree. Choose another state directory.");
+                ErrorCode.NotSupported, $"{session.Dialect.DisplayName} is not a DataLayer tree. Choose another "
+                    + "state directory.");
         }
 
         return 0;
@@ -156,12 +160,14 @@ internal static class TreeSchema
         {
             if (step.Version == 1)
             {
-                session.ExecuteScript($"CREATE TABLE schema_version (version {session.Dialect.Int64Type} NOT NULL PRIMARY KEY)");
+                session.ExecuteScript($"CREATE TABLE schema_version (version {session.Dialect.Int64Type} NOT NULL "
+                    + "PRIMARY KEY)");
             }
 
             session.ExecuteScript(script);
             session.ExecuteScript(
-                string.Create(CultureInfo.InvariantCulture, $"INSERT INTO schema_version (version) VALUES ({step.Version})"));
+                string.Create(CultureInfo.InvariantCulture, $"INSERT INTO schema_version (version) VALUES "
+                    + $"({step.Version})"));
             session.ExecuteScript("COMMIT");
         }
         catch
