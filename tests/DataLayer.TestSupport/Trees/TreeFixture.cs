@@ -2,7 +2,6 @@ using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Metadata;
-using Xunit;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace DataLayer.TestSupport.Trees;
