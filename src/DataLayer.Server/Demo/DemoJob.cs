@@ -13,42 +13,38 @@ namespace DataLayer.Server.Demo;
 /// The main job on real input, as <c>eng/run</c> shows it: puts a dataset into an object store, attaches it, reads all of it
 /// several times in shuffled order through the client, and says per pass what it took and where the bytes came from.
 /// </summary>
-internal sealed class DemoJob(DemoOptions options, IAnsiConsole console)
+internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsiConsole console)
 {
     private const string TreeFolder = "/demo";
     private static readonly JsonSerializerOptions _json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
-    private readonly DataLayerClient _client = new(DataLayerClientOptions.Parse(options.Server));
 
     /// <summary>Runs the job; the exit status.</summary>
     public async Task<int> RunAsync(CancellationToken cancellationToken)
     {
-        using (_client)
+        string folder = options.DataFolder is null ? Prepare(cancellationToken) : Path.GetFullPath(options.DataFolder);
+        if (!Directory.Exists(folder))
         {
-            string folder = options.DataFolder is null ? Prepare(cancellationToken) : Path.GetFullPath(options.DataFolder);
-            if (!Directory.Exists(folder))
-            {
-                throw new DataLayerException(ErrorCode.NotFound, $"There is no folder '{folder}'. Give one with --data.");
-            }
-
-            long start = Stopwatch.GetTimestamp();
-            AttachmentStatus attachment = await _client.Admin.AttachAsync(
-                new AttachCommand { Source = "file://" + folder, Path = TreeFolder, Store = options.StoreName },
-                progress: null, cancellationToken);
-            (long listRequests, _) = DemoPass.Origin(await _client.Admin.GetStatisticsAsync(cancellationToken));
-            double attachSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-            Say($"attached [bold]{TreeFolder}[/]: {attachment.ObjectCount:N0} objects, {ByteSize.Format(attachment.ObjectBytes)}, "
-                + $"{listRequests} requests, {attachSeconds:F1} s; no byte copied");
-            string[] files = await ListAsync(attachment.ObjectCount, cancellationToken);
-            List<DemoPass> passes = [];
-            for (int pass = 1; pass <= options.PassCount; pass++)
-            {
-                passes.Add(await ReadAllAsync(files, pass, cancellationToken));
-                Say(Line(passes[^1]));
-            }
-
-            Summarise(passes);
-            return 0;
+            throw new DataLayerException(ErrorCode.NotFound, $"There is no folder '{folder}'. Give one with --data.");
         }
+
+        long start = Stopwatch.GetTimestamp();
+        AttachmentStatus attachment = await client.Admin.AttachAsync(
+            new AttachCommand { Source = "file://" + folder, Path = TreeFolder, Store = options.StoreName },
+            progress: null, cancellationToken);
+        (long listRequests, _) = DemoPass.Origin(await client.Admin.GetStatisticsAsync(cancellationToken));
+        double attachSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        Say($"attached [bold]{TreeFolder}[/]: {attachment.ObjectCount:N0} objects, {ByteSize.Format(attachment.ObjectBytes)}, "
+            + $"{listRequests} requests, {attachSeconds:F1} s; no byte copied");
+        string[] files = await ListAsync(attachment.ObjectCount, cancellationToken);
+        List<DemoPass> passes = [];
+        for (int pass = 1; pass <= options.PassCount; pass++)
+        {
+            passes.Add(await ReadAllAsync(files, pass, cancellationToken));
+            Say(Line(passes[^1]));
+        }
+
+        Summarise(passes);
+        return 0;
     }
 
     private static string Line(DemoPass pass) => string.Create(CultureInfo.InvariantCulture,
@@ -80,7 +76,7 @@ internal sealed class DemoJob(DemoOptions options, IAnsiConsole console)
         Queue<string> folders = new([TreeFolder]);
         while (folders.TryDequeue(out string? folder))
         {
-            await foreach (FileStatus entry in _client.ListAsync(folder, cancellationToken: cancellationToken))
+            await foreach (FileStatus entry in client.ListAsync(folder, cancellationToken: cancellationToken))
             {
                 string path = folder + "/" + entry.Name;
                 if (entry.Kind == Core.Tree.FileKind.Directory)
@@ -101,13 +97,13 @@ internal sealed class DemoJob(DemoOptions options, IAnsiConsole console)
     {
         string[] order = [.. files];
         new Random(HashCode.Combine(options.Seed, pass)).Shuffle(order);
-        StatisticsReport before = await _client.Admin.GetStatisticsAsync(cancellationToken);
+        StatisticsReport before = await client.Admin.GetStatisticsAsync(cancellationToken);
         int next = -1;
         long bytes = 0;
         long start = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, options.ReaderCount).Select(_ => Task.Run(ReadSomeAsync, cancellationToken)));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        StatisticsReport after = await _client.Admin.GetStatisticsAsync(cancellationToken);
+        StatisticsReport after = await client.Admin.GetStatisticsAsync(cancellationToken);
         return DemoPass.Between(pass, seconds, order.Length, bytes, before, after);
 
         async Task ReadSomeAsync()
@@ -120,7 +116,7 @@ internal sealed class DemoJob(DemoOptions options, IAnsiConsole console)
                     return;
                 }
 
-                using FileBytes file = await _client.ReadFileAsync(order[mine], cancellationToken);
+                using FileBytes file = await client.ReadFileAsync(order[mine], cancellationToken);
                 Interlocked.Add(ref bytes, file.LengthBytes);
             }
         }
