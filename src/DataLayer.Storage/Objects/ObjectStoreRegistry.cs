@@ -88,7 +88,8 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
         if (source.Scheme != "s3")
         {
             throw new DataLayerException(ErrorCode.InvalidArgument,
-                $"Store '{options.Name}' is of kind s3 and cannot serve {source}. Use s3://bucket/prefix, or a store of kind directory.");
+                $"Store '{options.Name}' is of kind s3 and cannot serve {source}. "
+                + "Use s3://bucket/prefix, or a store of kind directory.");
         }
 
         if (!_servers.TryGetValue(options.Name, out (S3Connection Connection, RetryPolicy Retries) server))
@@ -107,7 +108,8 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
             return options.Endpoint is { Length: > 0 } root
                 ? Path.Combine(root, source.Bucket)
                 : throw new DataLayerException(ErrorCode.InvalidArgument,
-                    $"Store '{options.Name}' is of kind directory and has no endpoint, so it cannot serve {source}. Use file:///folder.");
+                    $"Store '{options.Name}' is of kind directory and has no endpoint, so it cannot serve {source}. "
+                    + "Use file:///folder.");
         }
 
         if (options.Endpoint is { Length: > 0 } bound)

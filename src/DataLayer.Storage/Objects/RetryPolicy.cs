@@ -7,7 +7,7 @@ namespace DataLayer.Storage.Objects;
 /// limit, a deadline and a budget that all calls of a store share.
 /// </summary>
 /// <remarks>
-/// Wait n is uniform in 0 … min(MaximumRetryDelay, RetryDelay · 2ⁿ) (full jitter: clients that failed together do not
+/// Wait n is uniform in 0 … min(MaximumRetryDelay, RetryDelay · 2ⁿ) (full jitter: clients that fail together do not
 /// come back together). The budget is a token bucket: a retry takes one token, an answered request gives a tenth back.
 /// While a server is down the bucket runs dry and every call fails after its first try, so it sees at most the callers'
 /// own rate; once it answers, the bucket refills. Thread-safe.

@@ -33,7 +33,8 @@ internal static class DirectoryKey
             if (why is not null)
             {
                 throw new DataLayerException(ErrorCode.InvalidArgument,
-                    $"The key '{key}' {why}; a directory store keeps each object as a file of that name and cannot hold it. "
+                    $"The key '{key}' {why}; a directory store keeps each object as a file of that name "
+                    + "and cannot hold it. "
                     + "Use another key or an S3 store.");
             }
         }

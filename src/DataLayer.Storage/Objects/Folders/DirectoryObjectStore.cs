@@ -161,8 +161,8 @@ public sealed class DirectoryObjectStore : IObjectStore
         new(ErrorCode.NotFound, $"There is no object '{path}' in {store}.");
 
     private DataLayerException Changed(string path, string? wanted, string? actual) =>
-        new(ErrorCode.Stale, $"The object '{path}' in {DisplayName} has ETag {actual ?? "(
-            none: it is gone)"}, not {wanted}.");
+        new(ErrorCode.Stale,
+            $"The object '{path}' in {DisplayName} has ETag {actual ?? "(none: it is gone)"}, not {wanted}.");
 
     private async ValueTask<T> RunAsync<T>(
         RequestVerb verb, Func<(T Result, long Bytes)> work, CancellationToken cancellationToken)
@@ -348,7 +348,8 @@ public sealed class DirectoryObjectStore : IObjectStore
     }
 
     private DataLayerException Conflict(string key, string part, Exception? cause) => new(ErrorCode.InvalidArgument,
-        $"The key '{key}' cannot be held: in {DisplayName} '{part}' is a {(part == key ? "folder of other keys" : "file")}. "
+        $"The key '{key}' cannot be held: in {DisplayName} '{part}' is a "
+        + $"{(part == key ? "folder of other keys" : "file")}. "
         + "A directory store cannot hold a key and keys below it; use another key or an S3 store.", cause);
 
     /// <summary>Opens the folder a key's file goes to; makes what is missing on the way, durably.</summary>

@@ -45,11 +45,14 @@ internal static class S3Fault
                 Fault(ErrorCode.NotFound, "there is no such bucket. Check its name and the endpoint."),
             (404, _) => Fault(ErrorCode.NotFound, "there is no such object."),
             (412, _) => Fault(ErrorCode.Stale, "the object is not the version that was asked for."),
-            (401 or 403, _) or (
-                400, "ExpiredToken" or "InvalidToken" or "TokenRefreshRequired" or "AuthorizationHeaderMalformed") =>
+            (401 or 403, _)
+                or (400, "ExpiredToken" or "InvalidToken" or "TokenRefreshRequired"
+                    or "AuthorizationHeaderMalformed") =>
                 Fault(ErrorCode.PermissionDenied,
-                    "the credentials were refused. Check the store's accessKey, secretKey and region, and the bucket's policy."),
-            (400, "BadDigest" or "InvalidDigest" or "XAmzContentSHA256Mismatch" or "IncompleteBody" or "RequestTimeout") =>
+                    "the credentials were refused. Check the store's accessKey, secretKey and region, "
+                    + "and the bucket's policy."),
+            (400, "BadDigest" or "InvalidDigest" or "XAmzContentSHA256Mismatch" or "IncompleteBody"
+                or "RequestTimeout") =>
                 Fault(ErrorCode.OriginUnavailable, "the body arrived damaged or not in time."),
             (400, "EntityTooLarge") => Fault(ErrorCode.FileTooLarge, "the server has a lower size limit."),
             (507, _) or (_, "XMinioStorageFull" or "InsufficientCapacity") =>
@@ -66,13 +69,15 @@ internal static class S3Fault
     /// <summary>The fault of a server that stayed silent.</summary>
     internal static DataLayerException TimedOut(string what, Uri endpoint, TimeSpan silence, Exception cause) => new(
         ErrorCode.TimedOut,
-        $"{what} at {endpoint} brought no byte for {silence.TotalSeconds:0.###} s. Check the server, or raise the store's attemptTimeout.",
+        $"{what} at {endpoint} brought no byte for {silence.TotalSeconds:0.###} s. "
+        + "Check the server, or raise the store's attemptTimeout.",
         cause);
 
     /// <summary>The fault of a body that does not match what vouches for it.</summary>
     internal static DataLayerException Damaged(string what, Uri endpoint, string which) => new(
         ErrorCode.Corrupt,
-        $"{what} at {endpoint} brought a body that does not match {which}. If another tool replaced the content and kept the metadata, "
+        $"{what} at {endpoint} brought a body that does not match {which}. "
+        + "If another tool replaced the content and kept the metadata, "
         + "or the server's ETags only look like MD5, set the store's verifyContent to false.");
 
     internal static DataLayerException Unavailable(string what, Uri endpoint, string reason, Exception? cause =

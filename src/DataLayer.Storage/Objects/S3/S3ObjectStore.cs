@@ -187,6 +187,7 @@ internal sealed class S3ObjectStore : IObjectStore
         return length == 0 || offsetBytes >= found.SizeBytes
             ? new ObjectReadResult(0, found.SizeBytes, found.ETag)
             : throw new DataLayerException(ErrorCode.OriginUnavailable,
-                $"The object '{key}' in {DisplayName} grew from {offsetBytes} bytes or less to {found.SizeBytes} during the read.");
+                $"The object '{key}' in {DisplayName} grew from {offsetBytes} bytes or less to {found.SizeBytes} "
+                + "during the read.");
     }
 }

@@ -28,7 +28,8 @@ internal sealed class S3Signer(string region)
             ? "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"
             : "host;x-amz-content-sha256;x-amz-date";
         string canonical = string.Concat(
-            $"{request.Method.Method}\n{encodedPath}\n\nhost:{host}\nx-amz-content-sha256:{EmptyBodyHash}\nx-amz-date:{time}\n",
+            $"{request.Method.Method}\n{encodedPath}\n\n",
+            $"host:{host}\nx-amz-content-sha256:{EmptyBodyHash}\nx-amz-date:{time}\n",
             hasToken ? $"x-amz-security-token:{keys.Token}\n" : "",
             $"\n{names}\n{EmptyBodyHash}");
         Span<byte> hash = stackalloc byte[32];
@@ -44,7 +45,8 @@ internal sealed class S3Signer(string region)
         }
 
         request.Headers.TryAddWithoutValidation("Authorization",
-            $"AWS4-HMAC-SHA256 Credential={keys.AccessKey}/{scope}, SignedHeaders={names}, Signature={Convert.ToHexStringLower(hash)}");
+            $"AWS4-HMAC-SHA256 Credential={keys.AccessKey}/{scope}, SignedHeaders={names}, "
+            + $"Signature={Convert.ToHexStringLower(hash)}");
     }
 
     private static void Hash(string text, Span<byte> destination)

@@ -74,8 +74,7 @@ internal sealed class S3Uploader(
         {
             throw new DataLayerException(ErrorCode.Stale, condition.IfAbsent
                 ? $"There is an object '{key}' in {displayName} already."
-                : $"The object '{key}' in {displayName} has ETag {found?.ETag ?? "(
-                    none: it is gone)"}, not {condition.IfMatch}.");
+                : $"The object '{key}' in {displayName} has ETag {found?.ETag ?? "(none: it is gone)"}, not {condition.IfMatch}.");
         }
     }
 
@@ -171,7 +170,8 @@ internal sealed class S3Uploader(
         if (partBytes > NativeBufferPool.MaxBufferBytes)
         {
             throw new DataLayerException(ErrorCode.FileTooLarge, string.Create(CultureInfo.InvariantCulture,
-                $"'{key}' has {content.LengthBytes} bytes; an upload to S3 holds {(long)PartLimit * NativeBufferPool.MaxBufferBytes}."));
+                $"'{key}' has {content.LengthBytes} bytes; "
+                + $"an upload holds {(long)PartLimit * NativeBufferPool.MaxBufferBytes}."));
         }
 
         BlockChecksums checksums = await ScanAsync(content, cancellationToken).ConfigureAwait(false);
@@ -392,8 +392,8 @@ internal sealed class S3Uploader(
         return found is { } it && (etag.Length == 0 || it.ETag == etag) && it.SizeBytes == lengthBytes
             ? it
             : throw new DataLayerException(ErrorCode.Stale,
-                $"'{key}' in {displayName} is not what was just written: {found?.SizeBytes} bytes with ETag {found?.ETag} in place of "
-                + $"{lengthBytes} with {etag}. Somebody else wrote it at the same time.");
+                $"'{key}' in {displayName} is not what was just written: "
+                + $"{found?.SizeBytes} bytes with ETag {found?.ETag} in place of {lengthBytes} with {etag}. Somebody else wrote it at the same time.");
     }
 
     private void ThrowIfOther(string key, string etag, string expected)
@@ -401,7 +401,8 @@ internal sealed class S3Uploader(
         if (!etag.Equals(expected, StringComparison.OrdinalIgnoreCase))
         {
             throw new DataLayerException(ErrorCode.OriginUnavailable,
-                $"{displayName} acknowledged '{key}' with ETag {etag}; what was sent has {expected}. The write is tried again.");
+                $"{displayName} acknowledged '{key}' with ETag {etag}; what was sent has {expected}. "
+                + "The write is tried again.");
         }
     }
 
