@@ -1,7 +1,8 @@
 namespace DataLayer.Core.Errors;
 
 /// <summary>
-/// A fault that a caller sees. The message names the value that was wrong and the remedy; the code decides errno and HTTP status.
+/// A fault that a caller sees. The message names the value that was wrong and the remedy; the code decides errno and
+/// HTTP status.
 /// </summary>
 public sealed class DataLayerException : Exception
 {

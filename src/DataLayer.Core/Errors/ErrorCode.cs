@@ -1,6 +1,8 @@
 namespace DataLayer.Core.Errors;
 
-/// <summary>What went wrong, in the terms a caller can act on. <see cref="ErrorCodeMapping"/> turns a code into errno and HTTP.</summary>
+/// <summary>
+/// What went wrong, in the terms a caller can act on. <see cref="ErrorCodeMapping"/> turns a code into errno and HTTP.
+/// </summary>
 public enum ErrorCode
 {
     /// <summary>No such file, folder, attachment or object.</summary>
@@ -45,7 +47,9 @@ public enum ErrorCode
     /// <summary>Stored bytes fail their checksum or identity and no good copy is left.</summary>
     Corrupt,
 
-    /// <summary>A target failed to read or write; or a flush failed earlier and the data was not written again.</summary>
+    /// <summary>
+    /// A target failed to read or write; or a flush failed earlier and the data was not written again.
+    /// </summary>
     TargetFailed,
 
     /// <summary>The origin does not answer, or answers with errors, after all retries.</summary>

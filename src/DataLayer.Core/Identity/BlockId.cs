@@ -4,11 +4,13 @@ using System.Runtime.InteropServices;
 namespace DataLayer.Core.Identity;
 
 /// <summary>
-/// Names one block of one content: the unit of caching and transfer. 16 bytes without padding, so it is a cache key as it stands.
+/// Names one block of one content: the unit of caching and transfer. 16 bytes without padding, so it is a cache key as
+/// it stands.
 /// </summary>
 /// <param name="Inode">The file's number (<see cref="InodeId.Value"/>).</param>
 /// <param name="Generation">The content's generation.</param>
-/// <param name="Index">The block's position in the file: byte offset ÷ <see cref="Layout.BlockLayout.BlockBytes"/>.</param>
+/// <param name="Index">The block's position in the file: byte offset ÷
+/// <see cref="Layout.BlockLayout.BlockBytes"/>.</param>
 [StructLayout(LayoutKind.Sequential)]
 public readonly record struct BlockId(long Inode, uint Generation, uint Index)
 {

@@ -4,8 +4,10 @@ namespace DataLayer.Core.Layout;
 /// How a file's bytes fall into blocks. Blocks are aligned and of one size; only a file's last block is shorter.
 /// </summary>
 /// <remarks>
-/// The size is a constant of the format, not an option: residency bitmaps and cache keys count in it. 1 MiB is where a copy
-/// from memory no longer feels the per-block cost (a hit reaches 0.85 × memcpy and more) while a ranged GET still overlaps well.
+/// The size is a constant of the format, not an option: residency bitmaps and cache keys count in it. 1 MiB is where a
+/// copy
+/// from memory no longer feels the per-block cost (a hit reaches 0.85 × memcpy and more) while a ranged GET still
+/// overlaps well.
 /// </remarks>
 public static class BlockLayout
 {
@@ -16,7 +18,8 @@ public static class BlockLayout
     public const long MaxFileBytes = (long)BlockBytes * uint.MaxValue;
 
     /// <summary>How many blocks a file of <paramref name="sizeBytes"/> bytes has, a count.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The size is negative or over <see cref="MaxFileBytes"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The size is negative or over
+    /// <see cref="MaxFileBytes"/>.</exception>
     public static uint BlockCount(long sizeBytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(sizeBytes);
@@ -30,7 +33,10 @@ public static class BlockLayout
     /// <summary>The first byte of block <paramref name="blockIndex"/>, an offset in the file.</summary>
     public static long BlockOffset(uint blockIndex) => (long)blockIndex * BlockBytes;
 
-    /// <summary>The length of block <paramref name="blockIndex"/> in a file of <paramref name="sizeBytes"/> bytes; 0 past the end.</summary>
+    /// <summary>
+    /// The length of block <paramref name="blockIndex"/> in a file of <paramref name="sizeBytes"/> bytes; 0 past the
+    /// end.
+    /// </summary>
     public static int BlockLength(uint blockIndex, long sizeBytes) =>
         (int)Math.Clamp(sizeBytes - BlockOffset(blockIndex), 0, BlockBytes);
 }

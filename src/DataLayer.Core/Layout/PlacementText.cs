@@ -5,7 +5,8 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Core.Layout;
 
 /// <summary>
-/// The stored text of a placement: <c>striped:POOL:UNIT:WIDTH:COPIES:T,T,…</c> or <c>segment:POOL:ID:OFFSET:LENGTH:T,…</c>.
+/// The stored text of a placement: <c>striped:POOL:UNIT:WIDTH:COPIES:T,T,…</c> or
+/// <c>segment:POOL:ID:OFFSET:LENGTH:T,…</c>.
 /// </summary>
 public static class PlacementText
 {
@@ -24,7 +25,8 @@ public static class PlacementText
         if (parts.Length == 6 && TryTargets(parts[5], out ImmutableArray<int> targets))
         {
             if (parts[0] == "striped" && TryInt(parts[2], out int unit) && TryInt(parts[3], out int width)
-                && TryInt(parts[4], out int copies) && unit > 0 && width > 0 && copies > 0 && targets.Length == width * copies)
+                && TryInt(parts[4], out int copies) && unit > 0 && width > 0 && copies > 0
+                && targets.Length == width * copies)
             {
                 return new StripedPlacement(parts[1], unit, width, copies, targets);
             }
@@ -36,7 +38,8 @@ public static class PlacementText
             }
         }
 
-        throw new DataLayerException(ErrorCode.Corrupt, $"'{text}' is not a placement. The metadata is damaged: run 'datalayer fsck'.");
+        throw new DataLayerException(ErrorCode.Corrupt,
+            $"'{text}' is not a placement. The metadata is damaged: run 'datalayer fsck'.");
     }
 
     private static bool TryInt(string text, out int value) =>

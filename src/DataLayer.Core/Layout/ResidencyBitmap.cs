@@ -3,7 +3,8 @@ using System.Numerics;
 namespace DataLayer.Core.Layout;
 
 /// <summary>
-/// Which blocks of one content are hot: one bit a block, lowest bit first. Not thread-safe; the owner serialises changes.
+/// Which blocks of one content are hot: one bit a block, lowest bit first. Not thread-safe; the owner serialises
+/// changes.
 /// </summary>
 public sealed class ResidencyBitmap
 {

@@ -8,14 +8,16 @@ namespace DataLayer.Core.Layout;
 /// <param name="OffsetBytes">Where the record starts in the segment file.</param>
 /// <param name="LengthBytes">The content's length (the record also has a header).</param>
 /// <param name="Targets">The targets that hold a copy of the segment, one or two.</param>
-public sealed record SegmentPlacement(string Pool, long SegmentId, long OffsetBytes, int LengthBytes, ImmutableArray<int> Targets)
+public sealed record SegmentPlacement(
+    string Pool, long SegmentId, long OffsetBytes, int LengthBytes, ImmutableArray<int> Targets)
     : Placement(Pool)
 {
     /// <inheritdoc/>
     public override string ToText() => PlacementText.Format(this);
 
     /// <inheritdoc/>
-    public bool Equals(SegmentPlacement? other) => other is not null && Pool == other.Pool && SegmentId == other.SegmentId
+    public bool Equals(SegmentPlacement? other) => other is not null
+        && Pool == other.Pool && SegmentId == other.SegmentId
         && OffsetBytes == other.OffsetBytes && LengthBytes == other.LengthBytes
         && Targets.AsSpan().SequenceEqual(other.Targets.AsSpan());
 

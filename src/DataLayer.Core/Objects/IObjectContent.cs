@@ -9,7 +9,10 @@ public interface IObjectContent
     /// <summary>The content's length, bytes. Fixed while the upload runs.</summary>
     long LengthBytes { get; }
 
-    /// <summary>Fills <paramref name="destination"/> from <paramref name="offsetBytes"/>; all of it, or throws.</summary>
-    /// <exception cref="Errors.DataLayerException">The content cannot be read, or changed since the upload began (<see cref="Errors.ErrorCode.Stale"/>).</exception>
+    /// <summary>
+    /// Fills <paramref name="destination"/> from <paramref name="offsetBytes"/>; all of it, or throws.
+    /// </summary>
+    /// <exception cref="Errors.DataLayerException">The content cannot be read, or changed since the upload began
+    /// (<see cref="Errors.ErrorCode.Stale"/>).</exception>
     ValueTask ReadExactlyAsync(long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken);
 }

@@ -3,11 +3,13 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Core.Objects;
 
 /// <summary>
-/// One bucket of the cold tier. Shipped twice (S3, directory) and decorated (retry, hedge, meter, fault); one conformance suite
+/// One bucket of the cold tier. Shipped twice (S3, directory) and decorated (retry, hedge, meter, fault); one
+/// conformance suite
 /// holds for all. All members are safe for concurrent use.
 /// </summary>
 /// <remarks>
-/// Errors are <see cref="DataLayerException"/>: NotFound, Stale (a condition failed), PermissionDenied (credentials refused;
+/// Errors are <see cref="DataLayerException"/>: NotFound, Stale (a condition failed), PermissionDenied (credentials
+/// refused;
 /// not retried), OriginUnavailable and TimedOut (after the retries), InvalidArgument (a key the store cannot hold).
 /// A body shorter than its Content-Length, or whose checksum does not match, is never returned as data.
 /// Keys are at most 1,024 bytes of UTF-8. ETags are opaque text without quotes.
@@ -21,7 +23,8 @@ public interface IObjectStore : IAsyncDisposable
     ValueTask<ObjectProperties?> HeadAsync(string key, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Reads <paramref name="destination"/>.Length bytes from <paramref name="offsetBytes"/>, fewer only at the object's end.
+    /// Reads <paramref name="destination"/>.Length bytes from <paramref name="offsetBytes"/>, fewer only at the
+    /// object's end.
     /// With <paramref name="ifMatch"/> the bytes are of that ETag or the call fails with <see cref="ErrorCode.Stale"/>.
     /// Idempotent, retried, may be hedged. Does not write to the buffer after it returned or threw.
     /// </summary>
@@ -29,13 +32,16 @@ public interface IObjectStore : IAsyncDisposable
         string key, long offsetBytes, Memory<byte> destination, string? ifMatch, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Writes an object; parts in parallel where it is large. Returns once the store's answer was verified (checksum sent and
+    /// Writes an object; parts in parallel where it is large. Returns once the store's answer was verified (checksum
+    /// sent and
     /// compared, size compared). A retry after a lost acknowledgement recognises its own write.
     /// </summary>
     ValueTask<ObjectProperties> WriteAsync(
         string key, IObjectContent content, ObjectWriteCondition condition, CancellationToken cancellationToken);
 
-    /// <summary>Deletes an object; true also if it was gone already; false if a condition did not hold. Idempotent, retried.</summary>
+    /// <summary>
+    /// Deletes an object; true also if it was gone already; false if a condition did not hold. Idempotent, retried.
+    /// </summary>
     ValueTask<bool> DeleteAsync(string key, ObjectWriteCondition condition, CancellationToken cancellationToken);
 
     /// <summary>Lists one page. Idempotent, retried.</summary>

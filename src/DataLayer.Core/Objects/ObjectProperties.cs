@@ -8,4 +8,5 @@ namespace DataLayer.Core.Objects;
 /// <param name="VersionId">The version where the bucket is versioned, else null.</param>
 /// <param name="StorageClass">The storage class as the store names it, or null where it does not say.</param>
 public readonly record struct ObjectProperties(
-    string Key, long SizeBytes, string ETag, DateTimeOffset LastModified, string? VersionId = null, string? StorageClass = null);
+    string Key, long SizeBytes, string ETag, DateTimeOffset LastModified,
+    string? VersionId = null, string? StorageClass = null);

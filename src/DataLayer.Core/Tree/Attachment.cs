@@ -17,7 +17,10 @@ public sealed record Attachment
     /// <summary>What is attached: <c>s3://bucket/prefix</c> or <c>file:///folder</c>.</summary>
     public required string Source { get; init; }
 
-    /// <summary>The name of the configured object store that serves the source (endpoint and credentials stand in the configuration).</summary>
+    /// <summary>
+    /// The name of the configured object store that serves the source (endpoint and credentials stand in the
+    /// configuration).
+    /// </summary>
     public required string StoreName { get; init; }
 
     /// <summary>Whether the tree may change the bucket.</summary>
@@ -32,7 +35,9 @@ public sealed record Attachment
     /// <summary>When written content is uploaded.</summary>
     public FlushMode Flush { get; init; } = FlushMode.WriteBack;
 
-    /// <summary>Where an interrupted listing goes on, in the lister's own text; null when the listing is complete.</summary>
+    /// <summary>
+    /// Where an interrupted listing goes on, in the lister's own text; null when the listing is complete.
+    /// </summary>
     public string? ListingCursor { get; init; }
 
     /// <summary>How many objects the listing brought, a count.</summary>

@@ -2,7 +2,9 @@ using DataLayer.Core.Identity;
 
 namespace DataLayer.Core.Tree;
 
-/// <summary>What the tree knows of one inode, without its content's placement. Immutable: a change gives a new record.</summary>
+/// <summary>
+/// What the tree knows of one inode, without its content's placement. Immutable: a change gives a new record.
+/// </summary>
 public sealed record InodeAttributes
 {
     /// <summary>The inode.</summary>
@@ -29,7 +31,9 @@ public sealed record InodeAttributes
     /// <summary>Which content the file has; grows when the content is replaced as a whole.</summary>
     public uint Generation { get; init; } = 1;
 
-    /// <summary>Grows with every change of the content, in place or by replacement. Part of the HTTP entity tag.</summary>
+    /// <summary>
+    /// Grows with every change of the content, in place or by replacement. Part of the HTTP entity tag.
+    /// </summary>
     public long Version { get; init; } = 1;
 
     /// <summary>Where the content stands between the tiers.</summary>

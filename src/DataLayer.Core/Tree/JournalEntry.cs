@@ -2,7 +2,9 @@ using DataLayer.Core.Identity;
 
 namespace DataLayer.Core.Tree;
 
-/// <summary>Work that must end even if the process dies: written in the transaction that makes it due, removed when done.</summary>
+/// <summary>
+/// Work that must end even if the process dies: written in the transaction that makes it due, removed when done.
+/// </summary>
 public sealed record JournalEntry
 {
     /// <summary>The entry's number; 0 before it is stored. Entries of one inode are done in this order.</summary>

@@ -12,6 +12,8 @@ public enum JournalKind
     /// <summary>Delete the hot copy of a content: inode, generation and placement stand in the entry.</summary>
     DeleteHotCopy = 3,
 
-    /// <summary>A hot copy is being written under the entry's content; if the write never commits, delete it at the next start.</summary>
+    /// <summary>
+    /// A hot copy is being written under the entry's content; if the write never commits, delete it at the next start.
+    /// </summary>
     PendingWrite = 4,
 }

@@ -1,0 +1,636 @@
+using System.Numerics;
+using DataLayer.Core.Identity;
+using DataLayer.Core.Integrity;
+using DataLayer.Storage.Cache.Policies;
+
+namespace DataLayer.Storage.Cache.Memory;
+
+/// <summary>
+/// The cached blocks: bytes in a <see cref="SlabArena"/>, headers in an <see cref="EntryTable"/>, found through a
+/// <see cref="BlockIndex"/>, given up as an <see cref="EvictionPolicy"/> says. Everything it holds fits the capacity.
+/// </summary>
+/// <remarks>
+/// <para>Life of a block. 1 reserved: it has an entry with an even version, pieces of the arena, and is busy. 2 written: its
+/// filler copies bytes and checksum in, without a lock. 3 published: the version turns odd, the index names it, the policy
+/// knows it. 4 detached: the policy forgot it, it is busy, but can still be read while it is copied to the spill.
+/// 5 released: the version turns even and only then the pieces are free again.</para>
+/// <para>Readers take no lock. A reader holds a session of the index, learns entry and version, copies, and checks that the
+/// version stands: then all that it copied was the published block. If not, the read is a miss. Dispose waits for sessions.</para>
+/// <para>One lock guards all changes; the policy may have its own inside it.</para>
+/// </remarks>
+internal sealed unsafe class MemoryStore : IDisposable
+{
+    /// <summary>The smallest capacity that leaves room for blocks, bytes.</summary>
+    public const long MinCapacityBytes = 1 << 20;
+
+    private readonly Lock _lock = new();
+    private readonly SlabArena _arena;
+    private readonly EntryTable _entries;
+    private readonly BlockIndex _index;
+    private readonly EvictionPolicy _policy;
+    private readonly Action<MemoryStore, uint>? _onVictim;
+    private readonly long _capacityBytes;
+    private readonly long _pinBudgetBytes;
+    private readonly long _fixedBytes;
+    private readonly List<uint> _logRoom = [];
+    private long _pinnedBytes;
+    private long _blockBytes;
+    private long _fills;
+    private long _fillsRefused;
+    private long _evictions;
+    private long _badBlocks;
+    private int _blocks;
+
+    /// <summary>Makes an empty store.</summary>
+    public MemoryStore(MemoryStoreSettings settings)
+    {
+        _capacityBytes = settings.CapacityBytes;
+        _pinBudgetBytes = settings.PinBudgetBytes;
+        _onVictim = settings.OnVictim;
+        long hashBytes = Math.Max(4096, (long)BitOperations.RoundUpToPowerOf2((ulong)_capacityBytes / 16384 * 2 / 3));
+        int ghostSlots = PolicySettings.DefaultGhostSlots(_capacityBytes);
+        long beside = BlockIndex.BaseBytes(hashBytes) + (ghostSlots * 8L);
+        long arenaBytes = (_capacityBytes - beside) * SlabArena.GranuleBytes / (SlabArena.GranuleBytes + 1);
+        _arena = new SlabArena(arenaBytes);
+        _fixedBytes = beside + SlabArena.MapBytes(_arena.CapacityBytes);
+        _entries = new EntryTable(_arena.CapacityBytes / 2, TakeChunk);
+        _index = new BlockIndex(_entries, hashBytes, _capacityBytes / 8, settings.SessionCount);
+        _policy = new PolicySettings(_entries, _arena.CapacityBytes, ghostSlots, settings.Seed).Create(settings.Policy);
+    }
+
+    /// <summary>Entries, for the scrubber and for tests that damage them.</summary>
+    internal EntryTable Entries => _entries;
+
+    /// <summary>The arena, for tests that damage it.</summary>
+    internal SlabArena Arena => _arena;
+
+    /// <summary>What the index's record log holds now, bytes.</summary>
+    internal long LogBytes => _index.LogBytes;
+
+    /// <summary>Copies a part of a block out. Takes no lock on a hit and allocates nothing.</summary>
+    public bool TryRead(in BlockId block, int offset, Span<byte> destination, int datasetId, out int bytesRead)
+    {
+        BlockIndex.Session session = _index.Borrow();
+        try
+        {
+            ulong hash = BlockIndex.Hash(block);
+            if (session.TryFind(block, out uint entry, out uint version) && Volatile.Read(ref _entries[entry].Version) == version)
+            {
+                if (_entries[entry].Block != block)
+                {
+                    DropBad(block, entry, version);
+                }
+                else if (TryCopyOut(entry, offset, destination, out bytesRead) && IsStill(entry, version))
+                {
+                    _policy.OnHit(entry, hash, datasetId);
+                    session.Hits++;
+                    session.HitBytes += bytesRead;
+                    return true;
+                }
+            }
+
+            bytesRead = 0;
+            session.Misses++;
+            _policy.OnMiss(hash, datasetId);
+            return false;
+        }
+        finally
+        {
+            BlockIndex.Return(session);
+        }
+    }
+
+    /// <summary>Whether a block is cached; not an access.</summary>
+    public bool Contains(in BlockId block)
+    {
+        BlockIndex.Session session = _index.Borrow();
+        try
+        {
+            return TryFindLive(session, block, out _, out _);
+        }
+        finally
+        {
+            BlockIndex.Return(session);
+        }
+    }
+
+    /// <summary>Takes a whole block in if the policy makes room for it; an older copy is replaced and keeps its pins.</summary>
+    public bool TryFill(in BlockId block, ReadOnlySpan<byte> bytes, int datasetId)
+    {
+        BlockIndex.Session session = _index.Borrow();
+        try
+        {
+            Candidate candidate = new(BlockIndex.Hash(block), bytes.Length, datasetId);
+            if (!TryReserve(session, block, candidate, out uint entry))
+            {
+                Interlocked.Increment(ref _fillsRefused);
+                return false;
+            }
+
+            CopyIn(entry, bytes);
+            Publish(session, block, entry, candidate);
+            return true;
+        }
+        finally
+        {
+            BlockIndex.Return(session);
+        }
+    }
+
+    /// <summary>Takes a block out, pinned or not. False if it was not there.</summary>
+    public bool Remove(in BlockId block)
+    {
+        BlockIndex.Session session = _index.Borrow();
+        try
+        {
+            lock (_lock)
+            {
+                if (!TryFindLive(session, block, out uint entry, out _))
+                {
+                    return false;
+                }
+
+                RemoveLocked(entry, evicted: false);
+                return true;
+            }
+        }
+        finally
+        {
+            BlockIndex.Return(session);
+        }
+    }
+
+    /// <summary>Takes all blocks of a content out; returns how many there were.</summary>
+    public int RemoveContent(ContentId content, uint blockCount)
+    {
+        int removed = 0;
+        if (blockCount <= (uint)Math.Max(64, _entries.Count))
+        {
+            for (uint index = 0; index < blockCount; index++)
+            {
+                removed += Remove(new BlockId(content, index)) ? 1 : 0;
+            }
+
+            return removed;
+        }
+
+        // A large file of which little is cached: walk what is cached instead.
+        for (uint entry = 1; entry < _entries.End; entry++)
+        {
+            BlockId block = _entries[entry].Block;
+            removed += block.Content == content && block.Index < blockCount && Remove(block) ? 1 : 0;
+        }
+
+        return removed;
+    }
+
+    /// <summary>Keeps a block from being evicted; pins count. False if it is not cached or the pin budget would be exceeded.</summary>
+    public bool TryPin(in BlockId block)
+    {
+        BlockIndex.Session session = _index.Borrow();
+        try
+        {
+            lock (_lock)
+            {
+                if (!TryFindLive(session, block, out uint entry, out _))
+                {
+                    return false;
+                }
+
+                ref CacheEntry node = ref _entries[entry];
+                if (node.PinCount == 0)
+                {
+                    long footprint = Footprint(node.Length);
+                    if (_pinnedBytes + footprint > _pinBudgetBytes)
+                    {
+                        return false;
+                    }
+
+                    _pinnedBytes += footprint;
+                }
+
+                node.PinCount++;
+                return true;
+            }
+        }
+        finally
+        {
+            BlockIndex.Return(session);
+        }
+    }
+
+    /// <summary>Takes one pin back. False if the block is not cached or not pinned.</summary>
+    public bool Unpin(in BlockId block)
+    {
+        BlockIndex.Session session = _index.Borrow();
+        try
+        {
+            lock (_lock)
+            {
+                if (!TryFindLive(session, block, out uint entry, out _) || _entries[entry].PinCount == 0)
+                {
+                    return false;
+                }
+
+                ref CacheEntry node = ref _entries[entry];
+                node.PinCount--;
+                _pinnedBytes -= node.PinCount == 0 ? Footprint(node.Length) : 0;
+                return true;
+            }
+        }
+        finally
+        {
+            BlockIndex.Return(session);
+        }
+    }
+
+    /// <inheritdoc cref="EvictionPolicy.SetDataset"/>
+    public void SetDataset(int datasetId, long passLengthBlocks, int runningJobs)
+    {
+        lock (_lock)
+        {
+            _policy.SetDataset(datasetId, passLengthBlocks, runningJobs);
+        }
+    }
+
+    /// <summary>
+    /// Checks the checksum of one entry's bytes against its header. A bad block is taken out and counted.
+    /// Returns the bytes looked at; 0 if the entry holds nothing now.
+    /// </summary>
+    public int Scrub(uint entry)
+    {
+        BlockIndex.Session session = _index.Borrow();
+        try
+        {
+            uint version = Volatile.Read(ref _entries[entry].Version);
+            BlockId block = _entries[entry].Block;
+            int length = _entries[entry].Length;
+            uint expected = _entries[entry].Checksum;
+            if ((version & 1) == 0)
+            {
+                return 0;
+            }
+
+            bool good = TryChecksum(entry, length, out uint checksum) && checksum == expected;
+            if (!good)
+            {
+                DropBad(block, entry, version);
+            }
+
+            return length;
+        }
+        finally
+        {
+            BlockIndex.Return(session);
+        }
+    }
+
+    /// <summary>Sums the counters.</summary>
+    public MemoryStoreCounters GetCounters()
+    {
+        long hits = 0, hitBytes = 0, misses = 0;
+        foreach (BlockIndex.Session session in _index.Sessions)
+        {
+            hits += Volatile.Read(ref session.Hits);
+            hitBytes += Volatile.Read(ref session.HitBytes);
+            misses += Volatile.Read(ref session.Misses);
+        }
+
+        lock (_lock)
+        {
+            return new MemoryStoreCounters(
+                _capacityBytes, _fixedBytes + _arena.UsedBytes, _blocks, _blockBytes, _pinnedBytes, hits, hitBytes, misses,
+                _fills, Volatile.Read(ref _fillsRefused), _evictions, _badBlocks);
+        }
+    }
+
+    /// <summary>Checks that pieces, entries, index and counters agree. For tests and soaks: nobody else may use the store.</summary>
+    public void CheckIntegrity()
+    {
+        _arena.CheckIntegrity();
+        BlockIndex.Session session = _index.Borrow();
+        try
+        {
+            long pieces = _logRoom.Count * (long)EntryTable.ChunkBytes, bytes = 0;
+            int live = 0;
+            for (uint entry = 1; entry < _entries.End; entry++)
+            {
+                ref CacheEntry node = ref _entries[entry];
+                if ((node.Version & 1) == 0)
+                {
+                    continue;
+                }
+
+                live++;
+                bytes += node.Length;
+                pieces += PieceBytes(entry);
+                Check(TryFindLive(session, node.Block, out uint found, out _) && found == entry, $"{node.Block} is not indexed");
+                Check(TryChecksum(entry, node.Length, out uint checksum) && checksum == node.Checksum, $"{node.Block} is damaged");
+                Check(!node.Busy, $"{node.Block} is still busy");
+            }
+
+            Check(live == _blocks && live == _entries.Count && bytes == _blockBytes, $"{live} blocks of {bytes} bytes are live");
+            Check(pieces + _entries.ChunkCount * (long)EntryTable.ChunkBytes == _arena.UsedBytes, "pieces leaked");
+        }
+        finally
+        {
+            BlockIndex.Return(session);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _index.Dispose();
+        lock (_lock)
+        {
+            _entries.Dispose();
+            _arena.Dispose();
+        }
+    }
+
+    private static void Check(bool holds, string what)
+    {
+        if (!holds)
+        {
+            throw new InvalidOperationException($"The cache is inconsistent: {what}.");
+        }
+    }
+
+    private static long Footprint(int length) => SlabArena.RoundedBytes(length) + EntryTable.EntryBytes;
+
+    private bool TryFindLive(BlockIndex.Session session, in BlockId block, out uint entry, out uint version) =>
+        session.TryFind(block, out entry, out version)
+        && Volatile.Read(ref _entries[entry].Version) == version
+        && _entries[entry].Block == block;
+
+    /// <summary>Whether what was read from the entry's bytes so far was the published block.</summary>
+    private bool IsStill(uint entry, uint version)
+    {
+        Volatile.ReadBarrier();
+        return Volatile.Read(ref _entries[entry].Version) == version;
+    }
+
+    /// <summary>Copies the first bytes of an entry that the caller keeps from changing, or checks its version afterwards.</summary>
+    public bool TryCopyOut(uint entry, int offset, Span<byte> destination, out int bytesRead)
+    {
+        ref CacheEntry node = ref _entries[entry];
+        int wanted = Math.Min(destination.Length, node.Length - offset);
+        int count = node.PieceCount;
+        bytesRead = 0;
+        for (int i = 0; bytesRead < wanted; i++)
+        {
+            if (i >= count || i >= SlabArena.MaxPieces || !_arena.TryGetPiece(node.Pieces[i], out byte* pointer, out int bytes))
+            {
+                return false;
+            }
+
+            if (offset >= bytes)
+            {
+                offset -= bytes;
+                continue;
+            }
+
+            int part = Math.Min(bytes - offset, wanted - bytesRead);
+            new ReadOnlySpan<byte>(pointer + offset, part).CopyTo(destination.Slice(bytesRead, part));
+            bytesRead += part;
+            offset = 0;
+        }
+
+        return true;
+    }
+
+    public bool TryChecksum(uint entry, int length, out uint checksum)
+    {
+        ref CacheEntry node = ref _entries[entry];
+        checksum = 0;
+        for (int i = 0; length > 0; i++)
+        {
+            if (i >= node.PieceCount || i >= SlabArena.MaxPieces
+                || !_arena.TryGetPiece(node.Pieces[i], out byte* pointer, out int bytes))
+            {
+                return false;
+            }
+
+            checksum = Crc32C.Append(checksum, new ReadOnlySpan<byte>(pointer, Math.Min(bytes, length)));
+            length -= bytes;
+        }
+
+        return true;
+    }
+
+    /// <summary>Copies and sums in steps that stay in the first cache, so that the bytes come from memory once.</summary>
+    private void CopyIn(uint entry, ReadOnlySpan<byte> bytes)
+    {
+        const int StepBytes = 12 << 10;
+        ref CacheEntry node = ref _entries[entry];
+        uint checksum = 0;
+        for (int i = 0; bytes.Length > 0; i++)
+        {
+            _ = _arena.TryGetPiece(node.Pieces[i], out byte* pointer, out int room);
+            int length = Math.Min(room, bytes.Length);
+            for (int at = 0; at < length; at += StepBytes)
+            {
+                ReadOnlySpan<byte> step = bytes.Slice(at, Math.Min(StepBytes, length - at));
+                checksum = Crc32C.Append(checksum, step);
+                step.CopyTo(new Span<byte>(pointer + at, step.Length));
+            }
+
+            bytes = bytes[length..];
+        }
+
+        node.Checksum = checksum;
+    }
+
+    private bool TryReserve(BlockIndex.Session session, in BlockId block, in Candidate candidate, out uint entry)
+    {
+        bool first = true;
+        while (true)
+        {
+            uint victim;
+            lock (_lock)
+            {
+                if (first && TryFindLive(session, block, out uint older, out _) && _entries[older].PinCount == 0)
+                {
+                    RemoveLocked(older, evicted: false);
+                }
+
+                first = false;
+                if (TryTakeLocked(block, candidate, out entry))
+                {
+                    return true;
+                }
+
+                victim = _policy.SelectVictim(candidate);
+                if (victim == 0)
+                {
+                    return false;
+                }
+
+                ref CacheEntry node = ref _entries[victim];
+                _policy.OnRemove(victim, BlockIndex.Hash(node.Block), evicted: true);
+                node.Busy = true;
+                _evictions++;
+                if (_onVictim is null)
+                {
+                    ReleaseLocked(victim);
+                    continue;
+                }
+            }
+
+            _onVictim(this, victim);
+            lock (_lock)
+            {
+                ReleaseLocked(victim);
+            }
+        }
+    }
+
+    private bool TryTakeLocked(in BlockId block, in Candidate candidate, out uint entry)
+    {
+        entry = 0;
+        Span<uint> pieces = stackalloc uint[SlabArena.MaxPieces];
+        if (!HasLogRoomLocked() || !_arena.TryAllocate(candidate.Bytes, pieces, out int count))
+        {
+            return false;
+        }
+
+        if (!_entries.TryAllocate(out entry))
+        {
+            _arena.Free(pieces[..count]);
+            return false;
+        }
+
+        ref CacheEntry node = ref _entries[entry];
+        node.Block = block;
+        node.Length = candidate.Bytes;
+        node.DatasetId = candidate.DatasetId;
+        node.Busy = true;
+        node.PieceCount = (byte)count;
+        for (int i = 0; i < count; i++)
+        {
+            node.Pieces[i] = pieces[i];
+        }
+
+        return true;
+    }
+
+    private void Publish(BlockIndex.Session session, in BlockId block, uint entry, in Candidate candidate)
+    {
+        lock (_lock)
+        {
+            ref CacheEntry node = ref _entries[entry];
+            if (TryFindLive(session, block, out uint older, out _))
+            {
+                node.PinCount = _entries[older].PinCount;
+                _pinnedBytes += node.PinCount > 0 ? Footprint(node.Length) : 0;
+                RemoveLocked(older, evicted: false);
+            }
+
+            uint version = Interlocked.Increment(ref node.Version);
+            _index.Put(block, entry, version);
+            node.Busy = false;
+            _policy.OnInsert(entry, candidate);
+            _blocks++;
+            _blockBytes += node.Length;
+            _fills++;
+        }
+    }
+
+    private void RemoveLocked(uint entry, bool evicted)
+    {
+        ref CacheEntry node = ref _entries[entry];
+        if (node.Busy)
+        {
+            // Detached already: whoever copies it to the spill releases it. It just must not be found any more.
+            UnpublishLocked(entry);
+            return;
+        }
+
+        _policy.OnRemove(entry, BlockIndex.Hash(node.Block), evicted);
+        ReleaseLocked(entry);
+    }
+
+    private void UnpublishLocked(uint entry)
+    {
+        ref CacheEntry node = ref _entries[entry];
+        if ((node.Version & 1) == 0)
+        {
+            return;
+        }
+
+        Interlocked.Increment(ref node.Version);
+        _index.Remove(node.Block);
+        _pinnedBytes -= node.PinCount > 0 ? Footprint(node.Length) : 0;
+        _blocks--;
+        _blockBytes -= node.Length;
+    }
+
+    private void ReleaseLocked(uint entry)
+    {
+        UnpublishLocked(entry);
+        ref CacheEntry node = ref _entries[entry];
+        Span<uint> pieces = stackalloc uint[SlabArena.MaxPieces];
+        int count = node.PieceCount;
+        for (int i = 0; i < count; i++)
+        {
+            pieces[i] = node.Pieces[i];
+        }
+
+        _arena.Free(pieces[..count]);
+        _entries.Free(entry);
+        if (_index.WantsSweep)
+        {
+            _index.Sweep();
+        }
+    }
+
+    /// <summary>Sets arena memory aside for the index's log as that grows, so that both stay within one budget.</summary>
+    private bool HasLogRoomLocked()
+    {
+        while (_index.LogBytesBeyondBase > _logRoom.Count * (long)EntryTable.ChunkBytes)
+        {
+            if (!_arena.TryAllocatePiece(EntryTable.ChunkOrder, out uint piece))
+            {
+                return false;
+            }
+
+            _arena.Discard(piece);
+            _logRoom.Add(piece);
+        }
+
+        return true;
+    }
+
+    private nint TakeChunk() =>
+        _arena.TryAllocatePiece(EntryTable.ChunkOrder, out uint piece) && _arena.TryGetPiece(piece, out byte* pointer, out _)
+            ? (nint)pointer
+            : 0;
+
+    private void DropBad(in BlockId block, uint entry, uint version)
+    {
+        lock (_lock)
+        {
+            // If the version moved on, the block was replaced meanwhile and nothing is wrong.
+            if (_entries[entry].Version == version)
+            {
+                // The index knows who the block was; the header may be what is damaged.
+                _entries[entry].Block = block;
+                _badBlocks++;
+                RemoveLocked(entry, evicted: false);
+            }
+        }
+    }
+
+    private long PieceBytes(uint entry)
+    {
+        ref CacheEntry node = ref _entries[entry];
+        long sum = 0;
+        for (int i = 0; i < node.PieceCount; i++)
+        {
+            sum += _arena.TryGetPiece(node.Pieces[i], out _, out int bytes) ? bytes : 0;
+        }
+
+        return sum;
+    }
+}

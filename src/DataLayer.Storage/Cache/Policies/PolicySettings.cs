@@ -1,0 +1,34 @@
+using System.Numerics;
+using DataLayer.Core.Errors;
+using DataLayer.Storage.Cache.Memory;
+
+namespace DataLayer.Storage.Cache.Policies;
+
+/// <summary>What a policy is built from.</summary>
+/// <param name="Entries">The table its marks are kept in.</param>
+/// <param name="CapacityBytes">About how much the cache holds, bytes.</param>
+/// <param name="GhostSlots">How many departed blocks it may remember, a power of two.</param>
+/// <param name="Seed">Seed of the policy's random choices.</param>
+internal sealed record PolicySettings(EntryTable Entries, long CapacityBytes, int GhostSlots, int Seed)
+{
+    /// <summary>Names of all policies, the default first.</summary>
+    public static IReadOnlyList<string> Names { get; } = ["guard", "s3fifo", "lru"];
+
+    /// <summary>How many ghosts a cache of this size keeps: one a 4 KiB, 8 bytes each, 0.2 % of the budget.</summary>
+    public static int DefaultGhostSlots(long capacityBytes) =>
+        (int)Math.Clamp(BitOperations.RoundUpToPowerOf2((ulong)capacityBytes / 8192), 1024, 1 << 26);
+
+    /// <summary>What the ghosts take, bytes.</summary>
+    public long GhostBytes => GhostSlots * 8L;
+
+    /// <summary>Builds the policy of that name.</summary>
+    /// <exception cref="DataLayerException">There is no such policy.</exception>
+    public EvictionPolicy Create(string name) => name switch
+    {
+        "lru" => new LruPolicy(this),
+        "s3fifo" => new S3FifoPolicy(this),
+        "guard" => new GuardPolicy(this),
+        _ => throw new DataLayerException(ErrorCode.InvalidArgument,
+            $"There is no eviction policy '{name}'. Use {string.Join(", ", Names)}."),
+    };
+}
