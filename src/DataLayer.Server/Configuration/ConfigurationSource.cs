@@ -1,7 +1,7 @@
 using System.Collections;
 using System.Globalization;
 using YamlDotNet.Core;
-using YamlDotNet.RepresentationModel;
+using YamlDotNet.Core.Events;
 
 namespace DataLayer.Server.Configuration;
 
@@ -44,16 +44,16 @@ internal static class ConfigurationSource
         {
             // The scanner is used by hand: YamlStream stops at the first repeated key without its place.
             Parser parser = new(new StringReader(text));
-            parser.Consume<YamlDotNet.Core.Events.StreamStart>();
-            if (parser.Accept<YamlDotNet.Core.Events.StreamEnd>(out _))
+            parser.Consume<StreamStart>();
+            if (parser.Accept<StreamEnd>(out _))
             {
                 return empty;
             }
 
-            parser.Consume<YamlDotNet.Core.Events.DocumentStart>();
+            parser.Consume<DocumentStart>();
             ConfigurationNode? root = ReadNode(parser, source, string.Empty, problems);
-            parser.Consume<YamlDotNet.Core.Events.DocumentEnd>();
-            if (!parser.Accept<YamlDotNet.Core.Events.StreamEnd>(out _))
+            parser.Consume<DocumentEnd>();
+            if (!parser.Accept<StreamEnd>(out _))
             {
                 Mark mark = parser.Current!.Start;
                 problems.Add(new ConfigurationProblem(At(source, mark), string.Empty, "A second document starts here.", "Keep one document a file."));
@@ -161,16 +161,16 @@ internal static class ConfigurationSource
 
     private static ConfigurationNode? ReadNode(Parser parser, string source, string path, List<ConfigurationProblem> problems)
     {
-        if (parser.TryConsume(out YamlDotNet.Core.Events.Scalar? scalar))
+        if (parser.TryConsume<Scalar>(out Scalar? scalar))
         {
             bool isNull = scalar.IsPlainImplicit && scalar.Style == ScalarStyle.Plain && scalar.Value is "" or "~" or "null" or "Null" or "NULL";
             return new ScalarNode(scalar.Value, isNull, At(source, scalar.Start));
         }
 
-        if (parser.TryConsume(out YamlDotNet.Core.Events.SequenceStart? sequence))
+        if (parser.TryConsume<SequenceStart>(out SequenceStart? sequence))
         {
             ListNode list = new(At(source, sequence.Start));
-            while (!parser.TryConsume(out YamlDotNet.Core.Events.SequenceEnd? _))
+            while (!parser.TryConsume<SequenceEnd>(out _))
             {
                 if (ReadNode(parser, source, $"{path}[{list.Items.Count}]", problems) is { } item)
                 {
@@ -181,12 +181,12 @@ internal static class ConfigurationSource
             return list;
         }
 
-        if (parser.TryConsume(out YamlDotNet.Core.Events.MappingStart? mapping))
+        if (parser.TryConsume<MappingStart>(out MappingStart? mapping))
         {
             return ReadMap(parser, source, path, new MapNode(At(source, mapping.Start)), problems);
         }
 
-        YamlDotNet.Core.Events.ParsingEvent other = parser.Consume<YamlDotNet.Core.Events.ParsingEvent>();
+        ParsingEvent other = parser.Consume<ParsingEvent>();
         problems.Add(new ConfigurationProblem(
             At(source, other.Start), path, "Anchors and aliases are not supported.", "Write the value out."));
         return null;
@@ -194,9 +194,9 @@ internal static class ConfigurationSource
 
     private static MapNode ReadMap(Parser parser, string source, string path, MapNode map, List<ConfigurationProblem> problems)
     {
-        while (!parser.TryConsume(out YamlDotNet.Core.Events.MappingEnd? _))
+        while (!parser.TryConsume<MappingEnd>(out _))
         {
-            if (!parser.TryConsume(out YamlDotNet.Core.Events.Scalar? key))
+            if (!parser.TryConsume<Scalar>(out Scalar? key))
             {
                 ConfigurationNode? odd = ReadNode(parser, source, path, problems);
                 problems.Add(new ConfigurationProblem(odd?.Origin ?? map.Origin, path, "A key is not plain text.", "Write 'key: value'."));

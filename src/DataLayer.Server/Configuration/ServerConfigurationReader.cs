@@ -1,6 +1,5 @@
 using System.Collections;
 using System.Net;
-using Microsoft.Extensions.Logging;
 
 namespace DataLayer.Server.Configuration;
 
@@ -259,7 +258,7 @@ internal static class ServerConfigurationReader
         }
 
         CheckUnique(root, "pools", pools.Select(p => p.Name));
-        foreach (IGrouping<string, string> same in pools.SelectMany(p => p.Directories).GroupBy(d => d).Where(g => g.Count() > 1))
+        foreach (IGrouping<string, string> same in pools.SelectMany(p => p.Directories).GroupBy(d => d, StringComparer.Ordinal).Where(g => g.Count() > 1))
         {
             root.Report("pools", $"The directory '{same.Key}' is given {same.Count()} times.", "Each target is one directory of one pool.");
         }
@@ -272,7 +271,7 @@ internal static class ServerConfigurationReader
 
     private static void CheckUnique(SettingReader root, string list, IEnumerable<string> names)
     {
-        foreach (IGrouping<string, string> same in names.GroupBy(n => n).Where(g => g.Count() > 1))
+        foreach (IGrouping<string, string> same in names.GroupBy(n => n, StringComparer.Ordinal).Where(g => g.Count() > 1))
         {
             root.Report(list, $"The name '{same.Key}' is given {same.Count()} times.", "Give each its own name.");
         }

@@ -24,7 +24,7 @@ internal sealed class SettingReader(ConfigurationReading reading, MapNode? node,
 
     /// <summary>Reads text.</summary>
     public string? Text(string name, string? fallback, string summary, string range = "") =>
-        Read(name, SettingKind.Text, fallback, fallback ?? string.Empty, range, summary, [], text => text.Length > 0 ? text : null, v => v);
+        Read(name, SettingKind.Text, fallback, fallback ?? string.Empty, range, summary, [], text => text.Length > 0 ? text : null, v => v ?? string.Empty);
 
     /// <summary>Reads one word out of a few.</summary>
     public string Choice(string name, string fallback, string summary, params string[] allowed) => Read(

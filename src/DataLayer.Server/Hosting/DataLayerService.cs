@@ -3,7 +3,6 @@ using DataLayer.Core.Errors;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Configuration;
 using DataLayer.Server.Http;
-using DataLayer.Server.Telemetry;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -81,12 +80,12 @@ internal sealed class DataLayerService : IAsyncDisposable
     {
         if (_listen.UnixSocketPath is { } path)
         {
-            await RemoveStaleSocketAsync(path, cancellationToken).ConfigureAwait(false);
+            await RemoveStaleSocketAsync(path, cancellationToken);
         }
 
         try
         {
-            await _app.StartAsync(cancellationToken).ConfigureAwait(false);
+            await _app.StartAsync(cancellationToken);
         }
         catch (IOException e)
         {
@@ -97,7 +96,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         string? address = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses
             .FirstOrDefault(a => !a.Contains("unix:", StringComparison.Ordinal));
         Url = address is null ? null : new Uri(address);
-        await Node.Opened.WaitAsync(cancellationToken).ConfigureAwait(false);
+        await Node.Opened.WaitAsync(cancellationToken);
     }
 
     /// <summary>Stops: requests in flight end (as long as the configuration allows), then the node closes.</summary>
@@ -183,7 +182,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         using Socket probe = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            await probe.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken).ConfigureAwait(false);
+            await probe.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
         }
         catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
         {

@@ -45,7 +45,7 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         _why = "the service is stopping";
-        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _stopping.CancelAsync();
         if (_opening is not null)
         {
             await ((Task)_opening).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -55,7 +55,7 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
         if (node is not null)
         {
             LogClosing(_log);
-            await node.DisposeAsync().ConfigureAwait(false);
+            await node.DisposeAsync();
             LogClosed(_log);
         }
     }
@@ -63,7 +63,7 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        await StopAsync(CancellationToken.None);
         _stopping.Dispose();
     }
 
@@ -71,7 +71,7 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
     {
         try
         {
-            StorageNode node = await StorageNode.OpenAsync(configuration, time, logs, _stopping.Token).ConfigureAwait(false);
+            StorageNode node = await StorageNode.OpenAsync(configuration, time, logs, _stopping.Token);
             _node = node;
             LogOpened(_log, configuration.StateDirectory);
             return node;

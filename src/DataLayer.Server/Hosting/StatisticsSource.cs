@@ -33,7 +33,10 @@ internal sealed class StatisticsSource(NodeHost host, RequestGate gate, TimeProv
             Process = GetProcess(node.MemoryBudgetBytes),
             Http = new RequestReport
             {
-                Requests = gate.Requests, Active = gate.Active, Refused = gate.Refused, ServerErrors = gate.ServerErrors,
+                Requests = gate.Requests,
+                Active = gate.Active,
+                Refused = gate.Refused,
+                ServerErrors = gate.ServerErrors,
             },
         };
     }

@@ -46,18 +46,18 @@ internal sealed class StorageNode : IAsyncDisposable
             PartOptions options = PartOptions.From(configuration);
             node.MemoryBudgetBytes = options.MemoryBudgetBytes;
             TreeStore tree = node.Keep(await TreeStore.OpenAsync(options.Tree, time, logs.CreateLogger<TreeStore>(), cancellationToken)
-                .ConfigureAwait(false));
+                );
             node.Hot = node.Keep(await HotTier.OpenAsync(options.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken)
-                .ConfigureAwait(false));
+                );
             node.Cache = node.Keep(new BlockCache(options.Cache, time));
             node.Stores = node.Keep(new ObjectStoreRegistry(options.Stores, time, logs));
             FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time);
-            node.Engine = node.Keep(await FileEngine.OpenAsync(parts, options.Engine, logs, cancellationToken).ConfigureAwait(false));
+            node.Engine = node.Keep(await FileEngine.OpenAsync(parts, options.Engine, logs, cancellationToken));
             return node;
         }
         catch
         {
-            await node.DisposeAsync().ConfigureAwait(false);
+            await node.DisposeAsync();
             throw;
         }
     }
@@ -67,7 +67,7 @@ internal sealed class StorageNode : IAsyncDisposable
     {
         while (_opened.TryPop(out IAsyncDisposable? part))
         {
-            await part.DisposeAsync().ConfigureAwait(false);
+            await part.DisposeAsync();
         }
 
         _lock?.Dispose();

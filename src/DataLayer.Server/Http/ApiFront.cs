@@ -21,14 +21,14 @@ internal sealed class ApiFront(
         if (path == ApiRoutes.Health)
         {
             // Alive is alive, also under a flood.
-            await next(context).ConfigureAwait(false);
+            await next(context);
             return;
         }
 
         long start = time.GetTimestamp();
         if (!gate.TryEnter())
         {
-            await RefuseAsync(context).ConfigureAwait(false);
+            await RefuseAsync(context);
             return;
         }
 
@@ -37,21 +37,21 @@ internal sealed class ApiFront(
             string method = context.Request.Method;
             if (path.StartsWith(FilesPrefix, StringComparison.Ordinal) && (HttpMethods.IsGet(method) || HttpMethods.IsHead(method)))
             {
-                await reads.HandleAsync(context, RequestTarget.TreePathOf(context, ApiRoutes.Files)).ConfigureAwait(false);
+                await reads.HandleAsync(context, RequestTarget.TreePathOf(context, ApiRoutes.Files));
             }
             else
             {
                 RequestTarget.RefuseDotSegments(context);
-                await next(context).ConfigureAwait(false);
+                await next(context);
                 if (!context.Response.HasStarted && context.GetEndpoint() is null or { RequestDelegate: not null })
                 {
-                    await DescribeUnroutedAsync(context, path).ConfigureAwait(false);
+                    await DescribeUnroutedAsync(context, path);
                 }
             }
         }
         catch (Exception fault)
         {
-            await ProblemWriter.WriteAsync(context, fault, log).ConfigureAwait(false);
+            await ProblemWriter.WriteAsync(context, fault, log);
         }
         finally
         {

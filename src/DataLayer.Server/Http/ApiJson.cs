@@ -21,7 +21,7 @@ internal static class ApiJson
             limit.MaxRequestBodySize = MaxBodyBytes;
         }
 
-        T? command = await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted).ConfigureAwait(false);
+        T? command = await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted);
         return command ?? throw new DataLayerException(ErrorCode.InvalidArgument, "The body is 'null': give a JSON object.");
     }
 

@@ -88,7 +88,7 @@ internal static class EntityTags
             return Unquote(text);
         }
 
-        InodeAttributes? attributes = await current().ConfigureAwait(false);
+        InodeAttributes? attributes = await current();
         if (attributes is null || !Contains(ifMatch, Quoted(attributes), weak: false))
         {
             throw new DataLayerException(ErrorCode.Stale, $"If-Match is {text} and the file has no such content.");

@@ -30,7 +30,7 @@ internal sealed class FileReadEndpoint(NodeHost node)
     {
         CancellationToken cancellationToken = context.RequestAborted;
         OpenFile file = await node.Engine.OpenFileAsync(path, write: false, cancellationToken);
-        await using (file.ConfigureAwait(false))
+        await using (file)
         {
             InodeAttributes attributes = file.Attributes;
             HttpResponse response = context.Response;
@@ -59,7 +59,7 @@ internal sealed class FileReadEndpoint(NodeHost node)
                         response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes */{size}");
                         await ProblemWriter.WriteAsync(context, ProblemWriter.Describe(
                             ErrorCode.InvalidArgument, $"'{path}' has {size} bytes and the range {rangeHeader} starts past them.",
-                            StatusCodes.Status416RangeNotSatisfiable, path)).ConfigureAwait(false);
+                            StatusCodes.Status416RangeNotSatisfiable, path));
                         return;
                     case RangeOutcome.Partial:
                         response.StatusCode = StatusCodes.Status206PartialContent;
@@ -73,7 +73,7 @@ internal sealed class FileReadEndpoint(NodeHost node)
             response.ContentLength = range.Length;
             if (!HttpMethods.IsHead(context.Request.Method) && range.Length > 0)
             {
-                await SendAsync(file, range, response, cancellationToken).ConfigureAwait(false);
+                await SendAsync(file, range, response, cancellationToken);
             }
         }
     }
@@ -90,7 +90,7 @@ internal sealed class FileReadEndpoint(NodeHost node)
             // Pieces end on multiples of their size, so none crosses a block.
             int length = (int)Math.Min(PieceBytes - (position % PieceBytes), end - position);
             Memory<byte> memory = writer.GetMemory(length)[..length];
-            int count = await file.ReadAsync(position, memory, cancellationToken).ConfigureAwait(false);
+            int count = await file.ReadAsync(position, memory, cancellationToken);
             if (count == 0)
             {
                 throw new DataLayerException(ErrorCode.Stale, $"The file was cut at byte {position} while it was read.");
@@ -100,7 +100,7 @@ internal sealed class FileReadEndpoint(NodeHost node)
             position += count;
             if (position < end || range.Length > PieceBytes)
             {
-                FlushResult flushed = await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
+                FlushResult flushed = await writer.FlushAsync(cancellationToken);
                 if (flushed.IsCompleted || flushed.IsCanceled)
                 {
                     return;

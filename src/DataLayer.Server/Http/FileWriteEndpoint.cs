@@ -23,12 +23,12 @@ internal sealed class FileWriteEndpoint(NodeHost node)
         InodeAttributes attributes;
         if (request.Headers.ContentRange.Count > 0)
         {
-            attributes = await WriteInPlaceAsync(context, path).ConfigureAwait(false);
+            attributes = await WriteInPlaceAsync(context, path);
             context.Response.StatusCode = StatusCodes.Status204NoContent;
         }
         else
         {
-            attributes = await ReplaceAsync(context, path).ConfigureAwait(false);
+            attributes = await ReplaceAsync(context, path);
             bool created = attributes is { Generation: 1, Version: 1 };
             context.Response.StatusCode = created ? StatusCodes.Status201Created : StatusCodes.Status204NoContent;
         }
@@ -43,8 +43,8 @@ internal sealed class FileWriteEndpoint(NodeHost node)
         CancellationToken cancellationToken = context.RequestAborted;
         FileEngine engine = node.Engine;
         string? ifMatch = await EntityTags.ResolveIfMatchAsync(
-            context.Request.Headers.IfMatch, () => TryStatAsync(engine, path, cancellationToken)).ConfigureAwait(false);
-        await engine.RemoveAsync(path, RequestTarget.Flag(context, "recursive"), ifMatch, cancellationToken).ConfigureAwait(false);
+            context.Request.Headers.IfMatch, () => TryStatAsync(engine, path, cancellationToken));
+        await engine.RemoveAsync(path, RequestTarget.Flag(context, "recursive"), ifMatch, cancellationToken);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
@@ -55,7 +55,7 @@ internal sealed class FileWriteEndpoint(NodeHost node)
         HttpRequest request = context.Request;
         bool ifAbsent = EntityTags.AsksAbsent(request.Headers.IfNoneMatch);
         string? ifMatch = await EntityTags.ResolveIfMatchAsync(
-            request.Headers.IfMatch, () => TryStatAsync(engine, path, cancellationToken)).ConfigureAwait(false);
+            request.Headers.IfMatch, () => TryStatAsync(engine, path, cancellationToken));
         ReplaceOptions options = new()
         {
             IfMatch = ifMatch,
@@ -66,14 +66,13 @@ internal sealed class FileWriteEndpoint(NodeHost node)
         };
         try
         {
-            FileReplacement replacement = await engine.ReplaceFileAsync(path, options, cancellationToken).ConfigureAwait(false);
-            await using (replacement.ConfigureAwait(false))
+            FileReplacement replacement = await engine.ReplaceFileAsync(path, options, cancellationToken);
+            await using (replacement)
             {
-                await CopyBodyAsync(request, (bytes, _) => replacement.WriteAsync(bytes, cancellationToken), long.MaxValue, cancellationToken)
-                    .ConfigureAwait(false);
+                await CopyBodyAsync(request, (bytes, _) => replacement.WriteAsync(bytes, cancellationToken), long.MaxValue, cancellationToken);
 
                 // Whoever sent the whole body gets it stored, also where the connection ends before the answer.
-                return await replacement.CommitAsync(CancellationToken.None).ConfigureAwait(false);
+                return await replacement.CommitAsync(CancellationToken.None);
             }
         }
         catch (DataLayerException e) when (ifAbsent && e.Code == ErrorCode.AlreadyExists)
@@ -101,14 +100,14 @@ internal sealed class FileWriteEndpoint(NodeHost node)
         }
 
         string? ifMatch = await EntityTags.ResolveIfMatchAsync(
-            request.Headers.IfMatch, () => TryStatAsync(engine, path, cancellationToken)).ConfigureAwait(false);
+            request.Headers.IfMatch, () => TryStatAsync(engine, path, cancellationToken));
         if (RequestTarget.Flag(context, "create"))
         {
-            await CreateIfAbsentAsync(engine, path, RequestTarget.Mode(context) ?? 0x1A4, cancellationToken).ConfigureAwait(false);
+            await CreateIfAbsentAsync(engine, path, RequestTarget.Mode(context) ?? 0x1A4, cancellationToken);
         }
 
-        OpenFile file = await engine.OpenFileAsync(path, write: true, cancellationToken).ConfigureAwait(false);
-        await using (file.ConfigureAwait(false))
+        OpenFile file = await engine.OpenFileAsync(path, write: true, cancellationToken);
+        await using (file)
         {
             if (ifMatch is not null && FileEngine.EntityTag(file.Attributes) != ifMatch)
             {
@@ -124,15 +123,14 @@ internal sealed class FileWriteEndpoint(NodeHost node)
             }
 
             long written = await CopyBodyAsync(
-                request, (bytes, offset) => file.WriteAsync(range.Start + offset, bytes, cancellationToken), range.Length, cancellationToken)
-                .ConfigureAwait(false);
+                request, (bytes, offset) => file.WriteAsync(range.Start + offset, bytes, cancellationToken), range.Length, cancellationToken);
             if (written != range.Length)
             {
                 throw new DataLayerException(
                     ErrorCode.InvalidArgument, $"The body has {written} bytes and Content-Range names {range.Length}: make them agree.");
             }
 
-            return await file.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+            return await file.FlushAsync(CancellationToken.None);
         }
     }
 
@@ -149,7 +147,7 @@ internal sealed class FileWriteEndpoint(NodeHost node)
             int filled = 0;
             while (true)
             {
-                ReadResult result = await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+                ReadResult result = await reader.ReadAsync(cancellationToken);
                 ReadOnlySequence<byte> rest = result.Buffer;
                 if (total + filled + rest.Length > limitBytes)
                 {
@@ -165,7 +163,7 @@ internal sealed class FileWriteEndpoint(NodeHost node)
                     filled += count;
                     if (filled == size)
                     {
-                        await write(gathered.AsMemory(0, filled), total).ConfigureAwait(false);
+                        await write(gathered.AsMemory(0, filled), total);
                         total += filled;
                         filled = 0;
                     }
@@ -185,7 +183,7 @@ internal sealed class FileWriteEndpoint(NodeHost node)
 
             if (filled > 0)
             {
-                await write(gathered.AsMemory(0, filled), total).ConfigureAwait(false);
+                await write(gathered.AsMemory(0, filled), total);
             }
 
             return total + filled;
@@ -198,7 +196,7 @@ internal sealed class FileWriteEndpoint(NodeHost node)
 
     private static async ValueTask CreateIfAbsentAsync(FileEngine engine, string path, int mode, CancellationToken cancellationToken)
     {
-        if (await TryStatAsync(engine, path, cancellationToken).ConfigureAwait(false) is not null)
+        if (await TryStatAsync(engine, path, cancellationToken) is not null)
         {
             return;
         }
@@ -206,10 +204,10 @@ internal sealed class FileWriteEndpoint(NodeHost node)
         try
         {
             FileReplacement empty = await engine.ReplaceFileAsync(
-                path, new ReplaceOptions { IfAbsent = true, Mode = mode, ExpectedSizeBytes = 0 }, cancellationToken).ConfigureAwait(false);
-            await using (empty.ConfigureAwait(false))
+                path, new ReplaceOptions { IfAbsent = true, Mode = mode, ExpectedSizeBytes = 0 }, cancellationToken);
+            await using (empty)
             {
-                await empty.CommitAsync(cancellationToken).ConfigureAwait(false);
+                await empty.CommitAsync(cancellationToken);
             }
         }
         catch (DataLayerException e) when (e.Code == ErrorCode.AlreadyExists)
@@ -223,7 +221,7 @@ internal sealed class FileWriteEndpoint(NodeHost node)
     {
         try
         {
-            return await engine.StatAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
+            return await engine.StatAsync(path, followLast: true, cancellationToken);
         }
         catch (DataLayerException e) when (e.Code == ErrorCode.NotFound)
         {

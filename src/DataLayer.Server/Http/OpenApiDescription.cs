@@ -1,4 +1,3 @@
-using System.Reflection;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Hosting;
 using Microsoft.AspNetCore.OpenApi;
@@ -19,13 +18,13 @@ internal sealed class OpenApiDescription(IReadOnlyList<ApiOperation> operations)
             Description = "One tree over object stores and fast disks. Errors are application/problem+json with code, detail and remedy.",
         };
         document.Paths = [];
-        OpenApiSchema problem = await context.GetOrCreateSchemaAsync(typeof(Problem), cancellationToken: cancellationToken).ConfigureAwait(false);
+        OpenApiSchema problem = await context.GetOrCreateSchemaAsync(typeof(Problem), cancellationToken: cancellationToken);
         foreach (IGrouping<string, ApiOperation> path in operations.GroupBy(o => o.OpenApiPath, StringComparer.Ordinal))
         {
             OpenApiPathItem item = new();
             foreach (ApiOperation operation in path)
             {
-                item.AddOperation(HttpMethod.Parse(operation.Method), await DescribeAsync(operation, problem, context, cancellationToken).ConfigureAwait(false));
+                item.AddOperation(HttpMethod.Parse(operation.Method), await DescribeAsync(operation, problem, context, cancellationToken));
             }
 
             document.Paths.Add(path.Key, item);
@@ -58,7 +57,7 @@ internal sealed class OpenApiDescription(IReadOnlyList<ApiOperation> operations)
         {
             IOpenApiSchema schema = operation.Body is null
                 ? Binary()
-                : await context.GetOrCreateSchemaAsync(operation.Body, cancellationToken: cancellationToken).ConfigureAwait(false);
+                : await context.GetOrCreateSchemaAsync(operation.Body, cancellationToken: cancellationToken);
             described.RequestBody = new OpenApiRequestBody
             {
                 Required = true,
@@ -75,7 +74,7 @@ internal sealed class OpenApiDescription(IReadOnlyList<ApiOperation> operations)
             if (i == 0 && operation.Answer is { } answer)
             {
                 IOpenApiSchema schema = answer == typeof(Stream) ? Binary()
-                    : await context.GetOrCreateSchemaAsync(answer, cancellationToken: cancellationToken).ConfigureAwait(false);
+                    : await context.GetOrCreateSchemaAsync(answer, cancellationToken: cancellationToken);
                 response.Content = Media(operation.AnswerMedia, schema);
             }
 

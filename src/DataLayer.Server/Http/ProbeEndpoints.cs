@@ -13,15 +13,20 @@ internal sealed class ProbeEndpoints(NodeHost host, MetricsCollector metrics)
     {
         yield return new ApiOperation("GET", ApiRoutes.Health, "healthz", "200 while the process is alive.", HealthAsync)
         {
-            Tag = "probes", AnswerMedia = "text/plain", Answer = typeof(string),
+            Tag = "probes",
+            AnswerMedia = "text/plain",
+            Answer = typeof(string),
         };
         yield return new ApiOperation("GET", ApiRoutes.Ready, "readyz", "200 while requests can be served, else 503 with the reasons.", ReadyAsync)
         {
-            Tag = "probes", Answer = typeof(ReadyReport),
+            Tag = "probes",
+            Answer = typeof(ReadyReport),
         };
         yield return new ApiOperation("GET", ApiRoutes.Metrics, "metrics", "Metrics as Prometheus text 0.0.4.", MetricsAsync)
         {
-            Tag = "probes", AnswerMedia = "text/plain", Answer = typeof(string),
+            Tag = "probes",
+            AnswerMedia = "text/plain",
+            Answer = typeof(string),
         };
     }
 

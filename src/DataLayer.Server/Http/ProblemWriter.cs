@@ -68,7 +68,7 @@ internal static partial class ProblemWriter
             return;
         }
 
-        await WriteAsync(context, problem).ConfigureAwait(false);
+        await WriteAsync(context, problem);
     }
 
     /// <summary>Answers with a described fault.</summary>

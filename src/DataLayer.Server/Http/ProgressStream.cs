@@ -33,27 +33,27 @@ internal static class ProgressStream
         bool started = false;
         try
         {
-            while (await Task.WhenAny(running, Task.Delay(_interval, time, cancellationToken)).ConfigureAwait(false) != running)
+            while (await Task.WhenAny(running, Task.Delay(_interval, time, cancellationToken)) != running)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 if (latest.Take() is { } progress)
                 {
                     Start(context, ref started);
-                    await WriteLineAsync(context, new ProgressLine<TProgress, TResult> { Progress = progress }, type).ConfigureAwait(false);
+                    await WriteLineAsync(context, new ProgressLine<TProgress, TResult> { Progress = progress }, type);
                 }
             }
         }
         catch when (!running.IsCompleted)
         {
             // The client is gone. The work sees the same token; its end is awaited so that nothing runs unobserved.
-            await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             throw;
         }
 
         ProgressLine<TProgress, TResult> last;
         try
         {
-            last = new ProgressLine<TProgress, TResult> { Result = await running.ConfigureAwait(false) };
+            last = new ProgressLine<TProgress, TResult> { Result = await running };
         }
         catch (DataLayerException e) when (started)
         {
@@ -61,7 +61,12 @@ internal static class ProgressStream
         }
 
         Start(context, ref started);
-        await WriteLineAsync(context, last, type).ConfigureAwait(false);
+        if (latest.Take() is { } end)
+        {
+            await WriteLineAsync(context, new ProgressLine<TProgress, TResult> { Progress = end }, type);
+        }
+
+        await WriteLineAsync(context, last, type);
     }
 
     private static void Start(HttpContext context, ref bool started)
@@ -76,9 +81,9 @@ internal static class ProgressStream
     private static async Task WriteLineAsync<T>(HttpContext context, T line, JsonTypeInfo<T> type)
     {
         Stream body = context.Response.Body;
-        await JsonSerializer.SerializeAsync(body, line, type, context.RequestAborted).ConfigureAwait(false);
-        await body.WriteAsync(_newLine, context.RequestAborted).ConfigureAwait(false);
-        await body.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+        await JsonSerializer.SerializeAsync(body, line, type, context.RequestAborted);
+        await body.WriteAsync(_newLine, context.RequestAborted);
+        await body.FlushAsync(context.RequestAborted);
     }
 
     /// <summary>Keeps the last report; <see cref="Progress{T}"/> would queue every one of them.</summary>

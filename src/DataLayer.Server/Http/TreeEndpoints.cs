@@ -32,17 +32,25 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         ];
         yield return new ApiOperation("GET", Files, "readFile", "Reads a file, or a range of it.", context => reads.HandleAsync(context, PathOf(context, ApiRoutes.Files)))
         {
-            Tag = "files", Parameters = reading, AnswerMedia = "application/octet-stream", Answer = typeof(Stream), Statuses = [200, 206, 304],
+            Tag = "files",
+            Parameters = reading,
+            AnswerMedia = "application/octet-stream",
+            Answer = typeof(Stream),
+            Statuses = [200, 206, 304],
         };
         yield return new ApiOperation("HEAD", Files, "headFile", "Says what GET would answer, without the bytes.", context => reads.HandleAsync(context, PathOf(context, ApiRoutes.Files)))
         {
-            Tag = "files", Parameters = reading, Statuses = [200, 206, 304],
+            Tag = "files",
+            Parameters = reading,
+            Statuses = [200, 206, 304],
         };
         yield return new ApiOperation(
             "PUT", Files, "writeFile", "Replaces or creates a file, or with Content-Range writes in place; durable when answered.",
             context => writes.PutAsync(context, PathOf(context, ApiRoutes.Files)))
         {
-            Tag = "files", BodyMedia = "application/octet-stream", Statuses = [201, 204],
+            Tag = "files",
+            BodyMedia = "application/octet-stream",
+            Statuses = [201, 204],
             Parameters =
             [
                 ifMatch,
@@ -55,7 +63,8 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         };
         yield return new ApiOperation("DELETE", Files, "remove", "Removes a file, link or folder.", context => writes.DeleteAsync(context, PathOf(context, ApiRoutes.Files)))
         {
-            Tag = "files", Statuses = [204],
+            Tag = "files",
+            Statuses = [204],
             Parameters = [ifMatch, new("recursive", ApiParameterPlace.Query, "boolean", "A folder with all that is in it.")],
         };
         yield return new ApiOperation("GET", ApiRoutes.Directories + "/{**path}", "listDirectory", "Lists a folder, page by page.", ListAsync)
@@ -94,16 +103,22 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         ApiParameter name = new("name", ApiParameterPlace.Query, "string", "The attribute, as user.origin.", Required: true);
         yield return new ApiOperation("GET", Route, "getXattr", "Lists the extended attributes, or with name reads one.", GetXattrAsync)
         {
-            Tag = "xattrs", Answer = typeof(XattrList), Parameters = [name with { Required = false }],
+            Tag = "xattrs",
+            Answer = typeof(XattrList),
+            Parameters = [name with { Required = false }],
         };
         yield return new ApiOperation("PUT", Route, "setXattr", "Sets an extended attribute to the body.", SetXattrAsync)
         {
-            Tag = "xattrs", BodyMedia = "application/octet-stream", Statuses = [204],
+            Tag = "xattrs",
+            BodyMedia = "application/octet-stream",
+            Statuses = [204],
             Parameters = [name, new("condition", ApiParameterPlace.Query, "string", "'create': it must be absent; 'replace': it must be there.")],
         };
         yield return new ApiOperation("DELETE", Route, "removeXattr", "Removes an extended attribute.", RemoveXattrAsync)
         {
-            Tag = "xattrs", Statuses = [204], Parameters = [name],
+            Tag = "xattrs",
+            Statuses = [204],
+            Parameters = [name],
         };
     }
 
@@ -112,7 +127,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         string path = PathOf(context, ApiRoutes.Directories);
         int limit = RequestTarget.Count(context, "limit", DefaultPageEntries, 1, MaxPageEntries);
         string? after = RequestTarget.Text(context, "after");
-        IReadOnlyList<DirectoryEntry> entries = await node.Engine.ListAsync(path, after, limit, context.RequestAborted).ConfigureAwait(false);
+        IReadOnlyList<DirectoryEntry> entries = await node.Engine.ListAsync(path, after, limit, context.RequestAborted);
         FileStatus[] statuses = new FileStatus[entries.Count];
         for (int i = 0; i < statuses.Length; i++)
         {
@@ -125,7 +140,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
             Entries = statuses,
             Next = statuses.Length == limit ? statuses[^1].Name : null,
         };
-        await ApiJson.WriteAsync(context, page, ProtocolJson.Default.DirectoryPage).ConfigureAwait(false);
+        await ApiJson.WriteAsync(context, page, ProtocolJson.Default.DirectoryPage);
     }
 
     private async Task StatAsync(HttpContext context)
@@ -133,29 +148,28 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         string path = PathOf(context, ApiRoutes.Stat);
         if (RequestTarget.Flag(context, "detail"))
         {
-            FileDescription description = await node.Engine.DescribeAsync(path, context.RequestAborted).ConfigureAwait(false);
-            await ApiJson.WriteAsync(context, WireReports.ToDetail(description), ProtocolJson.Default.FileDetail).ConfigureAwait(false);
+            FileDescription description = await node.Engine.DescribeAsync(path, context.RequestAborted);
+            await ApiJson.WriteAsync(context, WireReports.ToDetail(description), ProtocolJson.Default.FileDetail);
             return;
         }
 
         bool follow = RequestTarget.Flag(context, "follow", fallback: true);
-        InodeAttributes attributes = await node.Engine.StatAsync(path, follow, context.RequestAborted).ConfigureAwait(false);
-        await WriteStatusAsync(context, path, attributes).ConfigureAwait(false);
+        InodeAttributes attributes = await node.Engine.StatAsync(path, follow, context.RequestAborted);
+        await WriteStatusAsync(context, path, attributes);
     }
 
     private async Task MakeDirectoryAsync(HttpContext context)
     {
-        MakeDirectoryCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.MakeDirectoryCommand).ConfigureAwait(false);
+        MakeDirectoryCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.MakeDirectoryCommand);
         TreePath.Check(command.Path);
         CheckMode(command.Mode);
-        InodeAttributes made = await node.Engine.MakeDirectoryAsync(command.Path, command.Mode, command.Parents, context.RequestAborted)
-            .ConfigureAwait(false);
-        await WriteStatusAsync(context, command.Path, made).ConfigureAwait(false);
+        InodeAttributes made = await node.Engine.MakeDirectoryAsync(command.Path, command.Mode, command.Parents, context.RequestAborted);
+        await WriteStatusAsync(context, command.Path, made);
     }
 
     private async Task RenameAsync(HttpContext context)
     {
-        RenameCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.RenameCommand).ConfigureAwait(false);
+        RenameCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.RenameCommand);
         TreePath.Check(command.From);
         TreePath.Check(command.To);
         if (command is { NoReplace: true, Exchange: true })
@@ -164,22 +178,22 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         }
 
         RenameFlags flags = command.NoReplace ? RenameFlags.NoReplace : command.Exchange ? RenameFlags.Exchange : RenameFlags.None;
-        InodeAttributes moved = await node.Engine.RenameAsync(command.From, command.To, flags, context.RequestAborted).ConfigureAwait(false);
-        await WriteStatusAsync(context, command.To, moved).ConfigureAwait(false);
+        InodeAttributes moved = await node.Engine.RenameAsync(command.From, command.To, flags, context.RequestAborted);
+        await WriteStatusAsync(context, command.To, moved);
     }
 
     private async Task LinkAsync(HttpContext context)
     {
-        LinkCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.LinkCommand).ConfigureAwait(false);
+        LinkCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.LinkCommand);
         TreePath.Check(command.Existing);
         TreePath.Check(command.Path);
-        InodeAttributes linked = await node.Engine.LinkAsync(command.Existing, command.Path, context.RequestAborted).ConfigureAwait(false);
-        await WriteStatusAsync(context, command.Path, linked).ConfigureAwait(false);
+        InodeAttributes linked = await node.Engine.LinkAsync(command.Existing, command.Path, context.RequestAborted);
+        await WriteStatusAsync(context, command.Path, linked);
     }
 
     private async Task SymbolicLinkAsync(HttpContext context)
     {
-        SymbolicLinkCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.SymbolicLinkCommand).ConfigureAwait(false);
+        SymbolicLinkCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.SymbolicLinkCommand);
         TreePath.Check(command.Path);
         if (command.Target.Contains('\0') || command.Target.Length == 0 || Encoding.UTF8.GetByteCount(command.Target) > TreePath.MaxPathBytes)
         {
@@ -187,31 +201,31 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
                 ErrorCode.InvalidArgument, $"The target has {command.Target.Length} characters: give 1 to {TreePath.MaxPathBytes} bytes without NUL.");
         }
 
-        InodeAttributes made = await node.Engine.MakeSymbolicLinkAsync(command.Path, command.Target, context.RequestAborted).ConfigureAwait(false);
-        await WriteStatusAsync(context, command.Path, made).ConfigureAwait(false);
+        InodeAttributes made = await node.Engine.MakeSymbolicLinkAsync(command.Path, command.Target, context.RequestAborted);
+        await WriteStatusAsync(context, command.Path, made);
     }
 
     private async Task TruncateAsync(HttpContext context)
     {
-        TruncateCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.TruncateCommand).ConfigureAwait(false);
+        TruncateCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.TruncateCommand);
         TreePath.Check(command.Path);
         if (command.SizeBytes < 0)
         {
             throw new DataLayerException(ErrorCode.InvalidArgument, $"sizeBytes is {command.SizeBytes}: give 0 or more.");
         }
 
-        OpenFile file = await node.Engine.OpenFileAsync(command.Path, write: true, context.RequestAborted).ConfigureAwait(false);
-        await using (file.ConfigureAwait(false))
+        OpenFile file = await node.Engine.OpenFileAsync(command.Path, write: true, context.RequestAborted);
+        await using (file)
         {
-            await file.TruncateAsync(command.SizeBytes, context.RequestAborted).ConfigureAwait(false);
-            InodeAttributes attributes = await file.FlushAsync(CancellationToken.None).ConfigureAwait(false);
-            await WriteStatusAsync(context, command.Path, attributes).ConfigureAwait(false);
+            await file.TruncateAsync(command.SizeBytes, context.RequestAborted);
+            InodeAttributes attributes = await file.FlushAsync(CancellationToken.None);
+            await WriteStatusAsync(context, command.Path, attributes);
         }
     }
 
     private async Task SetAttributesAsync(HttpContext context)
     {
-        AttributesCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.AttributesCommand).ConfigureAwait(false);
+        AttributesCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.AttributesCommand);
         TreePath.Check(command.Path);
         CheckMode(command.Mode ?? 0);
         AttributeChanges changes = new()
@@ -222,8 +236,8 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
             AccessTimeNanoseconds = command.AccessTimeNanoseconds,
             ModifyTimeNanoseconds = command.ModifyTimeNanoseconds,
         };
-        InodeAttributes changed = await node.Engine.SetAttributesAsync(command.Path, changes, context.RequestAborted).ConfigureAwait(false);
-        await WriteStatusAsync(context, command.Path, changed).ConfigureAwait(false);
+        InodeAttributes changed = await node.Engine.SetAttributesAsync(command.Path, changes, context.RequestAborted);
+        await WriteStatusAsync(context, command.Path, changed);
     }
 
     private async Task GetXattrAsync(HttpContext context)
@@ -231,17 +245,17 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         string path = PathOf(context, ApiRoutes.Xattrs);
         if (RequestTarget.Text(context, "name") is null)
         {
-            IReadOnlyList<string> names = await node.Engine.ListXattrsAsync(path, context.RequestAborted).ConfigureAwait(false);
-            await ApiJson.WriteAsync(context, new XattrList { Path = path, Names = names }, ProtocolJson.Default.XattrList).ConfigureAwait(false);
+            IReadOnlyList<string> names = await node.Engine.ListXattrsAsync(path, context.RequestAborted);
+            await ApiJson.WriteAsync(context, new XattrList { Path = path, Names = names }, ProtocolJson.Default.XattrList);
             return;
         }
 
         string name = XattrNameOf(context);
-        byte[] value = await node.Engine.GetXattrAsync(path, name, context.RequestAborted).ConfigureAwait(false)
+        byte[] value = await node.Engine.GetXattrAsync(path, name, context.RequestAborted)
             ?? throw new DataLayerException(ErrorCode.NotFound, $"'{path}' has no extended attribute '{name}'.");
         context.Response.ContentType = "application/octet-stream";
         context.Response.ContentLength = value.Length;
-        await context.Response.Body.WriteAsync(value, context.RequestAborted).ConfigureAwait(false);
+        await context.Response.Body.WriteAsync(value, context.RequestAborted);
     }
 
     private async Task SetXattrAsync(HttpContext context)
@@ -258,7 +272,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         using MemoryStream value = new();
         byte[] buffer = new byte[4096];
         int count;
-        while ((count = await context.Request.Body.ReadAsync(buffer, context.RequestAborted).ConfigureAwait(false)) > 0)
+        while ((count = await context.Request.Body.ReadAsync(buffer, context.RequestAborted)) > 0)
         {
             value.Write(buffer, 0, count);
             if (value.Length > MaxXattrBytes)
@@ -267,14 +281,14 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
             }
         }
 
-        await node.Engine.SetXattrAsync(path, name, value.ToArray(), condition, context.RequestAborted).ConfigureAwait(false);
+        await node.Engine.SetXattrAsync(path, name, value.ToArray(), condition, context.RequestAborted);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
     private async Task RemoveXattrAsync(HttpContext context)
     {
         string path = PathOf(context, ApiRoutes.Xattrs);
-        await node.Engine.RemoveXattrAsync(path, XattrNameOf(context), context.RequestAborted).ConfigureAwait(false);
+        await node.Engine.RemoveXattrAsync(path, XattrNameOf(context), context.RequestAborted);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 

@@ -22,16 +22,20 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
         const string Route = ApiRoutes.Attachments;
         yield return new ApiOperation("GET", Route, "listAttachments", "The attachments.", ListAttachmentsAsync)
         {
-            Tag = "attachments", Answer = typeof(IReadOnlyList<AttachmentStatus>),
+            Tag = "attachments",
+            Answer = typeof(IReadOnlyList<AttachmentStatus>),
         };
         yield return new ApiOperation("POST", Route, "attach", "Attaches a bucket prefix and lists it; goes on with an interrupted listing.", AttachAsync)
         {
-            Tag = "attachments", Body = typeof(AttachCommand), AnswerMedia = ApiRoutes.ProgressMediaType,
+            Tag = "attachments",
+            Body = typeof(AttachCommand),
+            AnswerMedia = ApiRoutes.ProgressMediaType,
             Answer = typeof(ProgressLine<ListingReport, AttachmentStatus>),
         };
         yield return new ApiOperation("DELETE", Route, "detach", "Removes an attachment and its names, never an object.", DetachAsync)
         {
-            Tag = "attachments", Statuses = [204],
+            Tag = "attachments",
+            Statuses = [204],
             Parameters =
             [
                 new("path", ApiParameterPlace.Query, "string", "The attachment's folder.", Required: true),
@@ -40,7 +44,9 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
         };
         yield return new ApiOperation("POST", Route + "/refresh", "refresh", "Lists an attachment's bucket again and takes over what changed.", RefreshAsync)
         {
-            Tag = "attachments", Body = typeof(PathCommand), AnswerMedia = ApiRoutes.ProgressMediaType,
+            Tag = "attachments",
+            Body = typeof(PathCommand),
+            AnswerMedia = ApiRoutes.ProgressMediaType,
             Answer = typeof(ProgressLine<ListingReport, ListingReport>),
         };
     }
@@ -49,7 +55,8 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
     {
         yield return Operation("warm", "Brings everything below a path into the hot tier, verified.", WarmAsync, typeof(WarmCommand)) with
         {
-            Answer = typeof(ProgressLine<WarmReport, WarmReport>), AnswerMedia = ApiRoutes.ProgressMediaType,
+            Answer = typeof(ProgressLine<WarmReport, WarmReport>),
+            AnswerMedia = ApiRoutes.ProgressMediaType,
         };
         yield return Operation("evict", "Drops memory copies, and hot copies of premigrated contents.", EvictAsync, typeof(EvictCommand)) with
         {
@@ -66,15 +73,21 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
     {
         yield return new ApiOperation("GET", ApiRoutes.Targets, "listTargets", "The targets of the hot tier.", ListTargetsAsync)
         {
-            Tag = "targets", Answer = typeof(IReadOnlyList<TargetReport>),
+            Tag = "targets",
+            Answer = typeof(IReadOnlyList<TargetReport>),
         };
         yield return new ApiOperation("POST", ApiRoutes.Targets, "addTarget", "Adds a directory to a pool while the service runs.", AddTargetAsync)
         {
-            Tag = "targets", Body = typeof(AddTargetCommand), Answer = typeof(TargetReport), Statuses = [201],
+            Tag = "targets",
+            Body = typeof(AddTargetCommand),
+            Answer = typeof(TargetReport),
+            Statuses = [201],
         };
         yield return new ApiOperation("POST", ApiRoutes.Targets + "/{target}/drain", "drainTarget", "Moves a target's data to the others of its pool.", DrainAsync)
         {
-            Tag = "targets", Answer = typeof(ProgressLine<DrainStatus, DrainStatus>), AnswerMedia = ApiRoutes.ProgressMediaType,
+            Tag = "targets",
+            Answer = typeof(ProgressLine<DrainStatus, DrainStatus>),
+            AnswerMedia = ApiRoutes.ProgressMediaType,
             Parameters = [new("target", ApiParameterPlace.Path, "integer", "The target's number.", Required: true)],
         };
     }
@@ -84,28 +97,31 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
         yield return Operation("fsck", "Checks the tree against the tiers.", CheckAsync, typeof(CheckCommand)) with { Answer = typeof(CheckStatus) };
         yield return Operation("scrub", "Reads and checks every hot copy below a path, and repairs.", ScrubAsync, typeof(PathCommand)) with
         {
-            Answer = typeof(ProgressLine<ScrubStatus, ScrubStatus>), AnswerMedia = ApiRoutes.ProgressMediaType,
+            Answer = typeof(ProgressLine<ScrubStatus, ScrubStatus>),
+            AnswerMedia = ApiRoutes.ProgressMediaType,
         };
         yield return new ApiOperation("GET", ApiRoutes.Statistics, "stats", "Counters since the service started.", StatisticsAsync)
         {
-            Tag = "upkeep", Answer = typeof(StatisticsReport),
+            Tag = "upkeep",
+            Answer = typeof(StatisticsReport),
         };
         yield return new ApiOperation("GET", ApiRoutes.Version, "version", "The program's version.", VersionAsync)
         {
-            Tag = "upkeep", Answer = typeof(VersionReport),
+            Tag = "upkeep",
+            Answer = typeof(VersionReport),
         };
     }
 
     private async Task ListAttachmentsAsync(HttpContext context)
     {
-        IReadOnlyList<Attachment> attachments = await node.Engine.ListAttachmentsAsync(context.RequestAborted).ConfigureAwait(false);
+        IReadOnlyList<Attachment> attachments = await node.Engine.ListAttachmentsAsync(context.RequestAborted);
         IReadOnlyList<AttachmentStatus> answer = [.. attachments.Select(WireReports.ToStatus)];
-        await ApiJson.WriteAsync(context, answer, ProtocolJson.Default.IReadOnlyListAttachmentStatus).ConfigureAwait(false);
+        await ApiJson.WriteAsync(context, answer, ProtocolJson.Default.IReadOnlyListAttachmentStatus);
     }
 
     private async Task AttachAsync(HttpContext context)
     {
-        AttachCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.AttachCommand).ConfigureAwait(false);
+        AttachCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.AttachCommand);
         TreePath.Check(command.Path);
         if (command.MaxAgeSeconds is not (>= 0 and <= MaxAgeLimitSeconds))
         {
@@ -125,61 +141,61 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
         await ProgressStream.RunAsync(
             context, time,
             async (progress, token) => WireReports.ToStatus(await node.Engine.AttachAsync(request, Map<AttachProgress, ListingReport>(progress, WireReports.ToReport), token)
-                .ConfigureAwait(false)),
-            ProtocolJson.Default.ProgressLineListingReportAttachmentStatus).ConfigureAwait(false);
+                ),
+            ProtocolJson.Default.ProgressLineListingReportAttachmentStatus);
     }
 
     private async Task RefreshAsync(HttpContext context)
     {
-        string path = await ReadPathAsync(context).ConfigureAwait(false);
+        string path = await ReadPathAsync(context);
         await ProgressStream.RunAsync(
             context, time,
             async (progress, token) => WireReports.ToReport(await node.Engine.RefreshAsync(path, Map<AttachProgress, ListingReport>(progress, WireReports.ToReport), token)
-                .ConfigureAwait(false)),
-            ProtocolJson.Default.ProgressLineListingReportListingReport).ConfigureAwait(false);
+                ),
+            ProtocolJson.Default.ProgressLineListingReportListingReport);
     }
 
     private async Task DetachAsync(HttpContext context)
     {
         string path = RequestTarget.RequiredText(context, "path");
         TreePath.Check(path);
-        await node.Engine.DetachAsync(path, RequestTarget.Flag(context, "force"), context.RequestAborted).ConfigureAwait(false);
+        await node.Engine.DetachAsync(path, RequestTarget.Flag(context, "force"), context.RequestAborted);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
     private async Task WarmAsync(HttpContext context)
     {
-        WarmCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.WarmCommand).ConfigureAwait(false);
+        WarmCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.WarmCommand);
         TreePath.Check(command.Path);
         await ProgressStream.RunAsync(
             context, time,
             async (progress, token) => WireReports.ToReport(await node.Engine.WarmAsync(
-                command.Path, command.IntoMemory, Map<WarmResult, WarmReport>(progress, WireReports.ToReport), token).ConfigureAwait(false)),
-            ProtocolJson.Default.ProgressLineWarmReportWarmReport).ConfigureAwait(false);
+                command.Path, command.IntoMemory, Map<WarmResult, WarmReport>(progress, WireReports.ToReport), token)),
+            ProtocolJson.Default.ProgressLineWarmReportWarmReport);
     }
 
     private async Task EvictAsync(HttpContext context)
     {
-        EvictCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.EvictCommand).ConfigureAwait(false);
+        EvictCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.EvictCommand);
         TreePath.Check(command.Path);
-        EvictResult result = await node.Engine.EvictAsync(command.Path, command.Hot, context.RequestAborted).ConfigureAwait(false);
-        await ApiJson.WriteAsync(context, WireReports.ToReport(result), ProtocolJson.Default.EvictReport).ConfigureAwait(false);
+        EvictResult result = await node.Engine.EvictAsync(command.Path, command.Hot, context.RequestAborted);
+        await ApiJson.WriteAsync(context, WireReports.ToReport(result), ProtocolJson.Default.EvictReport);
     }
 
     private async Task FlushAsync(HttpContext context)
     {
-        FlushCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.FlushCommand).ConfigureAwait(false);
+        FlushCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.FlushCommand);
         TreePath.Check(command.Path);
         if (command.Uploads)
         {
-            await node.Engine.FlushUploadsAsync(command.Path, context.RequestAborted).ConfigureAwait(false);
+            await node.Engine.FlushUploadsAsync(command.Path, context.RequestAborted);
         }
         else
         {
-            OpenFile file = await node.Engine.OpenFileAsync(command.Path, write: true, context.RequestAborted).ConfigureAwait(false);
-            await using (file.ConfigureAwait(false))
+            OpenFile file = await node.Engine.OpenFileAsync(command.Path, write: true, context.RequestAborted);
+            await using (file)
             {
-                await file.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+                await file.FlushAsync(context.RequestAborted);
             }
         }
 
@@ -188,9 +204,9 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
 
     private async Task UsageAsync(HttpContext context)
     {
-        string path = await ReadPathAsync(context).ConfigureAwait(false);
-        TreeUsage usage = await node.Engine.GetUsageAsync(path, context.RequestAborted).ConfigureAwait(false);
-        await ApiJson.WriteAsync(context, WireReports.ToReport(path, usage), ProtocolJson.Default.UsageReport).ConfigureAwait(false);
+        string path = await ReadPathAsync(context);
+        TreeUsage usage = await node.Engine.GetUsageAsync(path, context.RequestAborted);
+        await ApiJson.WriteAsync(context, WireReports.ToReport(path, usage), ProtocolJson.Default.UsageReport);
     }
 
     private Task ListTargetsAsync(HttpContext context)
@@ -201,16 +217,15 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
 
     private async Task AddTargetAsync(HttpContext context)
     {
-        AddTargetCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.AddTargetCommand).ConfigureAwait(false);
+        AddTargetCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.AddTargetCommand);
         if (!Path.IsPathFullyQualified(command.Directory))
         {
             throw new DataLayerException(ErrorCode.InvalidArgument, $"The directory '{command.Directory}' is not absolute: give its full path on the service's machine.");
         }
 
-        int number = await node.Hot.AddTargetAsync(command.Pool, command.Directory, context.RequestAborted).ConfigureAwait(false);
+        int number = await node.Hot.AddTargetAsync(command.Pool, command.Directory, context.RequestAborted);
         TargetStatus added = node.Hot.GetTargets().First(t => t.Target == number);
-        await ApiJson.WriteAsync(context, WireReports.ToReport(added), ProtocolJson.Default.TargetReport, StatusCodes.Status201Created)
-            .ConfigureAwait(false);
+        await ApiJson.WriteAsync(context, WireReports.ToReport(added), ProtocolJson.Default.TargetReport, StatusCodes.Status201Created);
     }
 
     private async Task DrainAsync(HttpContext context)
@@ -234,27 +249,27 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
                         Interlocked.Exchange(ref moved, bytes);
                         return new DrainStatus { Target = target, MovedBytes = bytes };
                     }),
-                    token).ConfigureAwait(false);
+                    token);
                 return new DrainStatus { Target = target, MovedBytes = Interlocked.Read(ref moved) };
             },
-            ProtocolJson.Default.ProgressLineDrainStatusDrainStatus).ConfigureAwait(false);
+            ProtocolJson.Default.ProgressLineDrainStatusDrainStatus);
     }
 
     private async Task CheckAsync(HttpContext context)
     {
-        CheckCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.CheckCommand).ConfigureAwait(false);
-        CheckReport report = await node.Engine.FsckAsync(command.Repair, context.RequestAborted).ConfigureAwait(false);
-        await ApiJson.WriteAsync(context, WireReports.ToStatus(report), ProtocolJson.Default.CheckStatus).ConfigureAwait(false);
+        CheckCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.CheckCommand);
+        CheckReport report = await node.Engine.FsckAsync(command.Repair, context.RequestAborted);
+        await ApiJson.WriteAsync(context, WireReports.ToStatus(report), ProtocolJson.Default.CheckStatus);
     }
 
     private async Task ScrubAsync(HttpContext context)
     {
-        string path = await ReadPathAsync(context).ConfigureAwait(false);
+        string path = await ReadPathAsync(context);
         await ProgressStream.RunAsync(
             context, time,
             async (progress, token) => WireReports.ToStatus(await node.Engine.ScrubAsync(path, Map<ScrubReport, ScrubStatus>(progress, WireReports.ToStatus), token)
-                .ConfigureAwait(false)),
-            ProtocolJson.Default.ProgressLineScrubStatusScrubStatus).ConfigureAwait(false);
+                ),
+            ProtocolJson.Default.ProgressLineScrubStatusScrubStatus);
     }
 
     private Task StatisticsAsync(HttpContext context) =>
@@ -265,7 +280,7 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
 
     private static async ValueTask<string> ReadPathAsync(HttpContext context)
     {
-        PathCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.PathCommand).ConfigureAwait(false);
+        PathCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.PathCommand);
         TreePath.Check(command.Path);
         return command.Path;
     }

@@ -148,8 +148,8 @@ internal sealed class MetricFamily(string name, MetricKind kind, bool isObservab
         IReadOnlyList<double>? advised = instrument switch
         {
             Histogram<double> h => h.Advice?.HistogramBucketBoundaries,
-            Histogram<long> h => h.Advice?.HistogramBucketBoundaries,
-            Histogram<int> h => h.Advice?.HistogramBucketBoundaries,
+            Histogram<long> h => h.Advice?.HistogramBucketBoundaries?.Select(b => (double)b).ToArray(),
+            Histogram<int> h => h.Advice?.HistogramBucketBoundaries?.Select(b => (double)b).ToArray(),
             _ => null,
         };
         return advised is { Count: > 0 } ? [.. advised] : instrument.Unit switch
