@@ -6,20 +6,23 @@ namespace DataLayer.Server.Cli;
 /// <summary>What a command touches of the world, so that tests can stand in for it.</summary>
 internal sealed class CliEnvironment
 {
-    /// <summary>Columns assumed where output is not a terminal: nothing is wrapped for a reader that is a program.</summary>
+    /// <summary>
+    /// Columns assumed where output is not a terminal: nothing is wrapped for a reader that is a program.
+    /// </summary>
     private const int PipeColumns = 1000;
 
     /// <summary>The real process's environment.</summary>
-    public static CliEnvironment OfProcess() => new()
-    {
-        Out = Console.Out,
-        Error = Console.Error,
-        OpenInput = Console.OpenStandardInput,
-        OpenOutput = Console.OpenStandardOutput,
-        Variables = Environment.GetEnvironmentVariables(),
-        OutIsTerminal = !Console.IsOutputRedirected,
-        ErrorIsTerminal = !Console.IsErrorRedirected,
-    };
+    public static CliEnvironment OfProcess() =>
+        new()
+        {
+            Out = Console.Out,
+            Error = Console.Error,
+            OpenInput = Console.OpenStandardInput,
+            OpenOutput = Console.OpenStandardOutput,
+            Variables = Environment.GetEnvironmentVariables(),
+            OutIsTerminal = !Console.IsOutputRedirected,
+            ErrorIsTerminal = !Console.IsErrorRedirected,
+        };
 
     /// <summary>Where results go.</summary>
     public required TextWriter Out { get; init; }
@@ -54,13 +57,14 @@ internal sealed class CliEnvironment
     private IAnsiConsole Create(TextWriter writer, bool isTerminal)
     {
         bool colours = isTerminal && string.IsNullOrEmpty(Variables["NO_COLOR"] as string);
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Out = new AnsiConsoleOutput(writer),
-            Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No,
-            ColorSystem = colours ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
-            Interactive = isTerminal ? InteractionSupport.Detect : InteractionSupport.No,
-        });
+        IAnsiConsole console = AnsiConsole.Create(
+            new AnsiConsoleSettings
+            {
+                Out = new AnsiConsoleOutput(writer),
+                Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No,
+                ColorSystem = colours ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+                Interactive = isTerminal ? InteractionSupport.Detect : InteractionSupport.No,
+            });
         if (!isTerminal)
         {
             console.Profile.Width = PipeColumns;

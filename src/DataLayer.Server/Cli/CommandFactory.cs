@@ -10,20 +10,24 @@ internal sealed class CommandFactory(CliEnvironment environment, GlobalOptions o
 
     /// <summary>Makes a command.</summary>
     public Command Make(
-        string name, string description, IEnumerable<Symbol> symbols, Func<CommandRun, CancellationToken, Task<int>> action)
+        string name, string description, IEnumerable<Symbol> symbols,
+        Func<CommandRun, CancellationToken, Task<int>> action)
     {
         Command command = Group(name, description, symbols);
-        command.SetAction((arguments, cancellationToken) =>
-        {
-            CommandRun run = new(environment, arguments, options);
-            return CommandRun.GuardAsync(environment, run.Json, run.Server, async () =>
+        command.SetAction(
+            (arguments, cancellationToken) =>
             {
-                using (run)
-                {
-                    return await action(run, cancellationToken);
-                }
+                CommandRun run = new(environment, arguments, options);
+                return CommandRun.GuardAsync(
+                    environment, run.Json, run.Server,
+                    async () =>
+                    {
+                        using (run)
+                        {
+                            return await action(run, cancellationToken);
+                        }
+                    });
             });
-        });
         return command;
     }
 
@@ -59,5 +63,6 @@ internal sealed class CommandFactory(CliEnvironment environment, GlobalOptions o
         new("path") { Description = "A path in the tree. Default: /.", DefaultValueFactory = _ => "/" };
 
     /// <summary>A flag.</summary>
-    public static Option<bool> Flag(string name, string description, params string[] aliases) => new(name, aliases) { Description = description };
+    public static Option<bool> Flag(string name, string description, params string[] aliases) =>
+        new(name, aliases) { Description = description };
 }

@@ -16,8 +16,14 @@ internal static class CommandLine
         root.Options.Add(options.Json);
         Command[] commands =
         [
-            ServeCommand.Make(factory), .. TierCommands.Make(factory), .. FileCommands.Make(factory), StatisticsCommands.Make(factory),
-            .. UpkeepCommands.Make(factory), CacheCommands.Make(factory), ConfigCommands.Make(factory), DemoCommand.Make(factory),
+            ServeCommand.Make(factory),
+            .. TierCommands.Make(factory),
+            .. FileCommands.Make(factory),
+            StatisticsCommands.Make(factory),
+            .. UpkeepCommands.Make(factory),
+            CacheCommands.Make(factory),
+            ConfigCommands.Make(factory),
+            DemoCommand.Make(factory),
             CompletionCommand.Make(factory),
         ];
         foreach (Command command in commands)
@@ -29,7 +35,8 @@ internal static class CommandLine
     }
 
     /// <summary>Parses and runs; the exit status.</summary>
-    public static async Task<int> RunAsync(string[] arguments, CliEnvironment environment, CancellationToken cancellationToken)
+    public static async Task<int> RunAsync(
+        string[] arguments, CliEnvironment environment, CancellationToken cancellationToken)
     {
         ParseResult parsed = Make(environment).Parse(arguments);
         InvocationConfiguration configuration = new()

@@ -26,7 +26,10 @@ internal sealed class CommandRun : IDisposable
         Json = arguments.GetValue(options.Json);
         string? asked = arguments.GetValue(options.Server);
         string? variable = environment.Variables[ServerVariable] as string;
-        Server = !string.IsNullOrEmpty(asked) ? asked : !string.IsNullOrEmpty(variable) ? variable : DefaultServer;
+        Server =
+            !string.IsNullOrEmpty(asked) ? asked
+            : !string.IsNullOrEmpty(variable) ? variable
+            : DefaultServer;
     }
 
     /// <summary>The world.</summary>
@@ -48,7 +51,8 @@ internal sealed class CommandRun : IDisposable
     public IAnsiConsole Out => _out ??= Environment.CreateOut();
 
     /// <summary>Writes a result as one line of JSON.</summary>
-    public void WriteJson<T>(T value, JsonTypeInfo<T> type) => Environment.Out.WriteLine(JsonSerializer.Serialize(value, type));
+    public void WriteJson<T>(T value, JsonTypeInfo<T> type) =>
+        Environment.Out.WriteLine(JsonSerializer.Serialize(value, type));
 
     /// <summary>Writes a result: JSON where asked, else as <paramref name="show"/> has it.</summary>
     public void Write<T>(T value, JsonTypeInfo<T> type, Action<T> show)
@@ -64,7 +68,8 @@ internal sealed class CommandRun : IDisposable
     }
 
     /// <summary>Runs an action with the faults turned into messages and exit codes.</summary>
-    public static async Task<int> GuardAsync(CliEnvironment environment, bool json, string? server, Func<Task<int>> action)
+    public static async Task<int> GuardAsync(
+        CliEnvironment environment, bool json, string? server, Func<Task<int>> action)
     {
         try
         {
@@ -112,13 +117,16 @@ internal sealed class CommandRun : IDisposable
 internal sealed class GlobalOptions
 {
     /// <summary>The service's address.</summary>
-    public Option<string?> Server { get; } = new("--server")
-    {
-        Description = "The service: http://host:port or unix:/path. Default: $DATALAYER_SERVER, else http://127.0.0.1:7070.",
-        Recursive = true,
-        HelpName = "URL",
-    };
+    public Option<string?> Server { get; } =
+        new("--server")
+        {
+            Description =
+                "The service: http://host:port or unix:/path. Default: $DATALAYER_SERVER, else http://127.0.0.1:7070.",
+            Recursive = true,
+            HelpName = "URL",
+        };
 
     /// <summary>JSON instead of tables.</summary>
-    public Option<bool> Json { get; } = new("--json") { Description = "Print JSON, one object a line.", Recursive = true };
+    public Option<bool> Json { get; } =
+        new("--json") { Description = "Print JSON, one object a line.", Recursive = true };
 }

@@ -3,7 +3,8 @@ using System.CommandLine;
 namespace DataLayer.Server.Cli;
 
 /// <summary>
-/// Verb completion: prints a script that asks the program itself (<c>datalayer "[suggest:N]" "LINE"</c>) what can follow, so
+/// Verb completion: prints a script that asks the program itself (<c>datalayer "[suggest:N]" "LINE"</c>) what can
+/// follow, so
 /// completion never lags behind the verbs.
 /// </summary>
 internal static class CompletionCommand
@@ -12,7 +13,8 @@ internal static class CompletionCommand
         # datalayer completion for bash: eval "$(datalayer completion bash)"
         _datalayer() {
             local IFS=$'\n'
-            COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" "[suggest:${COMP_POINT}]" "${COMP_LINE}" 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}"))
+            local words="$("${COMP_WORDS[0]}" "[suggest:${COMP_POINT}]" "${COMP_LINE}" 2>/dev/null)"
+            COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
         }
         complete -o default -F _datalayer datalayer
         """;
@@ -46,15 +48,18 @@ internal static class CompletionCommand
     {
         Argument<string> shell = new("shell") { Description = "bash, zsh or fish." };
         shell.AcceptOnlyFromAmong("bash", "zsh", "fish");
-        return factory.Make("completion", "Prints a shell's completion script.", [shell], (run, _) =>
-        {
-            run.Environment.Out.WriteLine(run.Arguments.GetValue(shell) switch
+        return factory.Make(
+            "completion", "Prints a shell's completion script.", [shell],
+            (run, _) =>
             {
-                "zsh" => Zsh,
-                "fish" => Fish,
-                _ => Bash,
+                run.Environment.Out.WriteLine(
+                    run.Arguments.GetValue(shell) switch
+                    {
+                        "zsh" => Zsh,
+                        "fish" => Fish,
+                        _ => Bash,
+                    });
+                return Task.FromResult(ExitCode.Success);
             });
-            return Task.FromResult(ExitCode.Success);
-        });
     }
 }

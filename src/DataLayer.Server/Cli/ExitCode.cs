@@ -36,23 +36,26 @@ internal static class ExitCode
     public const int Interrupted = 130;
 
     /// <summary>The status of a fault.</summary>
-    public static int From(DataLayerException fault) => fault.Code switch
-    {
-        ErrorCode.NotFound => NotFound,
-        ErrorCode.AlreadyExists or ErrorCode.NotEmpty or ErrorCode.Stale or ErrorCode.NotADirectory or ErrorCode.IsADirectory
+    public static int From(DataLayerException fault) =>
+        fault.Code switch
+        {
+            ErrorCode.NotFound => NotFound,
+            ErrorCode.AlreadyExists
+            or ErrorCode.NotEmpty
+            or ErrorCode.Stale
+            or ErrorCode.NotADirectory
+            or ErrorCode.IsADirectory
             or ErrorCode.CrossAttachment => Conflict,
-        ErrorCode.NoSpace or ErrorCode.QuotaExceeded => NoSpace,
-        ErrorCode.OriginUnavailable or ErrorCode.TimedOut or ErrorCode.ShuttingDown or ErrorCode.Overloaded => Unreachable,
-        ErrorCode.PermissionDenied or ErrorCode.ReadOnly => Denied,
-        ErrorCode.Corrupt => Damaged,
-        ErrorCode.InvalidArgument or ErrorCode.NameTooLong or ErrorCode.TooManyLinks => Usage,
-        _ => Failure,
-    };
+            ErrorCode.NoSpace or ErrorCode.QuotaExceeded => NoSpace,
+            ErrorCode.OriginUnavailable or ErrorCode.TimedOut or ErrorCode.ShuttingDown or ErrorCode.Overloaded =>
+                Unreachable,
+            ErrorCode.PermissionDenied or ErrorCode.ReadOnly => Denied,
+            ErrorCode.Corrupt => Damaged,
+            ErrorCode.InvalidArgument or ErrorCode.NameTooLong or ErrorCode.TooManyLinks => Usage,
+            _ => Failure,
+        };
 
     /// <summary>Whether a fault is that the service itself cannot be reached.</summary>
-    public static bool IsServiceUnreachable(DataLayerException fault) => fault is
-    {
-        Code: ErrorCode.OriginUnavailable,
-        InnerException: HttpRequestException or IOException,
-    };
+    public static bool IsServiceUnreachable(DataLayerException fault) =>
+        fault is { Code: ErrorCode.OriginUnavailable, InnerException: HttpRequestException or IOException };
 }

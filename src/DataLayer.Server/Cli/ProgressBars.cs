@@ -9,7 +9,8 @@ internal static class ProgressBars
     /// <param name="run">The command's run.</param>
     /// <param name="title">What is under way.</param>
     /// <param name="operation">The work; told where to report.</param>
-    /// <param name="describe">Text beside the bar, and the part done from 0 to 1, or null where the whole is not known.</param>
+    /// <param name="describe">Text beside the bar, and the part done from 0 to 1, or null where the whole is not
+    /// known.</param>
     public static async Task<TResult> RunAsync<TProgress, TResult>(
         CommandRun run, string title, Func<IProgress<TProgress>?, Task<TResult>> operation,
         Func<TProgress, (string Text, double? Part)> describe)
@@ -19,9 +20,12 @@ internal static class ProgressBars
             return await operation(null);
         }
 
-        return await run.Environment.CreateError().Progress()
+        return await run
+            .Environment.CreateError()
+            .Progress()
             .AutoClear(true)
-            .Columns(new SpinnerColumn(), new TaskDescriptionColumn(), new ProgressBarColumn(), new ElapsedTimeColumn())
+            .Columns(
+                new SpinnerColumn(), new TaskDescriptionColumn(), new ProgressBarColumn(), new ElapsedTimeColumn())
             .StartAsync(async bars =>
             {
                 ProgressTask bar = bars.AddTask(Markup.Escape(title), maxValue: 1);

@@ -24,7 +24,8 @@ internal static class Show
     }
 
     /// <summary>Adds a row of plain text: nothing in it is markup.</summary>
-    public static void Row(this Table table, params string[] cells) => table.AddRow([.. cells.Select(c => new Text(c))]);
+    public static void Row(this Table table, params string[] cells) =>
+        table.AddRow([.. cells.Select(c => new Text(c))]);
 
     /// <summary>A name and a value a line.</summary>
     public static void Properties(IAnsiConsole console, IEnumerable<(string Name, string? Value)> properties)
@@ -53,8 +54,12 @@ internal static class Show
     public static string Seconds(double seconds) => seconds.ToString("0.0", CultureInfo.InvariantCulture) + " s";
 
     /// <summary>A time stamp in UTC.</summary>
-    public static string Time(long nanoseconds) => nanoseconds == 0 ? "-"
-        : DateTimeOffset.FromUnixTimeMilliseconds(nanoseconds / 1_000_000).ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+    public static string Time(long nanoseconds) =>
+        nanoseconds == 0
+            ? "-"
+            : DateTimeOffset
+                .FromUnixTimeMilliseconds(nanoseconds / 1_000_000)
+                .ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
 
     /// <summary>Kind and permission bits as ls shows them: <c>-rw-r--r--</c>.</summary>
     public static string Mode(FileStatus status)
@@ -78,6 +83,6 @@ internal static class Show
     }
 
     /// <summary>A part of a whole.</summary>
-    public static string Share(long part, long whole) => whole == 0 ? "-"
-        : (100.0 * part / whole).ToString("0.0", CultureInfo.InvariantCulture) + " %";
+    public static string Share(long part, long whole) =>
+        whole == 0 ? "-" : (100.0 * part / whole).ToString("0.0", CultureInfo.InvariantCulture) + " %";
 }

@@ -27,7 +27,8 @@ internal readonly record struct ConfigurationOrigin(string Source, int Line, int
 internal sealed record ConfigurationProblem(ConfigurationOrigin Origin, string Key, string Message, string Remedy)
 {
     /// <inheritdoc/>
-    public override string ToString() => $"{Origin}: {(Key.Length == 0 ? string.Empty : Key + ": ")}{Message} {Remedy}".TrimEnd();
+    public override string ToString() =>
+        $"{Origin}: {(Key.Length == 0 ? string.Empty : Key + ": ")}{Message} {Remedy}".TrimEnd();
 }
 
 /// <summary>A piece of configuration, with its origin, before its meaning is known.</summary>
@@ -61,6 +62,9 @@ internal sealed class MapNode(ConfigurationOrigin origin) : ConfigurationNode(or
     public List<(string Key, ConfigurationOrigin KeyOrigin, ConfigurationNode Value)> Entries { get; } = [];
 
     /// <summary>The index of a key's entry, or -1.</summary>
-    public int IndexOf(string key) => Entries.FindIndex(e => e.Key == key
-        || (e.KeyOrigin.IsEnvironment && string.Equals(e.Key, key, StringComparison.OrdinalIgnoreCase)));
+    public int IndexOf(string key) =>
+        Entries.FindIndex(e =>
+            e.Key == key
+            || (e.KeyOrigin.IsEnvironment && string.Equals(e.Key, key, StringComparison.OrdinalIgnoreCase))
+        );
 }

@@ -47,7 +47,11 @@ internal static class ConfigurationSchema
             SettingKind.Flag => new JsonObject { ["type"] = "boolean" },
             SettingKind.Count => new JsonObject { ["type"] = "integer" },
             SettingKind.Number => new JsonObject { ["type"] = "number" },
-            SettingKind.TextList => new JsonObject { ["type"] = "array", ["items"] = new JsonObject { ["type"] = "string" } },
+            SettingKind.TextList => new JsonObject
+            {
+                ["type"] = "array",
+                ["items"] = new JsonObject { ["type"] = "string" },
+            },
             SettingKind.Size => new JsonObject { ["type"] = new JsonArray("string", "integer") },
             _ => new JsonObject { ["type"] = "string" },
         };
@@ -56,7 +60,8 @@ internal static class ConfigurationSchema
             described["enum"] = new JsonArray([.. setting.Allowed.Select(a => (JsonNode)a)]);
         }
 
-        described["description"] = setting.Range.Length == 0 ? setting.Summary : $"{setting.Summary} Accepted: {setting.Range}.";
+        described["description"] =
+            setting.Range.Length == 0 ? setting.Summary : $"{setting.Summary} Accepted: {setting.Range}.";
         if (setting.Default.Length > 0 && setting.Kind != SettingKind.TextList)
         {
             described["default"] = setting.Default;
@@ -66,5 +71,10 @@ internal static class ConfigurationSchema
     }
 
     private static JsonObject MakeObject() =>
-        new() { ["type"] = "object", ["additionalProperties"] = false, ["properties"] = new JsonObject() };
+        new()
+        {
+            ["type"] = "object",
+            ["additionalProperties"] = false,
+            ["properties"] = new JsonObject(),
+        };
 }

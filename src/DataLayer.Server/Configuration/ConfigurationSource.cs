@@ -5,10 +5,15 @@ using YamlDotNet.Core.Events;
 
 namespace DataLayer.Server.Configuration;
 
-/// <summary>Reads a YAML (or JSON, which is YAML) file and the environment into one tree of <see cref="ConfigurationNode"/>.</summary>
+/// <summary>
+/// Reads a YAML (or JSON, which is YAML) file and the environment into one tree of <see cref="ConfigurationNode"/>.
+/// </summary>
 internal static class ConfigurationSource
 {
-    /// <summary>Environment variables that start so are configuration: <c>DATALAYER__LISTEN__ADDRESS</c> is <c>listen.address</c>.</summary>
+    /// <summary>
+    /// Environment variables that start so are configuration: <c>DATALAYER__LISTEN__ADDRESS</c> is
+    /// <c>listen.address</c>.
+    /// </summary>
     public const string EnvironmentPrefix = "DATALAYER__";
 
     private const int MaxFileBytes = 1 << 20;
@@ -23,7 +28,9 @@ internal static class ConfigurationSource
             FileInfo file = new(path);
             if (file.Exists && file.Length > MaxFileBytes)
             {
-                problems.Add(new ConfigurationProblem(origin, string.Empty, $"The file has {file.Length} bytes.", "Keep it under 1 MiB."));
+                problems.Add(
+                    new ConfigurationProblem(
+                        origin, string.Empty, $"The file has {file.Length} bytes.", "Keep it under 1 MiB."));
                 return new MapNode(origin);
             }
 
@@ -31,7 +38,8 @@ internal static class ConfigurationSource
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            problems.Add(new ConfigurationProblem(origin, string.Empty, e.Message, "Give a readable file with --config."));
+            problems.Add(
+                new ConfigurationProblem(origin, string.Empty, e.Message, "Give a readable file with --config."));
             return new MapNode(origin);
         }
     }
@@ -56,7 +64,10 @@ internal static class ConfigurationSource
             if (!parser.Accept<StreamEnd>(out _))
             {
                 Mark mark = parser.Current!.Start;
-                problems.Add(new ConfigurationProblem(At(source, mark), string.Empty, "A second document starts here.", "Keep one document a file."));
+                problems.Add(
+                    new ConfigurationProblem(
+                        At(source, mark), string.Empty, "A second document starts here.", "Keep one document a file.")
+                );
             }
 
             switch (root)
@@ -66,15 +77,19 @@ internal static class ConfigurationSource
                 case ScalarNode { IsNull: true }:
                     return empty;
                 default:
-                    problems.Add(new ConfigurationProblem(
-                        root?.Origin ?? empty.Origin, string.Empty, "The configuration is not a map of sections.", "Write 'section:' and its keys below."));
+                    problems.Add(
+                        new ConfigurationProblem(
+                            root?.Origin ?? empty.Origin, string.Empty, "The configuration is not a map of sections.",
+                            "Write 'section:' and its keys below."));
                     return empty;
             }
         }
         catch (YamlException e)
         {
-            problems.Add(new ConfigurationProblem(
-                At(source, e.Start), string.Empty, $"This is not YAML: {e.Message.TrimEnd('.')}.", "Mind indentation, colons and quotes."));
+            problems.Add(
+                new ConfigurationProblem(
+                    At(source, e.Start), string.Empty, $"This is not YAML: {e.Message.TrimEnd('.')}.",
+                    "Mind indentation, colons and quotes."));
             return empty;
         }
     }
@@ -99,8 +114,10 @@ internal static class ConfigurationSource
             string[] parts = name[EnvironmentPrefix.Length..].Split("__");
             if (parts.Any(p => p.Length == 0) || !TrySet(root, parts, new ScalarNode(value, isNull: false, origin)))
             {
-                problems.Add(new ConfigurationProblem(
-                    origin, string.Empty, "The name leads to no setting.", "Write DATALAYER__SECTION__KEY; items of a list by number from 0, without gaps."));
+                problems.Add(
+                    new ConfigurationProblem(
+                        origin, string.Empty, "The name leads to no setting.",
+                        "Write DATALAYER__SECTION__KEY; items of a list by number from 0, without gaps."));
             }
         }
     }
@@ -111,12 +128,18 @@ internal static class ConfigurationSource
         for (int i = 0; i < parts.Length; i++)
         {
             bool last = i == parts.Length - 1;
-            bool listNext = !last && int.TryParse(parts[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out _);
-            ConfigurationNode made = last ? value : listNext ? new ListNode(value.Origin) : new MapNode(value.Origin);
+            bool listNext =
+                !last && int.TryParse(parts[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out _);
+            ConfigurationNode made =
+                last ? value
+                : listNext ? new ListNode(value.Origin)
+                : new MapNode(value.Origin);
             switch (current)
             {
                 case MapNode map:
-                    int index = map.Entries.FindIndex(e => string.Equals(e.Key, parts[i], StringComparison.OrdinalIgnoreCase));
+                    int index = map.Entries.FindIndex(e =>
+                        string.Equals(e.Key, parts[i], StringComparison.OrdinalIgnoreCase)
+                    );
                     if (index < 0)
                     {
                         map.Entries.Add((parts[i], value.Origin, made));
@@ -130,8 +153,10 @@ internal static class ConfigurationSource
 
                     break;
                 case ListNode list:
-                    if (!int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out int item)
-                        || item > list.Items.Count || item > MaxListIndex)
+                    if (
+                        !int.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out int item)
+                        || item > list.Items.Count
+                        || item > MaxListIndex)
                     {
                         return false;
                     }
@@ -159,11 +184,15 @@ internal static class ConfigurationSource
     private static ConfigurationNode Keep(ConfigurationNode present, ConfigurationNode made, bool last) =>
         !last && present.GetType() == made.GetType() ? present : made;
 
-    private static ConfigurationNode? ReadNode(Parser parser, string source, string path, List<ConfigurationProblem> problems)
+    private static ConfigurationNode? ReadNode(
+        Parser parser, string source, string path, List<ConfigurationProblem> problems)
     {
         if (parser.TryConsume<Scalar>(out Scalar? scalar))
         {
-            bool isNull = scalar.IsPlainImplicit && scalar.Style == ScalarStyle.Plain && scalar.Value is "" or "~" or "null" or "Null" or "NULL";
+            bool isNull =
+                scalar.IsPlainImplicit
+                && scalar.Style == ScalarStyle.Plain
+                && scalar.Value is "" or "~" or "null" or "Null" or "NULL";
             return new ScalarNode(scalar.Value, isNull, At(source, scalar.Start));
         }
 
@@ -187,19 +216,23 @@ internal static class ConfigurationSource
         }
 
         ParsingEvent other = parser.Consume<ParsingEvent>();
-        problems.Add(new ConfigurationProblem(
-            At(source, other.Start), path, "Anchors and aliases are not supported.", "Write the value out."));
+        problems.Add(
+            new ConfigurationProblem(
+                At(source, other.Start), path, "Anchors and aliases are not supported.", "Write the value out."));
         return null;
     }
 
-    private static MapNode ReadMap(Parser parser, string source, string path, MapNode map, List<ConfigurationProblem> problems)
+    private static MapNode ReadMap(
+        Parser parser, string source, string path, MapNode map, List<ConfigurationProblem> problems)
     {
         while (!parser.TryConsume<MappingEnd>(out _))
         {
             if (!parser.TryConsume<Scalar>(out Scalar? key))
             {
                 ConfigurationNode? odd = ReadNode(parser, source, path, problems);
-                problems.Add(new ConfigurationProblem(odd?.Origin ?? map.Origin, path, "A key is not plain text.", "Write 'key: value'."));
+                problems.Add(
+                    new ConfigurationProblem(
+                        odd?.Origin ?? map.Origin, path, "A key is not plain text.", "Write 'key: value'."));
                 _ = ReadNode(parser, source, path, problems);
                 continue;
             }
@@ -208,7 +241,9 @@ internal static class ConfigurationSource
             ConfigurationNode? value = ReadNode(parser, source, full, problems);
             if (map.IndexOf(key.Value) >= 0)
             {
-                problems.Add(new ConfigurationProblem(At(source, key.Start), full, "The key is given twice.", "Keep one of them."));
+                problems.Add(
+                    new ConfigurationProblem(
+                        At(source, key.Start), full, "The key is given twice.", "Keep one of them."));
             }
             else if (value is not null)
             {

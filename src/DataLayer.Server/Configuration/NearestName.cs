@@ -1,6 +1,8 @@
 namespace DataLayer.Server.Configuration;
 
-/// <summary>Finds the known name a mistyped one most likely meant: Levenshtein distance of at most a third of its length.</summary>
+/// <summary>
+/// Finds the known name a mistyped one most likely meant: Levenshtein distance of at most a third of its length.
+/// </summary>
 internal static class NearestName
 {
     /// <summary>The nearest known name, or null where none is near.</summary>

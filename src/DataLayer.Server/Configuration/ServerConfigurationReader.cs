@@ -9,7 +9,8 @@ namespace DataLayer.Server.Configuration;
 internal sealed record ConfigurationResult(ServerConfiguration? Configuration, ConfigurationReading Reading);
 
 /// <summary>
-/// States every setting once and reads them from a file and the environment (which wins). All that is wrong is reported at once.
+/// States every setting once and reads them from a file and the environment (which wins). All that is wrong is
+/// reported at once.
 /// </summary>
 internal static class ServerConfigurationReader
 {
@@ -39,29 +40,35 @@ internal static class ServerConfigurationReader
     {
         ConfigurationSource.Overlay(node, environment, reading.Problems);
         SettingReader root = new(reading, node, string.Empty, string.Empty);
-        string state = Path.GetFullPath(root.Text(
-            "stateDirectory", DefaultStateDirectory(environment),
-            "Folder with the tree's database and the lock; one service at a time uses it.", "a folder")!);
+        string state = Path.GetFullPath(
+            root.Text(
+                "stateDirectory", DefaultStateDirectory(environment),
+                "Folder with the tree's database and the lock; one service at a time uses it.", "a folder")!);
         ListenConfiguration listen = ReadListen(root.Section("listen"));
         SettingReader memory = root.Section("memory");
         long? budget = memory.SizeOrAuto(
-            "budget", null, 64 * MiB, PiB,
-            "Memory the whole process may use. 'auto' takes it from the control group's limit, else from the machine.");
+            "budget",
+            null,
+            64 * MiB,
+            PiB,
+            "Memory the whole process may use. 'auto' takes it from the control group's limit, else from the machine."
+        );
         memory.Done();
         CacheConfiguration cache = ReadCache(root.Section("cache"), budget);
         IReadOnlyList<PoolConfiguration> pools = root.Items("pools", ReadPool, () => [DefaultPool(state)]);
         string defaultPool = root.Text(
-            "defaultPool", pools.Count > 0 ? pools[0].Name : "default", "The pool of new contents. Default: the first.", "a pool's name")!;
+            "defaultPool", pools.Count > 0 ? pools[0].Name : "default",
+            "The pool of new contents. Default: the first.", "a pool's name")!;
         CheckPools(root, pools, defaultPool);
-        IReadOnlyList<StoreConfiguration> stores = root.Items("objectStores", s => ReadStore(s, environment), () => [DefaultStore()]);
+        IReadOnlyList<StoreConfiguration> stores = root.Items(
+            "objectStores", s => ReadStore(s, environment), () => [DefaultStore()]);
         CheckUnique(root, "objectStores", stores.Select(s => s.Name));
         SettingReader engine = root.Section("engine");
-        int seed = engine.Count("seed", 1, 0, int.MaxValue, "Seed of every random choice (retry jitter, scrub sampling), so a run can be replayed.");
+        int seed = engine.Count(
+            "seed", 1, 0, int.MaxValue,
+            "Seed of every random choice (retry jitter, scrub sampling), so a run can be replayed.");
         engine.Done();
-        SettingReader logging = root.Section("logging");
-        string level = logging.Choice("level", "information", "The lowest level that is written.", "trace", "debug", "information", "warning", "error");
-        string format = logging.Choice("format", "simple", "'json' writes one object a line, for collectors.", "simple", "json");
-        logging.Done();
+        LogConfiguration logging = ReadLogging(root.Section("logging"));
         root.Done();
         ServerConfiguration configuration = new()
         {
@@ -73,18 +80,68 @@ internal static class ServerConfigurationReader
             DefaultPool = defaultPool,
             ObjectStores = stores,
             Engine = new EngineConfiguration { Seed = seed },
-            Logging = new LogConfiguration { Level = Enum.Parse<LogLevel>(level, ignoreCase: true), Json = format == "json" },
+            Logging = logging,
         };
         return new ConfigurationResult(reading.Problems.Count == 0 ? configuration : null, reading);
     }
 
+    private static LogConfiguration ReadLogging(SettingReader logging)
+    {
+        string level = logging.Choice(
+            "level", "information", "The lowest level that is written.", "trace", "debug", "information", "warning",
+            "error");
+        string format = logging.Choice(
+            "format", "simple", "'json' writes one object a line, for collectors.", "simple", "json");
+        logging.Done();
+        return new LogConfiguration
+        {
+            Level = Enum.Parse<LogLevel>(level, ignoreCase: true),
+            Json = format == "json",
+        };
+    }
+
     private static ListenConfiguration ReadListen(SettingReader section)
+    {
+        string? socket = section.Text(
+            "unixSocket", null,
+            "Path of a Unix socket (mode 0600) that serves the same API at a lower cost a request.",
+            "a path of at most 100 bytes");
+        IPEndPoint? endPoint = ReadEndPoint(section, socket);
+        if (socket is not null && System.Text.Encoding.UTF8.GetByteCount(socket) > 100)
+        {
+            section.Report(
+                "unixSocket", $"The path has more than 100 bytes: '{socket}'.",
+                "The system takes 107; choose a shorter folder.");
+        }
+
+        ListenConfiguration listen = new()
+        {
+            EndPoint = endPoint,
+            UnixSocketPath = socket is null ? null : Path.GetFullPath(socket),
+            MaxConnections = section.Count(
+                "maxConnections", 4096, 1, 1_000_000, "Connections at once; more are closed."),
+            MaxRequests = section.Count(
+                "maxRequests", 1024, 1, 1_000_000, "Requests at once; more get 503 with Retry-After."),
+            MinUploadRateBytes = section.Size(
+                "minUploadRate", 240, 0, GiB,
+                "Slowest upload, bytes a second, that is not cut off after 5 s of grace. 0 allows any."),
+            ShutdownTimeout = section.Duration(
+                "shutdownTimeout", TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeSpan.FromHours(1),
+                "How long requests in flight may take when the service stops."),
+        };
+        section.Done();
+        return listen;
+    }
+
+    private static IPEndPoint? ReadEndPoint(SettingReader section, string? socket)
     {
         const string Expected = "IP:PORT, [IPv6]:PORT or none";
         string address = section.Text(
-            "address", "127.0.0.1:7070", "Address and port of the API; port 0 takes a free one; 'none' listens on the Unix socket only.", Expected)!;
-        string? socket = section.Text(
-            "unixSocket", null, "Path of a Unix socket (mode 0600) that serves the same API at a lower cost a request.", "a path of at most 100 bytes");
+            "address",
+            "127.0.0.1:7070",
+            "Address and port of the API; port 0 takes a free one; 'none' listens on the Unix socket only.",
+            Expected
+        )!;
         bool insecure = section.Flag(
             "insecure", false, "Allow anonymous access from other machines: the API has no authentication yet.");
         IPEndPoint? endPoint = null;
@@ -92,7 +149,9 @@ internal static class ServerConfigurationReader
         {
             if (socket is null)
             {
-                section.Report("address", "With 'none' and no 'unixSocket' the service would listen nowhere.", "Give one of them.");
+                section.Report(
+                    "address", "With 'none' and no 'unixSocket' the service would listen nowhere.",
+                    "Give one of them.");
             }
         }
         else if (!TryParseEndPoint(address, out endPoint))
@@ -106,24 +165,7 @@ internal static class ServerConfigurationReader
                 "Listen on 127.0.0.1, or write 'insecure: true' if the network is trusted.");
         }
 
-        if (socket is not null && System.Text.Encoding.UTF8.GetByteCount(socket) > 100)
-        {
-            section.Report("unixSocket", $"The path has more than 100 bytes: '{socket}'.", "The system takes 107; choose a shorter folder.");
-        }
-
-        ListenConfiguration listen = new()
-        {
-            EndPoint = endPoint,
-            UnixSocketPath = socket is null ? null : Path.GetFullPath(socket),
-            MaxConnections = section.Count("maxConnections", 4096, 1, 1_000_000, "Connections at once; more are closed."),
-            MaxRequests = section.Count("maxRequests", 1024, 1, 1_000_000, "Requests at once; more get 503 with Retry-After."),
-            MinUploadRateBytes = section.Size(
-                "minUploadRate", 240, 0, GiB, "Slowest upload, bytes a second, that is not cut off after 5 s of grace. 0 allows any."),
-            ShutdownTimeout = section.Duration(
-                "shutdownTimeout", TimeSpan.FromSeconds(30), TimeSpan.Zero, TimeSpan.FromHours(1), "How long requests in flight may take when the service stops."),
-        };
-        section.Done();
-        return listen;
+        return endPoint;
     }
 
     private static CacheConfiguration ReadCache(SettingReader section, long? budget)
@@ -131,9 +173,12 @@ internal static class ServerConfigurationReader
         CacheConfiguration cache = new()
         {
             CapacityBytes = section.SizeOrAuto(
-                "capacity", null, 16 * MiB, PiB, "Memory of the block cache, index included. 'auto' takes what the budget leaves."),
-            Policy = section.Choice("policy", "guard", "How blocks are admitted and evicted.", "guard", "s3fifo", "lru"),
-            SpillDirectory = section.Text("spillDirectory", null, "Folder on a local SSD for evicted blocks; none by default.", "a folder"),
+                "capacity", null, 16 * MiB, PiB,
+                "Memory of the block cache, index included. 'auto' takes what the budget leaves."),
+            Policy = section.Choice(
+                "policy", "guard", "How blocks are admitted and evicted.", "guard", "s3fifo", "lru"),
+            SpillDirectory = section.Text(
+                "spillDirectory", null, "Folder on a local SSD for evicted blocks; none by default.", "a folder"),
             SpillCapacityBytes = section.Size("spillCapacity", 0, 0, PiB, "Bytes the spill may use."),
         };
         if (cache.CapacityBytes > budget)
@@ -155,16 +200,30 @@ internal static class ServerConfigurationReader
         PoolConfiguration pool = new()
         {
             Name = section.Text("name", "default", "The pool's name: letters, digits, '-' and '_'.", "a name")!,
-            Directories = section.TextList("directories", [], "The targets: folders, each best on its own disk. At least one."),
-            Width = section.Count("width", 1, 1, 64, "How many targets a large file is spread over; at most the number of directories."),
-            UnitBytes = (int)section.Size("unit", MiB, 64 * KiB, 64 * MiB, "Stripe unit: bytes in a row on one target; a multiple of 64 KiB."),
+            Directories = section.TextList(
+                "directories", [], "The targets: folders, each best on its own disk. At least one."),
+            Width = section.Count(
+                "width",
+                1,
+                1,
+                64,
+                "How many targets a large file is spread over; at most the number of directories."
+            ),
+            UnitBytes = (int)
+                section.Size(
+                    "unit", MiB, 64 * KiB, 64 * MiB,
+                    "Stripe unit: bytes in a row on one target; a multiple of 64 KiB."),
             CopyCount = section.Count("copies", 1, 1, 2, "Copies of each unit on different targets."),
-            SegmentLimitBytes = (int)section.Size("segmentLimit", MiB, 0, 16 * MiB, "Files up to this size are packed into segments. 0 turns it off."),
+            SegmentLimitBytes = (int)
+                section.Size(
+                    "segmentLimit", MiB, 0, 16 * MiB,
+                    "Files up to this size are packed into segments. 0 turns it off."),
             ReserveBytes = section.Size("reserve", 256 * MiB, 0, PiB, "Bytes kept free on each target."),
         };
         if (!IsName(pool.Name))
         {
-            section.Report("name", $"'{pool.Name}' is not a pool's name.", "Use 1 to 64 letters, digits, '-' and '_'.");
+            section.Report(
+                "name", $"'{pool.Name}' is not a pool's name.", "Use 1 to 64 letters, digits, '-' and '_'.");
         }
 
         if (pool.Directories.Count == 0)
@@ -174,13 +233,18 @@ internal static class ServerConfigurationReader
         else if (pool.Width * pool.CopyCount > pool.Directories.Count)
         {
             section.Report(
-                "width", $"Width {pool.Width} with {pool.CopyCount} copies needs {pool.Width * pool.CopyCount} directories; there are {pool.Directories.Count}.",
+                "width",
+                $"Width {pool.Width} with {pool.CopyCount} copies needs {pool.Width * pool.CopyCount} directories; "
+                + $"there are {pool.Directories.Count}.",
                 "Lower it or add directories.");
         }
 
         if (pool.UnitBytes % (64 * KiB) != 0)
         {
-            section.Report("unit", $"{UnitText.FormatSize(pool.UnitBytes)} is not a multiple of 64 KiB, the size of a checksum's chunk.", "Round it.");
+            section.Report(
+                "unit",
+                $"{UnitText.FormatSize(pool.UnitBytes)} is not a multiple of 64 KiB, the size of a checksum's chunk.",
+                "Round it.");
         }
 
         section.Done();
@@ -192,12 +256,16 @@ internal static class ServerConfigurationReader
         StoreConfiguration store = new()
         {
             Name = section.Text("name", "default", "The name attachments refer to.", "a name")!,
-            Kind = section.Choice("kind", "s3", "'s3' for any S3-compatible endpoint, 'directory' for folders (file:///…).", "s3", "directory"),
+            Kind = section.Choice(
+                "kind", "s3", "'s3' for any S3-compatible endpoint, 'directory' for folders (file:///…).", "s3",
+                "directory"),
             Endpoint = section.Text(
-                "endpoint", null, "s3: the endpoint's URL, none for AWS. directory: a folder all sources must be below, none for no bound.",
+                "endpoint", null,
+                "s3: the endpoint's URL, none for AWS. directory: a folder all sources must be below; none: no bound.",
                 "http(s)://host:port, or an absolute folder"),
             Region = section.Text("region", "us-east-1", "The region.")!,
-            PathStyle = section.Flag("pathStyle", true, "Bucket in the path (most own servers) rather than in the host name (AWS)."),
+            PathStyle = section.Flag(
+                "pathStyle", true, "Bucket in the path (most own servers) rather than in the host name (AWS)."),
             AccessKeyEnvironment = section.Text("accessKeyEnv", null, "Environment variable with the access key."),
             AccessKeyFile = section.Text("accessKeyFile", null, "File with the access key."),
             SecretKeyEnvironment = section.Text("secretKeyEnv", null, "Environment variable with the secret key."),
@@ -206,32 +274,46 @@ internal static class ServerConfigurationReader
         if (section.Has("accessKey") || section.Has("secretKey"))
         {
             string key = section.Has("secretKey") ? "secretKey" : "accessKey";
-            section.Report(key, "Secrets do not stand in the configuration.", $"Give {key}File or {key}Env, the place of the secret.");
+            section.Report(
+                key, "Secrets do not stand in the configuration.",
+                $"Give {key}File or {key}Env, the place of the secret.");
         }
 
         if (!IsName(store.Name))
         {
-            section.Report("name", $"'{store.Name}' is not a store's name.", "Use 1 to 64 letters, digits, '-' and '_'.");
+            section.Report(
+                "name", $"'{store.Name}' is not a store's name.", "Use 1 to 64 letters, digits, '-' and '_'.");
         }
 
-        if (store is { Kind: "directory", Endpoint: { } folder } && !Path.IsPathFullyQualified(folder))
-        {
-            section.Report("endpoint", $"'{folder}' is not an absolute folder.", "With kind 'directory' give the folder that all sources lie below.");
-        }
-
-        if (store is { Kind: "s3", Endpoint: { } endpoint }
-            && !(Uri.TryCreate(endpoint, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" && uri.Host.Length > 0))
-        {
-            section.Report("endpoint", $"'{endpoint}' is not a URL.", "Write http://host:port or https://host.");
-        }
-
+        CheckEndpoint(section, store);
         CheckSecret(section, "accessKey", store.AccessKeyEnvironment, store.AccessKeyFile, environment);
         CheckSecret(section, "secretKey", store.SecretKeyEnvironment, store.SecretKeyFile, environment);
         section.Done();
         return store;
     }
 
-    private static void CheckSecret(SettingReader section, string key, string? variable, string? file, IDictionary environment)
+    private static void CheckEndpoint(SettingReader section, StoreConfiguration store)
+    {
+        if (store is { Kind: "directory", Endpoint: { } folder } && !Path.IsPathFullyQualified(folder))
+        {
+            section.Report(
+                "endpoint", $"'{folder}' is not an absolute folder.",
+                "With kind 'directory' give the folder that all sources lie below.");
+        }
+
+        if (
+            store is { Kind: "s3", Endpoint: { } endpoint }
+            && !(
+                Uri.TryCreate(endpoint, UriKind.Absolute, out Uri? uri)
+                && uri.Scheme is "http" or "https"
+                && uri.Host.Length > 0))
+        {
+            section.Report("endpoint", $"'{endpoint}' is not a URL.", "Write http://host:port or https://host.");
+        }
+    }
+
+    private static void CheckSecret(
+        SettingReader section, string key, string? variable, string? file, IDictionary environment)
     {
         if (variable is not null && file is not null)
         {
@@ -240,12 +322,16 @@ internal static class ServerConfigurationReader
 
         if (variable is not null && string.IsNullOrEmpty(environment[variable] as string))
         {
-            section.Report(key + "Env", $"The environment variable '{variable}' is not set.", "Set it for the service, or name another.");
+            section.Report(
+                key + "Env", $"The environment variable '{variable}' is not set.",
+                "Set it for the service, or name another.");
         }
 
         if (file is not null && !File.Exists(file))
         {
-            section.Report(key + "File", $"The file '{file}' is not there.", "Make it readable by the service's user only (mode 0600).");
+            section.Report(
+                key + "File", $"The file '{file}' is not there.",
+                "Make it readable by the service's user only (mode 0600).");
         }
     }
 
@@ -258,37 +344,54 @@ internal static class ServerConfigurationReader
         }
 
         CheckUnique(root, "pools", pools.Select(p => p.Name));
-        foreach (IGrouping<string, string> same in pools.SelectMany(p => p.Directories).GroupBy(d => d, StringComparer.Ordinal).Where(g => g.Count() > 1))
+        foreach (
+            IGrouping<string, string> same in pools
+                .SelectMany(p => p.Directories)
+                .GroupBy(d => d, StringComparer.Ordinal)
+                .Where(g => g.Count() > 1))
         {
-            root.Report("pools", $"The directory '{same.Key}' is given {same.Count()} times.", "Each target is one directory of one pool.");
+            root.Report(
+                "pools", $"The directory '{same.Key}' is given {same.Count()} times.",
+                "Each target is one directory of one pool.");
         }
 
         if (!pools.Any(p => p.Name == defaultPool))
         {
-            root.Report("defaultPool", $"There is no pool '{defaultPool}'.", $"Known are: {string.Join(", ", pools.Select(p => p.Name))}.");
+            root.Report(
+                "defaultPool", $"There is no pool '{defaultPool}'.",
+                $"Known are: {string.Join(", ", pools.Select(p => p.Name))}.");
         }
     }
 
     private static void CheckUnique(SettingReader root, string list, IEnumerable<string> names)
     {
-        foreach (IGrouping<string, string> same in names.GroupBy(n => n, StringComparer.Ordinal).Where(g => g.Count() > 1))
+        foreach (
+            IGrouping<string, string> same in names.GroupBy(n => n, StringComparer.Ordinal).Where(g => g.Count() > 1))
         {
             root.Report(list, $"The name '{same.Key}' is given {same.Count()} times.", "Give each its own name.");
         }
     }
 
-    private static PoolConfiguration DefaultPool(string stateDirectory) => new()
-    {
-        Name = "default",
-        Directories = [Path.Combine(stateDirectory, "targets", "0")],
-        Width = 1,
-        UnitBytes = (int)MiB,
-        CopyCount = 1,
-        SegmentLimitBytes = (int)MiB,
-        ReserveBytes = 256 * MiB,
-    };
+    private static PoolConfiguration DefaultPool(string stateDirectory) =>
+        new()
+        {
+            Name = "default",
+            Directories = [Path.Combine(stateDirectory, "targets", "0")],
+            Width = 1,
+            UnitBytes = (int)MiB,
+            CopyCount = 1,
+            SegmentLimitBytes = (int)MiB,
+            ReserveBytes = 256 * MiB,
+        };
 
-    private static StoreConfiguration DefaultStore() => new() { Name = "default", Kind = "directory", Region = "us-east-1", PathStyle = true };
+    private static StoreConfiguration DefaultStore() =>
+        new()
+        {
+            Name = "default",
+            Kind = "directory",
+            Region = "us-east-1",
+            PathStyle = true,
+        };
 
     private static string DefaultStateDirectory(IDictionary environment)
     {
@@ -302,9 +405,13 @@ internal static class ServerConfigurationReader
     private static bool TryParseEndPoint(string text, out IPEndPoint? endPoint)
     {
         endPoint = null;
-        string numeric = text.StartsWith("localhost:", StringComparison.OrdinalIgnoreCase) ? "127.0.0.1" + text["localhost".Length..] : text;
+        string numeric = text.StartsWith("localhost:", StringComparison.OrdinalIgnoreCase)
+            ? "127.0.0.1" + text["localhost".Length..]
+            : text;
         int colon = numeric.LastIndexOf(':');
-        return colon > 0 && char.IsAsciiDigit(numeric[^1]) && (numeric[0] != '[' || numeric[colon - 1] == ']')
+        return colon > 0
+            && char.IsAsciiDigit(numeric[^1])
+            && (numeric[0] != '[' || numeric[colon - 1] == ']')
             && (numeric[0] == '[' || numeric.IndexOf(':', StringComparison.Ordinal) == colon)
             && IPEndPoint.TryParse(numeric, out endPoint);
     }

@@ -3,8 +3,10 @@ using System.Globalization;
 namespace DataLayer.Server.Configuration;
 
 /// <summary>
-/// Reads one section key by key. Each call states a key once: its kind, default, range and meaning; from the same calls come the
-/// values, the complaints, <c>config schema</c> and <c>config show</c>, so they cannot disagree. Nothing throws: what is wrong is
+/// Reads one section key by key. Each call states a key once: its kind, default, range and meaning; from the same
+/// calls come the
+/// values, the complaints, <c>config schema</c> and <c>config show</c>, so they cannot disagree. Nothing throws: what
+/// is wrong is
 /// gathered, and the default stands in. Call <see cref="Done"/> last: keys nobody asked for are unknown.
 /// </summary>
 internal sealed class SettingReader(ConfigurationReading reading, MapNode? node, string path, string schemaPath)
@@ -20,37 +22,56 @@ internal sealed class SettingReader(ConfigurationReading reading, MapNode? node,
 
     /// <summary>Adds a problem about a key of this section.</summary>
     public void Report(string name, string message, string remedy) =>
-        reading.Problems.Add(new ConfigurationProblem(Find(name)?.Origin ?? Origin, Join(path, name), message, remedy));
+        reading.Problems.Add(
+            new ConfigurationProblem(Find(name)?.Origin ?? Origin, Join(path, name), message, remedy));
 
     /// <summary>Reads text.</summary>
     public string? Text(string name, string? fallback, string summary, string range = "") =>
-        Read(name, SettingKind.Text, fallback, fallback ?? string.Empty, range, summary, [], text => text.Length > 0 ? text : null, v => v ?? string.Empty);
+        Read(
+            name, SettingKind.Text, fallback, fallback ?? string.Empty, range, summary, [],
+            text => text.Length > 0 ? text : null, v => v ?? string.Empty);
 
     /// <summary>Reads one word out of a few.</summary>
-    public string Choice(string name, string fallback, string summary, params string[] allowed) => Read(
-        name, SettingKind.Choice, fallback, fallback, string.Join(", ", allowed), summary, allowed,
-        text => allowed.FirstOrDefault(a => a.Equals(text, StringComparison.OrdinalIgnoreCase)), v => v)!;
+    public string Choice(string name, string fallback, string summary, params string[] allowed) =>
+        Read(
+            name, SettingKind.Choice, fallback, fallback, string.Join(", ", allowed), summary, allowed,
+            text => allowed.FirstOrDefault(a => a.Equals(text, StringComparison.OrdinalIgnoreCase)), v => v)!;
 
     /// <summary>Reads true or false.</summary>
-    public bool Flag(string name, bool fallback, string summary) => Read<bool?>(
-        name, SettingKind.Flag, fallback, fallback ? "true" : "false", "true, false", summary, [],
-        text => text is "true" or "True" or "TRUE" ? true : text is "false" or "False" or "FALSE" ? false : null,
-        v => v == true ? "true" : "false")!.Value;
+    public bool Flag(string name, bool fallback, string summary) =>
+        Read<bool?>(
+            name, SettingKind.Flag, fallback, fallback ? "true" : "false", "true, false", summary, [],
+            text =>
+                text is "true" or "True" or "TRUE" ? true
+                : text is "false" or "False" or "FALSE" ? false
+                : null,
+            v => v == true ? "true" : "false")!.Value;
 
     /// <summary>Reads a whole number.</summary>
-    public int Count(string name, int fallback, int min, int max, string summary) => Read<int?>(
-        name, SettingKind.Count, fallback, Invariant(fallback), $"{Invariant(min)} to {Invariant(max)}", summary, [],
-        text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
-            && value >= min && value <= max ? value : null,
-        v => Invariant(v!.Value))!.Value;
+    public int Count(string name, int fallback, int min, int max, string summary) =>
+        Read<int?>(
+            name, SettingKind.Count, fallback, Invariant(fallback), $"{Invariant(min)} to {Invariant(max)}", summary,
+            [],
+            text =>
+                int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
+                && value >= min
+                && value <= max
+                    ? value
+                    : null,
+            v => Invariant(v!.Value))!.Value;
 
     /// <summary>Reads a number.</summary>
-    public double Number(string name, double fallback, double min, double max, string summary) => Read<double?>(
-        name, SettingKind.Number, fallback, fallback.ToString(CultureInfo.InvariantCulture),
-        string.Create(CultureInfo.InvariantCulture, $"{min} to {max}"), summary, [],
-        text => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
-            && value >= min && value <= max ? value : null,
-        v => v!.Value.ToString(CultureInfo.InvariantCulture))!.Value;
+    public double Number(string name, double fallback, double min, double max, string summary) =>
+        Read<double?>(
+            name, SettingKind.Number, fallback, fallback.ToString(CultureInfo.InvariantCulture),
+            string.Create(CultureInfo.InvariantCulture, $"{min} to {max}"), summary, [],
+            text =>
+                double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
+                && value >= min
+                && value <= max
+                    ? value
+                    : null,
+            v => v!.Value.ToString(CultureInfo.InvariantCulture))!.Value;
 
     /// <summary>Reads a size, bytes.</summary>
     public long Size(string name, long fallback, long min, long max, string summary) =>
@@ -60,21 +81,26 @@ internal sealed class SettingReader(ConfigurationReading reading, MapNode? node,
     public long? SizeOrAuto(string name, long? fallback, long min, long max, string summary, string? auto = "auto")
     {
         string fallbackText = fallback is { } f ? UnitText.FormatSize(f) : auto ?? string.Empty;
-        string range = $"{UnitText.FormatSize(min)} to {UnitText.FormatSize(max)}{(auto is null ? string.Empty : $", or {auto}")}";
+        string range =
+            $"{UnitText.FormatSize(min)} to {UnitText.FormatSize(max)}{(auto is null ? string.Empty : $", or {auto}")}";
         (bool, long)? value = Read<(bool Auto, long Bytes)?>(
             name, SettingKind.Size, (fallback is null, fallback ?? 0), fallbackText, range, summary, [],
-            text => auto is not null && text == auto ? (true, 0)
-                : UnitText.TryParseSize(text, out long bytes) && bytes >= min && bytes <= max ? (false, bytes) : null,
+            text =>
+                auto is not null && text == auto ? (true, 0)
+                : UnitText.TryParseSize(text, out long bytes) && bytes >= min && bytes <= max ? (false, bytes)
+                : null,
             v => v!.Value.Auto ? auto ?? string.Empty : UnitText.FormatSize(v.Value.Bytes));
         return value!.Value.Item1 ? null : value.Value.Item2;
     }
 
     /// <summary>Reads a duration.</summary>
-    public TimeSpan Duration(string name, TimeSpan fallback, TimeSpan min, TimeSpan max, string summary) => Read<TimeSpan?>(
-        name, SettingKind.Duration, fallback, UnitText.FormatDuration(fallback),
-        $"{UnitText.FormatDuration(min)} to {UnitText.FormatDuration(max)}", summary, [],
-        text => UnitText.TryParseDuration(text, out TimeSpan value) && value >= min && value <= max ? value : null,
-        v => UnitText.FormatDuration(v!.Value))!.Value;
+    public TimeSpan Duration(string name, TimeSpan fallback, TimeSpan min, TimeSpan max, string summary) =>
+        Read<TimeSpan?>(
+            name, SettingKind.Duration, fallback, UnitText.FormatDuration(fallback),
+            $"{UnitText.FormatDuration(min)} to {UnitText.FormatDuration(max)}", summary, [],
+            text =>
+                UnitText.TryParseDuration(text, out TimeSpan value) && value >= min && value <= max ? value : null,
+            v => UnitText.FormatDuration(v!.Value))!.Value;
 
     /// <summary>Reads a list of texts.</summary>
     public IReadOnlyList<string> TextList(string name, IReadOnlyList<string> fallback, string summary)
@@ -98,8 +124,10 @@ internal sealed class SettingReader(ConfigurationReading reading, MapNode? node,
                 }
                 else
                 {
-                    reading.Problems.Add(new ConfigurationProblem(
-                        item.Origin, $"{Join(path, name)}[{items.Count}]", "An item is not text.", "Write '- value'."));
+                    reading.Problems.Add(
+                        new ConfigurationProblem(
+                            item.Origin, $"{Join(path, name)}[{items.Count}]", "An item is not text.",
+                            "Write '- value'."));
                 }
             }
         }
@@ -136,7 +164,8 @@ internal sealed class SettingReader(ConfigurationReading reading, MapNode? node,
         {
             // Read an empty item once, so that the schema knows the keys; its complaints do not count.
             ConfigurationReading schemaOnly = new();
-            _ = read(new SettingReader(schemaOnly, node: null, Join(path, name) + "[]", Join(schemaPath, name) + "[]"));
+            _ = read(
+                new SettingReader(schemaOnly, node: null, Join(path, name) + "[]", Join(schemaPath, name) + "[]"));
             reading.Settings.AddRange(schemaOnly.Settings);
             return fallback();
         }
@@ -157,8 +186,10 @@ internal sealed class SettingReader(ConfigurationReading reading, MapNode? node,
             }
             else
             {
-                reading.Problems.Add(new ConfigurationProblem(
-                    list.Items[i].Origin, itemPath, "A section is expected.", "Write '- key: value' and further keys below it."));
+                reading.Problems.Add(
+                    new ConfigurationProblem(
+                        list.Items[i].Origin, itemPath, "A section is expected.",
+                        "Write '- key: value' and further keys below it."));
             }
         }
 
@@ -177,15 +208,17 @@ internal sealed class SettingReader(ConfigurationReading reading, MapNode? node,
 
             (string key, ConfigurationOrigin origin, _) = node.Entries[i];
             string? near = NearestName.Find(key, _known);
-            reading.Problems.Add(new ConfigurationProblem(
-                origin, Join(path, key), $"There is no setting '{key}'{(path.Length == 0 ? string.Empty : $" in '{path}'")}.",
-                near is null ? $"Known are: {string.Join(", ", _known)}." : $"Did you mean '{near}'?"));
+            reading.Problems.Add(
+                new ConfigurationProblem(
+                    origin, Join(path, key),
+                    $"There is no setting '{key}'{(path.Length == 0 ? string.Empty : $" in '{path}'")}.",
+                    near is null ? $"Known are: {string.Join(", ", _known)}." : $"Did you mean '{near}'?"));
         }
     }
 
     private T Read<T>(
-        string name, SettingKind kind, T fallback, string fallbackText, string range, string summary, IReadOnlyList<string> allowed,
-        Func<string, T?> parse, Func<T, string> format)
+        string name, SettingKind kind, T fallback, string fallbackText, string range, string summary,
+        IReadOnlyList<string> allowed, Func<string, T?> parse, Func<T, string> format)
     {
         Describe(name, kind, fallbackText, range, summary, allowed);
         switch (Find(name))
@@ -198,10 +231,14 @@ internal sealed class SettingReader(ConfigurationReading reading, MapNode? node,
                 Record(name, format(value), scalar.Origin);
                 return value;
             case ScalarNode scalar:
-                Report(name, $"'{scalar.Text}' is not {Expected(kind)}.", range.Length > 0 ? $"Accepted: {range}." : "Give a value.");
+                Report(
+                    name, $"'{scalar.Text}' is not {Expected(kind)}.",
+                    range.Length > 0 ? $"Accepted: {range}." : "Give a value.");
                 return fallback;
             default:
-                Report(name, $"One value is expected: {Expected(kind)}.", range.Length > 0 ? $"Accepted: {range}." : "Write 'key: value'.");
+                Report(
+                    name, $"One value is expected: {Expected(kind)}.",
+                    range.Length > 0 ? $"Accepted: {range}." : "Write 'key: value'.");
                 return fallback;
         }
     }
@@ -232,16 +269,17 @@ internal sealed class SettingReader(ConfigurationReading reading, MapNode? node,
     private void Record(string name, string value, ConfigurationOrigin origin) =>
         reading.Effective.Add(new EffectiveSetting(Join(path, name), value, origin));
 
-    private static string Expected(SettingKind kind) => kind switch
-    {
-        SettingKind.Choice => "one of the words",
-        SettingKind.Flag => "true or false",
-        SettingKind.Count => "a whole number in range",
-        SettingKind.Number => "a number in range",
-        SettingKind.Size => "a size in range (as 512MiB)",
-        SettingKind.Duration => "a duration in range (as 30s)",
-        _ => "text",
-    };
+    private static string Expected(SettingKind kind) =>
+        kind switch
+        {
+            SettingKind.Choice => "one of the words",
+            SettingKind.Flag => "true or false",
+            SettingKind.Count => "a whole number in range",
+            SettingKind.Number => "a number in range",
+            SettingKind.Size => "a size in range (as 512MiB)",
+            SettingKind.Duration => "a duration in range (as 30s)",
+            _ => "text",
+        };
 
     private static string Invariant(int value) => value.ToString(CultureInfo.InvariantCulture);
 

@@ -7,16 +7,35 @@ internal static class UnitText
 {
     private static readonly (string Unit, double Factor)[] _sizes =
     [
-        ("KiB", 1L << 10), ("MiB", 1L << 20), ("GiB", 1L << 30), ("TiB", 1L << 40), ("PiB", 1L << 50),
-        ("kB", 1e3), ("KB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12), ("PB", 1e15), ("B", 1), (string.Empty, 1),
+        ("KiB", 1L << 10),
+        ("MiB", 1L << 20),
+        ("GiB", 1L << 30),
+        ("TiB", 1L << 40),
+        ("PiB", 1L << 50),
+        ("kB", 1e3),
+        ("KB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("TB", 1e12),
+        ("PB", 1e15),
+        ("B", 1),
+        (string.Empty, 1),
     ];
 
     private static readonly (string Unit, double Seconds)[] _durations =
     [
-        ("ms", 1e-3), ("s", 1), ("min", 60), ("m", 60), ("h", 3600), ("d", 86400),
+        ("ms", 1e-3),
+        ("s", 1),
+        ("min", 60),
+        ("m", 60),
+        ("h", 3600),
+        ("d", 86400),
     ];
 
-    /// <summary>Reads a size: a number and a unit of bytes. Binary units (KiB to PiB) and decimal ones (kB to PB); none is bytes.</summary>
+    /// <summary>
+    /// Reads a size: a number and a unit of bytes. Binary units (KiB to PiB) and decimal ones (kB to PB); none is
+    /// bytes.
+    /// </summary>
     public static bool TryParseSize(string text, out long bytes)
     {
         bytes = 0;
@@ -60,7 +79,9 @@ internal static class UnitText
         return false;
     }
 
-    /// <summary>Writes a size so that <see cref="TryParseSize"/> reads the same number: the largest unit that divides it.</summary>
+    /// <summary>
+    /// Writes a size so that <see cref="TryParseSize"/> reads the same number: the largest unit that divides it.
+    /// </summary>
     public static string FormatSize(long bytes)
     {
         string[] units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -101,7 +122,11 @@ internal static class UnitText
             unit++;
         }
 
-        string number = bytes.ToString(unit == 0 || Math.Abs(bytes) >= 100 ? "0" : Math.Abs(bytes) >= 10 ? "0.0" : "0.00", CultureInfo.InvariantCulture);
+        string number = bytes.ToString(
+            unit == 0 || Math.Abs(bytes) >= 100 ? "0"
+                : Math.Abs(bytes) >= 10 ? "0.0"
+                : "0.00",
+            CultureInfo.InvariantCulture);
         return $"{number} {units[unit]}";
     }
 
@@ -115,6 +140,7 @@ internal static class UnitText
         }
 
         unit = text[digits..].Trim();
-        return double.TryParse(text.AsSpan(0, digits), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out number);
+        return double.TryParse(
+            text.AsSpan(0, digits), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out number);
     }
 }

@@ -12,11 +12,13 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 namespace DataLayer.Server.Hosting;
 
 /// <summary>
-/// The running service: Kestrel, the API and the node behind it. Nothing is read from appsettings files or ASPNETCORE_ variables: the one
+/// The running service: Kestrel, the API and the node behind it. Nothing is read from appsettings files or
+/// ASPNETCORE_ variables: the one
 /// configuration decides.
 /// </summary>
 /// <remarks>
-/// Life: built → started (listening; the node opens behind it) → ready → stopping (no new connections, requests in flight end, then the node
+/// Life: built → started (listening; the node opens behind it) → ready → stopping (no new connections, requests in
+/// flight end, then the node
 /// flushes and closes) → stopped.
 /// </remarks>
 internal sealed class DataLayerService : IAsyncDisposable
@@ -42,14 +44,18 @@ internal sealed class DataLayerService : IAsyncDisposable
     /// <summary>Builds the service; nothing runs yet.</summary>
     /// <param name="configuration">The configuration.</param>
     /// <param name="configureServices">Registered first, so it wins over the defaults; or null.</param>
-    public static DataLayerService Build(ServerConfiguration configuration, Action<IServiceCollection>? configureServices = null)
+    public static DataLayerService Build(
+        ServerConfiguration configuration, Action<IServiceCollection>? configureServices = null)
     {
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "datalayer" });
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(
+            new WebApplicationOptions { ApplicationName = "datalayer" });
         configureServices?.Invoke(builder.Services);
         AddLogging(builder.Logging, configuration.Logging);
         builder.Services.AddDataLayerNode(configuration).AddDataLayerApi(configuration).AddDataLayerTelemetry();
         builder.Services.AddRoutingCore();
-        builder.Services.ConfigureHttpJsonOptions(o => o.SerializerOptions.TypeInfoResolverChain.Insert(0, ProtocolJson.Default));
+        builder.Services.ConfigureHttpJsonOptions(o =>
+            o.SerializerOptions.TypeInfoResolverChain.Insert(0, ProtocolJson.Default)
+        );
 
         // Signals are the caller's business: the command stops the service, tests stop theirs.
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, PassiveLifetime>());
@@ -90,11 +96,14 @@ internal sealed class DataLayerService : IAsyncDisposable
         catch (IOException e)
         {
             throw new DataLayerException(
-                ErrorCode.Overloaded, $"The service cannot listen: {e.Message} Stop what uses the address, or change listen.address.", e);
+                ErrorCode.Overloaded,
+                $"The service cannot listen: {e.Message} Stop what uses the address, or change listen.address.", e);
         }
 
-        string? address = _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()?.Addresses
-            .FirstOrDefault(a => !a.Contains("unix:", StringComparison.Ordinal));
+        string? address = _app
+            .Services.GetRequiredService<IServer>()
+            .Features.Get<IServerAddressesFeature>()
+            ?.Addresses.FirstOrDefault(a => !a.Contains("unix:", StringComparison.Ordinal));
         Url = address is null ? null : new Uri(address);
         await Node.Opened.WaitAsync(cancellationToken);
     }
@@ -108,7 +117,8 @@ internal sealed class DataLayerService : IAsyncDisposable
     private static void AddLogging(ILoggingBuilder logging, LogConfiguration configuration)
     {
         logging.SetMinimumLevel(configuration.Level);
-        logging.AddFilter("Microsoft", configuration.Level > LogLevel.Warning ? configuration.Level : LogLevel.Warning);
+        logging.AddFilter(
+            "Microsoft", configuration.Level > LogLevel.Warning ? configuration.Level : LogLevel.Warning);
         if (configuration.Json)
         {
             logging.AddJsonConsole(o =>
@@ -128,7 +138,9 @@ internal sealed class DataLayerService : IAsyncDisposable
         }
 
         // Standard output is for what commands print.
-        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(o => o.LogToStandardErrorThreshold = LogLevel.Trace);
+        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(o =>
+            o.LogToStandardErrorThreshold = LogLevel.Trace
+        );
     }
 
     private static void Configure(KestrelServerOptions options, ListenConfiguration listen)
@@ -146,8 +158,10 @@ internal sealed class DataLayerService : IAsyncDisposable
         // One piece of a large read on its way to the socket while the next is copied.
         options.Limits.MaxResponseBufferSize = 1 << 20;
         options.Limits.MaxRequestBufferSize = 1 << 20;
-        options.Limits.MinRequestBodyDataRate = listen.MinUploadRateBytes == 0 ? null
-            : new MinDataRate(listen.MinUploadRateBytes, TimeSpan.FromSeconds(5));
+        options.Limits.MinRequestBodyDataRate =
+            listen.MinUploadRateBytes == 0
+                ? null
+                : new MinDataRate(listen.MinUploadRateBytes, TimeSpan.FromSeconds(5));
         if (listen.EndPoint is { } endPoint)
         {
             options.Listen(endPoint, o => o.Protocols = HttpProtocols.Http1);
@@ -159,7 +173,9 @@ internal sealed class DataLayerService : IAsyncDisposable
         }
     }
 
-    /// <summary>Binds a socket. A Unix socket gets its mode between bind and listen, when nobody can connect yet.</summary>
+    /// <summary>
+    /// Binds a socket. A Unix socket gets its mode between bind and listen, when nobody can connect yet.
+    /// </summary>
     private static Socket Bind(System.Net.EndPoint endPoint)
     {
         Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
@@ -171,7 +187,9 @@ internal sealed class DataLayerService : IAsyncDisposable
         return socket;
     }
 
-    /// <summary>Removes a socket file that a killed service left. One that somebody listens on stays, and the bind fails.</summary>
+    /// <summary>
+    /// Removes a socket file that a killed service left. One that somebody listens on stays, and the bind fails.
+    /// </summary>
     private static async Task RemoveStaleSocketAsync(string path, CancellationToken cancellationToken)
     {
         if (!File.Exists(path))

@@ -6,10 +6,13 @@ using DataLayer.Storage.Stripes;
 namespace DataLayer.Server.Hosting;
 
 /// <summary>
-/// Opens the node behind the listening service, and closes it after the last request. Until it is open every request that needs it is
+/// Opens the node behind the listening service, and closes it after the last request. Until it is open every request
+/// that needs it is
 /// told to come back (503), and <c>/readyz</c> says so: replaying a long journal does not look like a dead process.
 /// </summary>
-internal sealed partial class NodeHost(ServerConfiguration configuration, TimeProvider time, ILoggerFactory logs) : IHostedService, IAsyncDisposable
+internal sealed partial class NodeHost(ServerConfiguration configuration, TimeProvider time, ILoggerFactory logs)
+    : IHostedService,
+        IAsyncDisposable
 {
     private readonly ILogger<NodeHost> _log = logs.CreateLogger<NodeHost>();
     private readonly CancellationTokenSource _stopping = new();
@@ -84,7 +87,8 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
         }
     }
 
-    private DataLayerException NotOpen() => new(ErrorCode.ShuttingDown, $"The service does not take requests now: {_why}.");
+    private DataLayerException NotOpen() =>
+        new(ErrorCode.ShuttingDown, $"The service does not take requests now: {_why}.");
 
     [LoggerMessage(10, LogLevel.Information, "Node opened over {StateDirectory}")]
     private static partial void LogOpened(ILogger log, string stateDirectory);

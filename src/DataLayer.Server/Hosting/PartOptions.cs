@@ -10,7 +10,9 @@ namespace DataLayer.Server.Hosting;
 /// <summary>The configuration, turned into each part's own options.</summary>
 internal sealed record PartOptions
 {
-    /// <summary>What the cache gets of the budget where it is not set: the rest is for buffers, attributes, the runtime.</summary>
+    /// <summary>
+    /// What the cache gets of the budget where it is not set: the rest is for buffers, attributes, the runtime.
+    /// </summary>
     private const double CacheShare = 0.6;
 
     /// <summary>The tree.</summary>
@@ -56,28 +58,32 @@ internal sealed record PartOptions
         };
     }
 
-    private static PoolOptions ToOptions(PoolConfiguration pool) => new()
-    {
-        Name = pool.Name,
-        Directories = pool.Directories,
-        Width = pool.Width,
-        UnitBytes = pool.UnitBytes,
-        CopyCount = pool.CopyCount,
-        SegmentLimitBytes = pool.SegmentLimitBytes,
-        ReserveBytes = pool.ReserveBytes,
-    };
+    private static PoolOptions ToOptions(PoolConfiguration pool) =>
+        new()
+        {
+            Name = pool.Name,
+            Directories = pool.Directories,
+            Width = pool.Width,
+            UnitBytes = pool.UnitBytes,
+            CopyCount = pool.CopyCount,
+            SegmentLimitBytes = pool.SegmentLimitBytes,
+            ReserveBytes = pool.ReserveBytes,
+        };
 
-    private static ObjectStoreOptions ToOptions(StoreConfiguration store) => new()
-    {
-        Name = store.Name,
-        Kind = store.Kind,
-        Endpoint = store.Endpoint,
-        Region = store.Region,
-        PathStyle = store.PathStyle,
-        AccessKey = Secret(store.AccessKeyEnvironment, store.AccessKeyFile),
-        SecretKey = Secret(store.SecretKeyEnvironment, store.SecretKeyFile),
-    };
+    private static ObjectStoreOptions ToOptions(StoreConfiguration store) =>
+        new()
+        {
+            Name = store.Name,
+            Kind = store.Kind,
+            Endpoint = store.Endpoint,
+            Region = store.Region,
+            PathStyle = store.PathStyle,
+            AccessKey = Secret(store.AccessKeyEnvironment, store.AccessKeyFile),
+            SecretKey = Secret(store.SecretKeyEnvironment, store.SecretKeyFile),
+        };
 
     private static string? Secret(string? variable, string? file) =>
-        variable is not null ? "env:" + variable : file is not null ? "file:" + Path.GetFullPath(file) : null;
+        variable is not null ? "env:" + variable
+        : file is not null ? "file:" + Path.GetFullPath(file)
+        : null;
 }

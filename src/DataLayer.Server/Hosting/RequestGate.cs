@@ -1,7 +1,8 @@
 namespace DataLayer.Server.Hosting;
 
 /// <summary>
-/// Bounds the requests in flight and counts all. A refused request costs nothing but its answer, so a flood cannot take the memory
+/// Bounds the requests in flight and counts all. A refused request costs nothing but its answer, so a flood cannot
+/// take the memory
 /// of the ones being served.
 /// </summary>
 internal sealed class RequestGate(int maxRequests)

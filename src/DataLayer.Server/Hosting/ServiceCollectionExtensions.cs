@@ -9,7 +9,8 @@ namespace DataLayer.Server.Hosting;
 internal static class ServiceCollectionExtensions
 {
     /// <summary>The node: tree, tiers, engine, opened by a hosted service.</summary>
-    public static IServiceCollection AddDataLayerNode(this IServiceCollection services, ServerConfiguration configuration)
+    public static IServiceCollection AddDataLayerNode(
+        this IServiceCollection services, ServerConfiguration configuration)
     {
         services.TryAddSingleton(configuration);
         services.TryAddSingleton(TimeProvider.System);
@@ -19,7 +20,8 @@ internal static class ServiceCollectionExtensions
     }
 
     /// <summary>The HTTP API over the node.</summary>
-    public static IServiceCollection AddDataLayerApi(this IServiceCollection services, ServerConfiguration configuration)
+    public static IServiceCollection AddDataLayerApi(
+        this IServiceCollection services, ServerConfiguration configuration)
     {
         services.TryAddSingleton(new RequestGate(configuration.Listen.MaxRequests));
         services.TryAddSingleton<StatisticsSource>();

@@ -16,7 +16,8 @@ internal sealed class StatisticsSource(NodeHost host, RequestGate gate, TimeProv
     public StatisticsReport Collect()
     {
         EngineStatistics engine = host.Engine.GetStatistics();
-        StorageNode node = host.Node ?? throw new Core.Errors.DataLayerException(Core.Errors.ErrorCode.ShuttingDown, host.Why);
+        StorageNode node =
+            host.Node ?? throw new Core.Errors.DataLayerException(Core.Errors.ErrorCode.ShuttingDown, host.Why);
         return new StatisticsReport
         {
             UptimeSeconds = time.GetElapsedTime(_start).TotalSeconds,
@@ -25,10 +26,16 @@ internal sealed class StatisticsSource(NodeHost host, RequestGate gate, TimeProv
             Targets = [.. node.Hot.GetTargets().Select(WireReports.ToReport)],
             Origin =
             [
-                .. node.Stores.GetRequestCounts().Select(c => new OriginReport
-                {
-                    Dataset = c.Dataset, Verb = c.Verb, Requests = c.Requests, Failures = c.Failures, Bytes = c.Bytes,
-                }),
+                .. node
+                    .Stores.GetRequestCounts()
+                    .Select(c => new OriginReport
+                    {
+                        Dataset = c.Dataset,
+                        Verb = c.Verb,
+                        Requests = c.Requests,
+                        Failures = c.Failures,
+                        Bytes = c.Bytes,
+                    }),
             ],
             Process = GetProcess(node.MemoryBudgetBytes),
             Http = new RequestReport
@@ -55,38 +62,40 @@ internal sealed class StatisticsSource(NodeHost host, RequestGate gate, TimeProv
         };
     }
 
-    private static EngineReport ToReport(EngineStatistics engine) => new()
-    {
-        Reads = engine.Reads,
-        ReadBytes = engine.ReadBytes,
-        MemoryHits = engine.MemoryHits,
-        MemoryHitBytes = engine.MemoryHitBytes,
-        HotReads = engine.HotReads,
-        HotReadBytes = engine.HotReadBytes,
-        ColdReads = engine.ColdReads,
-        ColdReadBytes = engine.ColdReadBytes,
-        OriginBytes = engine.OriginBytes,
-        WrittenBytes = engine.WrittenBytes,
-        UploadedBytes = engine.UploadedBytes,
-        PendingUploads = engine.PendingUploads,
-        ReadaheadBytes = engine.ReadaheadBytes,
-        ReadWaitNanoseconds = engine.ReadWaitNanoseconds,
-    };
+    private static EngineReport ToReport(EngineStatistics engine) =>
+        new()
+        {
+            Reads = engine.Reads,
+            ReadBytes = engine.ReadBytes,
+            MemoryHits = engine.MemoryHits,
+            MemoryHitBytes = engine.MemoryHitBytes,
+            HotReads = engine.HotReads,
+            HotReadBytes = engine.HotReadBytes,
+            ColdReads = engine.ColdReads,
+            ColdReadBytes = engine.ColdReadBytes,
+            OriginBytes = engine.OriginBytes,
+            WrittenBytes = engine.WrittenBytes,
+            UploadedBytes = engine.UploadedBytes,
+            PendingUploads = engine.PendingUploads,
+            ReadaheadBytes = engine.ReadaheadBytes,
+            ReadWaitNanoseconds = engine.ReadWaitNanoseconds,
+        };
 
-    private static CacheReport ToReport(BlockCacheStatistics cache) => new()
-    {
-        CapacityBytes = cache.CapacityBytes,
-        UsedBytes = cache.UsedBytes,
-        BlockCount = cache.BlockCount,
-        PinnedBytes = cache.PinnedBytes,
-        Hits = cache.Hits,
-        HitBytes = cache.HitBytes,
-        Misses = cache.Misses,
-        Fills = cache.Fills,
-        FillsRefused = cache.FillsRefused,
-        Evictions = cache.Evictions,
-        SpillHits = cache.SpillHits,
-        SpillBytes = cache.SpillBytes,
-        BadBlocks = cache.BadBlocks,
-    };
+    private static CacheReport ToReport(BlockCacheStatistics cache) =>
+        new()
+        {
+            CapacityBytes = cache.CapacityBytes,
+            UsedBytes = cache.UsedBytes,
+            BlockCount = cache.BlockCount,
+            PinnedBytes = cache.PinnedBytes,
+            Hits = cache.Hits,
+            HitBytes = cache.HitBytes,
+            Misses = cache.Misses,
+            Fills = cache.Fills,
+            FillsRefused = cache.FillsRefused,
+            Evictions = cache.Evictions,
+            SpillHits = cache.SpillHits,
+            SpillBytes = cache.SpillBytes,
+            BadBlocks = cache.BadBlocks,
+        };
 }

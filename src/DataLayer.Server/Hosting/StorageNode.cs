@@ -8,7 +8,8 @@ using DataLayer.Storage.Stripes;
 namespace DataLayer.Server.Hosting;
 
 /// <summary>
-/// One node's parts, opened in order (lock, tree, hot tier, memory tier, stores, engine) and closed in the reverse one. The service
+/// One node's parts, opened in order (lock, tree, hot tier, memory tier, stores, engine) and closed in the reverse
+/// one. The service
 /// holds one; so does an offline fsck.
 /// </summary>
 internal sealed class StorageNode : IAsyncDisposable
@@ -16,9 +17,7 @@ internal sealed class StorageNode : IAsyncDisposable
     private readonly Stack<IAsyncDisposable> _opened = new();
     private StateLock? _lock;
 
-    private StorageNode()
-    {
-    }
+    private StorageNode() { }
 
     /// <summary>The tree's engine.</summary>
     public FileEngine Engine { get; private set; } = null!;
@@ -37,7 +36,11 @@ internal sealed class StorageNode : IAsyncDisposable
 
     /// <summary>Opens everything; on a fault what was open is closed again.</summary>
     public static async Task<StorageNode> OpenAsync(
-        ServerConfiguration configuration, TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken)
+        ServerConfiguration configuration,
+        TimeProvider time,
+        ILoggerFactory logs,
+        CancellationToken cancellationToken
+    )
     {
         StorageNode node = new();
         try
@@ -45,10 +48,10 @@ internal sealed class StorageNode : IAsyncDisposable
             node._lock = StateLock.Acquire(configuration.StateDirectory);
             PartOptions options = PartOptions.From(configuration);
             node.MemoryBudgetBytes = options.MemoryBudgetBytes;
-            TreeStore tree = node.Keep(await TreeStore.OpenAsync(options.Tree, time, logs.CreateLogger<TreeStore>(), cancellationToken)
-                );
-            node.Hot = node.Keep(await HotTier.OpenAsync(options.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken)
-                );
+            TreeStore tree = node.Keep(
+                await TreeStore.OpenAsync(options.Tree, time, logs.CreateLogger<TreeStore>(), cancellationToken));
+            node.Hot = node.Keep(
+                await HotTier.OpenAsync(options.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
             node.Cache = node.Keep(new BlockCache(options.Cache, time));
             node.Stores = node.Keep(new ObjectStoreRegistry(options.Stores, time, logs));
             FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time);

@@ -6,7 +6,8 @@ using DataLayer.Server.Telemetry;
 namespace DataLayer.Server.Http;
 
 /// <summary>
-/// The first and only middleware before routing: bounds the requests in flight, turns faults into problem documents, counts. Reads of
+/// The first and only middleware before routing: bounds the requests in flight, turns faults into problem documents,
+/// counts. Reads of
 /// contents are served from here, without routing: of a small file's request that is a measurable part.
 /// </summary>
 internal sealed class ApiFront(
@@ -35,7 +36,9 @@ internal sealed class ApiFront(
         try
         {
             string method = context.Request.Method;
-            if (path.StartsWith(FilesPrefix, StringComparison.Ordinal) && (HttpMethods.IsGet(method) || HttpMethods.IsHead(method)))
+            if (
+                path.StartsWith(FilesPrefix, StringComparison.Ordinal)
+                && (HttpMethods.IsGet(method) || HttpMethods.IsHead(method)))
             {
                 await reads.HandleAsync(context, RequestTarget.TreePathOf(context, ApiRoutes.Files));
             }
@@ -61,9 +64,13 @@ internal sealed class ApiFront(
         }
     }
 
-    private Task RefuseAsync(HttpContext context) => ProblemWriter.WriteAsync(context, ProblemWriter.Describe(
-        ErrorCode.Overloaded, $"{gate.MaxRequests} requests are in flight, the most the service takes (listen.maxRequests).",
-        instance: context.Request.Path.Value));
+    private Task RefuseAsync(HttpContext context) =>
+        ProblemWriter.WriteAsync(
+            context,
+            ProblemWriter.Describe(
+                ErrorCode.Overloaded,
+                $"{gate.MaxRequests} requests are in flight, the most the service takes (listen.maxRequests).",
+                instance: context.Request.Path.Value));
 
     /// <summary>Routing answers an unknown path or method without a body; ours has one.</summary>
     private static Task DescribeUnroutedAsync(HttpContext context, string path)
@@ -76,13 +83,19 @@ internal sealed class ApiFront(
         switch (context.Response.StatusCode)
         {
             case StatusCodes.Status404NotFound:
-                return ProblemWriter.WriteAsync(context, ProblemWriter.Describe(
-                    ErrorCode.NotFound, $"There is no route '{path}'; {ApiRoutes.OpenApi} lists them.", instance: path));
+                return ProblemWriter.WriteAsync(
+                    context,
+                    ProblemWriter.Describe(
+                        ErrorCode.NotFound, $"There is no route '{path}'; {ApiRoutes.OpenApi} lists them.",
+                        instance: path));
             case StatusCodes.Status405MethodNotAllowed:
                 string allow = context.Response.Headers.Allow.ToString();
-                Task written = ProblemWriter.WriteAsync(context, ProblemWriter.Describe(
-                    ErrorCode.InvalidArgument, $"'{path}' does not take {context.Request.Method}; it takes {allow}.",
-                    StatusCodes.Status405MethodNotAllowed, path));
+                Task written = ProblemWriter.WriteAsync(
+                    context,
+                    ProblemWriter.Describe(
+                        ErrorCode.InvalidArgument,
+                        $"'{path}' does not take {context.Request.Method}; it takes {allow}.",
+                        StatusCodes.Status405MethodNotAllowed, path));
                 return written;
             default:
                 return Task.CompletedTask;

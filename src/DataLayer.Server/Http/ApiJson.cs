@@ -12,7 +12,8 @@ internal static class ApiJson
     private const int MaxBodyBytes = 1 << 20;
 
     /// <summary>Reads a command.</summary>
-    /// <exception cref="DataLayerException">InvalidArgument: the body is empty, not JSON, or lacks or has too many members.</exception>
+    /// <exception cref="DataLayerException">InvalidArgument: the body is empty, not JSON, or lacks or has too many
+    /// members.</exception>
     public static async ValueTask<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type)
         where T : class
     {
@@ -22,11 +23,13 @@ internal static class ApiJson
         }
 
         T? command = await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted);
-        return command ?? throw new DataLayerException(ErrorCode.InvalidArgument, "The body is 'null': give a JSON object.");
+        return command
+            ?? throw new DataLayerException(ErrorCode.InvalidArgument, "The body is 'null': give a JSON object.");
     }
 
     /// <summary>Writes an answer.</summary>
-    public static Task WriteAsync<T>(HttpContext context, T value, JsonTypeInfo<T> type, int status = StatusCodes.Status200OK)
+    public static Task WriteAsync<T>(
+        HttpContext context, T value, JsonTypeInfo<T> type, int status = StatusCodes.Status200OK)
     {
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(value, type);
         context.Response.StatusCode = status;

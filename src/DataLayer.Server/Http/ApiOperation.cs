@@ -19,10 +19,12 @@ internal enum ApiParameterPlace
 /// <param name="Type"><c>string</c>, <c>integer</c> or <c>boolean</c>.</param>
 /// <param name="Summary">What it means.</param>
 /// <param name="Required">Whether it must be there.</param>
-internal sealed record ApiParameter(string Name, ApiParameterPlace Place, string Type, string Summary, bool Required = false);
+internal sealed record ApiParameter(
+    string Name, ApiParameterPlace Place, string Type, string Summary, bool Required = false);
 
 /// <summary>
-/// One method on one route: how it is served and how it is described. The routes, the OpenAPI document and its test all come from the
+/// One method on one route: how it is served and how it is described. The routes, the OpenAPI document and its test
+/// all come from the
 /// list of these.
 /// </summary>
 /// <param name="Method">GET, PUT, …</param>

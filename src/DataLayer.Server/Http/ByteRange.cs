@@ -20,7 +20,8 @@ internal enum RangeOutcome
 /// One range of bytes: of a Range header (RFC 9110, section 14) or of the Content-Range of a partial PUT.
 /// </summary>
 /// <remarks>
-/// Several ranges in one header are answered with the whole content, which the RFC allows: a multipart answer would cost each
+/// Several ranges in one header are answered with the whole content, which the RFC allows: a multipart answer would
+/// cost each
 /// reader a parser, and parallel single ranges over kept-alive connections are no slower.
 /// </remarks>
 /// <param name="Start">The first byte.</param>
@@ -59,7 +60,10 @@ internal readonly record struct ByteRange(long Start, long Length)
         }
 
         long last = long.MaxValue;
-        if (!TryNumber(firstText, out long first) || (!lastText.IsEmpty && !TryNumber(lastText, out last)) || last < first)
+        if (
+            !TryNumber(firstText, out long first)
+            || (!lastText.IsEmpty && !TryNumber(lastText, out last))
+            || last < first)
         {
             return RangeOutcome.Whole;
         }
@@ -86,16 +90,24 @@ internal readonly record struct ByteRange(long Start, long Length)
             ReadOnlySpan<char> spec = text["bytes ".Length..].Trim();
             int dash = spec.IndexOf('-');
             int slash = spec.IndexOf('/');
-            if (dash > 0 && slash > dash && TryNumber(spec[..dash], out long first) && TryNumber(spec[(dash + 1)..slash], out long last)
-                && last >= first && last < long.MaxValue
-                && (spec[(slash + 1)..] is "*" || (TryNumber(spec[(slash + 1)..], out totalBytes) && totalBytes > last)))
+            if (
+                dash > 0
+                && slash > dash
+                && TryNumber(spec[..dash], out long first)
+                && TryNumber(spec[(dash + 1)..slash], out long last)
+                && last >= first
+                && last < long.MaxValue
+                && (
+                    spec[(slash + 1)..] is "*"
+                    || (TryNumber(spec[(slash + 1)..], out totalBytes) && totalBytes > last)))
             {
                 return new ByteRange(first, last - first + 1);
             }
         }
 
         throw new DataLayerException(
-            ErrorCode.InvalidArgument, $"Content-Range is '{header}': give 'bytes FIRST-LAST/*', or the total size in place of '*'.");
+            ErrorCode.InvalidArgument,
+            $"Content-Range is '{header}': give 'bytes FIRST-LAST/*', or the total size in place of '*'.");
     }
 
     private static bool TryNumber(ReadOnlySpan<char> text, out long value) =>

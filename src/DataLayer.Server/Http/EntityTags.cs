@@ -28,10 +28,12 @@ internal static class EntityTags
 
     /// <summary>The content's time of change, in whole seconds as HTTP carries it.</summary>
     public static DateTimeOffset LastModified(InodeAttributes attributes) =>
-        DateTimeOffset.FromUnixTimeSeconds(Math.Clamp(attributes.ModifyTimeNanoseconds / 1_000_000_000, 0, 253_402_300_799));
+        DateTimeOffset.FromUnixTimeSeconds(
+            Math.Clamp(attributes.ModifyTimeNanoseconds / 1_000_000_000, 0, 253_402_300_799));
 
     /// <summary>Weighs If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since of a GET or HEAD.</summary>
-    public static ConditionOutcome EvaluateRead(IHeaderDictionary headers, string quotedTag, DateTimeOffset lastModified)
+    public static ConditionOutcome EvaluateRead(
+        IHeaderDictionary headers, string quotedTag, DateTimeOffset lastModified)
     {
         StringValues ifMatch = headers.IfMatch;
         if (ifMatch.Count > 0)
@@ -49,7 +51,9 @@ internal static class EntityTags
         StringValues ifNoneMatch = headers.IfNoneMatch;
         if (ifNoneMatch.Count > 0)
         {
-            return Contains(ifNoneMatch, quotedTag, weak: true) ? ConditionOutcome.NotModified : ConditionOutcome.Proceed;
+            return Contains(ifNoneMatch, quotedTag, weak: true)
+                ? ConditionOutcome.NotModified
+                : ConditionOutcome.Proceed;
         }
 
         return TryDate(headers.IfModifiedSince, out DateTimeOffset modified) && lastModified <= modified
@@ -70,12 +74,15 @@ internal static class EntityTags
     }
 
     /// <summary>
-    /// The tag, without quotes, that a change must find: of If-Match's list the one that holds now, or one that fails. Null for no condition.
+    /// The tag, without quotes, that a change must find: of If-Match's list the one that holds now, or one that
+    /// fails. Null for no condition.
     /// </summary>
     /// <param name="ifMatch">The header.</param>
-    /// <param name="current">Asks for the file's attributes; null if there is none. Called only for '*' and lists.</param>
+    /// <param name="current">Asks for the file's attributes; null if there is none. Called only for '*' and
+    /// lists.</param>
     /// <exception cref="DataLayerException">Stale: '*' and there is nothing. InvalidArgument: not a tag.</exception>
-    public static async ValueTask<string?> ResolveIfMatchAsync(StringValues ifMatch, Func<ValueTask<InodeAttributes?>> current)
+    public static async ValueTask<string?> ResolveIfMatchAsync(
+        StringValues ifMatch, Func<ValueTask<InodeAttributes?>> current)
     {
         if (ifMatch.Count == 0)
         {
@@ -99,13 +106,19 @@ internal static class EntityTags
 
     /// <summary>Whether If-None-Match asks that there be nothing at the path.</summary>
     /// <exception cref="DataLayerException">InvalidArgument: a change takes only '*' there.</exception>
-    public static bool AsksAbsent(StringValues ifNoneMatch) => ifNoneMatch.Count != 0 && (ifNoneMatch.ToString() == "*"
-        ? true
-        : throw new DataLayerException(ErrorCode.InvalidArgument, $"If-None-Match is {ifNoneMatch}: a write takes only '*' there."));
+    public static bool AsksAbsent(StringValues ifNoneMatch) =>
+        ifNoneMatch.Count != 0
+        && (
+            ifNoneMatch.ToString() == "*"
+                ? true
+                : throw new DataLayerException(
+                    ErrorCode.InvalidArgument, $"If-None-Match is {ifNoneMatch}: a write takes only '*' there."));
 
-    private static string Unquote(string tag) => tag.Length > 2 && tag[0] == '"' && tag[^1] == '"' && !tag.AsSpan(1, tag.Length - 2).Contains('"')
-        ? tag[1..^1]
-        : throw new DataLayerException(ErrorCode.InvalidArgument, $"If-Match is {tag}: give a strong entity tag in quotes, or '*'.");
+    private static string Unquote(string tag) =>
+        tag.Length > 2 && tag[0] == '"' && tag[^1] == '"' && !tag.AsSpan(1, tag.Length - 2).Contains('"')
+            ? tag[1..^1]
+            : throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"If-Match is {tag}: give a strong entity tag in quotes, or '*'.");
 
     private static bool Contains(StringValues header, string quotedTag, bool weak)
     {
@@ -114,7 +127,9 @@ internal static class EntityTags
             foreach (Range part in line.AsSpan().Split(','))
             {
                 ReadOnlySpan<char> tag = line.AsSpan()[part].Trim();
-                if (tag is "*" || tag.SequenceEqual(quotedTag)
+                if (
+                    tag is "*"
+                    || tag.SequenceEqual(quotedTag)
                     || (weak && tag.StartsWith("W/", StringComparison.Ordinal) && tag[2..].SequenceEqual(quotedTag)))
                 {
                     return true;

@@ -10,14 +10,17 @@ using Microsoft.Extensions.Primitives;
 namespace DataLayer.Server.Http;
 
 /// <summary>
-/// GET and HEAD of contents. Bytes go from the engine into the connection's own buffers: one copy in user space. The first piece is
-/// read before the answer begins, so a file that cannot be read gets a status; a fault after that cuts the connection, so no
+/// GET and HEAD of contents. Bytes go from the engine into the connection's own buffers: one copy in user space. The
+/// first piece is
+/// read before the answer begins, so a file that cannot be read gets a status; a fault after that cuts the
+/// connection, so no
 /// reader takes a part for the whole.
 /// </summary>
 internal sealed class FileReadEndpoint(NodeHost node)
 {
     /// <summary>
-    /// Bytes per piece: large enough that per-piece costs vanish against the copy, small enough that several readers' buffers
+    /// Bytes per piece: large enough that per-piece costs vanish against the copy, small enough that several readers'
+    /// buffers
     /// stay in the L2 cache.
     /// </summary>
     private const int PieceBytes = 256 << 10;
@@ -42,7 +45,8 @@ internal sealed class FileReadEndpoint(NodeHost node)
             switch (EntityTags.EvaluateRead(context.Request.Headers, tag, lastModified))
             {
                 case ConditionOutcome.Failed:
-                    throw new DataLayerException(ErrorCode.Stale, $"'{path}' has the entity tag {tag} now, which the condition excludes.");
+                    throw new DataLayerException(
+                        ErrorCode.Stale, $"'{path}' has the entity tag {tag} now, which the condition excludes.");
                 case ConditionOutcome.NotModified:
                     response.StatusCode = StatusCodes.Status304NotModified;
                     return;
@@ -56,15 +60,20 @@ internal sealed class FileReadEndpoint(NodeHost node)
                 switch (ByteRange.Evaluate(rangeHeader.ToString(), size, out range))
                 {
                     case RangeOutcome.Unsatisfiable:
-                        response.Headers.ContentRange = string.Create(CultureInfo.InvariantCulture, $"bytes */{size}");
-                        await ProblemWriter.WriteAsync(context, ProblemWriter.Describe(
-                            ErrorCode.InvalidArgument, $"'{path}' has {size} bytes and the range {rangeHeader} starts past them.",
-                            StatusCodes.Status416RangeNotSatisfiable, path));
+                        response.Headers.ContentRange = string.Create(
+                            CultureInfo.InvariantCulture, $"bytes */{size}");
+                        await ProblemWriter.WriteAsync(
+                            context,
+                            ProblemWriter.Describe(
+                                ErrorCode.InvalidArgument,
+                                $"'{path}' has {size} bytes and the range {rangeHeader} starts past them.",
+                                StatusCodes.Status416RangeNotSatisfiable, path));
                         return;
                     case RangeOutcome.Partial:
                         response.StatusCode = StatusCodes.Status206PartialContent;
                         response.Headers.ContentRange = string.Create(
-                            CultureInfo.InvariantCulture, $"bytes {range.Start}-{range.Start + range.Length - 1}/{size}");
+                            CultureInfo.InvariantCulture,
+                            $"bytes {range.Start}-{range.Start + range.Length - 1}/{size}");
                         break;
                 }
             }
@@ -78,9 +87,11 @@ internal sealed class FileReadEndpoint(NodeHost node)
         }
     }
 
-    private static async ValueTask SendAsync(OpenFile file, ByteRange range, HttpResponse response, CancellationToken cancellationToken)
+    private static async ValueTask SendAsync(
+        OpenFile file, ByteRange range, HttpResponse response, CancellationToken cancellationToken)
     {
-        // Until the answer starts, Kestrel's writer lends a staging buffer and copies it later: for a small file that copy is the
+        // Until the answer starts, Kestrel's writer lends a staging buffer and copies it later: for a small file that
+        // copy is the
         // cheaper side, since body and headers then leave in one send.
         PipeWriter writer = response.BodyWriter;
         long position = range.Start;
@@ -93,7 +104,8 @@ internal sealed class FileReadEndpoint(NodeHost node)
             int count = await file.ReadAsync(position, memory, cancellationToken);
             if (count == 0)
             {
-                throw new DataLayerException(ErrorCode.Stale, $"The file was cut at byte {position} while it was read.");
+                throw new DataLayerException(
+                    ErrorCode.Stale, $"The file was cut at byte {position} while it was read.");
             }
 
             writer.Advance(count);

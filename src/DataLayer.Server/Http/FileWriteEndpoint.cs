@@ -8,8 +8,10 @@ using DataLayer.Server.Hosting;
 namespace DataLayer.Server.Http;
 
 /// <summary>
-/// PUT and DELETE of contents. A PUT without Content-Range replaces the whole file: nothing is visible before the body ended and the
-/// content is durable, and an upload that breaks leaves nothing. With Content-Range it writes in place; bytes written before a break stay.
+/// PUT and DELETE of contents. A PUT without Content-Range replaces the whole file: nothing is visible before the
+/// body ended and the
+/// content is durable, and an upload that breaks leaves nothing. With Content-Range it writes in place; bytes written
+/// before a break stay.
 /// </summary>
 internal sealed class FileWriteEndpoint(NodeHost node)
 {
@@ -69,7 +71,9 @@ internal sealed class FileWriteEndpoint(NodeHost node)
             FileReplacement replacement = await engine.ReplaceFileAsync(path, options, cancellationToken);
             await using (replacement)
             {
-                await CopyBodyAsync(request, (bytes, _) => replacement.WriteAsync(bytes, cancellationToken), long.MaxValue, cancellationToken);
+                await CopyBodyAsync(
+                    request, (bytes, _) => replacement.WriteAsync(bytes, cancellationToken), long.MaxValue,
+                    cancellationToken);
 
                 // Whoever sent the whole body gets it stored, also where the connection ends before the answer.
                 return await replacement.CommitAsync(CancellationToken.None);
@@ -91,12 +95,15 @@ internal sealed class FileWriteEndpoint(NodeHost node)
         if (request.ContentLength is { } length && length != range.Length)
         {
             throw new DataLayerException(
-                ErrorCode.InvalidArgument, $"Content-Length is {length} and Content-Range names {range.Length} bytes: make them agree.");
+                ErrorCode.InvalidArgument,
+                $"Content-Length is {length} and Content-Range names {range.Length} bytes: make them agree.");
         }
 
         if (EntityTags.AsksAbsent(request.Headers.IfNoneMatch))
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, "If-None-Match: * does not go with Content-Range: write the file whole first.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                "If-None-Match: * does not go with Content-Range: write the file whole first.");
         }
 
         string? ifMatch = await EntityTags.ResolveIfMatchAsync(
@@ -112,22 +119,27 @@ internal sealed class FileWriteEndpoint(NodeHost node)
             if (ifMatch is not null && FileEngine.EntityTag(file.Attributes) != ifMatch)
             {
                 throw new DataLayerException(
-                    ErrorCode.Stale, $"'{path}' has the entity tag {EntityTags.Quoted(file.Attributes)} now, not \"{ifMatch}\".");
+                    ErrorCode.Stale,
+                    $"'{path}' has the entity tag {EntityTags.Quoted(file.Attributes)} now, not \"{ifMatch}\".");
             }
 
             if (total >= 0 && total != Math.Max(file.Attributes.SizeBytes, range.Start + range.Length))
             {
                 throw new DataLayerException(
-                    ErrorCode.InvalidArgument, $"Content-Range gives the total {total}, and the file would have "
-                    + $"{Math.Max(file.Attributes.SizeBytes, range.Start + range.Length)} bytes: give that or '*'.");
+                    ErrorCode.InvalidArgument,
+                    $"Content-Range gives the total {total}, and the file would have "
+                        + $"{Math.Max(file.Attributes.SizeBytes, range.Start + range.Length)} bytes: give that or '*'."
+                );
             }
 
             long written = await CopyBodyAsync(
-                request, (bytes, offset) => file.WriteAsync(range.Start + offset, bytes, cancellationToken), range.Length, cancellationToken);
+                request, (bytes, offset) => file.WriteAsync(range.Start + offset, bytes, cancellationToken),
+                range.Length, cancellationToken);
             if (written != range.Length)
             {
                 throw new DataLayerException(
-                    ErrorCode.InvalidArgument, $"The body has {written} bytes and Content-Range names {range.Length}: make them agree.");
+                    ErrorCode.InvalidArgument,
+                    $"The body has {written} bytes and Content-Range names {range.Length}: make them agree.");
             }
 
             return await file.FlushAsync(CancellationToken.None);
@@ -136,7 +148,8 @@ internal sealed class FileWriteEndpoint(NodeHost node)
 
     /// <summary>Reads the body front to back and hands it on in large pieces. Returns its length, bytes.</summary>
     private static async ValueTask<long> CopyBodyAsync(
-        HttpRequest request, Func<ReadOnlyMemory<byte>, long, ValueTask> write, long limitBytes, CancellationToken cancellationToken)
+        HttpRequest request, Func<ReadOnlyMemory<byte>, long, ValueTask> write, long limitBytes,
+        CancellationToken cancellationToken)
     {
         PipeReader reader = request.BodyReader;
         int size = (int)Math.Clamp(request.ContentLength ?? GatherBytes, 1, GatherBytes);
@@ -152,7 +165,8 @@ internal sealed class FileWriteEndpoint(NodeHost node)
                 if (total + filled + rest.Length > limitBytes)
                 {
                     throw new DataLayerException(
-                        ErrorCode.InvalidArgument, $"The body has more than the {limitBytes} bytes that Content-Range names: make them agree.");
+                        ErrorCode.InvalidArgument,
+                        $"The body has more than the {limitBytes} bytes that Content-Range names: make them agree.");
                 }
 
                 while (rest.Length > 0)
@@ -194,7 +208,8 @@ internal sealed class FileWriteEndpoint(NodeHost node)
         }
     }
 
-    private static async ValueTask CreateIfAbsentAsync(FileEngine engine, string path, int mode, CancellationToken cancellationToken)
+    private static async ValueTask CreateIfAbsentAsync(
+        FileEngine engine, string path, int mode, CancellationToken cancellationToken)
     {
         if (await TryStatAsync(engine, path, cancellationToken) is not null)
         {
@@ -204,7 +219,14 @@ internal sealed class FileWriteEndpoint(NodeHost node)
         try
         {
             FileReplacement empty = await engine.ReplaceFileAsync(
-                path, new ReplaceOptions { IfAbsent = true, Mode = mode, ExpectedSizeBytes = 0 }, cancellationToken);
+                path,
+                new ReplaceOptions
+                {
+                    IfAbsent = true,
+                    Mode = mode,
+                    ExpectedSizeBytes = 0,
+                },
+                cancellationToken);
             await using (empty)
             {
                 await empty.CommitAsync(cancellationToken);
@@ -217,7 +239,8 @@ internal sealed class FileWriteEndpoint(NodeHost node)
         }
     }
 
-    private static async ValueTask<InodeAttributes?> TryStatAsync(FileEngine engine, string path, CancellationToken cancellationToken)
+    private static async ValueTask<InodeAttributes?> TryStatAsync(
+        FileEngine engine, string path, CancellationToken cancellationToken)
     {
         try
         {

@@ -11,18 +11,22 @@ internal sealed class ProbeEndpoints(NodeHost host, MetricsCollector metrics)
     /// <summary>The operations.</summary>
     public IEnumerable<ApiOperation> GetOperations()
     {
-        yield return new ApiOperation("GET", ApiRoutes.Health, "healthz", "200 while the process is alive.", HealthAsync)
+        yield return new ApiOperation(
+            "GET", ApiRoutes.Health, "healthz", "200 while the process is alive.", HealthAsync)
         {
             Tag = "probes",
             AnswerMedia = "text/plain",
             Answer = typeof(string),
         };
-        yield return new ApiOperation("GET", ApiRoutes.Ready, "readyz", "200 while requests can be served, else 503 with the reasons.", ReadyAsync)
+        yield return new ApiOperation(
+            "GET", ApiRoutes.Ready, "readyz", "200 while requests can be served, else 503 with the reasons.",
+            ReadyAsync)
         {
             Tag = "probes",
             Answer = typeof(ReadyReport),
         };
-        yield return new ApiOperation("GET", ApiRoutes.Metrics, "metrics", "Metrics as Prometheus text 0.0.4.", MetricsAsync)
+        yield return new ApiOperation(
+            "GET", ApiRoutes.Metrics, "metrics", "Metrics as Prometheus text 0.0.4.", MetricsAsync)
         {
             Tag = "probes",
             AnswerMedia = "text/plain",
@@ -63,7 +67,8 @@ internal sealed class ProbeEndpoints(NodeHost host, MetricsCollector metrics)
         }
 
         int status = ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
-        return ApiJson.WriteAsync(context, new ReadyReport { Ready = ready, Reasons = reasons }, ProtocolJson.Default.ReadyReport, status);
+        return ApiJson.WriteAsync(
+            context, new ReadyReport { Ready = ready, Reasons = reasons }, ProtocolJson.Default.ReadyReport, status);
     }
 
     private Task MetricsAsync(HttpContext context)

@@ -5,7 +5,9 @@ using DataLayer.Protocol.Http;
 
 namespace DataLayer.Server.Http;
 
-/// <summary>Turns faults into <c>application/problem+json</c> answers, and cuts the connection where an answer already began.</summary>
+/// <summary>
+/// Turns faults into <c>application/problem+json</c> answers, and cuts the connection where an answer already began.
+/// </summary>
 internal static partial class ProblemWriter
 {
     private const string TypePrefix = "urn:datalayer:error:";
@@ -14,28 +16,40 @@ internal static partial class ProblemWriter
     private const string RetryAfterSeconds = "1";
 
     /// <summary>Describes a fault.</summary>
-    public static Problem Describe(ErrorCode code, string detail, int? status = null, string? instance = null) => new()
-    {
-        Type = TypePrefix + ErrorCodeText.ToText(code),
-        Title = TitleOf(code),
-        Status = status ?? ErrorCodeMapping.ToHttpStatus(code),
-        Detail = detail,
-        Code = ErrorCodeText.ToText(code),
-        Remedy = ErrorCodeText.Remedy(code),
-        Instance = instance,
-    };
+    public static Problem Describe(ErrorCode code, string detail, int? status = null, string? instance = null) =>
+        new()
+        {
+            Type = TypePrefix + ErrorCodeText.ToText(code),
+            Title = TitleOf(code),
+            Status = status ?? ErrorCodeMapping.ToHttpStatus(code),
+            Detail = detail,
+            Code = ErrorCodeText.ToText(code),
+            Remedy = ErrorCodeText.Remedy(code),
+            Instance = instance,
+        };
 
-    /// <summary>Describes any exception; one that is not ours becomes <see cref="ErrorCode.Internal"/> without its details.</summary>
-    public static Problem Describe(Exception fault, string? instance) => fault switch
-    {
-        DataLayerException e => Describe(e.Code, e.Message, instance: instance),
-        BadHttpRequestException e => Describe(
-            e.StatusCode is 408 ? ErrorCode.TimedOut : e.StatusCode is 413 ? ErrorCode.FileTooLarge : ErrorCode.InvalidArgument,
-            e.Message, e.StatusCode, instance),
-        JsonException e => Describe(ErrorCode.InvalidArgument, $"The body is not the JSON this operation takes: {e.Message}", instance: instance),
-        OperationCanceledException => Describe(ErrorCode.ShuttingDown, "The operation was given up because the service stops.", instance: instance),
-        _ => Describe(ErrorCode.Internal, $"An unexpected fault ({fault.GetType().Name}); the service's log has its details.", instance: instance),
-    };
+    /// <summary>
+    /// Describes any exception; one that is not ours becomes <see cref="ErrorCode.Internal"/> without its details.
+    /// </summary>
+    public static Problem Describe(Exception fault, string? instance) =>
+        fault switch
+        {
+            DataLayerException e => Describe(e.Code, e.Message, instance: instance),
+            BadHttpRequestException e => Describe(
+                e.StatusCode is 408 ? ErrorCode.TimedOut
+                    : e.StatusCode is 413 ? ErrorCode.FileTooLarge
+                    : ErrorCode.InvalidArgument,
+                e.Message, e.StatusCode, instance),
+            JsonException e => Describe(
+                ErrorCode.InvalidArgument, $"The body is not the JSON this operation takes: {e.Message}",
+                instance: instance),
+            OperationCanceledException => Describe(
+                ErrorCode.ShuttingDown, "The operation was given up because the service stops.", instance: instance),
+            _ => Describe(
+                ErrorCode.Internal,
+                $"An unexpected fault ({fault.GetType().Name}); the service's log has its details.",
+                instance: instance),
+        };
 
     /// <summary>Answers with a fault.</summary>
     public static async Task WriteAsync(HttpContext context, Exception fault, ILogger log)
@@ -92,7 +106,9 @@ internal static partial class ProblemWriter
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(problem, ProtocolJson.Default.Problem);
         response.ContentType = ApiRoutes.ProblemMediaType;
         response.ContentLength = body.Length;
-        return HttpMethods.IsHead(context.Request.Method) ? Task.CompletedTask : response.Body.WriteAsync(body, 0, body.Length);
+        return HttpMethods.IsHead(context.Request.Method)
+            ? Task.CompletedTask
+            : response.Body.WriteAsync(body, 0, body.Length);
     }
 
     /// <summary>"NotFound" → "Not found".</summary>
@@ -101,7 +117,10 @@ internal static partial class ProblemWriter
         StringBuilder title = new();
         foreach (char c in code.ToString())
         {
-            _ = char.IsAsciiLetterUpper(c) && title.Length > 0 ? title.Append(' ').Append(char.ToLowerInvariant(c)) : title.Append(c);
+            _ =
+                char.IsAsciiLetterUpper(c) && title.Length > 0
+                    ? title.Append(' ').Append(char.ToLowerInvariant(c))
+                    : title.Append(c);
         }
 
         return title.ToString();

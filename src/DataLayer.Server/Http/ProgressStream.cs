@@ -22,7 +22,8 @@ internal static class ProgressStream
     /// <param name="operation">The work; told where to report progress.</param>
     /// <param name="type">The line's JSON.</param>
     public static async Task RunAsync<TProgress, TResult>(
-        HttpContext context, TimeProvider time, Func<IProgress<TProgress>, CancellationToken, Task<TResult>> operation,
+        HttpContext context, TimeProvider time,
+        Func<IProgress<TProgress>, CancellationToken, Task<TResult>> operation,
         JsonTypeInfo<ProgressLine<TProgress, TResult>> type)
         where TProgress : class
         where TResult : class
@@ -57,7 +58,10 @@ internal static class ProgressStream
         }
         catch (DataLayerException e) when (started)
         {
-            last = new ProgressLine<TProgress, TResult> { Error = ProblemWriter.Describe(e, context.Request.Path.Value) };
+            last = new ProgressLine<TProgress, TResult>
+            {
+                Error = ProblemWriter.Describe(e, context.Request.Path.Value),
+            };
         }
 
         Start(context, ref started);

@@ -7,7 +7,8 @@ using Microsoft.Extensions.Primitives;
 namespace DataLayer.Server.Http;
 
 /// <summary>
-/// Reads paths and query values from a request. Tree paths come from the raw request target: Kestrel's decoded path has dot segments
+/// Reads paths and query values from a request. Tree paths come from the raw request target: Kestrel's decoded path
+/// has dot segments
 /// removed and undecodable bytes left as they were, so two different targets could name one file.
 /// </summary>
 internal static class RequestTarget
@@ -19,7 +20,9 @@ internal static class RequestTarget
         ReadOnlySpan<char> path = RawPath(context);
         return path.StartsWith(prefix, StringComparison.Ordinal)
             ? TreePath.Decode(path[prefix.Length..])
-            : throw new DataLayerException(ErrorCode.InvalidArgument, $"The target '{Cut(path)}' is not '{prefix}' and a path: write the route as it is documented.");
+            : throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                $"The target '{Cut(path)}' is not '{prefix}' and a path: write the route as it is documented.");
     }
 
     /// <summary>Refuses a target with dot components, plain or encoded, wherever they would lead.</summary>
@@ -36,7 +39,9 @@ internal static class RequestTarget
     /// <summary>A flag in the query: absent is false; <c>true</c>, <c>1</c> or nothing after '=' is true.</summary>
     public static bool Flag(HttpContext context, string name, bool fallback = false)
     {
-        if (!context.Request.QueryString.HasValue || !context.Request.Query.TryGetValue(name, out StringValues values))
+        if (
+            !context.Request.QueryString.HasValue || !context.Request.Query.TryGetValue(name, out StringValues values)
+        )
         {
             return fallback;
         }
@@ -45,7 +50,8 @@ internal static class RequestTarget
         {
             "" or "true" or "1" => true,
             "false" or "0" => false,
-            string other => throw new DataLayerException(ErrorCode.InvalidArgument, $"{name} is '{Cut(other)}': give true or false."),
+            string other => throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"{name} is '{Cut(other)}': give true or false."),
         };
     }
 
@@ -57,9 +63,15 @@ internal static class RequestTarget
             return fallback;
         }
 
-        return int.TryParse(values.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count >= min && count <= max
+        return
+            int.TryParse(values.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out int count)
+            && count >= min
+            && count <= max
             ? count
-            : throw new DataLayerException(ErrorCode.InvalidArgument, $"{name} is '{Cut(values.ToString())}': give a number from {min} to {max}.");
+            : throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                $"{name} is '{Cut(values.ToString())}': give a number from {min} to {max}."
+            );
     }
 
     /// <summary>Text in the query, or null.</summary>
@@ -67,9 +79,10 @@ internal static class RequestTarget
         context.Request.Query.TryGetValue(name, out StringValues values) ? values.ToString() : null;
 
     /// <summary>Text in the query that must be there.</summary>
-    public static string RequiredText(HttpContext context, string name) => Text(context, name) is { Length: > 0 } text
-        ? text
-        : throw new DataLayerException(ErrorCode.InvalidArgument, $"The query has no '{name}': add ?{name}=….");
+    public static string RequiredText(HttpContext context, string name) =>
+        Text(context, name) is { Length: > 0 } text
+            ? text
+            : throw new DataLayerException(ErrorCode.InvalidArgument, $"The query has no '{name}': add ?{name}=….");
 
     /// <summary>Permission bits in the query, in octal as chmod takes them.</summary>
     public static int? Mode(HttpContext context)
@@ -89,7 +102,8 @@ internal static class RequestTarget
 
         return good && mode <= 0xFFF
             ? mode
-            : throw new DataLayerException(ErrorCode.InvalidArgument, $"mode is '{Cut(text)}': give octal permission bits, 0 to 7777.");
+            : throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"mode is '{Cut(text)}': give octal permission bits, 0 to 7777.");
     }
 
     private static ReadOnlySpan<char> RawPath(HttpContext context)
@@ -107,5 +121,6 @@ internal static class RequestTarget
         return query < 0 ? target : target[..query];
     }
 
-    private static string Cut(ReadOnlySpan<char> text) => text.Length > 80 ? string.Concat(text[..80], "…") : text.ToString();
+    private static string Cut(ReadOnlySpan<char> text) =>
+        text.Length > 80 ? string.Concat(text[..80], "…") : text.ToString();
 }

@@ -11,26 +11,37 @@ namespace DataLayer.Server.Http;
 /// <summary>Contents, listings, attributes and names.</summary>
 internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileWriteEndpoint writes)
 {
+    private const string Files = ApiRoutes.Files + "/{**path}";
     private const int DefaultPageEntries = 1000;
     private const int MaxPageEntries = 10_000;
     private const int MaxXattrBytes = 64 << 10;
     private const int MaxXattrNameBytes = 255;
 
-    /// <summary>The operations.</summary>
-    public IEnumerable<ApiOperation> GetOperations() => [.. Contents(), .. Names(), .. Xattrs()];
+    private static readonly ApiParameter _ifMatch = new(
+        "If-Match", ApiParameterPlace.Header, "string", "The entity tag that must hold.");
 
-    private IEnumerable<ApiOperation> Contents()
+    /// <summary>The operations.</summary>
+    public IEnumerable<ApiOperation> GetOperations() =>
+        [.. Reads(), .. Writes(), .. Listings(), .. Names(), .. Xattrs()];
+
+    private IEnumerable<ApiOperation> Reads()
     {
-        const string Files = ApiRoutes.Files + "/{**path}";
-        ApiParameter ifMatch = new("If-Match", ApiParameterPlace.Header, "string", "The entity tag that must hold.");
         ApiParameter[] reading =
         [
-            new("Range", ApiParameterPlace.Header, "string", "One range: bytes=FIRST-LAST, FIRST- or -COUNT. Several are answered with the whole."),
-            ifMatch,
-            new("If-None-Match", ApiParameterPlace.Header, "string", "The entity tag that must not hold; 304 if it does."),
-            new("If-Range", ApiParameterPlace.Header, "string", "The Range counts only if this entity tag or date holds."),
+            new(
+                "Range", ApiParameterPlace.Header, "string",
+                "One range: bytes=FIRST-LAST, FIRST- or -COUNT. Several are answered with the whole."),
+            _ifMatch,
+            new(
+                "If-None-Match", ApiParameterPlace.Header, "string",
+                "The entity tag that must not hold; 304 if it does."),
+            new(
+                "If-Range", ApiParameterPlace.Header, "string",
+                "The Range counts only if this entity tag or date holds."),
         ];
-        yield return new ApiOperation("GET", Files, "readFile", "Reads a file, or a range of it.", context => reads.HandleAsync(context, PathOf(context, ApiRoutes.Files)))
+        yield return new ApiOperation(
+            "GET", Files, "readFile", "Reads a file, or a range of it.",
+            context => reads.HandleAsync(context, PathOf(context, ApiRoutes.Files)))
         {
             Tag = "files",
             Parameters = reading,
@@ -38,14 +49,21 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
             Answer = typeof(Stream),
             Statuses = [200, 206, 304],
         };
-        yield return new ApiOperation("HEAD", Files, "headFile", "Says what GET would answer, without the bytes.", context => reads.HandleAsync(context, PathOf(context, ApiRoutes.Files)))
+        yield return new ApiOperation(
+            "HEAD", Files, "headFile", "Says what GET would answer, without the bytes.",
+            context => reads.HandleAsync(context, PathOf(context, ApiRoutes.Files)))
         {
             Tag = "files",
             Parameters = reading,
             Statuses = [200, 206, 304],
         };
+    }
+
+    private IEnumerable<ApiOperation> Writes()
+    {
         yield return new ApiOperation(
-            "PUT", Files, "writeFile", "Replaces or creates a file, or with Content-Range writes in place; durable when answered.",
+            "PUT", Files, "writeFile",
+            "Replaces or creates a file, or with Content-Range writes in place; durable when answered.",
             context => writes.PutAsync(context, PathOf(context, ApiRoutes.Files)))
         {
             Tag = "files",
@@ -53,30 +71,52 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
             Statuses = [201, 204],
             Parameters =
             [
-                ifMatch,
+                _ifMatch,
                 new("If-None-Match", ApiParameterPlace.Header, "string", "'*': there must be nothing at the path."),
-                new("Content-Range", ApiParameterPlace.Header, "string", "bytes FIRST-LAST/*: write there, keep the rest."),
+                new(
+                    "Content-Range", ApiParameterPlace.Header, "string",
+                    "bytes FIRST-LAST/*: write there, keep the rest."),
                 new("mode", ApiParameterPlace.Query, "string", "Permission bits of a new file, octal. Default 0644."),
                 new("parents", ApiParameterPlace.Query, "boolean", "Make missing parent folders."),
-                new("create", ApiParameterPlace.Query, "boolean", "With Content-Range: make the file if it is absent."),
+                new(
+                    "create",
+                    ApiParameterPlace.Query,
+                    "boolean",
+                    "With Content-Range: make the file if it is absent."
+                ),
             ],
         };
-        yield return new ApiOperation("DELETE", Files, "remove", "Removes a file, link or folder.", context => writes.DeleteAsync(context, PathOf(context, ApiRoutes.Files)))
+        yield return new ApiOperation(
+            "DELETE", Files, "remove", "Removes a file, link or folder.",
+            context => writes.DeleteAsync(context, PathOf(context, ApiRoutes.Files)))
         {
             Tag = "files",
             Statuses = [204],
-            Parameters = [ifMatch, new("recursive", ApiParameterPlace.Query, "boolean", "A folder with all that is in it.")],
+            Parameters =
+            [
+                _ifMatch,
+                new("recursive", ApiParameterPlace.Query, "boolean", "A folder with all that is in it."),
+            ],
         };
-        yield return new ApiOperation("GET", ApiRoutes.Directories + "/{**path}", "listDirectory", "Lists a folder, page by page.", ListAsync)
+    }
+
+    private IEnumerable<ApiOperation> Listings()
+    {
+        yield return new ApiOperation(
+            "GET", ApiRoutes.Directories + "/{**path}", "listDirectory", "Lists a folder, page by page.", ListAsync)
         {
             Answer = typeof(DirectoryPage),
             Parameters =
             [
                 new("after", ApiParameterPlace.Query, "string", "Only names after this one."),
-                new("limit", ApiParameterPlace.Query, "integer", $"At most so many entries, 1 to {MaxPageEntries}. Default {DefaultPageEntries}."),
+                new(
+                    "limit", ApiParameterPlace.Query, "integer",
+                    $"At most so many entries, 1 to {MaxPageEntries}. Default {DefaultPageEntries}."),
             ],
         };
-        yield return new ApiOperation("GET", ApiRoutes.Stat + "/{**path}", "stat", "The attributes of a path; with detail=true a FileDetail.", StatAsync)
+        yield return new ApiOperation(
+            "GET", ApiRoutes.Stat + "/{**path}", "stat", "The attributes of a path; with detail=true a FileDetail.",
+            StatAsync)
         {
             Answer = typeof(FileStatus),
             Parameters =
@@ -94,27 +134,38 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         yield return Command("link", "Gives a file another name.", typeof(LinkCommand), LinkAsync);
         yield return Command("symlink", "Makes a symbolic link.", typeof(SymbolicLinkCommand), SymbolicLinkAsync);
         yield return Command("truncate", "Sets a file's length.", typeof(TruncateCommand), TruncateAsync);
-        yield return Command("attributes", "Changes mode, owner and times.", typeof(AttributesCommand), SetAttributesAsync);
+        yield return Command(
+            "attributes", "Changes mode, owner and times.", typeof(AttributesCommand), SetAttributesAsync);
     }
 
     private IEnumerable<ApiOperation> Xattrs()
     {
         const string Route = ApiRoutes.Xattrs + "/{**path}";
-        ApiParameter name = new("name", ApiParameterPlace.Query, "string", "The attribute, as user.origin.", Required: true);
-        yield return new ApiOperation("GET", Route, "getXattr", "Lists the extended attributes, or with name reads one.", GetXattrAsync)
+        ApiParameter name = new(
+            "name", ApiParameterPlace.Query, "string", "The attribute, as user.origin.", Required: true);
+        yield return new ApiOperation(
+            "GET", Route, "getXattr", "Lists the extended attributes, or with name reads one.", GetXattrAsync)
         {
             Tag = "xattrs",
             Answer = typeof(XattrList),
             Parameters = [name with { Required = false }],
         };
-        yield return new ApiOperation("PUT", Route, "setXattr", "Sets an extended attribute to the body.", SetXattrAsync)
+        yield return new ApiOperation(
+            "PUT", Route, "setXattr", "Sets an extended attribute to the body.", SetXattrAsync)
         {
             Tag = "xattrs",
             BodyMedia = "application/octet-stream",
             Statuses = [204],
-            Parameters = [name, new("condition", ApiParameterPlace.Query, "string", "'create': it must be absent; 'replace': it must be there.")],
+            Parameters =
+            [
+                name,
+                new(
+                    "condition", ApiParameterPlace.Query, "string",
+                    "'create': it must be absent; 'replace': it must be there."),
+            ],
         };
-        yield return new ApiOperation("DELETE", Route, "removeXattr", "Removes an extended attribute.", RemoveXattrAsync)
+        yield return new ApiOperation(
+            "DELETE", Route, "removeXattr", "Removes an extended attribute.", RemoveXattrAsync)
         {
             Tag = "xattrs",
             Statuses = [204],
@@ -127,7 +178,8 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         string path = PathOf(context, ApiRoutes.Directories);
         int limit = RequestTarget.Count(context, "limit", DefaultPageEntries, 1, MaxPageEntries);
         string? after = RequestTarget.Text(context, "after");
-        IReadOnlyList<DirectoryEntry> entries = await node.Engine.ListAsync(path, after, limit, context.RequestAborted);
+        IReadOnlyList<DirectoryEntry> entries = await node.Engine.ListAsync(
+            path, after, limit, context.RequestAborted);
         FileStatus[] statuses = new FileStatus[entries.Count];
         for (int i = 0; i < statuses.Length; i++)
         {
@@ -163,7 +215,8 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         MakeDirectoryCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.MakeDirectoryCommand);
         TreePath.Check(command.Path);
         CheckMode(command.Mode);
-        InodeAttributes made = await node.Engine.MakeDirectoryAsync(command.Path, command.Mode, command.Parents, context.RequestAborted);
+        InodeAttributes made = await node.Engine.MakeDirectoryAsync(
+            command.Path, command.Mode, command.Parents, context.RequestAborted);
         await WriteStatusAsync(context, command.Path, made);
     }
 
@@ -174,11 +227,16 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         TreePath.Check(command.To);
         if (command is { NoReplace: true, Exchange: true })
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, "noReplace and exchange exclude each other: give one of them.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, "noReplace and exchange exclude each other: give one of them.");
         }
 
-        RenameFlags flags = command.NoReplace ? RenameFlags.NoReplace : command.Exchange ? RenameFlags.Exchange : RenameFlags.None;
-        InodeAttributes moved = await node.Engine.RenameAsync(command.From, command.To, flags, context.RequestAborted);
+        RenameFlags flags =
+            command.NoReplace ? RenameFlags.NoReplace
+            : command.Exchange ? RenameFlags.Exchange
+            : RenameFlags.None;
+        InodeAttributes moved = await node.Engine.RenameAsync(
+            command.From, command.To, flags, context.RequestAborted);
         await WriteStatusAsync(context, command.To, moved);
     }
 
@@ -195,13 +253,20 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
     {
         SymbolicLinkCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.SymbolicLinkCommand);
         TreePath.Check(command.Path);
-        if (command.Target.Contains('\0') || command.Target.Length == 0 || Encoding.UTF8.GetByteCount(command.Target) > TreePath.MaxPathBytes)
+        if (
+            command.Target.Contains('\0')
+            || command.Target.Length == 0
+            || Encoding.UTF8.GetByteCount(command.Target) > TreePath.MaxPathBytes)
         {
             throw new DataLayerException(
-                ErrorCode.InvalidArgument, $"The target has {command.Target.Length} characters: give 1 to {TreePath.MaxPathBytes} bytes without NUL.");
+                ErrorCode.InvalidArgument,
+                $"The target has {command.Target.Length} characters: "
+                + $"give 1 to {TreePath.MaxPathBytes} bytes without NUL."
+            );
         }
 
-        InodeAttributes made = await node.Engine.MakeSymbolicLinkAsync(command.Path, command.Target, context.RequestAborted);
+        InodeAttributes made = await node.Engine.MakeSymbolicLinkAsync(
+            command.Path, command.Target, context.RequestAborted);
         await WriteStatusAsync(context, command.Path, made);
     }
 
@@ -211,7 +276,8 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         TreePath.Check(command.Path);
         if (command.SizeBytes < 0)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"sizeBytes is {command.SizeBytes}: give 0 or more.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"sizeBytes is {command.SizeBytes}: give 0 or more.");
         }
 
         OpenFile file = await node.Engine.OpenFileAsync(command.Path, write: true, context.RequestAborted);
@@ -246,12 +312,14 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         if (RequestTarget.Text(context, "name") is null)
         {
             IReadOnlyList<string> names = await node.Engine.ListXattrsAsync(path, context.RequestAborted);
-            await ApiJson.WriteAsync(context, new XattrList { Path = path, Names = names }, ProtocolJson.Default.XattrList);
+            await ApiJson.WriteAsync(
+                context, new XattrList { Path = path, Names = names }, ProtocolJson.Default.XattrList);
             return;
         }
 
         string name = XattrNameOf(context);
-        byte[] value = await node.Engine.GetXattrAsync(path, name, context.RequestAborted)
+        byte[] value =
+            await node.Engine.GetXattrAsync(path, name, context.RequestAborted)
             ?? throw new DataLayerException(ErrorCode.NotFound, $"'{path}' has no extended attribute '{name}'.");
         context.Response.ContentType = "application/octet-stream";
         context.Response.ContentLength = value.Length;
@@ -267,7 +335,8 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
             null or "" or "none" => XattrCondition.None,
             "create" => XattrCondition.Create,
             "replace" => XattrCondition.Replace,
-            string other => throw new DataLayerException(ErrorCode.InvalidArgument, $"condition is '{other}': give create or replace."),
+            string other => throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"condition is '{other}': give create or replace."),
         };
         using MemoryStream value = new();
         byte[] buffer = new byte[4096];
@@ -277,7 +346,8 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
             value.Write(buffer, 0, count);
             if (value.Length > MaxXattrBytes)
             {
-                throw new DataLayerException(ErrorCode.InvalidArgument, $"The value is longer than {MaxXattrBytes} bytes.");
+                throw new DataLayerException(
+                    ErrorCode.InvalidArgument, $"The value is longer than {MaxXattrBytes} bytes.");
             }
         }
 
@@ -297,22 +367,30 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         string name = RequestTarget.RequiredText(context, "name");
         return Encoding.UTF8.GetByteCount(name) <= MaxXattrNameBytes && !name.Contains('\0')
             ? name
-            : throw new DataLayerException(ErrorCode.InvalidArgument, $"name has {name.Length} characters: give at most {MaxXattrNameBytes} bytes without NUL.");
+            : throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                $"name has {name.Length} characters: give at most {MaxXattrNameBytes} bytes without NUL.");
     }
 
     private static void CheckMode(int mode)
     {
         if (mode is < 0 or > 0xFFF)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"mode is {mode}: give 0 to 4095 (07777 in octal).");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"mode is {mode}: give 0 to 4095 (07777 in octal).");
         }
     }
 
     private static string PathOf(HttpContext context, string prefix) => RequestTarget.TreePathOf(context, prefix);
 
     private static Task WriteStatusAsync(HttpContext context, string path, InodeAttributes attributes) =>
-        ApiJson.WriteAsync(context, WireReports.ToStatus(TreePath.NameOf(path), attributes), ProtocolJson.Default.FileStatus);
+        ApiJson.WriteAsync(
+            context, WireReports.ToStatus(TreePath.NameOf(path), attributes), ProtocolJson.Default.FileStatus);
 
     private static ApiOperation Command(string name, string summary, Type body, RequestDelegate handler) =>
-        new("POST", $"{ApiRoutes.Operations}/{name}", name, summary, handler) { Body = body, Answer = typeof(FileStatus) };
+        new("POST", $"{ApiRoutes.Operations}/{name}", name, summary, handler)
+        {
+            Body = body,
+            Answer = typeof(FileStatus),
+        };
 }

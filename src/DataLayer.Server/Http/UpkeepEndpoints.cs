@@ -25,14 +25,17 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
             Tag = "attachments",
             Answer = typeof(IReadOnlyList<AttachmentStatus>),
         };
-        yield return new ApiOperation("POST", Route, "attach", "Attaches a bucket prefix and lists it; goes on with an interrupted listing.", AttachAsync)
+        yield return new ApiOperation(
+            "POST", Route, "attach", "Attaches a bucket prefix and lists it; goes on with an interrupted listing.",
+            AttachAsync)
         {
             Tag = "attachments",
             Body = typeof(AttachCommand),
             AnswerMedia = ApiRoutes.ProgressMediaType,
             Answer = typeof(ProgressLine<ListingReport, AttachmentStatus>),
         };
-        yield return new ApiOperation("DELETE", Route, "detach", "Removes an attachment and its names, never an object.", DetachAsync)
+        yield return new ApiOperation(
+            "DELETE", Route, "detach", "Removes an attachment and its names, never an object.", DetachAsync)
         {
             Tag = "attachments",
             Statuses = [204],
@@ -42,7 +45,9 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
                 new("force", ApiParameterPlace.Query, "boolean", "Also with uploads due, which are then lost."),
             ],
         };
-        yield return new ApiOperation("POST", Route + "/refresh", "refresh", "Lists an attachment's bucket again and takes over what changed.", RefreshAsync)
+        yield return new ApiOperation(
+            "POST", Route + "/refresh", "refresh", "Lists an attachment's bucket again and takes over what changed.",
+            RefreshAsync)
         {
             Tag = "attachments",
             Body = typeof(PathCommand),
@@ -53,37 +58,56 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
 
     private IEnumerable<ApiOperation> Tiers()
     {
-        yield return Operation("warm", "Brings everything below a path into the hot tier, verified.", WarmAsync, typeof(WarmCommand)) with
+        yield return Operation(
+            "warm",
+            "Brings everything below a path into the hot tier, verified.",
+            WarmAsync,
+            typeof(WarmCommand)
+        ) with
         {
             Answer = typeof(ProgressLine<WarmReport, WarmReport>),
             AnswerMedia = ApiRoutes.ProgressMediaType,
         };
-        yield return Operation("evict", "Drops memory copies, and hot copies of premigrated contents.", EvictAsync, typeof(EvictCommand)) with
+        yield return Operation(
+            "evict",
+            "Drops memory copies, and hot copies of premigrated contents.",
+            EvictAsync,
+            typeof(EvictCommand)
+        ) with
         {
             Answer = typeof(EvictReport),
         };
-        yield return Operation("flush", "fsync of a file, or waits for the uploads below a path.", FlushAsync, typeof(FlushCommand)) with
+        yield return Operation(
+            "flush", "fsync of a file, or waits for the uploads below a path.", FlushAsync, typeof(FlushCommand)) with
         {
             Statuses = [204],
         };
-        yield return Operation("du", "Files, folders and bytes below a path.", UsageAsync, typeof(PathCommand)) with { Answer = typeof(UsageReport) };
+        yield return Operation("du", "Files, folders and bytes below a path.", UsageAsync, typeof(PathCommand)) with
+        {
+            Answer = typeof(UsageReport),
+        };
     }
 
     private IEnumerable<ApiOperation> Targets()
     {
-        yield return new ApiOperation("GET", ApiRoutes.Targets, "listTargets", "The targets of the hot tier.", ListTargetsAsync)
+        yield return new ApiOperation(
+            "GET", ApiRoutes.Targets, "listTargets", "The targets of the hot tier.", ListTargetsAsync)
         {
             Tag = "targets",
             Answer = typeof(IReadOnlyList<TargetReport>),
         };
-        yield return new ApiOperation("POST", ApiRoutes.Targets, "addTarget", "Adds a directory to a pool while the service runs.", AddTargetAsync)
+        yield return new ApiOperation(
+            "POST", ApiRoutes.Targets, "addTarget", "Adds a directory to a pool while the service runs.",
+            AddTargetAsync)
         {
             Tag = "targets",
             Body = typeof(AddTargetCommand),
             Answer = typeof(TargetReport),
             Statuses = [201],
         };
-        yield return new ApiOperation("POST", ApiRoutes.Targets + "/{target}/drain", "drainTarget", "Moves a target's data to the others of its pool.", DrainAsync)
+        yield return new ApiOperation(
+            "POST", ApiRoutes.Targets + "/{target}/drain", "drainTarget",
+            "Moves a target's data to the others of its pool.", DrainAsync)
         {
             Tag = "targets",
             Answer = typeof(ProgressLine<DrainStatus, DrainStatus>),
@@ -94,13 +118,22 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
 
     private IEnumerable<ApiOperation> Upkeep()
     {
-        yield return Operation("fsck", "Checks the tree against the tiers.", CheckAsync, typeof(CheckCommand)) with { Answer = typeof(CheckStatus) };
-        yield return Operation("scrub", "Reads and checks every hot copy below a path, and repairs.", ScrubAsync, typeof(PathCommand)) with
+        yield return Operation("fsck", "Checks the tree against the tiers.", CheckAsync, typeof(CheckCommand)) with
+        {
+            Answer = typeof(CheckStatus),
+        };
+        yield return Operation(
+            "scrub",
+            "Reads and checks every hot copy below a path, and repairs.",
+            ScrubAsync,
+            typeof(PathCommand)
+        ) with
         {
             Answer = typeof(ProgressLine<ScrubStatus, ScrubStatus>),
             AnswerMedia = ApiRoutes.ProgressMediaType,
         };
-        yield return new ApiOperation("GET", ApiRoutes.Statistics, "stats", "Counters since the service started.", StatisticsAsync)
+        yield return new ApiOperation(
+            "GET", ApiRoutes.Statistics, "stats", "Counters since the service started.", StatisticsAsync)
         {
             Tag = "upkeep",
             Answer = typeof(StatisticsReport),
@@ -125,7 +158,9 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
         TreePath.Check(command.Path);
         if (command.MaxAgeSeconds is not (>= 0 and <= MaxAgeLimitSeconds))
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"maxAgeSeconds is {command.MaxAgeSeconds}: give 0 to {MaxAgeLimitSeconds}.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                $"maxAgeSeconds is {command.MaxAgeSeconds}: give 0 to {MaxAgeLimitSeconds}.");
         }
 
         AttachRequest request = new()
@@ -140,8 +175,10 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
         };
         await ProgressStream.RunAsync(
             context, time,
-            async (progress, token) => WireReports.ToStatus(await node.Engine.AttachAsync(request, Map<AttachProgress, ListingReport>(progress, WireReports.ToReport), token)
-                ),
+            async (progress, token) =>
+                WireReports.ToStatus(
+                    await node.Engine.AttachAsync(
+                        request, Map<AttachProgress, ListingReport>(progress, WireReports.ToReport), token)),
             ProtocolJson.Default.ProgressLineListingReportAttachmentStatus);
     }
 
@@ -150,8 +187,10 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
         string path = await ReadPathAsync(context);
         await ProgressStream.RunAsync(
             context, time,
-            async (progress, token) => WireReports.ToReport(await node.Engine.RefreshAsync(path, Map<AttachProgress, ListingReport>(progress, WireReports.ToReport), token)
-                ),
+            async (progress, token) =>
+                WireReports.ToReport(
+                    await node.Engine.RefreshAsync(
+                        path, Map<AttachProgress, ListingReport>(progress, WireReports.ToReport), token)),
             ProtocolJson.Default.ProgressLineListingReportListingReport);
     }
 
@@ -169,8 +208,11 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
         TreePath.Check(command.Path);
         await ProgressStream.RunAsync(
             context, time,
-            async (progress, token) => WireReports.ToReport(await node.Engine.WarmAsync(
-                command.Path, command.IntoMemory, Map<WarmResult, WarmReport>(progress, WireReports.ToReport), token)),
+            async (progress, token) =>
+                WireReports.ToReport(
+                    await node.Engine.WarmAsync(
+                        command.Path, command.IntoMemory, Map<WarmResult, WarmReport>(progress, WireReports.ToReport),
+                        token)),
             ProtocolJson.Default.ProgressLineWarmReportWarmReport);
     }
 
@@ -220,21 +262,26 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
         AddTargetCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.AddTargetCommand);
         if (!Path.IsPathFullyQualified(command.Directory))
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"The directory '{command.Directory}' is not absolute: give its full path on the service's machine.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                $"The directory '{command.Directory}' is not absolute: give its full path on the service's machine.");
         }
 
         int number = await node.Hot.AddTargetAsync(command.Pool, command.Directory, context.RequestAborted);
         TargetStatus added = node.Hot.GetTargets().First(t => t.Target == number);
-        await ApiJson.WriteAsync(context, WireReports.ToReport(added), ProtocolJson.Default.TargetReport, StatusCodes.Status201Created);
+        await ApiJson.WriteAsync(
+            context, WireReports.ToReport(added), ProtocolJson.Default.TargetReport, StatusCodes.Status201Created);
     }
 
     private async Task DrainAsync(HttpContext context)
     {
         string text = (string?)context.Request.RouteValues["target"] ?? string.Empty;
-        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int target)
+        if (
+            !int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int target)
             || !node.Hot.GetTargets().Any(t => t.Target == target))
         {
-            throw new DataLayerException(ErrorCode.NotFound, $"There is no target '{text}': list them with 'datalayer target list'.");
+            throw new DataLayerException(
+                ErrorCode.NotFound, $"There is no target '{text}': list them with 'datalayer target list'.");
         }
 
         await ProgressStream.RunAsync(
@@ -244,11 +291,13 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
                 long moved = 0;
                 await node.Engine.DrainTargetAsync(
                     target,
-                    Map<long, DrainStatus>(progress, bytes =>
-                    {
-                        Interlocked.Exchange(ref moved, bytes);
-                        return new DrainStatus { Target = target, MovedBytes = bytes };
-                    }),
+                    Map<long, DrainStatus>(
+                        progress,
+                        bytes =>
+                        {
+                            Interlocked.Exchange(ref moved, bytes);
+                            return new DrainStatus { Target = target, MovedBytes = bytes };
+                        }),
                     token);
                 return new DrainStatus { Target = target, MovedBytes = Interlocked.Read(ref moved) };
             },
@@ -267,8 +316,10 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
         string path = await ReadPathAsync(context);
         await ProgressStream.RunAsync(
             context, time,
-            async (progress, token) => WireReports.ToStatus(await node.Engine.ScrubAsync(path, Map<ScrubReport, ScrubStatus>(progress, WireReports.ToStatus), token)
-                ),
+            async (progress, token) =>
+                WireReports.ToStatus(
+                    await node.Engine.ScrubAsync(
+                        path, Map<ScrubReport, ScrubStatus>(progress, WireReports.ToStatus), token)),
             ProtocolJson.Default.ProgressLineScrubStatusScrubStatus);
     }
 
@@ -288,7 +339,8 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
     private static ApiOperation Operation(string name, string summary, RequestDelegate handler, Type body) =>
         new("POST", $"{ApiRoutes.Operations}/{name}", name, summary, handler) { Tag = "operations", Body = body };
 
-    private static MappedProgress<TFrom, TTo> Map<TFrom, TTo>(IProgress<TTo> to, Func<TFrom, TTo> map) => new(to, map);
+    private static MappedProgress<TFrom, TTo> Map<TFrom, TTo>(IProgress<TTo> to, Func<TFrom, TTo> map) =>
+        new(to, map);
 
     /// <summary>Reports at once, on the reporter's thread.</summary>
     private sealed class MappedProgress<TFrom, TTo>(IProgress<TTo> to, Func<TFrom, TTo> map) : IProgress<TFrom>

@@ -19,8 +19,10 @@ internal enum MetricKind
 }
 
 /// <summary>
-/// All series of one metric name. Instruments of several instances that share a name add up. The number of series is bounded: past
-/// the bound measurements go to one series with the label <c>overflow="true"</c>, so a tag with wild values cannot eat the memory.
+/// All series of one metric name. Instruments of several instances that share a name add up. The number of series is
+/// bounded: past
+/// the bound measurements go to one series with the label <c>overflow="true"</c>, so a tag with wild values cannot
+/// eat the memory.
 /// </summary>
 internal sealed class MetricFamily(string name, MetricKind kind, bool isObservable, string help, double[] bounds)
 {
@@ -28,9 +30,38 @@ internal sealed class MetricFamily(string name, MetricKind kind, bool isObservab
     public const int MaxSeries = 512;
 
     private static readonly double[] _secondBounds =
-        [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+    [
+        0.0001,
+        0.00025,
+        0.0005,
+        0.001,
+        0.0025,
+        0.005,
+        0.01,
+        0.025,
+        0.05,
+        0.1,
+        0.25,
+        0.5,
+        1,
+        2.5,
+        5,
+        10,
+    ];
 
-    private static readonly double[] _byteBounds = [1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864, 268435456];
+    private static readonly double[] _byteBounds =
+    [
+        1024,
+        4096,
+        16384,
+        65536,
+        262144,
+        1048576,
+        4194304,
+        16777216,
+        67108864,
+        268435456,
+    ];
     private static readonly double[] _countBounds = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 
     private readonly ConcurrentDictionary<TagKey, MetricSeries> _series = new();
@@ -48,7 +79,10 @@ internal sealed class MetricFamily(string name, MetricKind kind, bool isObservab
     {
         Type type = instrument.GetType().GetGenericTypeDefinition();
         bool counter = type == typeof(Counter<>) || type == typeof(ObservableCounter<>);
-        MetricKind kind = counter ? MetricKind.Counter : type == typeof(Histogram<>) ? MetricKind.Histogram : MetricKind.Gauge;
+        MetricKind kind =
+            counter ? MetricKind.Counter
+            : type == typeof(Histogram<>) ? MetricKind.Histogram
+            : MetricKind.Gauge;
         return new MetricFamily(
             PrometheusName.Metric(instrument.Name, instrument.Unit, counter), kind, instrument.IsObservable,
             instrument.Description ?? instrument.Name, kind == MetricKind.Histogram ? BoundsOf(instrument) : []);
@@ -138,7 +172,8 @@ internal sealed class MetricFamily(string name, MetricKind kind, bool isObservab
         text.Append(' ').Append(Number(value)).Append('\n');
     }
 
-    private static string Number(double value) => double.IsPositiveInfinity(value) ? "+Inf"
+    private static string Number(double value) =>
+        double.IsPositiveInfinity(value) ? "+Inf"
         : double.IsNegativeInfinity(value) ? "-Inf"
         : double.IsNaN(value) ? "NaN"
         : value.ToString(CultureInfo.InvariantCulture);
@@ -152,11 +187,13 @@ internal sealed class MetricFamily(string name, MetricKind kind, bool isObservab
             Histogram<int> h => h.Advice?.HistogramBucketBoundaries?.Select(b => (double)b).ToArray(),
             _ => null,
         };
-        return advised is { Count: > 0 } ? [.. advised] : instrument.Unit switch
-        {
-            "s" => _secondBounds,
-            "By" => _byteBounds,
-            _ => _countBounds,
-        };
+        return advised is { Count: > 0 }
+            ? [.. advised]
+            : instrument.Unit switch
+            {
+                "s" => _secondBounds,
+                "By" => _byteBounds,
+                _ => _countBounds,
+            };
     }
 }

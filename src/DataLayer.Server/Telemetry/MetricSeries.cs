@@ -42,7 +42,9 @@ internal sealed class MetricSeries(int boundCount)
         Volatile.Write(ref _value, value);
     }
 
-    /// <summary>Adds what one of several instances observed in a round; the first report of a round starts from 0.</summary>
+    /// <summary>
+    /// Adds what one of several instances observed in a round; the first report of a round starts from 0.
+    /// </summary>
     public void AddInRound(double value, int round)
     {
         lock (_lock)

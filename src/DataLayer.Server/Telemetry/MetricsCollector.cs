@@ -5,7 +5,8 @@ using System.Text;
 namespace DataLayer.Server.Telemetry;
 
 /// <summary>
-/// Listens to the meters of DataLayer and of the runtime, and writes what they hold as Prometheus text (0.0.4). Push instruments are summed as
+/// Listens to the meters of DataLayer and of the runtime, and writes what they hold as Prometheus text (0.0.4). Push
+/// instruments are summed as
 /// they are used; observable ones are asked when the text is made.
 /// </summary>
 internal sealed class MetricsCollector : IDisposable
@@ -19,7 +20,8 @@ internal sealed class MetricsCollector : IDisposable
     private readonly object? _scope;
 
     /// <summary>Starts to listen.</summary>
-    /// <param name="own">This service's own meter. Meters with another scope belong to another service in the process and are left out.</param>
+    /// <param name="own">This service's own meter. Meters with another scope belong to another service in the process
+    /// and are left out.</param>
     public MetricsCollector(ServerMeter own)
     {
         _scope = own;
@@ -60,7 +62,8 @@ internal sealed class MetricsCollector : IDisposable
 
     private void OnPublished(Instrument instrument, MeterListener listener)
     {
-        bool ours = instrument.Meter.Name.StartsWith("DataLayer", StringComparison.Ordinal)
+        bool ours =
+            instrument.Meter.Name.StartsWith("DataLayer", StringComparison.Ordinal)
             && (instrument.Meter.Scope is null || ReferenceEquals(instrument.Meter.Scope, _scope));
         if (!ours && instrument.Meter.Name != "System.Runtime")
         {
@@ -75,12 +78,14 @@ internal sealed class MetricsCollector : IDisposable
         }
     }
 
-    private static void Record(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? state)
+    private static void Record(
+        Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? state)
     {
         if (state is MetricFamily family)
         {
             Type type = instrument.GetType();
-            family.Record(value, tags, replace: type.IsGenericType && type.GetGenericTypeDefinition() == typeof(Gauge<>));
+            family.Record(
+                value, tags, replace: type.IsGenericType && type.GetGenericTypeDefinition() == typeof(Gauge<>));
         }
     }
 }

@@ -2,7 +2,9 @@ using System.Text;
 
 namespace DataLayer.Server.Telemetry;
 
-/// <summary>Turns names and values of System.Diagnostics.Metrics into those of the Prometheus text format 0.0.4.</summary>
+/// <summary>
+/// Turns names and values of System.Diagnostics.Metrics into those of the Prometheus text format 0.0.4.
+/// </summary>
 internal static class PrometheusName
 {
     /// <summary>A metric's name: letters, digits and '_', the unit at the end, <c>_total</c> after a counter.</summary>

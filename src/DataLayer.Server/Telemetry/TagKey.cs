@@ -4,7 +4,8 @@ using System.Text;
 namespace DataLayer.Server.Telemetry;
 
 /// <summary>
-/// The tags of a series as a dictionary key. Up to three tags, what our instruments carry, take no allocation; more are joined to text.
+/// The tags of a series as a dictionary key. Up to three tags, what our instruments carry, take no allocation; more
+/// are joined to text.
 /// </summary>
 internal readonly struct TagKey : IEquatable<TagKey>
 {
@@ -60,8 +61,12 @@ internal readonly struct TagKey : IEquatable<TagKey>
     }
 
     /// <inheritdoc/>
-    public bool Equals(TagKey other) => _count == other._count && Same(_first, other._first) && Same(_second, other._second)
-        && Same(_third, other._third) && _rest == other._rest;
+    public bool Equals(TagKey other) =>
+        _count == other._count
+        && Same(_first, other._first)
+        && Same(_second, other._second)
+        && Same(_third, other._third)
+        && _rest == other._rest;
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => obj is TagKey other && Equals(other);
@@ -69,7 +74,8 @@ internal readonly struct TagKey : IEquatable<TagKey>
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(_count, _first.Value, _second.Value, _third.Value, _rest);
 
-    private static bool Same(KeyValuePair<string, object?> a, KeyValuePair<string, object?> b) => a.Key == b.Key && Equals(a.Value, b.Value);
+    private static bool Same(KeyValuePair<string, object?> a, KeyValuePair<string, object?> b) =>
+        a.Key == b.Key && Equals(a.Value, b.Value);
 
     private static void AppendLabel(StringBuilder text, KeyValuePair<string, object?> tag)
     {
