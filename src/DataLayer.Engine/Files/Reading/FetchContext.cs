@@ -1,0 +1,36 @@
+using DataLayer.Engine.Files.State;
+
+namespace DataLayer.Engine.Files.Reading;
+
+/// <summary>The buffers of fetches and the budget of those fetched ahead.</summary>
+internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMemoryBytes)
+{
+    private long _readaheadBytes;
+
+    public TransferBufferPool Buffers { get; } = buffers;
+
+    /// <summary>Bytes that readahead holds.</summary>
+    public long ReadaheadBytes => Volatile.Read(ref _readaheadBytes);
+
+    /// <summary>Takes room for a readahead of <paramref name="lengthBytes"/>; false when the budget is used up.</summary>
+    public bool TryReserve(int lengthBytes)
+    {
+        if (Interlocked.Add(ref _readaheadBytes, lengthBytes) <= readaheadMemoryBytes)
+        {
+            return true;
+        }
+
+        Interlocked.Add(ref _readaheadBytes, -lengthBytes);
+        return false;
+    }
+
+    public void Return(BlockFetch fetch)
+    {
+        if (fetch.IsReadahead)
+        {
+            Interlocked.Add(ref _readaheadBytes, -fetch.LengthBytes);
+        }
+
+        Buffers.Return(fetch.Buffer);
+    }
+}
