@@ -17,6 +17,11 @@ internal sealed class AttachmentService(EngineContext context)
         context.Parts.Stores.Open(request.StoreName, source, request.Path); // Refuses what cannot be served before anything is made.
         InodeAttributes folder = await context.View.MakeFoldersAsync(request.Path, 0x1ED, cancellationToken).ConfigureAwait(false);
         Attachment? attachment = context.Attachments.FindByFolder(folder.Inode);
+        if (attachment is not null)
+        {
+            attachment = await ReloadAsync(attachment.Id, cancellationToken).ConfigureAwait(false);
+        }
+
         if (attachment is null)
         {
             Attachment wanted = new()
@@ -58,6 +63,7 @@ internal sealed class AttachmentService(EngineContext context)
         string path, IProgress<AttachProgress>? progress, CancellationToken cancellationToken)
     {
         Attachment attachment = await FindAsync(path, cancellationToken).ConfigureAwait(false);
+        attachment = await ReloadAsync(attachment.Id, cancellationToken).ConfigureAwait(false) ?? attachment;
         if (attachment.ListingCursor is { } cursor)
         {
             // Goes on with the interrupted listing: what that one saw earlier must not count as vanished.
