@@ -48,8 +48,7 @@ public sealed partial class FileEngine
     {
         await foreach (FileContent file in TreeWalk.FilesAsync(Context, path, cancellationToken).ConfigureAwait(false))
         {
-            if (file.Attributes.State == TierState.Hot
-                && Context.Attachments.Find(file.Attributes.AttachmentId) is { Mode: AttachmentMode.ReadWrite })
+            if (Context.Attachments.Find(file.Attributes.AttachmentId) is { Mode: AttachmentMode.ReadWrite })
             {
                 await _uploads.WaitAsync(file.Attributes.Inode, retryFailures: true, cancellationToken).ConfigureAwait(false);
             }

@@ -50,7 +50,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         Reader = new FileReader(Context, runner, readahead, _freshness);
         Writer = new FileWriter(Context, recaller);
         _uploads = new UploadWaits(Context);
-        _journal = new JournalWorker(Context, new JournalTasks(Context, runner, _uploads));
+        _journal = new JournalWorker(Context, new JournalTasks(Context, runner, _uploads), _uploads);
         _attaching = new AttachmentService(Context);
         _names = new NameChanger(Context);
         _warmer = new Warmer(Context, recaller, Reader);

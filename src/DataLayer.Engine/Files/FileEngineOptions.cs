@@ -52,8 +52,8 @@ public sealed class FileEngineOptions
     /// <summary>Longest wait after a failed upload or delete. Default 1 minute.</summary>
     public TimeSpan MaxBackoff { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>How often the journal is looked at without a signal. Default 30 s.</summary>
-    public TimeSpan JournalInterval { get; init; } = TimeSpan.FromSeconds(30);
+    /// <summary>How often the journal is looked at for work that became due. Default 1 s: a look costs one indexed read a kind.</summary>
+    public TimeSpan JournalInterval { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long a delete or overwrite in the bucket waits for readers of the old content that is not hot. Default 1 minute.</summary>
     public TimeSpan OpenReaderGrace { get; init; } = TimeSpan.FromMinutes(1);

@@ -36,11 +36,19 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
     }
 
     /// <summary>Runs a fetch to its end on this thread until the first wait; faults go to those who wait for the fetch.</summary>
-    public void Run(BlockFetch fetch) => _ = RunAsync(fetch);
+    public void Run(BlockFetch fetch)
+    {
+        context.Fetches.Begin();
+        _ = RunAsync(fetch);
+    }
 
     /// <summary>As <see cref="Run"/>, on a pool thread: the caller does not pay for the start of the request.</summary>
-    public void RunLater(BlockFetch fetch) =>
-        ThreadPool.UnsafeQueueUserWorkItem(static work => work.Runner.Run(work.Fetch), (Runner: this, Fetch: fetch), preferLocal: false);
+    public void RunLater(BlockFetch fetch)
+    {
+        context.Fetches.Begin();
+        ThreadPool.UnsafeQueueUserWorkItem(
+            static work => _ = work.Runner.RunAsync(work.Fetch), (Runner: this, Fetch: fetch), preferLocal: false);
+    }
 
     /// <summary>Reads an extent of the content's object.</summary>
     /// <exception cref="DataLayerException">Stale when the object is another now; else what the store says.</exception>
@@ -153,6 +161,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         finally
         {
             fetch.Release();
+            context.Fetches.End();
         }
     }
 

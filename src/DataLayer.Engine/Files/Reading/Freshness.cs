@@ -72,7 +72,7 @@ internal sealed class Freshness(EngineContext context)
         {
             if (removeMissing)
             {
-                await RemoveAsync(inode, cancellationToken).ConfigureAwait(false);
+                await RemoveAsync(content.Attributes.Content, cancellationToken).ConfigureAwait(false);
                 throw new DataLayerException(ErrorCode.NotFound, $"Object '{known.Key}' of {attachment.Source} was deleted in the bucket.");
             }
 
@@ -124,21 +124,17 @@ internal sealed class Freshness(EngineContext context)
         }
     }
 
-    private async ValueTask RemoveAsync(InodeId inode, CancellationToken cancellationToken)
+    private async ValueTask RemoveAsync(ContentId content, CancellationToken cancellationToken)
     {
-        string? path = await context.Tree.GetPathAsync(inode, cancellationToken).ConfigureAwait(false);
-        if (path is null)
+        bool removed;
+        using (new ChangeScope(context.Stamps, all: true))
         {
-            return;
+            removed = await context.Tree.RemoveVanishedAsync(content, cancellationToken).ConfigureAwait(false);
         }
 
-        (InodeAttributes folder, string name) =
-            await context.View.ResolveParentAsync(path, makeParents: false, cancellationToken).ConfigureAwait(false);
-        using (new ChangeScope(context.Stamps).Name(folder.Inode, name).Inode(inode))
+        if (removed)
         {
-            await context.Tree.UnlinkAsync(folder.Inode, name, cancellationToken).ConfigureAwait(false);
+            await context.ReleaseOrphanAsync(content.Inode).ConfigureAwait(false);
         }
-
-        await context.ReleaseOrphanAsync(inode).ConfigureAwait(false);
     }
 }

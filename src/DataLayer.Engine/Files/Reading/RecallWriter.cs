@@ -76,11 +76,6 @@ internal sealed class RecallWriter(EngineContext context)
             new ContentUpdate { Content = content.Id, IfVersion = known.Attributes.Version, Placement = placement },
             cancellationToken).ConfigureAwait(false);
         context.Step("recall.placed");
-        if (known.Placement is not null)
-        {
-            await context.Hot.DeleteAsync(content.Id, known.Placement, cancellationToken).ConfigureAwait(false);
-        }
-
         return placement;
     }
 
@@ -151,7 +146,7 @@ internal sealed class RecallWriter(EngineContext context)
             return;
         }
 
-        Small record = new(content, content.Content.Placement);
+        Small record = new(content);
         records.Add(record);
         record.Placement = await context.Hot.AppendSmallAsync(content.Id, null, fetch.Memory, cancellationToken).ConfigureAwait(false);
     }
@@ -202,10 +197,6 @@ internal sealed class RecallWriter(EngineContext context)
         }
 
         context.Counters.Add(Counter.RecalledBytes, content.SizeBytes);
-        if (record.Before is not null)
-        {
-            await context.Hot.DeleteAsync(content.Id, record.Before, cancellationToken).ConfigureAwait(false);
-        }
     }
 
     private async ValueTask StripeAsync(List<BlockFetch> fetches, CancellationToken cancellationToken)
@@ -257,11 +248,9 @@ internal sealed class RecallWriter(EngineContext context)
         }
     }
 
-    private sealed class Small(ContentState content, Placement? before)
+    private sealed class Small(ContentState content)
     {
         public ContentState Content { get; } = content;
-
-        public Placement? Before { get; } = before;
 
         public SegmentPlacement? Placement { get; set; }
     }

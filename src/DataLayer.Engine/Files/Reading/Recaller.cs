@@ -86,10 +86,6 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
                 },
                 cancellationToken).ConfigureAwait(false);
             context.Counters.Add(Counter.RecalledBytes, length);
-            if (known.Placement is not null)
-            {
-                await context.Hot.DeleteAsync(content.Id, known.Placement, cancellationToken).ConfigureAwait(false);
-            }
         }
         finally
         {

@@ -236,11 +236,6 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
             cancellationToken).ConfigureAwait(false);
         context.Step("convert.committed");
         await context.Tree.CompleteJournalAsync(journal, cancellationToken).ConfigureAwait(false);
-        if (before is not null)
-        {
-            await context.Hot.DeleteAsync(content.Id, before, cancellationToken).ConfigureAwait(false);
-        }
-
         return placement;
     }
 

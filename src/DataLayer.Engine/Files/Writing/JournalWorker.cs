@@ -13,6 +13,7 @@ internal sealed class JournalWorker : IAsyncDisposable
     private static readonly TimeSpan Lease = TimeSpan.FromHours(1);
     private readonly EngineContext _context;
     private readonly JournalTasks _tasks;
+    private readonly UploadWaits _uploads;
     private readonly SemaphoreSlim _signal = new(0, 1);
     private readonly Lock _lock = new();
     private readonly Random _jitter;
@@ -20,10 +21,11 @@ internal sealed class JournalWorker : IAsyncDisposable
     private Task _loop = Task.CompletedTask;
     private long _nextDue = long.MaxValue;
 
-    public JournalWorker(EngineContext context, JournalTasks tasks)
+    public JournalWorker(EngineContext context, JournalTasks tasks, UploadWaits uploads)
     {
         _context = context;
         _tasks = tasks;
+        _uploads = uploads;
         _jitter = new Random(context.Options.Seed);
         _lanes =
         [
@@ -32,6 +34,7 @@ internal sealed class JournalWorker : IAsyncDisposable
             new Lane(JournalKind.DeleteHotCopy, context.Options.MaxUploads),
         ];
         context.JournalSignal = Signal;
+        context.Tree.JournalAdded = _ => Signal();
     }
 
     public void Start() => _loop = Task.Run(LoopAsync);
@@ -64,6 +67,7 @@ internal sealed class JournalWorker : IAsyncDisposable
         }
 
         _context.JournalSignal = null;
+        _context.Tree.JournalAdded = null;
         _signal.Dispose();
     }
 
@@ -90,8 +94,22 @@ internal sealed class JournalWorker : IAsyncDisposable
 
             if (!again)
             {
+                await CountAsync().ConfigureAwait(false);
                 await SleepAsync().ConfigureAwait(false);
             }
+        }
+    }
+
+    private async ValueTask CountAsync()
+    {
+        try
+        {
+            _uploads.PendingCount = await _context.Tree.CountJournalAsync(
+                JournalKind.UploadObject, _context.Stopping).ConfigureAwait(false);
+        }
+        catch (Exception error) when (error is DataLayerException or OperationCanceledException)
+        {
+            // A statistic; the next pass counts again.
         }
     }
 
@@ -114,6 +132,7 @@ internal sealed class JournalWorker : IAsyncDisposable
             await _context.Tree.TakeJournalAsync(lane.Kind, Lease, room, _context.Stopping).ConfigureAwait(false);
         foreach (JournalEntry entry in entries)
         {
+            _uploads.Started(entry.Id);
             Task task = Task.Run(() => RunAsync(entry));
             lock (_lock)
             {
@@ -149,6 +168,7 @@ internal sealed class JournalWorker : IAsyncDisposable
         }
         finally
         {
+            _uploads.Stopped(entry.Id);
             Signal();
         }
     }

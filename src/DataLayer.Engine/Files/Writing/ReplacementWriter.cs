@@ -72,7 +72,7 @@ internal sealed class ReplacementWriter(
         InodeAttributes published = await PublishAsync(placement).ConfigureAwait(false);
         context.Step("replace.published");
         context.Counters.Add(Counter.WrittenBytes, LengthBytes);
-        await ForgetReplacedAsync(published).ConfigureAwait(false);
+        ForgetReplaced(published);
         context.JournalSignal?.Invoke();
         if (context.Attachments.Find(published.AttachmentId) is { Mode: AttachmentMode.ReadWrite, Flush: FlushMode.WriteThrough })
         {
@@ -131,7 +131,8 @@ internal sealed class ReplacementWriter(
         await StartWriteAsync().ConfigureAwait(false);
     }
 
-    private async ValueTask BeginStripesAsync(CancellationToken cancellationToken)
+    /// <summary>Chooses stripes and journals the write; the first call, where the length is known to be large.</summary>
+    public async ValueTask BeginStripesAsync(CancellationToken cancellationToken)
     {
         long expected = Math.Max(options.ExpectedSizeBytes ?? 0, LengthBytes + 1);
         _pending = await context.Tree.BeginReplaceAsync(
@@ -240,6 +241,7 @@ internal sealed class ReplacementWriter(
             IfAbsent = options.IfAbsent,
         };
         InodeAttributes published;
+        InodeAttributes? displaced;
         ChangeScope scope = new ChangeScope(context.Stamps).Name(folder.Inode, name).Inode(_pending!.Content.Inode);
         if (replaced is not null)
         {
@@ -249,30 +251,27 @@ internal sealed class ReplacementWriter(
         using (scope)
         {
             // Not cancelled: a publication whose outcome nobody knows could neither be reported nor abandoned.
-            published = await context.Tree.PublishAsync(request, CancellationToken.None).ConfigureAwait(false);
+            (published, displaced) = await context.Tree.PublishReplacingAsync(request, CancellationToken.None).ConfigureAwait(false);
         }
 
         _ended = true;
         ReturnBuffer();
+        if (displaced is { LinkCount: 0 })
+        {
+            await context.ReleaseOrphanAsync(displaced.Inode).ConfigureAwait(false);
+        }
+
         return published;
     }
 
     /// <summary>Memory copies of the content that went are of no use any more, unless somebody still reads it.</summary>
-    private ValueTask ForgetReplacedAsync(InodeAttributes published)
+    private void ForgetReplaced(InodeAttributes published)
     {
-        if (replaced is null)
+        if (replaced is { } old && old.Content != published.Content && !context.Contents.IsInUse(old.Content))
         {
-            return ValueTask.CompletedTask;
+            context.Contents.Forget(old.Content);
+            context.Cache.RemoveContent(old.Content, BlockLayout.BlockCount(old.SizeBytes));
         }
-
-        ContentId old = replaced.Content;
-        if (old != published.Content && !context.Contents.IsInUse(old))
-        {
-            context.Contents.Forget(old);
-            context.Cache.RemoveContent(old, BlockLayout.BlockCount(replaced.SizeBytes));
-        }
-
-        return old.Inode != published.Inode ? context.ReleaseOrphanAsync(old.Inode) : ValueTask.CompletedTask;
     }
 
     private void ReturnBuffer()

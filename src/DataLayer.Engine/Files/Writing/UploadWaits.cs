@@ -10,6 +10,7 @@ internal sealed class UploadWaits(EngineContext context)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<InodeId, DataLayerException> _failures = [];
+    private readonly HashSet<long> _running = [];
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>An upload ended: verified, or failed with the error.</summary>
@@ -52,7 +53,10 @@ internal sealed class UploadWaits(EngineContext context)
         }
     }
 
-    /// <summary>Waits until no upload of the inode is due. A conflict is thrown; other failures too unless they are to be waited out.</summary>
+    /// <summary>Uploads that wait or run, as last counted by the journal's worker.</summary>
+    public long PendingCount { get; set; }
+
+    /// <summary>Waits until the inode owes no upload. A conflict is thrown; other failures too unless they are to be waited out.</summary>
     public async ValueTask WaitAsync(InodeId inode, bool retryFailures, CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -63,8 +67,7 @@ internal sealed class UploadWaits(EngineContext context)
         while (true)
         {
             Task next = NextAsync();
-            FileContent? content = await context.Tree.GetContentAsync(inode, cancellationToken).ConfigureAwait(false);
-            if (content is null || content.Attributes.State != TierState.Hot)
+            if (!await HurryAsync(inode, cancellationToken).ConfigureAwait(false))
             {
                 return;
             }
@@ -74,8 +77,54 @@ internal sealed class UploadWaits(EngineContext context)
                 throw new DataLayerException(error.Code, $"The content is kept locally, but its upload failed: {error.Message}", error);
             }
 
-            context.JournalSignal?.Invoke();
             await next.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Notes that the worker has an entry, so that nobody hurries it.</summary>
+    public void Started(long entryId)
+    {
+        lock (_lock)
+        {
+            _running.Add(entryId);
+        }
+    }
+
+    /// <summary>The worker is done with an entry, one way or another.</summary>
+    public void Stopped(long entryId)
+    {
+        lock (_lock)
+        {
+            _running.Remove(entryId);
+        }
+    }
+
+    /// <summary>Makes the inode's uploads due now, unless they run or failed a moment ago. False when there is none.</summary>
+    private async ValueTask<bool> HurryAsync(InodeId inode, CancellationToken cancellationToken)
+    {
+        bool any = false;
+        long now = context.NowNanoseconds();
+        foreach (JournalEntry entry in await context.Tree.ListJournalOfAsync(inode, cancellationToken).ConfigureAwait(false))
+        {
+            if (entry.Kind != JournalKind.UploadObject)
+            {
+                continue;
+            }
+
+            any = true;
+            bool runs;
+            lock (_lock)
+            {
+                runs = _running.Contains(entry.Id);
+            }
+
+            if (!runs && entry.FailureCount == 0 && entry.DueTimeNanoseconds > now)
+            {
+                await context.Tree.PostponeJournalAsync(entry.Id, now, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        context.JournalSignal?.Invoke();
+        return any;
     }
 }
