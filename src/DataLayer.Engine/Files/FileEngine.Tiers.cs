@@ -1,6 +1,5 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
-using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Files.Upkeep;
 
 namespace DataLayer.Engine.Files;

@@ -7,7 +7,6 @@ using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
-using DataLayer.Metadata;
 using Microsoft.Extensions.Logging;
 
 namespace DataLayer.Engine.Files;

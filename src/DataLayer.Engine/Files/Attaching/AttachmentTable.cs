@@ -51,6 +51,7 @@ internal sealed class AttachmentTable(FileEngineParts parts)
         return null;
     }
 
+    /// <summary>The store that holds an attachment's objects.</summary>
     /// <exception cref="DataLayerException">NotFound: there is no such attachment, or its store is not configured (the message says which).</exception>
     public IObjectStore StoreOf(long attachmentId)
     {

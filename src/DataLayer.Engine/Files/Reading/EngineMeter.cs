@@ -9,12 +9,12 @@ namespace DataLayer.Engine.Files.Reading;
 /// </summary>
 internal sealed class EngineMeter : IDisposable
 {
-    private static readonly Meter Waits = new("DataLayer.Engine");
-    private static readonly Histogram<double> ReadWait =
-        Waits.CreateHistogram<double>("datalayer.read.wait", "s", "Time a read waited that memory could not answer.");
+    private static readonly Meter _waits = new("DataLayer.Engine");
+    private static readonly Histogram<double> _readWait =
+        _waits.CreateHistogram<double>("datalayer.read.wait", "s", "Time a read waited that memory could not answer.");
 
-    private static readonly KeyValuePair<string, object?> Hot = new("tier", "hot");
-    private static readonly KeyValuePair<string, object?> Cold = new("tier", "cold");
+    private static readonly KeyValuePair<string, object?> _hot = new("tier", "hot");
+    private static readonly KeyValuePair<string, object?> _cold = new("tier", "cold");
     private readonly Meter _meter = new("DataLayer.Engine");
 
     public EngineMeter(EngineContext context, Func<long> pendingUploads)
@@ -44,9 +44,9 @@ internal sealed class EngineMeter : IDisposable
 
     public static void RecordWait(bool cold, long nanoseconds)
     {
-        if (ReadWait.Enabled)
+        if (_readWait.Enabled)
         {
-            ReadWait.Record(nanoseconds / 1e9, cold ? Cold : Hot);
+            _readWait.Record(nanoseconds / 1e9, cold ? _cold : _hot);
         }
     }
 
@@ -57,7 +57,7 @@ internal sealed class EngineMeter : IDisposable
     private static Measurement<long>[] ByTier(long memory, long hot, long cold) =>
     [
         new(memory, new KeyValuePair<string, object?>("tier", "memory")),
-        new(hot, Hot),
-        new(cold, Cold),
+        new(hot, _hot),
+        new(cold, _cold),
     ];
 }

@@ -18,7 +18,7 @@ namespace DataLayer.Engine.Files.Reading;
 internal sealed class RecallQueue : IAsyncDisposable
 {
     private const int BatchLimit = 256;
-    private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan _pauseAfterFailure = TimeSpan.FromSeconds(5);
     private readonly EngineContext _context;
     private readonly RecallWriter _writer;
     private readonly Channel<BlockFetch>[] _channels;
@@ -139,7 +139,7 @@ internal sealed class RecallQueue : IAsyncDisposable
 
     private void Pause(Exception error)
     {
-        long ticks = (long)(PauseAfterFailure.TotalSeconds * _context.Time.TimestampFrequency);
+        long ticks = (long)(_pauseAfterFailure.TotalSeconds * _context.Time.TimestampFrequency);
         Volatile.Write(ref _pausedUntil, _context.Time.GetTimestamp() + ticks);
         if (error is DataLayerException)
         {

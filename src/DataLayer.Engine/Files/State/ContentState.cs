@@ -1,5 +1,4 @@
 using DataLayer.Core.Identity;
-using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Storage.Cache;
@@ -20,7 +19,7 @@ namespace DataLayer.Engine.Files.State;
 /// </remarks>
 internal sealed class ContentState(ContentId id, FileContent content, long stamp) : IDisposable
 {
-    private static readonly Lock[] FillLocks = NewLocks();
+    private static readonly Lock[] _fillLocks = NewLocks();
     private readonly List<BlockFetch> _fetches = [];
     private FileContent _content = content;
     private long _appliedStamp = stamp;
@@ -97,14 +96,14 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
     /// <summary>Whether the hot tier holds block <paramref name="blockIndex"/>. A content in state Hot is hot as a whole.</summary>
     public bool IsResident(uint blockIndex)
     {
-        FileContent content = Content;
-        if (content.Placement is null)
+        FileContent known = Content;
+        if (known.Placement is null)
         {
             return false;
         }
 
-        return content.Attributes.State == TierState.Hot
-            || (blockIndex < content.Residency.BlockCount && content.Residency[blockIndex]);
+        return known.Attributes.State == TierState.Hot
+            || (blockIndex < known.Residency.BlockCount && known.Residency[blockIndex]);
     }
 
     /// <summary>The bytes of the blocks change: drops them from the cache and from transfers. Called before and after the change.</summary>
@@ -117,10 +116,10 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
 
         for (long block = firstBlock; block <= lastBlock; block++)
         {
-            BlockId id = new(Id, (uint)block);
-            lock (FillLockOf(id))
+            BlockId changed = new(Id, (uint)block);
+            lock (FillLockOf(changed))
             {
-                cache.Remove(id);
+                cache.Remove(changed);
             }
         }
     }
@@ -213,7 +212,7 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
 
     public void Dispose() => WriteGate.Dispose();
 
-    private static Lock FillLockOf(in BlockId block) => FillLocks[(int)(((uint)block.Inode + block.Index) % (uint)FillLocks.Length)];
+    private static Lock FillLockOf(in BlockId block) => _fillLocks[(int)(((uint)block.Inode + block.Index) % (uint)_fillLocks.Length)];
 
     private static Lock[] NewLocks()
     {
@@ -227,5 +226,5 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
     }
 
     private double Decayed(long now, TimeSpan halfLife) =>
-        _heat == 0 ? 0 : _heat * Math.Exp2(-Math.Max(0, now - _heatTime) / (halfLife.TotalSeconds * 1e9));
+        _heat == 0 ? 0 : _heat * Math.Pow(2, -Math.Max(0, now - _heatTime) / (halfLife.TotalSeconds * 1e9));
 }

@@ -13,7 +13,7 @@ namespace DataLayer.Engine.Files.State;
 /// </summary>
 internal sealed class TreeView : IDisposable
 {
-    private static readonly MemoryCacheEntryOptions One = new() { Size = 1 };
+    private static readonly MemoryCacheEntryOptions _one = new() { Size = 1 };
     private readonly TreeStore _tree;
     private readonly MemoryCache _inodes;
     private readonly MemoryCache _names;
@@ -216,7 +216,7 @@ internal sealed class TreeView : IDisposable
         InodeAttributes? attributes = await _tree.GetAsync(inode, cancellationToken).ConfigureAwait(false);
         if (attributes is not null)
         {
-            _inodes.Set(inode, new CachedInode(stamp, attributes), One);
+            _inodes.Set(inode, new CachedInode(stamp, attributes), _one);
         }
 
         return attributes;
@@ -231,7 +231,7 @@ internal sealed class TreeView : IDisposable
             return null;
         }
 
-        _names.Set(new NameKey(folder, name), new CachedName(stamp, found.Inode), One);
+        _names.Set(new NameKey(folder, name), new CachedName(stamp, found.Inode), _one);
         // The inode's own stamp was not known before the read, so its attributes are read under it.
         return await GetAsync(found.Inode, cancellationToken).ConfigureAwait(false) ?? found;
     }
@@ -247,7 +247,8 @@ internal sealed class TreeView : IDisposable
         catch (DataLayerException error) when (error.Code == ErrorCode.AlreadyExists)
         {
             // Somebody else made it meanwhile: as good as ours.
-            return await _tree.LookupAsync(parent, name, cancellationToken).ConfigureAwait(false) ?? throw error;
+            return await _tree.LookupAsync(parent, name, cancellationToken).ConfigureAwait(false)
+                ?? throw new DataLayerException(error.Code, error.Message, error);
         }
     }
 

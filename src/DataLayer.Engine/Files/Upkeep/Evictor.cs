@@ -1,5 +1,4 @@
 using DataLayer.Core.Errors;
-using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;

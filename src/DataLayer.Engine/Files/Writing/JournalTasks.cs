@@ -14,8 +14,8 @@ namespace DataLayer.Engine.Files.Writing;
 /// </summary>
 internal sealed class JournalTasks(EngineContext context, FetchRunner runner, UploadWaits uploads)
 {
-    private static readonly TimeSpan ConflictWait = TimeSpan.FromMinutes(10);
-    private static readonly TimeSpan BusyWait = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan _conflictWait = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan _busyWait = TimeSpan.FromSeconds(1);
     private readonly ConcurrentDictionary<long, long> _heldSince = new();
 
     /// <summary>Does the entry and completes it; or says how long to leave it alone.</summary>
@@ -65,10 +65,10 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         {
             if (content.IsDirty)
             {
-                return BusyWait; // Its next flush signals.
+                return _busyWait; // Its next flush signals.
             }
 
-            return NeededByReaders(entry, content.Id) ? BusyWait : await UploadAsync(entry, content, cancellationToken).ConfigureAwait(false);
+            return NeededByReaders(entry, content.Id) ? _busyWait : await UploadAsync(entry, content, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -94,7 +94,7 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         {
             if (content.IsDirty || content.Content.Attributes.Version != current.Attributes.Version)
             {
-                return BusyWait; // Written to meanwhile: the next flush brings it back.
+                return _busyWait; // Written to meanwhile: the next flush brings it back.
             }
 
             ObjectProperties? found = await store.HeadAsync(entry.Key, cancellationToken).ConfigureAwait(false);
@@ -149,14 +149,14 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
             ErrorCode.Stale,
             $"object '{entry.Key}' was changed by somebody else. Save the local content under another name, or delete the object, then it is uploaded.",
             error));
-        return ConflictWait;
+        return _conflictWait;
     }
 
     private async ValueTask<TimeSpan?> DeleteObjectAsync(JournalEntry entry, CancellationToken cancellationToken)
     {
         if (NeededByReaders(entry, default))
         {
-            return BusyWait;
+            return _busyWait;
         }
 
         if (context.Attachments.Find(entry.AttachmentId) is not null)
@@ -196,7 +196,7 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
                     reader.WakeOnClose = true;
                 }
 
-                return BusyWait;
+                return _busyWait;
             }
             else
             {

@@ -10,7 +10,7 @@ namespace DataLayer.Engine.Files.Writing;
 /// </summary>
 internal sealed class JournalWorker : IAsyncDisposable
 {
-    private static readonly TimeSpan Lease = TimeSpan.FromHours(1);
+    private static readonly TimeSpan _lease = TimeSpan.FromHours(1);
     private readonly EngineContext _context;
     private readonly JournalTasks _tasks;
     private readonly UploadWaits _uploads;
@@ -129,7 +129,7 @@ internal sealed class JournalWorker : IAsyncDisposable
         }
 
         IReadOnlyList<JournalEntry> entries =
-            await _context.Tree.TakeJournalAsync(lane.Kind, Lease, room, _context.Stopping).ConfigureAwait(false);
+            await _context.Tree.TakeJournalAsync(lane.Kind, _lease, room, _context.Stopping).ConfigureAwait(false);
         foreach (JournalEntry entry in entries)
         {
             _uploads.Started(entry.Id);

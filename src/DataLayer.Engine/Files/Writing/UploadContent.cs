@@ -1,7 +1,6 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Objects;
-using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
 
