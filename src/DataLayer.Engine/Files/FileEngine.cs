@@ -236,7 +236,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         await _compactor.DisposeAsync().ConfigureAwait(false);
         await _journal.DisposeAsync().ConfigureAwait(false);
         await _recalls.DisposeAsync().ConfigureAwait(false);
-        await Context.Fetches.DrainAsync().ConfigureAwait(false);
+        await Context.Fetches.WhenIdleAsync().ConfigureAwait(false);
         _meter.Dispose();
         Context.Dispose();
     }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Layout;
+using DataLayer.Core.Objects;
 
 namespace DataLayer.Engine.Files;
 
@@ -78,6 +79,12 @@ public sealed class FileEngineOptions
 
     /// <summary>After this time half of a file's heat is gone. Default 24 hours.</summary>
     public TimeSpan HeatHalfLife { get; init; } = TimeSpan.FromHours(24);
+
+    /// <summary>For tests: stands in front of each opened store.</summary>
+    internal Func<IObjectStore, IObjectStore>? DecorateStore { get; init; }
+
+    /// <summary>For tests: called at each named step between durable changes; throwing there stands for a crash.</summary>
+    internal Action<string>? StepHook { get; init; }
 
     /// <summary>Checks every value.</summary>
     /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> naming every value out of range.</exception>

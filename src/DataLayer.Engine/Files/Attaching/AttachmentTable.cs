@@ -9,7 +9,7 @@ using DataLayer.Storage.Objects;
 namespace DataLayer.Engine.Files.Attaching;
 
 /// <summary>The attachments with their opened stores, in memory. The tree holds them durably; changes go there first.</summary>
-internal sealed class AttachmentTable(FileEngineParts parts)
+internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, IObjectStore>? decorate)
 {
     private readonly ConcurrentDictionary<long, Entry> _entries = new();
 
@@ -61,8 +61,7 @@ internal sealed class AttachmentTable(FileEngineParts parts)
         }
 
         // A store that could not be opened at start (not configured then) is tried again at each use, so the error names the cause.
-        return entry.Store ?? parts.Stores.Open(
-            entry.Attachment.StoreName, ObjectSource.Parse(entry.Attachment.Source), entry.Attachment.Path);
+        return entry.Store ?? OpenNow(entry.Attachment);
     }
 
     /// <summary>Refuses a change below a read-only attachment.</summary>
@@ -82,12 +81,19 @@ internal sealed class AttachmentTable(FileEngineParts parts)
     {
         try
         {
-            return parts.Stores.Open(attachment.StoreName, ObjectSource.Parse(attachment.Source), attachment.Path);
+            return OpenNow(attachment);
         }
         catch (DataLayerException)
         {
             return null;
         }
+    }
+
+    private IObjectStore OpenNow(Attachment attachment)
+    {
+        IObjectStore store = parts.Stores.Open(
+            attachment.StoreName, ObjectSource.Parse(attachment.Source), attachment.Path);
+        return decorate is null ? store : decorate(store);
     }
 
     private sealed record Entry(Attachment Attachment, IObjectStore? Store);

@@ -2,12 +2,13 @@ using DataLayer.Engine.Files.State;
 
 namespace DataLayer.Engine.Files.Reading;
 
-/// <summary>The buffers of fetches and the budget of those fetched ahead.</summary>
+/// <summary>The buffers of fetches, the budget of those fetched ahead, and a count of the work under way.</summary>
 internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMemoryBytes)
 {
-    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _lock = new();
     private long _readaheadBytes;
-    private int _running = 1;
+    private int _running;
+    private TaskCompletionSource? _idle;
 
     public TransferBufferPool Buffers { get; } = buffers;
 
@@ -26,23 +27,44 @@ internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMem
         return false;
     }
 
-    /// <summary>A fetch starts to run.</summary>
-    public void Begin() => Interlocked.Increment(ref _running);
-
-    /// <summary>A fetch has ended.</summary>
-    public void End()
+    /// <summary>A fetch starts to run, or a recall waits to be written.</summary>
+    public void Begin()
     {
-        if (Interlocked.Decrement(ref _running) == 0)
+        lock (_lock)
         {
-            _drained.TrySetResult();
+            _running++;
         }
     }
 
-    /// <summary>Waits for running fetches; called once, when none is started any more.</summary>
-    public Task DrainAsync()
+    /// <summary>It has ended.</summary>
+    public void End()
     {
-        End();
-        return _drained.Task;
+        TaskCompletionSource? idle = null;
+        lock (_lock)
+        {
+            if (--_running == 0)
+            {
+                idle = _idle;
+                _idle = null;
+            }
+        }
+
+        idle?.TrySetResult();
+    }
+
+    /// <summary>Ends when no fetch runs and no recall waits.</summary>
+    public Task WhenIdleAsync()
+    {
+        lock (_lock)
+        {
+            if (_running == 0)
+            {
+                return Task.CompletedTask;
+            }
+
+            _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _idle.Task;
+        }
     }
 
     public void Return(BlockFetch fetch)

@@ -25,7 +25,6 @@ internal sealed class RecallQueue : IAsyncDisposable
     private readonly Task[] _loops;
     private long _queuedBytes;
     private long _pausedUntil;
-    private int _busy;
 
     public RecallQueue(EngineContext context, RecallWriter writer)
     {
@@ -39,9 +38,6 @@ internal sealed class RecallQueue : IAsyncDisposable
             _channels[i] = Channel.CreateUnbounded<BlockFetch>(new UnboundedChannelOptions { SingleReader = true });
         }
     }
-
-    /// <summary>Whether nothing waits or runs.</summary>
-    public bool IsIdle => Volatile.Read(ref _queuedBytes) == 0 && Volatile.Read(ref _busy) == 0;
 
     public void Start()
     {
@@ -70,6 +66,7 @@ internal sealed class RecallQueue : IAsyncDisposable
         }
 
         fetch.AddReference();
+        _context.Fetches.Begin();
         int writer = (int)((ulong)content.Id.Inode.Value % (uint)_channels.Length);
         if (!_channels[writer].Writer.TryWrite(fetch))
         {
@@ -105,7 +102,6 @@ internal sealed class RecallQueue : IAsyncDisposable
         List<BlockFetch> batch = new(BatchLimit);
         while (await reader.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
         {
-            Interlocked.Increment(ref _busy);
             while (batch.Count < BatchLimit && reader.TryRead(out BlockFetch? fetch))
             {
                 batch.Add(fetch);
@@ -133,7 +129,6 @@ internal sealed class RecallQueue : IAsyncDisposable
             }
 
             batch.Clear();
-            Interlocked.Decrement(ref _busy);
         }
     }
 
@@ -155,5 +150,6 @@ internal sealed class RecallQueue : IAsyncDisposable
     {
         Interlocked.Add(ref _queuedBytes, -fetch.LengthBytes);
         fetch.Release();
+        _context.Fetches.End();
     }
 }

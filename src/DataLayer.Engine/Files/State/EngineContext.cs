@@ -25,7 +25,7 @@ internal sealed class EngineContext : IDisposable
         Contents = new ContentTable(options.IdleContents);
         Buffers = new TransferBufferPool(Math.Min(options.ReadaheadMemoryBytes / 2, 64L << 20));
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
-        Attachments = new AttachmentTable(parts);
+        Attachments = new AttachmentTable(parts, options.DecorateStore);
         OriginGate = new SemaphoreSlim(options.MaxRequests, options.MaxRequests);
         Stopping = _stopping.Token;
     }
@@ -64,10 +64,8 @@ internal sealed class EngineContext : IDisposable
     /// <summary>Cancelled when the engine stops; ends background work and fetches.</summary>
     public CancellationToken Stopping { get; }
 
-    /// <summary>Test hook: called at each named step between durable changes; throwing there stands for a crash.</summary>
-    public Action<string>? StepHook { get; set; }
-
-    public void Step(string name) => StepHook?.Invoke(name);
+    /// <summary>A named step between durable changes: where a test lets the engine crash.</summary>
+    public void Step(string name) => Options.StepHook?.Invoke(name);
 
     public ValueTask StopAsync() => new(_stopping.CancelAsync());
 
