@@ -45,10 +45,10 @@ public sealed class FirstStepsTests
         EngineStatistics cold = fixture.Engine.GetStatistics();
         Assert.Equal(length, cold.ColdReadBytes);
 
+        await fixture.SettleAsync();
         Assert.Equal(bytes, await fixture.ReadAllAsync("/data/folder/object"));
         Assert.Equal(length, fixture.Engine.GetStatistics().MemoryHitBytes);
 
-        await fixture.SettleAsync();
         int gets = fixture.Probe.Reads;
         await fixture.ReopenAsync();
         Assert.Equal(bytes, await fixture.ReadAllAsync("/data/folder/object"));
