@@ -72,7 +72,7 @@ internal static class ServerConfigurationReader
             Hot = hot,
             ObjectStores = stores,
             Tree = tree,
-            Engine = EngineSection.Read(root.Section("engine")),
+            Engine = EngineSection.Read(root.Section("engine"), budget),
             Logging = ReadLogging(root.Section("logging")),
         };
         root.Done();
