@@ -90,6 +90,7 @@ internal sealed partial class ColumnFile
             if (_needsRecovery)
             {
                 Side.Prepare(0, 0);
+                RewriteLostLocked();
                 FlushLocked();
                 Side.ClearIntent();
             }
@@ -245,6 +246,27 @@ internal sealed partial class ColumnFile
         {
             // Nothing but names or times was to be flushed; the whole file is suspect: its first chunk stands for it.
             _loss.Chunks.Add(0);
+        }
+    }
+
+    /// <summary>
+    /// After a failed flush the kernel may hold lost bytes as clean: what is still readable is written again, so that the flush
+    /// that follows covers it. The loss itself stays remembered.
+    /// </summary>
+    private void RewriteLostLocked()
+    {
+        byte[] scratch = _scratch.Rent();
+        try
+        {
+            foreach (long chunk in _loss?.Chunks ?? [])
+            {
+                int length = DurableFile.Read(File, _path, scratch, chunk * ChunkBytes);
+                DurableFile.Write(File, _path, scratch.AsSpan(0, length), chunk * ChunkBytes);
+            }
+        }
+        finally
+        {
+            _scratch.Return(scratch);
         }
     }
 

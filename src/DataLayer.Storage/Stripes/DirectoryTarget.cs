@@ -211,6 +211,15 @@ internal sealed partial class DirectoryTarget : ITarget
         try
         {
             _columns.Close(from);
+            if (_columns.TryRentOpen(to, out ColumnFileCache.Lease replaced))
+            {
+                using (replaced)
+                {
+                    replaced.File.Delete();
+                    _columns.Forget(replaced);
+                }
+            }
+
             string folder = _columns.FolderOf(to);
             string path = Path.Combine(folder, to.FileName);
             _ = DurableFile.Unlink(path);
