@@ -274,7 +274,7 @@ public sealed partial class HotTier
     }
 
     /// <summary>Copies a column chunk by chunk, verified, holes kept, and makes it durable.</summary>
-    private async ValueTask CopyColumnAsync(
+    private static async ValueTask CopyColumnAsync(
         ITarget from, ColumnId source, ITarget to, ColumnId destination, CancellationToken cancellationToken)
     {
         await to.DeleteAsync(destination, cancellationToken).ConfigureAwait(false);
