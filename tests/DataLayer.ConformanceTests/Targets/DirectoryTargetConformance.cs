@@ -27,7 +27,8 @@ public sealed class DirectoryTargetConformance : TargetConformance, IDisposable
             .Single(file => !file.EndsWith(".sum", StringComparison.Ordinal));
         await using (await StraceInjector.AttachAsync(Environment.ProcessId, "fsync:error=EIO", onlyPath: path))
         {
-            DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(async () => await target.FlushAsync(column, default));
+            DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(async () => await target.FlushAsync(
+                column, default));
             Assert.Equal(ErrorCode.TargetFailed, fault.Code);
             Assert.Contains("fsync", fault.Message, StringComparison.Ordinal);
         }
@@ -49,7 +50,8 @@ public sealed class DirectoryTargetConformance : TargetConformance, IDisposable
         string path = Directory.EnumerateFiles(_folder.Path, "0000000000000001.*", SearchOption.AllDirectories)
             .Single(file => !file.EndsWith(".sum", StringComparison.Ordinal));
         await target.WriteAsync(column, 0, 1_000, new StripeView(new byte[1_000], 0), default);
-        await using (await StraceInjector.AttachAsync(Environment.ProcessId, "pread64:delay_enter=1500ms", onlyPath: path))
+        await using (await StraceInjector.AttachAsync(Environment.ProcessId, "pread64:delay_enter=1500ms",
+            onlyPath: path))
         {
             Task[] reads = [.. Enumerable.Range(0, 5).Select(_ =>
                 target.ReadAsync(column, 0, 1_000, new StripeView(new byte[1_000], 0), default).AsTask())];
@@ -73,7 +75,8 @@ public sealed class DirectoryTargetConformance : TargetConformance, IDisposable
         }
 
         int open = Directory.GetFiles("/proc/self/fd").Count(link =>
-            File.ResolveLinkTarget(link, returnFinalTarget: false)?.FullName.StartsWith(_folder.Path, StringComparison.Ordinal) == true);
+            File.ResolveLinkTarget(link, returnFinalTarget: false)?.FullName.StartsWith(_folder.Path,
+                StringComparison.Ordinal) == true);
         Assert.InRange(open, 2, 20);
         for (int i = 0; i < 100; i++)
         {

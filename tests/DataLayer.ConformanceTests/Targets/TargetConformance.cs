@@ -4,7 +4,8 @@ using DataLayer.Storage.Stripes;
 
 namespace DataLayer.ConformanceTests.Targets;
 
-/// <summary>What every target does, whatever holds its bytes. A kind of target derives from this and makes itself.</summary>
+/// <summary>What every target does, whatever holds its bytes. A kind of target derives from this and makes
+/// itself.</summary>
 public abstract class TargetConformance : IAsyncLifetime
 {
     private const int Chunk = 65_536;
@@ -95,7 +96,8 @@ public abstract class TargetConformance : IAsyncLifetime
     [Fact]
     public async Task Columns_copies_and_generations_are_apart()
     {
-        ColumnId[] columns = [_column, _column with { Column = 2 }, _column with { Copy = 1 }, _column with { Content = new ContentId(new InodeId(7), 4) }];
+        ColumnId[] columns = [_column, _column with { Column = 2 }, _column with { Copy = 1 },
+            _column with { Content = new ContentId(new InodeId(7), 4) }];
         for (int i = 0; i < columns.Length; i++)
         {
             await _target.PrepareWriteAsync(columns[i], 0, 0, create: true, default);
@@ -118,7 +120,8 @@ public abstract class TargetConformance : IAsyncLifetime
             all.Add(column);
         }
 
-        Assert.Equal(columns.Where((_, i) => i != 1).OrderBy(c => c.ToString(), StringComparer.Ordinal), all.OrderBy(c => c.ToString(), StringComparer.Ordinal));
+        Assert.Equal(columns.Where((_, i) => i != 1).OrderBy(c => c.ToString(), StringComparer.Ordinal),
+            all.OrderBy(c => c.ToString(), StringComparer.Ordinal));
     }
 
     [Fact]
@@ -198,7 +201,8 @@ public abstract class TargetConformance : IAsyncLifetime
             for (int offset = part * 16; offset < Chunk; offset += 4_096)
             {
                 int length = Math.Min(16, Chunk - offset);
-                await _target.WriteAsync(_column, offset, length, new StripeView(bytes.AsMemory(offset, length), offset), default);
+                await _target.WriteAsync(_column, offset, length, new StripeView(bytes.AsMemory(offset, length),
+                    offset), default);
             }
         })));
         byte[] read = new byte[Chunk];
@@ -225,7 +229,8 @@ public abstract class TargetConformance : IAsyncLifetime
         await _target.DeleteSegmentAsync(77, default);
         await _target.DeleteSegmentAsync(77, default);
         Assert.Empty(await _target.ListSegmentsAsync(default));
-        DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(async () => await _target.ReadSegmentAsync(77, 64, read, default));
+        DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(async () =>
+            await _target.ReadSegmentAsync(77, 64, read, default));
         Assert.Equal(ErrorCode.NotFound, fault.Code);
     }
 
@@ -233,10 +238,12 @@ public abstract class TargetConformance : IAsyncLifetime
     public async Task Tombstones_are_kept_with_their_segment()
     {
         await _target.WriteSegmentAsync(5, 0, new byte[100], default);
-        await Task.WhenAll(Enumerable.Range(0, 20).Select(i => _target.AppendTombstoneAsync(5, new SegmentTombstone((uint)i * 16, 16), default).AsTask()));
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(i => _target.AppendTombstoneAsync(
+            5, new SegmentTombstone((uint)i * 16, 16), default).AsTask()));
         await ReopenAsync();
         List<SegmentTombstone> dead = await _target.ReadTombstonesAsync(5, default);
-        Assert.Equal(Enumerable.Range(0, 20).Select(i => (uint)i * 16), dead.Select(tombstone => tombstone.OffsetBytes).Order());
+        Assert.Equal(Enumerable.Range(0, 20).Select(i => (uint)i * 16), dead.Select(tombstone => tombstone.OffsetBytes)
+            .Order());
         Assert.Empty(await _target.ReadTombstonesAsync(6, default));
         await _target.DeleteSegmentAsync(5, default);
         Assert.Empty(await _target.ReadTombstonesAsync(5, default));

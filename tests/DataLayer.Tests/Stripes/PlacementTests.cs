@@ -82,7 +82,8 @@ public sealed class PlacementTests
         }
 
         Assert.All(starts, count => Assert.InRange(count, 850, 1_150));
-        Assert.Equal(tier.PlaceStriped(null, HotTierFixture.Content(5), 0), tier.PlaceStriped(null, HotTierFixture.Content(5, 2), 0));
+        Assert.Equal(tier.PlaceStriped(null, HotTierFixture.Content(5), 0), tier.PlaceStriped(
+            null, HotTierFixture.Content(5, 2), 0));
     }
 
     [Fact]
@@ -101,9 +102,11 @@ public sealed class PlacementTests
         await using HotTierFixture fixture = new(2) { CopyCount = 2 };
         HotTier tier = await fixture.OpenAsync();
         tier.SetDraining(0, draining: true);
-        DataLayerException fault = Assert.Throws<DataLayerException>(() => tier.PlaceStriped(null, HotTierFixture.Content(1), 0));
+        DataLayerException fault = Assert.Throws<DataLayerException>(() =>
+            tier.PlaceStriped(null, HotTierFixture.Content(1), 0));
         Assert.Equal(ErrorCode.NoSpace, fault.Code);
-        Assert.All(fixture.Directories, directory => Assert.Contains(directory, fault.Message, StringComparison.Ordinal));
+        Assert.All(fixture.Directories, directory => Assert.Contains(directory, fault.Message,
+            StringComparison.Ordinal));
     }
 
     [Fact]
@@ -113,7 +116,8 @@ public sealed class PlacementTests
         {
             Pools =
             [
-                new PoolOptions { Name = "bad name", Directories = ["relative"], Width = 0, UnitBytes = 100_000, CopyCount = 3, ReserveBytes = -1 },
+                new PoolOptions { Name = "bad name", Directories = ["relative"], Width = 0, UnitBytes = 100_000,
+                    CopyCount = 3, ReserveBytes = -1 },
                 new PoolOptions { Name = "empty", Directories = [] },
             ],
             OpenFileCount = 1,
@@ -122,7 +126,8 @@ public sealed class PlacementTests
         DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(async () =>
             await HotTier.OpenAsync(options, TimeProvider.System, NullLogger<HotTier>.Instance, default));
         Assert.Equal(ErrorCode.InvalidArgument, fault.Code);
-        foreach (string part in new[] { "letters", "relative", "width", "power of two", "copyCount", "reserveBytes", "empty.directories", "defaultPool", "openFileCount", "segmentBytes" })
+        foreach (string part in new[] { "letters", "relative", "width", "power of "
+            + "two", "copyCount", "reserveBytes", "empty.directories", "defaultPool", "openFileCount", "segmentBytes" })
         {
             Assert.Contains(part, fault.Message, StringComparison.Ordinal);
         }
@@ -133,7 +138,8 @@ public sealed class PlacementTests
     {
         await using HotTierFixture fixture = new();
         HotTier tier = await fixture.OpenAsync();
-        Assert.Contains("'gold'", Assert.Throws<DataLayerException>(() => tier.PlaceStriped("gold", HotTierFixture.Content(1), 0)).Message,
+        Assert.Contains("'gold'", Assert.Throws<DataLayerException>(() =>
+            tier.PlaceStriped("gold", HotTierFixture.Content(1), 0)).Message,
             StringComparison.Ordinal);
         StripedPlacement placement = new("default", 65_536, 1, 1, ImmutableArray.Create(9));
         DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(

@@ -57,7 +57,8 @@ public sealed class TargetMoveTests
         tier = await fixture.ReopenAsync();
         Assert.Equal("draining", tier.GetTargets()[Leaving].State);
         Assert.DoesNotContain(Leaving, tier.PlaceStriped(null, HotTierFixture.Content(99), 0).Targets);
-        DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(async () => await tier.RemoveTargetAsync(Leaving, default));
+        DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(async () =>
+            await tier.RemoveTargetAsync(Leaving, default));
         Assert.Equal(ErrorCode.NotEmpty, fault.Code);
         for (int i = 0; i < all.Count; i++)
         {
@@ -140,7 +141,8 @@ public sealed class TargetMoveTests
         Assert.Equal([1L, 2, 3, 4, 5], found.Select(content => content.Inode.Value).Order());
         Assert.Equal(4, await tier.DeleteStrayAsync(HotTierFixture.Content(2), keep: null, default));
         Assert.Equal(0, await tier.DeleteStrayAsync(HotTierFixture.Content(1), kept, default));
-        string stray = Path.Combine(Path.GetDirectoryName(fixture.BackingFiles()[0])!, "0000000000000001.00000001.00.8");
+        string stray = Path.Combine(
+            Path.GetDirectoryName(fixture.BackingFiles()[0])!, "0000000000000001.00000001.00.8");
         await File.WriteAllTextAsync(stray, "unfinished");
         await File.WriteAllTextAsync(Path.Combine(fixture.Directories[0], "datalayer-roster.tmp"), "unfinished");
         Assert.Equal(2, (await tier.DeleteStrayFilesAsync(default)).Count);
@@ -187,7 +189,8 @@ public sealed class TargetMoveTests
         await tier.CheckTargetsAsync(default);
         Assert.Equal("ok", Assert.Single(tier.GetTargets()).State);
         await tier.DisposeAsync();
-        await File.WriteAllBytesAsync(Path.Combine(fixture.Directories[0], "datalayer-roster"), Encoding.UTF8.GetBytes("nonsense"));
+        await File.WriteAllBytesAsync(Path.Combine(fixture.Directories[0], "datalayer-roster"),
+            Encoding.UTF8.GetBytes("nonsense"));
         tier = await fixture.OpenAsync();
         Assert.Equal("ok", Assert.Single(tier.GetTargets()).State);
     }
