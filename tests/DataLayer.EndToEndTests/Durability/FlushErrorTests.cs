@@ -16,17 +16,41 @@ public sealed class FlushErrorTests
     public async Task A_failed_flush_reaches_the_client_and_the_write_did_not_happen(string errno, ErrorCode wanted)
     {
         await using var it = await Installation.StartAsync();
-        var old = new Content(1, 300_000).ToBytes();
+
+        // A file that goes to a segment: its data is flushed before the metadata is touched.
+        var old = new Content(1, 20_000).ToBytes();
         await it.Client.WriteFileAsync("/f", old);
         await using (await StraceInjector.AttachAsync(it.Service.ProcessId, $"{StraceInjector.FlushCalls}:error={errno}"))
         {
             var failure = await Installation.FailureOf(
-                async () => await it.Client.WriteFileAsync("/f", new Content(2, 300_000).ToBytes()));
+                async () => await it.Client.WriteFileAsync("/f", new Content(2, 20_000).ToBytes()));
             Assert.Equal(wanted, failure.Code);
             Assert.Contains("sync", failure.Message, StringComparison.Ordinal);
         }
 
         Assert.Equal(old, await it.ReadAsync("/f"));
+        await it.CheckCleanAsync();
+    }
+
+    [Theory]
+    [InlineData("EIO")]
+    [InlineData("ENOSPC")]
+    public async Task A_failed_flush_of_the_metadata_reaches_the_client_and_the_write_did_not_happen(string errno)
+    {
+        await using var it = await Installation.StartAsync();
+        var old = new Content(1, 300_000).ToBytes();
+        await it.Client.WriteFileAsync("/f", old);
+        await using (await StraceInjector.AttachAsync(it.Service.ProcessId, $"{StraceInjector.FlushCalls}:error={errno}"))
+        {
+            // A striped file: its pending write is journalled before any data is written.
+            var failure = await Installation.FailureOf(
+                async () => await it.Client.WriteFileAsync("/f", new Content(2, 300_000).ToBytes()));
+            Assert.Contains("metadata", failure.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(old, await it.ReadAsync("/f"));
+        await it.Client.WriteFileAsync("/f", new Content(3, 300_000).ToBytes());
+        Assert.Equal(new Content(3, 300_000).ToBytes(), await it.ReadAsync("/f"));
         await it.CheckCleanAsync();
     }
 
@@ -52,10 +76,10 @@ public sealed class FlushErrorTests
     public async Task After_a_failed_flush_the_target_is_fenced_and_says_so()
     {
         await using var it = await Installation.StartAsync();
-        await it.Client.WriteFileAsync("/f", new Content(1, 300_000).ToBytes());
+        await it.Client.WriteFileAsync("/f", new Content(1, 20_000).ToBytes());
         await using (await StraceInjector.AttachAsync(it.Service.ProcessId, $"{StraceInjector.FlushCalls}:error=EIO"))
         {
-            await Installation.FailureOf(async () => await it.Client.WriteFileAsync("/g", new Content(2, 300_000).ToBytes()));
+            await Installation.FailureOf(async () => await it.Client.WriteFileAsync("/g", new Content(2, 20_000).ToBytes()));
         }
 
         var targets = await it.Client.Admin.ListTargetsAsync();
