@@ -1,3 +1,5 @@
+using System.Globalization;
+using DataLayer.Core.Errors;
 using DataLayer.Metadata.Operations;
 
 namespace DataLayer.Metadata;
@@ -29,7 +31,7 @@ public sealed partial class TreeStore
             again = false;
             foreach (TreeProblem problem in report.Problems)
             {
-                if (await ChangeAsync(w => TreeRepair.Run(w, problem), cancellationToken).ConfigureAwait(false))
+                if (await TryRepairAsync(problem, cancellationToken).ConfigureAwait(false))
                 {
                     repaired++;
                     again = true;
@@ -42,8 +44,31 @@ public sealed partial class TreeStore
         return report with { RepairedCount = repaired };
     }
 
+    // A problem whose rows are damaged themselves stays in the report.
+    private async ValueTask<bool> TryRepairAsync(TreeProblem problem, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ChangeAsync(w => TreeRepair.Run(w, problem), cancellationToken).ConfigureAwait(false);
+        }
+        catch (DataLayerException error) when (error.Code == ErrorCode.Corrupt)
+        {
+            return false;
+        }
+    }
+
     private async ValueTask<TreeCheckReport> CheckOnceAsync(CancellationToken cancellationToken) =>
         await Task.Run(
             async () => await _reads.RunAsync(TreeCheck.Run, cancellationToken).ConfigureAwait(false),
             cancellationToken).ConfigureAwait(false);
+
+    /// <summary>Lets the database grow to so many pages and no further, as a full disk would. For tests.</summary>
+    internal ValueTask LimitDatabaseAsync(int pages) => ChangeVoidAsync(
+        w =>
+        {
+            w.Tables.Session.ExecuteScript(
+                string.Create(CultureInfo.InvariantCulture, $"PRAGMA max_page_count={pages}"));
+            return true;
+        },
+        CancellationToken.None);
 }

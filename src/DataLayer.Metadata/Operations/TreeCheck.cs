@@ -123,18 +123,35 @@ internal sealed class TreeCheck
 
     private void Run()
     {
+        Guard(CheckDatabase);
+        Guard(CheckInodeRows);
+        Guard(() => CheckRows("dentries", static t => t.Dentries.CheckAll()));
+        Guard(() => CheckRows("journal", static t => t.Journal.CheckAll()));
+        Guard(() => CheckRows("xattrs", static t => t.Xattrs.CheckAll()));
+        Guard(CheckNames);
+        Guard(CheckJournal);
+        Guard(CheckCounters);
+    }
+
+    private void CheckDatabase()
+    {
         foreach (string fault in _tables.Session.Dialect.CheckIntegrity(_tables.Session, quick: false))
         {
             Add(Database, InodeId.None, fault + " Restore a backup, or attach the buckets again.");
         }
+    }
 
-        CheckInodeRows();
-        CheckRows("dentries", static t => t.Dentries.CheckAll());
-        CheckRows("journal", static t => t.Journal.CheckAll());
-        CheckRows("xattrs", static t => t.Xattrs.CheckAll());
-        CheckNames();
-        CheckJournal();
-        CheckCounters();
+    // On damaged pages a query ends in the middle; the other tables are worth reading still.
+    private void Guard(Action section)
+    {
+        try
+        {
+            section();
+        }
+        catch (DbException error)
+        {
+            Add(Database, InodeId.None, _tables.Session.Dialect.Map(error).Message);
+        }
     }
 
     private void CheckInodeRows()

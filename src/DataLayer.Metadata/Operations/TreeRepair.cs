@@ -99,7 +99,8 @@ internal static class TreeRepair
         writer.Tables.Inodes.SaveAttributes(row);
         ObjectJournal.CancelUploads(writer, row);
         byte[] after = [];
-        while (row.Kind == FileKind.Directory && writer.Tables.Dentries.ListPage(inode, after, 256) is { Count: > 0 } page)
+        while (row.Kind == FileKind.Directory
+            && writer.Tables.Dentries.ListPage(inode, after, 256) is { Count: > 0 } page)
         {
             foreach (DentryRow name in page)
             {
