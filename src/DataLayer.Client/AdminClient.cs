@@ -7,8 +7,7 @@ using DataLayer.Protocol.Http;
 namespace DataLayer.Client;
 
 /// <summary>
-/// Attachments, tiers, targets and upkeep. Long operations report progress as the service streams it; giving one up
-/// (cancellation,
+/// Attachments, tiers, targets and upkeep. Long operations report progress as the service streams it; giving one up (cancellation,
 /// lost connection) stops it at the service at its next step. Safe for concurrent use.
 /// </summary>
 public sealed class AdminClient
@@ -19,9 +18,7 @@ public sealed class AdminClient
 
     // ---- attachments -------------------------------------------------------------------------------------------
 
-    /// <summary>
-    /// Attaches a bucket prefix and lists it; an interrupted listing goes on where it stopped when asked again.
-    /// </summary>
+    /// <summary>Attaches a bucket prefix and lists it; an interrupted listing goes on where it stopped when asked again.</summary>
     public ValueTask<AttachmentStatus> AttachAsync(
         AttachCommand command, IProgress<ListingReport>? progress = null, CancellationToken cancellationToken = default) => RunAsync(
         ApiRoutes.Attachments, command, ProtocolJson.Default.AttachCommand,
@@ -31,9 +28,7 @@ public sealed class AdminClient
     public ValueTask<IReadOnlyList<AttachmentStatus>> ListAttachmentsAsync(CancellationToken cancellationToken = default) =>
         GetAsync(ApiRoutes.Attachments, ProtocolJson.Default.IReadOnlyListAttachmentStatus, cancellationToken);
 
-    /// <summary>
-    /// Removes an attachment and its names from the tree, never an object. Forced: also with uploads due.
-    /// </summary>
+    /// <summary>Removes an attachment and its names from the tree, never an object. Forced: also with uploads due.</summary>
     public async ValueTask DetachAsync(string path, bool force = false, CancellationToken cancellationToken = default)
     {
         string target = $"{ApiRoutes.Attachments}?path={Uri.EscapeDataString(path)}{(force ? "&force=true" : string.Empty)}";
@@ -56,9 +51,7 @@ public sealed class AdminClient
             $"{ApiRoutes.Operations}/warm", new WarmCommand { Path = path, IntoMemory = intoMemory },
             ProtocolJson.Default.WarmCommand, ProtocolJson.Default.ProgressLineWarmReportWarmReport, progress, cancellationToken);
 
-    /// <summary>
-    /// Drops memory copies below a path, and with <paramref name="hot"/> the hot copies of premigrated contents.
-    /// </summary>
+    /// <summary>Drops memory copies below a path, and with <paramref name="hot"/> the hot copies of premigrated contents.</summary>
     public ValueTask<EvictReport> EvictAsync(string path, bool hot = false, CancellationToken cancellationToken = default) => PostAsync(
         $"{ApiRoutes.Operations}/evict", new EvictCommand { Path = path, Hot = hot },
         ProtocolJson.Default.EvictCommand, ProtocolJson.Default.EvictReport, RetryMode.Always, cancellationToken);

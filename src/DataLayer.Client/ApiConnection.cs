@@ -12,8 +12,7 @@ namespace DataLayer.Client;
 /// <see cref="DataLayerException"/> with the service's code. Safe for concurrent use.
 /// </summary>
 /// <remarks>
-/// <see cref="HttpMessageInvoker"/> stands in place of HttpClient: the latter adds a linked token source, default
-/// headers
+/// <see cref="HttpMessageInvoker"/> stands in place of HttpClient: the latter adds a linked token source, default headers
 /// and a buffering decision to every call, which is measurable where a file is a kilobyte.
 /// </remarks>
 internal sealed class ApiConnection : IDisposable
@@ -52,8 +51,7 @@ internal sealed class ApiConnection : IDisposable
             DataLayerException failure;
             try
             {
-                // The message is not disposed: that would dispose a body the caller may still stream from, and it
-                // holds nothing else.
+                // The message is not disposed: that would dispose a body the caller may still stream from, and it holds nothing else.
                 HttpRequestMessage message = request.ToMessage(_baseAddress);
                 HttpResponseMessage response = await _invoker.SendAsync(message, cancellationToken).ConfigureAwait(false);
                 if (IsAnswer(response.StatusCode, allowMissing, allowRangePastEnd))

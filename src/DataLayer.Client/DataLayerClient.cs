@@ -9,14 +9,12 @@ using DataLayer.Protocol.Http;
 namespace DataLayer.Client;
 
 /// <summary>
-/// Reads and writes the tree through the service's HTTP API. One client for a process is enough: it keeps its
-/// connections and
+/// Reads and writes the tree through the service's HTTP API. One client for a process is enough: it keeps its connections and
 /// is safe for concurrent use. Every fault is a <see cref="DataLayerException"/> with the code the service gave;
 /// <see cref="ErrorCode.OriginUnavailable"/> with an inner exception where the service itself cannot be reached.
 /// </summary>
 /// <remarks>
-/// Bodies go straight from the connection into the caller's memory. Reads, listings and checks are tried again after
-/// failures that
+/// Bodies go straight from the connection into the caller's memory. Reads, listings and checks are tried again after failures that
 /// may pass; writes and commands only where the service certainly did not execute them.
 /// </remarks>
 public sealed class DataLayerClient : IDisposable
@@ -24,18 +22,14 @@ public sealed class DataLayerClient : IDisposable
     private const int CopyBufferBytes = 256 << 10;
     private readonly ApiConnection _connection;
 
-    /// <summary>
-    /// Makes a client of the service at <paramref name="server"/>: <c>http://host:port</c>, <c>host:port</c> or
-    /// <c>unix:/path</c>.
-    /// </summary>
+    /// <summary>Makes a client of the service at <paramref name="server"/>: <c>http://host:port</c>, <c>host:port</c> or <c>unix:/path</c>.</summary>
     public DataLayerClient(string server)
         : this(DataLayerClientOptions.Parse(server))
     {
     }
 
     /// <summary>Makes a client.</summary>
-    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/>: an option is out of
-    /// range.</exception>
+    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/>: an option is out of range.</exception>
     public DataLayerClient(DataLayerClientOptions options)
         : this(options, handler: null)
     {
@@ -67,8 +61,7 @@ public sealed class DataLayerClient : IDisposable
     }
 
     /// <summary>Reads a whole file in one request into a rented buffer; dispose the result.</summary>
-    /// <exception cref="DataLayerException">NotFound, IsADirectory, FileTooLarge (over 2 GiB: read it in parts),
-    /// …</exception>
+    /// <exception cref="DataLayerException">NotFound, IsADirectory, FileTooLarge (over 2 GiB: read it in parts), …</exception>
     public async ValueTask<FileBytes> ReadFileAsync(string path, CancellationToken cancellationToken = default)
     {
         ApiRequest request = new(HttpMethod.Get, ApiRoutes.Files + TreePath.Encode(path)) { Retry = RetryMode.Always };
@@ -108,8 +101,7 @@ public sealed class DataLayerClient : IDisposable
     }
 
     /// <summary>
-    /// Reads at most <paramref name="destination"/>.Length bytes of a file from <paramref name="offsetBytes"/> into
-    /// the caller's
+    /// Reads at most <paramref name="destination"/>.Length bytes of a file from <paramref name="offsetBytes"/> into the caller's
     /// memory; fewer only at the end, 0 past it.
     /// </summary>
     /// <param name="path">The file.</param>
@@ -118,8 +110,7 @@ public sealed class DataLayerClient : IDisposable
     /// <param name="ifMatch">The entity tag the content must have, or null.</param>
     /// <param name="cancellationToken">Gives the call up.</param>
     /// <returns>How many bytes were read.</returns>
-    /// <exception cref="DataLayerException">Stale where <paramref name="ifMatch"/> does not hold; NotFound,
-    /// IsADirectory, …</exception>
+    /// <exception cref="DataLayerException">Stale where <paramref name="ifMatch"/> does not hold; NotFound, IsADirectory, …</exception>
     public async ValueTask<int> ReadAtAsync(
         string path, long offsetBytes, Memory<byte> destination, string? ifMatch = null, CancellationToken cancellationToken = default)
     {
@@ -171,9 +162,7 @@ public sealed class DataLayerClient : IDisposable
         }
     }
 
-    /// <summary>
-    /// Copies a file, or a range of it, to a stream, front to back. Not tried again once bytes were written.
-    /// </summary>
+    /// <summary>Copies a file, or a range of it, to a stream, front to back. Not tried again once bytes were written.</summary>
     /// <param name="path">The file.</param>
     /// <param name="destination">Where the bytes go.</param>
     /// <param name="offsetBytes">The first byte.</param>
@@ -230,9 +219,7 @@ public sealed class DataLayerClient : IDisposable
         }
     }
 
-    /// <summary>
-    /// The attributes of a path; symbolic links are followed unless <paramref name="followLast"/> is false.
-    /// </summary>
+    /// <summary>The attributes of a path; symbolic links are followed unless <paramref name="followLast"/> is false.</summary>
     public async ValueTask<FileStatus> StatAsync(string path, bool followLast = true, CancellationToken cancellationToken = default) =>
         await GetJsonAsync(
             ApiRoutes.Stat + TreePath.Encode(path) + (followLast ? string.Empty : "?follow=false"),
@@ -294,27 +281,19 @@ public sealed class DataLayerClient : IDisposable
 
     // ---- writes ------------------------------------------------------------------------------------------------
 
-    /// <summary>
-    /// Writes a whole file from memory. Durable and visible as a whole when the task completes; nothing is visible
-    /// before.
-    /// </summary>
-    /// <exception cref="DataLayerException">Stale or AlreadyExists where a condition failed; NotFound, NoSpace,
-    /// ReadOnly, …</exception>
+    /// <summary>Writes a whole file from memory. Durable and visible as a whole when the task completes; nothing is visible before.</summary>
+    /// <exception cref="DataLayerException">Stale or AlreadyExists where a condition failed; NotFound, NoSpace, ReadOnly, …</exception>
     public ValueTask<WriteOutcome> WriteFileAsync(
         string path, ReadOnlyMemory<byte> content, WriteOptions? options = null, CancellationToken cancellationToken = default)
     {
-        // Without a condition a repeated replacement ends in the same content; with one, its own first try could make
-        // it fail.
+        // Without a condition a repeated replacement ends in the same content; with one, its own first try could make it fail.
         bool conditional = options is { IfMatch: not null } or { IfAbsent: true };
         return PutAsync(
             path, () => new ReadOnlyMemoryContent(content), options, conditional ? RetryMode.WhenNotExecuted : RetryMode.Always, cancellationToken);
     }
 
-    /// <summary>
-    /// Writes a whole file from a stream, front to back, chunked where its length is not known. Not tried again.
-    /// </summary>
-    /// <exception cref="DataLayerException">Stale or AlreadyExists where a condition failed; NotFound, NoSpace,
-    /// ReadOnly, …</exception>
+    /// <summary>Writes a whole file from a stream, front to back, chunked where its length is not known. Not tried again.</summary>
+    /// <exception cref="DataLayerException">Stale or AlreadyExists where a condition failed; NotFound, NoSpace, ReadOnly, …</exception>
     public ValueTask<WriteOutcome> WriteFileAsync(
         string path, Stream content, WriteOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -322,10 +301,7 @@ public sealed class DataLayerClient : IDisposable
         return PutAsync(path, () => new StreamContent(content, CopyBufferBytes), options, RetryMode.Never, cancellationToken);
     }
 
-    /// <summary>
-    /// Writes bytes into an existing file at an offset; durable when the task completes. Tried again: the same bytes
-    /// go to the same place.
-    /// </summary>
+    /// <summary>Writes bytes into an existing file at an offset; durable when the task completes. Tried again: the same bytes go to the same place.</summary>
     /// <param name="path">The file.</param>
     /// <param name="offsetBytes">Where the first byte goes; a gap past the end reads as zeros.</param>
     /// <param name="content">The bytes, at least one.</param>
@@ -370,9 +346,7 @@ public sealed class DataLayerClient : IDisposable
             .ConfigureAwait(false);
     }
 
-    /// <summary>
-    /// Makes a folder; with <paramref name="parents"/> also missing parents, and an existing folder is no error.
-    /// </summary>
+    /// <summary>Makes a folder; with <paramref name="parents"/> also missing parents, and an existing folder is no error.</summary>
     public ValueTask MakeDirectoryAsync(
         string path, bool parents = false, int mode = 0x1ED, CancellationToken cancellationToken = default) => _connection.SendAsync(
         $"{ApiRoutes.Operations}/mkdir", new MakeDirectoryCommand { Path = path, Mode = mode, Parents = parents },

@@ -1,8 +1,7 @@
 namespace DataLayer.Client;
 
 /// <summary>
-/// How long to wait before each retry: exponential with jitter, bounded. Without jitter the clients of one service
-/// that went
+/// How long to wait before each retry: exponential with jitter, bounded. Without jitter the clients of one service that went
 /// away would all come back in the same instant. Safe for concurrent use.
 /// </summary>
 internal sealed class RetrySchedule(TimeSpan first, TimeSpan longest, int seed)
@@ -10,10 +9,7 @@ internal sealed class RetrySchedule(TimeSpan first, TimeSpan longest, int seed)
     private readonly Lock _lock = new();
     private readonly Random _random = new(seed);
 
-    /// <summary>
-    /// The wait before retry <paramref name="retry"/> (from 0), at least what the service asked for, at most the
-    /// bound.
-    /// </summary>
+    /// <summary>The wait before retry <paramref name="retry"/> (from 0), at least what the service asked for, at most the bound.</summary>
     public TimeSpan Next(int retry, TimeSpan? retryAfter)
     {
         double jitter;

@@ -3,9 +3,7 @@ using DataLayer.Core.Errors;
 
 namespace DataLayer.Protocol.Http;
 
-/// <summary>
-/// How an <see cref="ErrorCode"/> is written on the wire (camel case, stable), and what a user can do about it.
-/// </summary>
+/// <summary>How an <see cref="ErrorCode"/> is written on the wire (camel case, stable), and what a user can do about it.</summary>
 public static class ErrorCodeText
 {
     private static readonly string[] _texts = MakeTexts();
@@ -21,9 +19,7 @@ public static class ErrorCodeText
         return index >= 0;
     }
 
-    /// <summary>
-    /// The code a bare HTTP status stands for, where an answer (of a proxy, say) carries no problem document.
-    /// </summary>
+    /// <summary>The code a bare HTTP status stands for, where an answer (of a proxy, say) carries no problem document.</summary>
     public static ErrorCode FromHttpStatus(int status) => status switch
     {
         400 or 405 or 411 or 415 or 416 or 431 => ErrorCode.InvalidArgument,

@@ -4,10 +4,7 @@ using DataLayer.Core.Tree;
 
 namespace DataLayer.Protocol.Http;
 
-/// <summary>
-/// JSON of the HTTP API: camel case, enumerations as camel-case text, unknown members ignored when read. Source
-/// generated.
-/// </summary>
+/// <summary>JSON of the HTTP API: camel case, enumerations as camel-case text, unknown members ignored when read. Source generated.</summary>
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [
     typeof(CamelCaseEnumConverter<FileKind>), typeof(CamelCaseEnumConverter<TierState>),
     typeof(CamelCaseEnumConverter<AttachmentMode>), typeof(CamelCaseEnumConverter<FreshnessMode>),

@@ -4,8 +4,7 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Protocol.Http;
 
 /// <summary>
-/// Paths of the tree on the wire. A tree path is absolute, '/'-separated, without "." and ".." and empty components;
-/// in a URL
+/// Paths of the tree on the wire. A tree path is absolute, '/'-separated, without "." and ".." and empty components; in a URL
 /// each component is percent-encoded UTF-8 and decoded exactly once. Every refusal names the value that was wrong.
 /// </summary>
 public static class TreePath
@@ -19,13 +18,10 @@ public static class TreePath
     private const int QuotedChars = 80;
     private static readonly UTF8Encoding _strictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>
-    /// Decodes the path part of a request target that follows a route prefix: empty or <c>/a/b%20c</c>.
-    /// </summary>
+    /// <summary>Decodes the path part of a request target that follows a route prefix: empty or <c>/a/b%20c</c>.</summary>
     /// <param name="encoded">What follows the prefix, without query.</param>
     /// <returns>The absolute tree path; "/" for an empty part.</returns>
-    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> or
-    /// <see cref="ErrorCode.NameTooLong"/>, naming the value.</exception>
+    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> or <see cref="ErrorCode.NameTooLong"/>, naming the value.</exception>
     public static string Decode(ReadOnlySpan<char> encoded)
     {
         if (encoded.IsEmpty || encoded is "/")
@@ -39,8 +35,7 @@ public static class TreePath
     }
 
     /// <summary>Checks a tree path that came as plain text (JSON, command line).</summary>
-    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> or
-    /// <see cref="ErrorCode.NameTooLong"/>, naming the value.</exception>
+    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> or <see cref="ErrorCode.NameTooLong"/>, naming the value.</exception>
     public static void Check(string? path)
     {
         if (string.IsNullOrEmpty(path) || path[0] != '/')
@@ -72,12 +67,9 @@ public static class TreePath
         }
     }
 
-    /// <summary>
-    /// Percent-encodes a tree path for a URL: everything but unreserved characters and '/' is escaped.
-    /// </summary>
+    /// <summary>Percent-encodes a tree path for a URL: everything but unreserved characters and '/' is escaped.</summary>
     /// <param name="path">An absolute tree path.</param>
-    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> or
-    /// <see cref="ErrorCode.NameTooLong"/>.</exception>
+    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> or <see cref="ErrorCode.NameTooLong"/>.</exception>
     public static string Encode(string path)
     {
         Check(path);
