@@ -18,6 +18,9 @@ internal static unsafe partial class BeneathFile
     private const int RemoveDirectory = 0x200;
     private const ulong ResolveBeneath = 8;
     private const ulong ResolveNoSymlinks = 4;
+    private const int NotPermitted = 1;
+    private const int AccessDenied = 13;
+    private const int Busy = 16;
     private const int TooManyLinks = 40;
     private const nint SyscallOpenAt2 = 437;
     private const uint StatBasic = 0x7FF;
@@ -39,7 +42,9 @@ internal static unsafe partial class BeneathFile
     internal static SafeFileHandle? TryOpenFile(SafeFileHandle root, string relative) =>
         TryOpen(root, relative, Libc.OpenReadOnly | OpenNonBlocking);
 
-    /// <summary>The path of an open folder for calls that take paths: names below it resolve from the descriptor.</summary>
+    /// <summary>
+    /// The path of an open folder for calls that take paths: names below it resolve from the descriptor.
+    /// </summary>
     internal static string PathOf(SafeFileHandle folder, string name) =>
         $"/proc/self/fd/{(int)folder.DangerousGetHandle()}/{name}";
 
@@ -52,7 +57,8 @@ internal static unsafe partial class BeneathFile
         }
 
         int errno = Marshal.GetLastPInvokeError();
-        return errno is LinuxError.NotEmpty or LinuxError.NoEntry or LinuxError.NotADirectory or LinuxError.Exists or 1 or 13 or 16
+        return errno is LinuxError.NotEmpty or LinuxError.Exists or LinuxError.NoEntry or LinuxError.NotADirectory
+            or NotPermitted or AccessDenied or Busy
             ? false
             : throw LinuxError.Create(errno, "rmdir", name);
     }
@@ -90,7 +96,8 @@ internal static unsafe partial class BeneathFile
 
         errno = 0;
         return new FileStatus(
-            result.Inode, (long)result.Size, result.ModifiedSeconds, result.ModifiedNanoseconds, (result.Mode & 0xF000) == 0x8000);
+            result.Inode, (long)result.Size, result.ModifiedSeconds, result.ModifiedNanoseconds,
+                (result.Mode & 0xF000) == 0x8000);
     }
 
     private static SafeFileHandle? TryOpen(SafeFileHandle root, string relative, int flags)

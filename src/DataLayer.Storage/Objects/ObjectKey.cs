@@ -9,7 +9,8 @@ internal static class ObjectKey
     /// <summary>The longest key, bytes of UTF-8 (the limit of S3).</summary>
     internal const int MaxBytes = 1024;
 
-    private static readonly UTF8Encoding _strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding _strict =
+        new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>Checks a key: 1 to 1,024 bytes of well-formed UTF-8.</summary>
     /// <exception cref="DataLayerException">InvalidArgument.</exception>
@@ -36,7 +37,8 @@ internal static class ObjectKey
         catch (EncoderFallbackException e)
         {
             throw new DataLayerException(
-                ErrorCode.InvalidArgument, $"The key '{prefix}' is not well-formed text: it cannot be written as UTF-8.", e);
+                ErrorCode.InvalidArgument,
+                    $"The key '{prefix}' is not well-formed text: it cannot be written as UTF-8.", e);
         }
 
         if (bytes > MaxBytes)
@@ -47,8 +49,8 @@ internal static class ObjectKey
     }
 
     /// <summary>
-    /// Compares as S3 does, by UTF-8 bytes. That is the order of UTF-16 code units except that surrogates (characters beyond the
-    /// first 65,536) come after U+E000…U+FFFF.
+    /// Compares as S3 does, by UTF-8 bytes. That is the order of UTF-16 code units except that surrogates (characters
+    /// beyond the first 65,536) come after U+E000…U+FFFF.
     /// </summary>
     internal static int Compare(string left, string right)
     {

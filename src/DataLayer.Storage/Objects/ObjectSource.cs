@@ -20,7 +20,8 @@ public sealed record ObjectSource(string Scheme, string Bucket, string Prefix)
 
         return text.StartsWith("file://", StringComparison.OrdinalIgnoreCase)
             ? ParseFolder(text, text["file://".Length..])
-            : throw Invalid(text, "it must start with s3:// or file://, for instance s3://bucket/prefix or file:///folder");
+            : throw Invalid(
+                text, "it must start with s3:// or file://, for instance s3://bucket/prefix or file:///folder");
     }
 
     /// <summary>The source as it is written.</summary>

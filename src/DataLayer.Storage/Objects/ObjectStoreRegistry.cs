@@ -3,6 +3,7 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Memory;
 using DataLayer.Core.Objects;
 using DataLayer.Storage.Objects.Folders;
+using DataLayer.Storage.Objects.S3;
 using Microsoft.Extensions.Logging;
 
 namespace DataLayer.Storage.Objects;
@@ -16,6 +17,8 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
 {
     private readonly Dictionary<string, ObjectStoreOptions> _options = new(StringComparer.Ordinal);
     private readonly Dictionary<(string, string, string), IObjectStore> _open = [];
+    private readonly Dictionary<string, (S3Connection Connection, RetryPolicy Retries)> _servers =
+        new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, RequestMeter> _meters = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
     private readonly NativeBufferPool _buffers;
@@ -30,17 +33,29 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(logs);
         _time = time;
         _buffers = new NativeBufferPool(128L << 20);
+        List<string> faults = [];
         foreach (ObjectStoreOptions options in stores)
         {
-            _options[options.Name] = options;
+            faults.AddRange(options.Validate());
+            if (!_options.TryAdd(options.Name, options))
+            {
+                faults.Add($"Object store '{options.Name}' stands twice in the configuration.");
+            }
+        }
+
+        if (faults.Count > 0)
+        {
+            throw new DataLayerException(ErrorCode.InvalidArgument, string.Join(Environment.NewLine, faults));
         }
     }
 
     /// <summary>
-    /// The bucket of a source (<c>s3://bucket/prefix</c>, <c>file:///folder</c>) through the named store; requests are counted under
+    /// The bucket of a source (<c>s3://bucket/prefix</c>, <c>file:///folder</c>) through the named store; requests are
+    /// counted under
     /// <paramref name="dataset"/>. The prefix is not applied: keys are full keys of the bucket.
     /// </summary>
-    /// <exception cref="DataLayerException">InvalidArgument for an unknown name or a source the store cannot serve.</exception>
+    /// <exception cref="DataLayerException">InvalidArgument for an unknown name or a source the store cannot
+    /// serve.</exception>
     public IObjectStore Open(string storeName, ObjectSource source, string dataset)
     {
         ArgumentNullException.ThrowIfNull(storeName);
@@ -60,12 +75,30 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
             {
                 store = options.Kind == "directory"
                     ? new DirectoryObjectStore(FolderOf(options, source), meter, _buffers, _time)
-                    : throw new DataLayerException(ErrorCode.NotSupported, $"Store '{storeName}': kind '{options.Kind}' is not served yet.");
+                    : OpenBucketLocked(options, source, meter);
                 _open.Add(key, store);
             }
 
             return store;
         }
+    }
+
+    private S3ObjectStore OpenBucketLocked(ObjectStoreOptions options, ObjectSource source, RequestMeter meter)
+    {
+        if (source.Scheme != "s3")
+        {
+            throw new DataLayerException(ErrorCode.InvalidArgument,
+                $"Store '{options.Name}' is of kind s3 and cannot serve {source}. "
+                + "Use s3://bucket/prefix, or a store of kind directory.");
+        }
+
+        if (!_servers.TryGetValue(options.Name, out (S3Connection Connection, RetryPolicy Retries) server))
+        {
+            server = (new S3Connection(options), new RetryPolicy(options, _time));
+            _servers.Add(options.Name, server);
+        }
+
+        return new S3ObjectStore(server.Connection, source.Bucket, meter, server.Retries, (_buffers, _time));
     }
 
     private static string FolderOf(ObjectStoreOptions options, ObjectSource source)
@@ -75,7 +108,8 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
             return options.Endpoint is { Length: > 0 } root
                 ? Path.Combine(root, source.Bucket)
                 : throw new DataLayerException(ErrorCode.InvalidArgument,
-                    $"Store '{options.Name}' is of kind directory and has no endpoint, so it cannot serve {source}. Use file:///folder.");
+                    $"Store '{options.Name}' is of kind directory and has no endpoint, so it cannot serve {source}. "
+                    + "Use file:///folder.");
         }
 
         if (options.Endpoint is { Length: > 0 } bound)
@@ -84,14 +118,17 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
             if (!(source.Bucket + "/").StartsWith(below, StringComparison.Ordinal))
             {
                 throw new DataLayerException(
-                    ErrorCode.InvalidArgument, $"Store '{options.Name}' serves folders below {below} only, not {source}.");
+                    ErrorCode.InvalidArgument,
+                        $"Store '{options.Name}' serves folders below {below} only, not {source}.");
             }
         }
 
         return source.Bucket;
     }
 
-    /// <summary>Requests since start by dataset and verb (GET, HEAD, LIST, PUT, POST, DELETE), with body bytes.</summary>
+    /// <summary>
+    /// Requests since start by dataset and verb (GET, HEAD, LIST, PUT, POST, DELETE), with body bytes.
+    /// </summary>
     public IReadOnlyList<RequestCount> GetRequestCounts()
     {
         List<RequestCount> counts = [];
@@ -109,6 +146,11 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
         foreach (IObjectStore store in _open.Values)
         {
             await store.DisposeAsync().ConfigureAwait(false);
+        }
+
+        foreach ((S3Connection connection, _) in _servers.Values)
+        {
+            connection.Dispose();
         }
 
         _buffers.Dispose();

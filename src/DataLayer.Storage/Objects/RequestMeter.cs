@@ -26,10 +26,12 @@ public enum RequestVerb
 }
 
 /// <summary>
-/// Counts every request that goes out for one dataset, by verb: how many, failures, body bytes, duration. The stores call it once
-/// a request, parts, retries and hedges included, because that is what a provider bills; a decorator would see only calls.
+/// Counts every request that goes out for one dataset, by verb: how many, failures, body bytes, duration. The stores
+/// call it once a request, parts, retries and hedges included, because that is what a provider bills; a decorator would
+/// see only calls.
 /// </summary>
-/// <remarks>Thread-safe, no lock. Instruments of meter <c>DataLayer.Objects</c>, tagged <c>dataset</c> and <c>verb</c>.</remarks>
+/// <remarks>Thread-safe, no lock. Instruments of meter <c>DataLayer.Objects</c>, tagged <c>dataset</c> and
+/// <c>verb</c>.</remarks>
 public sealed class RequestMeter
 {
     /// <summary>The name of the meter all instruments belong to.</summary>

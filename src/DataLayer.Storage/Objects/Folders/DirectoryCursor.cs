@@ -7,10 +7,10 @@ namespace DataLayer.Storage.Objects.Folders;
 /// Walks the files below a folder in key order (UTF-8 bytes of the path with '/'), from any key on.
 /// </summary>
 /// <remarks>
-/// Keeps one sorted list of names for each folder on the way down, so memory grows with the largest folder and the depth, not with
-/// the tree. In a folder a subfolder sorts as its name with '/' appended, which makes the walk's order the order of keys. Names
-/// that are not UTF-8 cannot be keys and links are not followed: both are passed over. A folder that vanishes on the way is empty.
-/// Not thread-safe.
+/// Keeps one sorted list of names for each folder on the way down, so memory grows with the largest folder and the
+/// depth, not with the tree. In a folder a subfolder sorts as its name with '/' appended, which makes the walk's order
+/// the order of keys. Names that are not UTF-8 cannot be keys and links are not followed: both are passed over. A
+/// folder that vanishes on the way is empty. Not thread-safe.
 /// </remarks>
 internal sealed class DirectoryCursor
 {
@@ -66,7 +66,9 @@ internal sealed class DirectoryCursor
     /// <summary>Makes the key that <see cref="Next"/> just returned the next one again.</summary>
     internal void PushBack(string key) => _pushedBack = key;
 
-    /// <summary>Goes on after all keys that start with <paramref name="prefix"/>, which the last key returned starts with.</summary>
+    /// <summary>
+    /// Goes on after all keys that start with <paramref name="prefix"/>, which the last key returned starts with.
+    /// </summary>
     internal void SkipPrefix(string prefix)
     {
         while (_levels.TryPeek(out Level? level) && level.Path.StartsWith(prefix, StringComparison.Ordinal))

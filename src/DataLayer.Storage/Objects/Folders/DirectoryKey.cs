@@ -4,9 +4,9 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Storage.Objects.Folders;
 
 /// <summary>
-/// Which keys a folder can hold: a key is the file's path below it, so each part between slashes must be a possible file name.
-/// The rest (empty parts, '.', '..', a trailing '/', NUL, parts over 255 bytes, our own temp folder) is refused, not encoded:
-/// whoever looks into the folder sees exactly the keys.
+/// Which keys a folder can hold: a key is the file's path below it, so each part between slashes must be a possible
+/// file name. The rest (empty parts, '.', '..', a trailing '/', NUL, parts over 255 bytes, our own temp folder) is
+/// refused, not encoded: whoever looks into the folder sees exactly the keys.
 /// </summary>
 internal static class DirectoryKey
 {
@@ -33,7 +33,8 @@ internal static class DirectoryKey
             if (why is not null)
             {
                 throw new DataLayerException(ErrorCode.InvalidArgument,
-                    $"The key '{key}' {why}; a directory store keeps each object as a file of that name and cannot hold it. "
+                    $"The key '{key}' {why}; a directory store keeps each object as a file of that name "
+                    + "and cannot hold it. "
                     + "Use another key or an S3 store.");
             }
         }

@@ -9,8 +9,9 @@ namespace DataLayer.Storage.Objects.Folders;
 /// Pages of a listing as S3 gives them: keys in byte order, folded at a delimiter, continued by a token or after a key.
 /// </summary>
 /// <remarks>
-/// A token holds the last entry of its page, so any page can be asked again, in another process too. The cursor of a page is kept
-/// for the next one (a few of them), so that a folder of 10⁵ files is read and sorted once, not once a page. The lock is a leaf.
+/// A token holds the last entry of its page, so any page can be asked again, in another process too. The cursor of a
+/// page is kept for the next one (a few of them), so that a folder of 10⁵ files is read and sorted once, not once a
+/// page. The lock is a leaf.
 /// </remarks>
 internal sealed class DirectoryListing(string root, Func<string, ObjectProperties?> describe)
 {
@@ -22,7 +23,8 @@ internal sealed class DirectoryListing(string root, Func<string, ObjectPropertie
     internal ObjectListPage List(ObjectListRequest request, CancellationToken cancellationToken)
     {
         Check(request);
-        (string? after, bool afterPrefix) = request.ContinuationToken is { } token ? Decode(token) : (request.StartAfter, false);
+        (string? after, bool afterPrefix) = request.ContinuationToken is { } token ? Decode(token)
+            : (request.StartAfter, false);
         DirectoryCursor cursor = Open(request, after, afterPrefix);
         List<ObjectProperties> objects = [];
         List<string> prefixes = [];
@@ -142,6 +144,7 @@ internal sealed class DirectoryListing(string root, Func<string, ObjectPropertie
             // Falls through: not one of ours.
         }
 
-        throw new DataLayerException(ErrorCode.InvalidArgument, $"'{token}' is not a continuation token of this store.");
+        throw new DataLayerException(
+            ErrorCode.InvalidArgument, $"'{token}' is not a continuation token of this store.");
     }
 }

@@ -11,14 +11,16 @@ namespace DataLayer.Storage.Objects.Folders;
 /// A bucket that is a folder: one object = one plain file whose path below the folder is the key. The embedded default.
 /// </summary>
 /// <remarks>
-/// <para>A write goes to a file in <c>.datalayer-tmp</c>, is fsynced, gets a modification time that no other write of this process
-/// has, and is renamed into place; both folders are fsynced. So a reader sees the old or the new content, and after a crash there
-/// is one of them.</para>
-/// <para>The ETag is inode, size and modification time (ns). Files that others put there or edit are objects like any other; an
-/// edit in place within the resolution of the file system's clock that keeps the size is the one change it does not show.</para>
-/// <para>If-Match and delete are check-then-act: exact against writers of this process (a lock per key), a race of microseconds
-/// against others. If-absent is atomic against everybody (renameat2 RENAME_NOREPLACE).</para>
-/// <para>Each call does its blocking work on one pool thread. Symbolic links are never followed. Lock order: one key lock at a time.</para>
+/// <para>A write goes to a file in <c>.datalayer-tmp</c>, is fsynced, gets a modification time that no other write of
+/// this process has, and is renamed into place; both folders are fsynced. So a reader sees the old or the new content,
+/// and after a crash there is one of them.</para>
+/// <para>The ETag is inode, size and modification time (ns). Files that others put there or edit are objects like any
+/// other; an edit in place within the resolution of the file system's clock that keeps the size is the one change it
+/// does not show.</para>
+/// <para>If-Match and delete are check-then-act: exact against writers of this process (a lock per key), a race of
+/// microseconds against others. If-absent is atomic against everybody (renameat2 RENAME_NOREPLACE).</para>
+/// <para>Each call does its blocking work on one pool thread. Symbolic links are never followed. Lock order: one key
+/// lock at a time.</para>
 /// </remarks>
 public sealed class DirectoryObjectStore : IObjectStore
 {
@@ -52,7 +54,8 @@ public sealed class DirectoryObjectStore : IObjectStore
         _root = Path.TrimEndingDirectorySeparator(folder);
         (_meter, _buffers, _time) = (meter, buffers, time);
         _rootFolder = BeneathFile.TryOpenRoot(_root)
-            ?? throw new DataLayerException(ErrorCode.NotFound, $"There is no folder '{_root}'. Make it, or name another.");
+            ?? throw new DataLayerException(
+                ErrorCode.NotFound, $"There is no folder '{_root}'. Make it, or name another.");
         _listing = new DirectoryListing(_root, Describe);
         for (int i = 0; i < KeyLockCount; i++)
         {
@@ -97,7 +100,8 @@ public sealed class DirectoryObjectStore : IObjectStore
         long start = _time.GetTimestamp();
         try
         {
-            ObjectProperties written = await WriteCoreAsync(path, content, condition, cancellationToken).ConfigureAwait(false);
+            ObjectProperties written = await WriteCoreAsync(path, content, condition, cancellationToken)
+                .ConfigureAwait(false);
             _meter.Record(RequestVerb.Put, failed: false, content.LengthBytes, _time.GetElapsedTime(start));
             return written;
         }
@@ -115,7 +119,8 @@ public sealed class DirectoryObjectStore : IObjectStore
         string path = DirectoryKey.ToPath(key);
         if (condition.IfAbsent)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, "A delete on the condition that nothing is there does nothing.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, "A delete on the condition that nothing is there does nothing.");
         }
 
         SemaphoreSlim keyLock = LockOf(path);
@@ -156,9 +161,11 @@ public sealed class DirectoryObjectStore : IObjectStore
         new(ErrorCode.NotFound, $"There is no object '{path}' in {store}.");
 
     private DataLayerException Changed(string path, string? wanted, string? actual) =>
-        new(ErrorCode.Stale, $"The object '{path}' in {DisplayName} has ETag {actual ?? "(none: it is gone)"}, not {wanted}.");
+        new(ErrorCode.Stale,
+            $"The object '{path}' in {DisplayName} has ETag {actual ?? "(none: it is gone)"}, not {wanted}.");
 
-    private async ValueTask<T> RunAsync<T>(RequestVerb verb, Func<(T Result, long Bytes)> work, CancellationToken cancellationToken)
+    private async ValueTask<T> RunAsync<T>(
+        RequestVerb verb, Func<(T Result, long Bytes)> work, CancellationToken cancellationToken)
     {
         long start = _time.GetTimestamp();
         try
@@ -186,7 +193,8 @@ public sealed class DirectoryObjectStore : IObjectStore
     private ObjectProperties? Find(string path)
     {
         using SafeFileHandle? file = BeneathFile.TryOpenFile(_rootFolder, path);
-        return file is not null && FileStatus.Of(file, path) is { IsRegular: true } status ? PropertiesOf(path, status) : null;
+        return file is not null && FileStatus.Of(file, path) is { IsRegular: true } status ? PropertiesOf(path, status)
+            : null;
     }
 
     private ObjectReadResult Read(string path, long offsetBytes, Span<byte> destination, string? ifMatch)
@@ -229,7 +237,8 @@ public sealed class DirectoryObjectStore : IObjectStore
             using (SafeFileHandle file = DurableFile.Open(temporary, write: true, create: true, exclusive: true))
             {
                 await CopyAsync(file, temporary, content, cancellationToken).ConfigureAwait(false);
-                status = await Task.Run(() => Finish(file, temporary, content.LengthBytes), cancellationToken).ConfigureAwait(false);
+                status = await Task.Run(() => Finish(file, temporary, content.LengthBytes), cancellationToken)
+                    .ConfigureAwait(false);
             }
 
             SemaphoreSlim keyLock = LockOf(path);
@@ -278,7 +287,8 @@ public sealed class DirectoryObjectStore : IObjectStore
     {
         BeneathFile.SetMode(temporary, ObjectFileMode);
         long ticks = NextModifiedTicks();
-        BeneathFile.SetModified(file, temporary, ticks / TimeSpan.TicksPerSecond, ticks % TimeSpan.TicksPerSecond * 100);
+        BeneathFile.SetModified(
+            file, temporary, ticks / TimeSpan.TicksPerSecond, ticks % TimeSpan.TicksPerSecond * 100);
         DurableFile.Flush(file, temporary);
         FileStatus status = FileStatus.Of(file, temporary);
         return status.SizeBytes == lengthBytes
@@ -326,9 +336,11 @@ public sealed class DirectoryObjectStore : IObjectStore
             }
             catch (DataLayerException e) when (e.Code == ErrorCode.AlreadyExists && Find(path) is not null)
             {
-                throw new DataLayerException(ErrorCode.Stale, $"There is an object '{path}' in {DisplayName} already.", e);
+                throw new DataLayerException(
+                    ErrorCode.Stale, $"There is an object '{path}' in {DisplayName} already.", e);
             }
-            catch (DataLayerException e) when (e.Code is ErrorCode.IsADirectory or ErrorCode.NotEmpty or ErrorCode.AlreadyExists)
+            catch (DataLayerException e) when (
+                e.Code is ErrorCode.IsADirectory or ErrorCode.NotEmpty or ErrorCode.AlreadyExists)
             {
                 throw Conflict(path, path, e);
             }
@@ -336,7 +348,8 @@ public sealed class DirectoryObjectStore : IObjectStore
     }
 
     private DataLayerException Conflict(string key, string part, Exception? cause) => new(ErrorCode.InvalidArgument,
-        $"The key '{key}' cannot be held: in {DisplayName} '{part}' is a {(part == key ? "folder of other keys" : "file")}. "
+        $"The key '{key}' cannot be held: in {DisplayName} '{part}' is a "
+        + $"{(part == key ? "folder of other keys" : "file")}. "
         + "A directory store cannot hold a key and keys below it; use another key or an S3 store.", cause);
 
     /// <summary>Opens the folder a key's file goes to; makes what is missing on the way, durably.</summary>
@@ -352,7 +365,8 @@ public sealed class DirectoryObjectStore : IObjectStore
             MakeFolders(key, folder);
         }
 
-        throw new DataLayerException(ErrorCode.TargetFailed, $"The folder '{folder}' in {DisplayName} vanishes as soon as it is made.");
+        throw new DataLayerException(
+            ErrorCode.TargetFailed, $"The folder '{folder}' in {DisplayName} vanishes as soon as it is made.");
     }
 
     private void MakeFolders(string key, string folder)

@@ -4,8 +4,8 @@ using DataLayer.Storage.Interop;
 namespace DataLayer.Storage.Objects.Folders;
 
 /// <summary>
-/// Names of files being written: process id, its start time in clock ticks since boot, and a number. So a later process can tell
-/// what a dead one left behind and remove it, and never removes a live one's.
+/// Names of files being written: process id, its start time in clock ticks since boot, and a number. So a later process
+/// can tell what a dead one left behind and remove it, and never removes a live one's.
 /// </summary>
 internal static class TemporaryNames
 {
@@ -15,7 +15,8 @@ internal static class TemporaryNames
     private static long _counter;
 
     /// <summary>A name that no other writer uses.</summary>
-    internal static string Next() => _prefix + Interlocked.Increment(ref _counter).ToString(CultureInfo.InvariantCulture);
+    internal static string Next() => _prefix + Interlocked.Increment(ref _counter)
+        .ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Removes what dead processes left in a temp folder; the count of files removed.</summary>
     internal static int RemoveAbandoned(string folder)
