@@ -21,6 +21,24 @@ internal sealed record PolicySettings(EntryTable Entries, long CapacityBytes, in
     /// <summary>What the ghosts take, bytes.</summary>
     public long GhostBytes => GhostSlots * 8L;
 
+    /// <summary>Throws unless there is a policy of that name.</summary>
+    /// <exception cref="DataLayerException">There is no such policy.</exception>
+    public static void CheckName(string name, bool alsoBelady = false)
+    {
+        foreach (string known in Names)
+        {
+            if (name == known)
+            {
+                return;
+            }
+        }
+
+        if (!alsoBelady || name != "belady")
+        {
+            throw Unknown(name);
+        }
+    }
+
     /// <summary>Builds the policy of that name.</summary>
     /// <exception cref="DataLayerException">There is no such policy.</exception>
     public EvictionPolicy Create(string name) => name switch
@@ -28,7 +46,9 @@ internal sealed record PolicySettings(EntryTable Entries, long CapacityBytes, in
         "lru" => new LruPolicy(this),
         "s3fifo" => new S3FifoPolicy(this),
         "guard" => new GuardPolicy(this),
-        _ => throw new DataLayerException(ErrorCode.InvalidArgument,
-            $"There is no eviction policy '{name}'. Use {string.Join(", ", Names)}."),
+        _ => throw Unknown(name),
     };
+
+    private static DataLayerException Unknown(string name) =>
+        new(ErrorCode.InvalidArgument, $"There is no eviction policy '{name}'. Use {string.Join(", ", Names)}.");
 }
