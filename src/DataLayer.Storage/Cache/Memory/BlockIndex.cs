@@ -61,7 +61,7 @@ internal sealed class BlockIndex : IDisposable
     public static long BaseBytes(long hashBytes) => hashBytes + ((IdlePages * 2L) << PageBits(hashBytes));
 
     // Small caches get small pages, so that a few of them are not a good part of the budget.
-    private static int PageBits(long hashBytes) => hashBytes <= 32 << 10 ? 13 : 16;
+    private static int PageBits(long hashBytes) => hashBytes <= 2 << 20 ? 13 : 16;
 
     /// <summary>All sessions, for summing their counters.</summary>
     public ReadOnlySpan<Session> Sessions => _sessions;

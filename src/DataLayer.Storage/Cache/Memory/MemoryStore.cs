@@ -49,9 +49,9 @@ internal sealed unsafe class MemoryStore : IDisposable
         _capacityBytes = settings.CapacityBytes;
         _pinBudgetBytes = settings.PinBudgetBytes;
         _onVictim = settings.OnVictim;
-        long hashBytes = Math.Max(4096, (long)BitOperations.RoundUpToPowerOf2((ulong)_capacityBytes / 384));
+        long hashBytes = Math.Max(4096, (long)BitOperations.RoundUpToPowerOf2((ulong)_capacityBytes / 512));
         int ghostSlots = PolicySettings.DefaultGhostSlots(_capacityBytes);
-        long beside = BlockIndex.BaseBytes(hashBytes) + (ghostSlots * 8L);
+        long beside = BlockIndex.BaseBytes(hashBytes) + (ghostSlots * (long)AccessHistory.SlotBytes);
         long arenaBytes = (_capacityBytes - beside) * SlabArena.GranuleBytes / (SlabArena.GranuleBytes + 1);
         _arena = new SlabArena(arenaBytes);
         _fixedBytes = beside + SlabArena.MapBytes(_arena.CapacityBytes);
@@ -121,7 +121,11 @@ internal sealed unsafe class MemoryStore : IDisposable
     }
 
     /// <summary>Takes a whole block in if the policy makes room for it; an older copy is replaced and keeps its pins.</summary>
-    public bool TryFill(in BlockId block, ReadOnlySpan<byte> bytes, int datasetId)
+    /// <param name="block">Which block.</param>
+    /// <param name="bytes">All of its bytes.</param>
+    /// <param name="datasetId">Its dataset, 0 for none.</param>
+    /// <param name="isCurrent">Asked under the lock just before the block is published; false drops it. Null is always.</param>
+    public bool TryFill(in BlockId block, ReadOnlySpan<byte> bytes, int datasetId, Func<bool>? isCurrent = null)
     {
         BlockIndex.Session session = _index.Borrow();
         try
@@ -134,8 +138,7 @@ internal sealed unsafe class MemoryStore : IDisposable
             }
 
             CopyIn(entry, bytes);
-            Publish(session, block, entry, candidate);
-            return true;
+            return TryPublish(session, block, entry, candidate, isCurrent);
         }
         finally
         {
@@ -548,10 +551,17 @@ internal sealed unsafe class MemoryStore : IDisposable
         return true;
     }
 
-    private void Publish(BlockIndex.Session session, in BlockId block, uint entry, in Candidate candidate)
+    private bool TryPublish(
+        BlockIndex.Session session, in BlockId block, uint entry, in Candidate candidate, Func<bool>? isCurrent)
     {
         lock (_lock)
         {
+            if (isCurrent is not null && !isCurrent())
+            {
+                ReleaseLocked(entry);
+                return false;
+            }
+
             ref CacheEntry node = ref _entries[entry];
             if (TryFindLive(session, block, out uint older))
             {
@@ -568,6 +578,7 @@ internal sealed unsafe class MemoryStore : IDisposable
             _blocks++;
             _blockBytes += node.Length;
             _fills++;
+            return true;
         }
     }
 

@@ -21,6 +21,8 @@ internal sealed class GuardPolicy : EvictionPolicy
     private const int PoolSize = 8;
     private const int MaxScanned = 1 << 16;
     private const int MaxModels = 32;
+    private const int MinPeriod = 128;
+    private const float ShareHalfLife = 0.4f;
 
     // A newcomer must be worth this much more: equals do not replace each other.
     private const float Margin = 2.5f;
@@ -35,7 +37,8 @@ internal sealed class GuardPolicy : EvictionPolicy
     private ulong _random;
     private int _modelCount = 1;
     private uint _accesses;
-    private uint _nextRefresh = 512;
+    private uint _refreshedAt;
+    private uint _nextRefresh = MinPeriod;
 
     /// <summary>Makes an empty policy.</summary>
     public GuardPolicy(PolicySettings settings)
@@ -241,7 +244,7 @@ internal sealed class GuardPolicy : EvictionPolicy
         }
 
         int slots = _history.SlotCount;
-        uint period = (uint)Math.Clamp(_entries.Count / 4, 512, 1 << 16);
+        uint period = (uint)Math.Clamp(_entries.Count / 4, MinPeriod, 1 << 16);
         _nextRefresh = _accesses + period;
         for (int i = 0; i < _modelCount; i++)
         {
@@ -267,10 +270,21 @@ internal sealed class GuardPolicy : EvictionPolicy
             }
         }
 
+        float longest = 1;
         for (int i = 0; i < _modelCount; i++)
         {
             _models[i].EndRefresh();
-            UpdateShare(i, period);
+            longest = Math.Max(longest, _models[i].MeanInterval);
+        }
+
+        uint passed = _accesses - _refreshedAt;
+        _refreshedAt = _accesses;
+        float keep = float.Exp2(-passed / (ShareHalfLife * longest));
+        for (int i = 0; i < _modelCount; i++)
+        {
+            float share = (float)(_models[i].Now - _seenAt[i]) / passed;
+            _seenAt[i] = _models[i].Now;
+            _models[i].Share = (_models[i].Share * keep) + (share * (1 - keep));
         }
     }
 
@@ -278,13 +292,5 @@ internal sealed class GuardPolicy : EvictionPolicy
     {
         ReuseModel model = _models[record.Model];
         model.AddWaiting(record.Count, record.MeanLog, model.Now - record.LastAccess, weight);
-    }
-
-    private void UpdateShare(int index, uint period)
-    {
-        ReuseModel model = _models[index];
-        float share = (float)(model.Now - _seenAt[index]) / period;
-        _seenAt[index] = model.Now;
-        model.Share = (model.Share * 0.8f) + (share * 0.2f);
     }
 }

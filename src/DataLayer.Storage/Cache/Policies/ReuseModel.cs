@@ -14,7 +14,7 @@ namespace DataLayer.Storage.Cache.Policies;
 /// <para>The worth of a block at age a is the largest, over all horizons h, of P(reused before a + h) ÷ E(ticks held until then),
 /// known as the Gittins index. Over passes it grows with age (a block that was just used comes back last), so newcomers
 /// are refused; after two pass lengths it is zero; under Zipf-like traffic it is the rate of use; a scan's blocks are worth nothing.</para>
-/// <para>The counts fade by <see cref="Fading"/> a refresh, so the model follows changes. <see cref="OnReuse"/> may be called from many
+/// <para>The counts fade, to a half in <see cref="HalfLife"/> mean intervals, so the model follows changes. <see cref="OnReuse"/> may be called from many
 /// threads and may then lose a count; all else by one thread at a time.</para>
 /// </remarks>
 internal sealed class ReuseModel
@@ -23,7 +23,7 @@ internal sealed class ReuseModel
     private const int CountClasses = 3;
     private const int Classes = 1 + Octaves;
     private const int Ages = 2 * Octaves;
-    private const float Fading = 0.8f;
+    private const float HalfLife = 1;
 
     // A cell's hazard starts from what its class suggests, with the weight of this many reuses: one in the mean interval,
     // or, for blocks never reused, a chance of UnseenChance while the age doubles.
@@ -36,6 +36,8 @@ internal sealed class ReuseModel
     private readonly float[] _worth = new float[Classes * Ages];
     private readonly float[] _waiting = new float[Classes * Ages];
     private readonly Regression[] _next = new Regression[CountClasses];
+    private float _intervalSum;
+    private float _intervalCount;
     private uint _refreshedAt;
     private long _passLength;
     private int _jobs = 1;
@@ -45,6 +47,9 @@ internal sealed class ReuseModel
 
     /// <summary>This model's part of all accesses lately: turns its ticks into everybody's.</summary>
     public float Share { get; set; } = 1;
+
+    /// <summary>The mean interval between uses lately, ticks; under passes the length of a pass.</summary>
+    public float MeanInterval => _passLength > 0 ? _passLength : _intervalCount == 0 ? Math.Max(1, Now) : _intervalSum / _intervalCount;
 
     /// <summary>Whether somebody told how long a pass is.</summary>
     public bool IsTold => _passLength > 0 || _jobs == 0;
@@ -56,6 +61,8 @@ internal sealed class ReuseModel
     public void OnReuse(int count, float meanLog, uint interval)
     {
         _reuses[Cell(count, meanLog, interval)]++;
+        _intervalSum += interval;
+        _intervalCount++;
         if (count > 0)
         {
             _next[CountClass(count)].Add(meanLog, MathF.Log2(Math.Max(1, interval)));
@@ -90,16 +97,19 @@ internal sealed class ReuseModel
             return;
         }
 
+        float fading = float.Exp2(-ticks / (HalfLife * MeanInterval));
+        _intervalSum *= fading;
+        _intervalCount *= fading;
         for (int cell = 0; cell < _reuses.Length; cell++)
         {
-            _fadedReuses[cell] = (_fadedReuses[cell] * Fading) + _reuses[cell];
-            _fadedWaiting[cell] = (_fadedWaiting[cell] * Fading) + (_waiting[cell] * ticks);
+            _fadedReuses[cell] = (_fadedReuses[cell] * fading) + _reuses[cell];
+            _fadedWaiting[cell] = (_fadedWaiting[cell] * fading) + (_waiting[cell] * ticks);
             _reuses[cell] = 0;
         }
 
         foreach (ref Regression regression in _next.AsSpan())
         {
-            regression.Fit(MathF.Log2(Now), Fading);
+            regression.Fit(MathF.Log2(Now), fading);
         }
 
         for (int c = 0; c < Classes; c++)
@@ -117,7 +127,10 @@ internal sealed class ReuseModel
         {
             width[age] = float.Exp2((age + 1) * 0.5f) - float.Exp2(age * 0.5f);
             int cell = (c * Ages) + age;
-            float usual = UnseenChance / (c == 0 ? Math.Max(Now, float.Exp2(age * 0.5f)) : float.Exp2(c - 0.5f));
+            float old = float.Exp2(age * 0.5f);
+            float expected = c == 0 ? Math.Max(Now, old) : float.Exp2(c - 0.5f);
+            float overdue = c == 0 ? 1 : Math.Max(1, old / (2 * expected));
+            float usual = UnseenChance / (expected * overdue * overdue);
             float guess = Math.Max(usual, hazard);
             hazard = (_fadedReuses[cell] + PriorReuses) / (_fadedWaiting[cell] + (PriorReuses / guess));
             chance[age] = 1 - MathF.Exp(-hazard * width[age]);
