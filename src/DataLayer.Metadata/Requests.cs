@@ -13,7 +13,9 @@ public readonly record struct NewInode(int Mode, int UserId = 0, int GroupId = 0
 /// <summary>Files, folders and bytes below a folder.</summary>
 public readonly record struct TreeUsage(long FileCount, long FolderCount, long SizeBytes, long ResidentBytes);
 
-/// <summary>What a rename did: the moved inode and the file it replaced, if any (an orphan when its LinkCount is 0).</summary>
+/// <summary>
+/// What a rename did: the moved inode and the file it replaced, if any (an orphan when its LinkCount is 0).
+/// </summary>
 public readonly record struct RenameResult(InodeAttributes Moved, InodeAttributes? Replaced);
 
 /// <summary>Which attributes to change; null leaves one as it is.</summary>
@@ -39,9 +41,11 @@ public sealed record AttributeChanges
 /// <param name="Content">Its identity.</param>
 /// <param name="Folder">The folder it will appear in.</param>
 /// <param name="Name">The name it will have.</param>
-/// <param name="Placement">Where it is written; null where the content goes to a segment and is placed at publication.</param>
+/// <param name="Placement">Where it is written; null where the content goes to a segment and is placed at
+/// publication.</param>
 /// <param name="JournalId">The PendingWrite entry, or 0 without one.</param>
-public sealed record PendingContent(ContentId Content, InodeId Folder, string Name, Placement? Placement, long JournalId);
+public sealed record PendingContent(
+    ContentId Content, InodeId Folder, string Name, Placement? Placement, long JournalId);
 
 /// <summary>Makes a written content current.</summary>
 public sealed record PublishRequest
@@ -58,7 +62,10 @@ public sealed record PublishRequest
     /// <summary>Mode and owner if the name is new.</summary>
     public required NewInode NewInode { get; init; }
 
-    /// <summary>The file must still have this generation and version (<see cref="InodeAttributes.Version"/>); null for no condition.</summary>
+    /// <summary>
+    /// The file must still have this generation and version (<see cref="InodeAttributes.Version"/>); null for no
+    /// condition.
+    /// </summary>
     public (uint Generation, long Version)? IfMatch { get; init; }
 
     /// <summary>There must be nothing at the name.</summary>
@@ -95,7 +102,13 @@ public sealed record ContentUpdate
     /// <summary>When the object was last seen to be current, nanoseconds since 1970 UTC.</summary>
     public long? CheckedTimeNanoseconds { get; init; }
 
-    /// <summary>The bytes change: counts up the version, sets the times and state Hot, journals an upload under a read-write attachment.</summary>
+    /// <summary>The new cold copy of this content.</summary>
+    public ObjectReference? Object { get; init; }
+
+    /// <summary>
+    /// The bytes change: counts up the version, sets the times and state Hot, journals an upload under a read-write
+    /// attachment.
+    /// </summary>
     public bool ContentChanges { get; init; }
 }
 
@@ -109,8 +122,12 @@ public sealed record ContentUpdate
 public readonly record struct ImportedObject(
     string RelativePath, string Key, string ETag, string? VersionId, long SizeBytes, long LastModifiedNanoseconds);
 
-/// <summary>What an import changed: counts of files, and the objects that have no place in a tree (empty name, "..", a name that is file and folder) with the reason.</summary>
-public sealed record ImportResult(long Added, long Changed, long Unchanged, IReadOnlyList<(string Key, string Reason)> Refused);
+/// <summary>
+/// What an import changed: counts of files, and the objects that have no place in a tree (empty name, "..", a name
+/// that is file and folder) with the reason.
+/// </summary>
+public sealed record ImportResult(
+    long Added, long Changed, long Unchanged, IReadOnlyList<(string Key, string Reason)> Refused);
 
 /// <summary>When an extended attribute may be set.</summary>
 public enum XattrCondition
@@ -125,8 +142,25 @@ public enum XattrCondition
     Replace = 2,
 }
 
+/// <summary>
+/// What a publication did: the file as it is now, and the file it took the name from, if that was another one.
+/// </summary>
+/// <param name="Published">The published file.</param>
+/// <param name="Replaced">
+/// A file that another writer put at the name meanwhile (an orphan when its LinkCount is 0: to be released), or null.
+/// </param>
+public readonly record struct PublishResult(InodeAttributes Published, InodeAttributes? Replaced);
+
 /// <summary>A fault found in the tree.</summary>
 /// <param name="Kind">A stable word for the kind of fault.</param>
 /// <param name="Inode">The inode concerned, or none.</param>
 /// <param name="Message">What is wrong and what repairs it.</param>
 public sealed record TreeProblem(string Kind, InodeId Inode, string Message);
+
+/// <summary>What a check of the tree found.</summary>
+/// <param name="InodeCount">How many inodes there are.</param>
+/// <param name="ContentCount">How many of them are regular files.</param>
+/// <param name="RepairedCount">How many problems were repaired.</param>
+/// <param name="Problems">What is wrong (still, after a repair), at most 1,000 problems.</param>
+public sealed record TreeCheckReport(
+    long InodeCount, long ContentCount, long RepairedCount, IReadOnlyList<TreeProblem> Problems);

@@ -1,103 +1,213 @@
+using System.Data.Common;
 using DataLayer.Core.Identity;
-using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
+using DataLayer.Metadata.Commit;
+using DataLayer.Metadata.Operations;
+using DataLayer.Metadata.Sql;
 using Microsoft.Extensions.Logging;
 
 namespace DataLayer.Metadata;
 
-/// <summary>CONTRACT SKETCH, replaced by the owner of Metadata. Every change is durable when its task completes (group commit).</summary>
-public sealed class TreeStore : IAsyncDisposable
+/// <summary>
+/// The tree: inodes, names, contents and their places, extended attributes, attachments, and the journal of work owed
+/// to the tiers.
+/// </summary>
+/// <remarks>
+/// Every change is one transaction and durable when its task completes; concurrent changes share commits. A read sees
+/// what was committed when it began, and is done at once unless all read connections are busy. All members are safe
+/// for concurrent use.
+/// <para>
+/// Errors are <see cref="Core.Errors.DataLayerException"/>. Every change may fail with NoSpace (the database's disk
+/// is full; nothing was lost), TargetFailed (I/O error; after one in a commit no change is taken until the store is
+/// opened anew), Corrupt (damaged rows or pages, found by checksum), ShuttingDown and Overloaded (locked by another
+/// process). Cancellation counts until the writer takes a change; then its outcome is awaited.
+/// </para>
+/// <para>
+/// Permissions are not checked here: the kernel does it for mounts, the API for its callers. Below a read-only
+/// attachment every change by a user fails with ReadOnly; imports, residency and tier states change there as
+/// everywhere.
+/// </para>
+/// Life: OpenAsync → use → <see cref="DisposeAsync"/>, which finishes what is queued and checkpoints.
+/// </remarks>
+public sealed partial class TreeStore : IAsyncDisposable
 {
-    public static ValueTask<TreeStore> OpenAsync(TreeStoreOptions options, TimeProvider time, ILogger<TreeStore> log, CancellationToken cancellationToken) => throw new NotImplementedException();
+    private readonly ISqlDialect _dialect;
+    private readonly TreeWriter _writer;
+    private readonly GroupCommitter _committer;
+    private readonly ReadPool _reads;
+    private readonly MetadataMeter _meter;
+    private readonly TimeProvider _time;
+    private readonly ILogger<TreeStore> _log;
+    private readonly InodeReserve _newInodes;
+    private int _disposed;
 
-    // ---- reads -------------------------------------------------------------------------------------------------
-    public ValueTask<InodeAttributes?> GetAsync(InodeId inode, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<FileContent?> GetContentAsync(InodeId inode, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<InodeAttributes?> LookupAsync(InodeId folder, string name, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Walks an absolute path ('/'-separated, "." and ".." understood), following symbolic links (40 at most). NotFound, NotADirectory, TooManyLinks, NameTooLong.</summary>
-    public ValueTask<InodeAttributes> ResolveAsync(string path, bool followLast, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Entries in name order (UTF-8 bytes) after the given name, at most <paramref name="limit"/>.</summary>
-    public ValueTask<IReadOnlyList<DirectoryEntry>> ListAsync(InodeId folder, string? after, int limit, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>One path that leads to the inode, for messages and object keys; null for an orphan.</summary>
-    public ValueTask<string?> GetPathAsync(InodeId inode, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Files below a folder, depth first, in pages; cursor null at first, null when done.</summary>
-    public ValueTask<(IReadOnlyList<FileContent> Files, string? Cursor)> WalkFilesAsync(InodeId folder, string? cursor, int limit, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Files, folders and bytes below a folder (du).</summary>
-    public ValueTask<TreeUsage> GetUsageAsync(InodeId folder, CancellationToken cancellationToken) => throw new NotImplementedException();
+    private TreeStore(ISqlDialect dialect, TreeWriter writer, ReadPool reads, TimeProvider time, ILogger<TreeStore> log)
+    {
+        _dialect = dialect;
+        _writer = writer;
+        _reads = reads;
+        _time = time;
+        _log = log;
+        _meter = new MetadataMeter(() => _committer?.QueueLength ?? 0);
+        _committer = new GroupCommitter(writer, _meter, log, OnJournalAdded);
+        _newInodes = new InodeReserve(_committer);
+    }
 
-    // ---- names -------------------------------------------------------------------------------------------------
-    public ValueTask<InodeAttributes> MakeDirectoryAsync(InodeId folder, string name, NewInode attributes, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Makes an empty file (state Hot, no placement). AlreadyExists if the name is taken.</summary>
-    public ValueTask<InodeAttributes> CreateFileAsync(InodeId folder, string name, NewInode attributes, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<InodeAttributes> MakeSymbolicLinkAsync(InodeId folder, string name, string target, NewInode attributes, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<InodeAttributes> LinkAsync(InodeId inode, InodeId folder, string name, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Removes a file's or link's name. With no name left the inode becomes an orphan: its content stays readable until <see cref="ReleaseOrphanAsync"/>.</summary>
-    public ValueTask<InodeAttributes> UnlinkAsync(InodeId folder, string name, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask RemoveDirectoryAsync(InodeId folder, string name, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>One transaction; a replaced file becomes an orphan like an unlinked one and is returned as Replaced.</summary>
-    public ValueTask<RenameResult> RenameAsync(InodeId fromFolder, string fromName, InodeId toFolder, string toName, RenameFlags flags, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<InodeAttributes> SetAttributesAsync(InodeId inode, AttributeChanges changes, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    // ---- orphans -----------------------------------------------------------------------------------------------
-    /// <summary>Forgets an inode without names and journals the deletion of its hot copy. No effect if it has a name.</summary>
-    public ValueTask ReleaseOrphanAsync(InodeId inode, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<IReadOnlyList<InodeId>> ListOrphansAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    // ---- content -----------------------------------------------------------------------------------------------
     /// <summary>
-    /// Reserves the identity of a content to be written: the next generation of the file at folder/name, or generation 1 of a new inode.
-    /// With a placement, journals a PendingWrite durably, so a crash leaves nothing behind.
+    /// Called after a commit that added journal entries, with a bit mask by kind (bit <c>1 &lt;&lt;
+    /// (int)JournalKind</c>), or null. Runs on the writer's thread: it sets a signal and returns.
     /// </summary>
-    public ValueTask<PendingContent> BeginReplaceAsync(InodeId folder, string name, Func<ContentId, Placement?> place, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public Action<int>? JournalAdded { get; set; }
+
     /// <summary>
-    /// Makes a fully written and flushed content current under its name, in one transaction: name, inode, generation, size, placement,
-    /// residency full, state Hot, PendingWrite removed, DeleteHotCopy journalled for what it replaced, UploadObject journalled
-    /// under a read-write attachment. Conditions: <see cref="PublishRequest"/>; a failed one is Stale or AlreadyExists.
+    /// Opens the tree, and makes it where there is none. Migrates an older schema, checks the pages after an unclean
+    /// stop.
     /// </summary>
-    public ValueTask<InodeAttributes> PublishAsync(PublishRequest request, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Gives up a content that was begun: journals the deletion of what was written.</summary>
-    public ValueTask AbandonAsync(PendingContent pending, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>
-    /// Changes the current content in place: size, placement, residency, state, object, check time; as one transaction, only if the generation
-    /// (and version, where given) still holds, else Stale. <see cref="ContentUpdate"/> says what changes.
-    /// </summary>
-    public ValueTask<FileContent> UpdateContentAsync(ContentUpdate update, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <exception cref="Core.Errors.DataLayerException">
+    /// InvalidArgument: options. Overloaded: another service has it open. NotSupported: written by a newer program.
+    /// Corrupt: damaged. TargetFailed: I/O.
+    /// </exception>
+    public static ValueTask<TreeStore> OpenAsync(
+        TreeStoreOptions options, TimeProvider time, ILogger<TreeStore> log, CancellationToken cancellationToken) =>
+        OpenAsync(options, TreeSchema.Steps, time, log, cancellationToken);
 
-    // ---- extended attributes -----------------------------------------------------------------------------------
-    public ValueTask<byte[]?> GetXattrAsync(InodeId inode, string name, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<IReadOnlyList<string>> ListXattrsAsync(InodeId inode, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask SetXattrAsync(InodeId inode, string name, ReadOnlyMemory<byte> value, XattrCondition condition, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask RemoveXattrAsync(InodeId inode, string name, CancellationToken cancellationToken) => throw new NotImplementedException();
+    internal static async ValueTask<TreeStore> OpenAsync(
+        TreeStoreOptions options,
+        IReadOnlyList<SchemaStep> schema,
+        TimeProvider time,
+        ILogger<TreeStore> log,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(time);
+        ArgumentNullException.ThrowIfNull(log);
+        options.Validate();
+        TreeStore store = await Task.Run(() => Open(options, schema, time, log), cancellationToken)
+            .ConfigureAwait(false);
+        try
+        {
+            await store.FinishRemovalsAsync(cancellationToken).ConfigureAwait(false);
+            return store;
+        }
+        catch
+        {
+            await store.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
 
-    // ---- attachments -------------------------------------------------------------------------------------------
-    public ValueTask<Attachment> AddAttachmentAsync(Attachment attachment, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask UpdateAttachmentAsync(Attachment attachment, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Removes the attachment and all names below its folder, never an object. Refused (InvalidArgument) while uploads are pending unless forced.</summary>
-    public ValueTask RemoveAttachmentAsync(long attachmentId, bool force, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<IReadOnlyList<Attachment>> ListAttachmentsAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>
-    /// Brings listed objects into the tree in one transaction: makes folders and inodes (state Released), refreshes changed ETags as a new
-    /// generation (old hot copy journalled away), leaves files alone that have unflushed changes. Paths are relative to the attachment's folder.
-    /// </summary>
-    public ValueTask<ImportResult> ImportAsync(long attachmentId, IReadOnlyList<ImportedObject> objects, string? listingCursor, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Removes names of objects that a complete refresh did not see (imported before <paramref name="refreshStartNanoseconds"/>, unchanged since).</summary>
-    public ValueTask<long> RemoveUnseenAsync(long attachmentId, long refreshStartNanoseconds, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>Finishes queued changes, waits for reads, checkpoints and closes.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
 
-    // ---- journal -----------------------------------------------------------------------------------------------
-    public ValueTask<IReadOnlyList<JournalEntry>> ListJournalAsync(JournalKind? kind, long afterId, int limit, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<long> AddJournalAsync(JournalEntry entry, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask CompleteJournalAsync(long entryId, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask PostponeJournalAsync(long entryId, long dueTimeNanoseconds, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>The upload of a content was verified: in one transaction sets object and state Premigrated if generation and version still hold (else leaves state Hot, keeps the object for If-Match) and completes the entry.</summary>
-    public ValueTask<bool> CompleteUploadAsync(long entryId, ContentId content, long version, ObjectReference uploaded, CancellationToken cancellationToken) => throw new NotImplementedException();
+        await _committer.DisposeAsync().ConfigureAwait(false);
+        await _reads.CloseAsync().ConfigureAwait(false);
+        try
+        {
+            _dialect.Checkpoint(_writer.Tables.Session);
+        }
+        catch (DbException error)
+        {
+            // What was committed stands in the log and is found there at the next start.
+            LogNoCheckpoint(error.Message);
+        }
 
-    // ---- settings and checks -----------------------------------------------------------------------------------
-    public ValueTask<string?> GetSettingAsync(string key, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask SetSettingAsync(string key, string value, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Checks the tree against itself: database integrity, link counts, dangling dentries, unreachable inodes, bad placements, journal without inode.</summary>
-    public ValueTask<IReadOnlyList<TreeProblem>> CheckAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>All contents that have a hot copy, for comparison with the targets, in pages by inode.</summary>
-    public ValueTask<IReadOnlyList<FileContent>> ListPlacedAsync(InodeId after, int limit, CancellationToken cancellationToken) => throw new NotImplementedException();
+        _writer.Dispose();
+        _meter.Dispose();
+        _dialect.Dispose();
+    }
 
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+    private static TreeStore Open(
+        TreeStoreOptions options, IReadOnlyList<SchemaStep> schema, TimeProvider time, ILogger<TreeStore> log)
+    {
+        SqliteDialect dialect = new(options);
+        TreeWriter? writer = null;
+        ReadPool? reads = null;
+        try
+        {
+            writer = new TreeWriter(new SqlSession(dialect, forWriting: true), options, time);
+            if (dialect.WasStoppedUncleanly && options.CheckAfterUncleanStop)
+            {
+                IReadOnlyList<string> faults = dialect.CheckIntegrity(writer.Tables.Session, quick: true);
+                if (faults.Count > 0)
+                {
+                    throw dialect.DamagedDatabase(string.Join("; ", faults), null);
+                }
+            }
+
+            int found = TreeSchema.Migrate(writer.Tables.Session, schema);
+            Prepare(writer);
+            LogOpened(log, dialect.DisplayName, found, schema[^1].Version);
+            reads = new ReadPool(dialect, options.ReadConnectionCount);
+            return new TreeStore(dialect, writer, reads, time, log);
+        }
+        catch (Exception error)
+        {
+            reads?.Dispose();
+            writer?.Dispose();
+            dialect.Dispose();
+            if (error is DbException database)
+            {
+                throw dialect.Map(database);
+            }
+
+            throw;
+        }
+    }
+
+    private static void Prepare(TreeWriter writer)
+    {
+        writer.Begin();
+        writer.RunIsolated(static w =>
+        {
+            w.Tables.Journal.ReleaseAllLeases();
+            if (w.Tables.Inodes.FindAttributes(InodeId.Root) is null)
+            {
+                NewInode attributes = new(0x1ED);
+                w.Tables.Inodes.Add(NameChanges.NewRow(w, InodeId.Root, FileKind.Directory, attributes, 0,
+                    target: null));
+            }
+        });
+        writer.Commit();
+    }
+
+    private async ValueTask FinishRemovalsAsync(CancellationToken cancellationToken)
+    {
+        List<Attachment> begun = await _reads.RunAsync(static t => t.Attachments.List(removing: true),
+            cancellationToken)
+            .ConfigureAwait(false);
+        foreach (Attachment attachment in begun)
+        {
+            await ContinueRemovalAsync(attachment.Id, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask ContinueRemovalAsync(long attachmentId, CancellationToken cancellationToken)
+    {
+        while (!await ChangeAsync(w => AttachmentChanges.ContinueRemoval(w, attachmentId), cancellationToken)
+            .ConfigureAwait(false))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+    }
+
+    private ValueTask<T> ChangeAsync<T>(Func<TreeWriter, T> change, CancellationToken cancellationToken) =>
+        _committer.RunAsync(change, cancellationToken);
+
+    private async ValueTask ChangeVoidAsync<T>(Func<TreeWriter, T> change, CancellationToken cancellationToken) =>
+        await _committer.RunAsync(change, cancellationToken).ConfigureAwait(false);
+
+    private void OnJournalAdded(int kinds) => JournalAdded?.Invoke(kinds);
+
+    private static void CheckLimit(int limit) => ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
+
+    [LoggerMessage(10, LogLevel.Information, "Opened {Database}: schema version {Found}, now {Current}")]
+    private static partial void LogOpened(ILogger log, string database, int found, int current);
+
+    [LoggerMessage(11, LogLevel.Warning, "The metadata could not be checkpointed while closing: {Cause}")]
+    private partial void LogNoCheckpoint(string cause);
 }

@@ -185,6 +185,36 @@ internal static unsafe class DurableFile
         }
     }
 
+    /// <summary>One preadv into pinned pieces; returns the bytes read, which may be fewer than asked, 0 at the end.</summary>
+    internal static int ReadVectors(SafeFileHandle file, string path, Libc.IoVector* vectors, int count, long offsetBytes)
+    {
+        while (true)
+        {
+            nint moved = Libc.Preadv(file, vectors, count, offsetBytes);
+            if (moved >= 0)
+            {
+                return (int)moved;
+            }
+
+            ThrowUnlessInterrupted("read", path);
+        }
+    }
+
+    /// <summary>One pwritev from pinned pieces; returns the bytes written, which may be fewer than asked.</summary>
+    internal static int WriteVectors(SafeFileHandle file, string path, Libc.IoVector* vectors, int count, long offsetBytes)
+    {
+        while (true)
+        {
+            nint moved = Libc.Pwritev(file, vectors, count, offsetBytes);
+            if (moved >= 0)
+            {
+                return (int)moved;
+            }
+
+            ThrowUnlessInterrupted("write", path);
+        }
+    }
+
     /// <summary>Sets the file's size; growth is a hole.</summary>
     internal static void SetLength(SafeFileHandle file, string path, long lengthBytes)
     {

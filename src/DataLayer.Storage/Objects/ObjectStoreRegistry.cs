@@ -1,41 +1,158 @@
+using System.Collections.Concurrent;
+using DataLayer.Core.Errors;
+using DataLayer.Core.Memory;
 using DataLayer.Core.Objects;
+using DataLayer.Storage.Objects.Folders;
+using DataLayer.Storage.Objects.S3;
 using Microsoft.Extensions.Logging;
 
 namespace DataLayer.Storage.Objects;
 
-/// <summary>CONTRACT SKETCH, replaced by the owner of Objects. The configured stores by name; opens a bucket with its decorators (retry, hedge, meter).</summary>
+/// <summary>The configured stores by name; opens a bucket with its decorators and counts its requests.</summary>
+/// <remarks>
+/// A bucket opened twice for a dataset is one store. Stores live until the registry is disposed; disposing what
+/// <see cref="Open"/> returned is not the caller's business.
+/// </remarks>
 public sealed class ObjectStoreRegistry : IAsyncDisposable
 {
-    public ObjectStoreRegistry(IReadOnlyList<ObjectStoreOptions> stores, TimeProvider time, ILoggerFactory logs) => throw new NotImplementedException();
+    private readonly Dictionary<string, ObjectStoreOptions> _options = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string, string, string), IObjectStore> _open = [];
+    private readonly Dictionary<string, (S3Connection Connection, RetryPolicy Retries)> _servers =
+        new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, RequestMeter> _meters = new(StringComparer.Ordinal);
+    private readonly Lock _lock = new();
+    private readonly NativeBufferPool _buffers;
+    private readonly TimeProvider _time;
 
-    /// <summary>The bucket of a source (<c>s3://bucket/prefix</c>, <c>file:///folder</c>) through the named store; requests are counted under <paramref name="dataset"/>. InvalidArgument for an unknown name or a source the store cannot serve.</summary>
-    public IObjectStore Open(string storeName, ObjectSource source, string dataset) => throw new NotImplementedException();
+    /// <summary>Checks all options and reports every fault at once.</summary>
+    /// <exception cref="DataLayerException">InvalidArgument.</exception>
+    public ObjectStoreRegistry(IReadOnlyList<ObjectStoreOptions> stores, TimeProvider time, ILoggerFactory logs)
+    {
+        ArgumentNullException.ThrowIfNull(stores);
+        ArgumentNullException.ThrowIfNull(time);
+        ArgumentNullException.ThrowIfNull(logs);
+        _time = time;
+        _buffers = new NativeBufferPool(128L << 20);
+        List<string> faults = [];
+        foreach (ObjectStoreOptions options in stores)
+        {
+            faults.AddRange(options.Validate());
+            if (!_options.TryAdd(options.Name, options))
+            {
+                faults.Add($"Object store '{options.Name}' stands twice in the configuration.");
+            }
+        }
 
-    /// <summary>Requests since start by dataset and verb (GET, HEAD, LIST, PUT, DELETE, …), with bytes.</summary>
-    public IReadOnlyList<RequestCount> GetRequestCounts() => throw new NotImplementedException();
+        if (faults.Count > 0)
+        {
+            throw new DataLayerException(ErrorCode.InvalidArgument, string.Join(Environment.NewLine, faults));
+        }
+    }
 
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
-}
+    /// <summary>
+    /// The bucket of a source (<c>s3://bucket/prefix</c>, <c>file:///folder</c>) through the named store; requests are
+    /// counted under
+    /// <paramref name="dataset"/>. The prefix is not applied: keys are full keys of the bucket.
+    /// </summary>
+    /// <exception cref="DataLayerException">InvalidArgument for an unknown name or a source the store cannot
+    /// serve.</exception>
+    public IObjectStore Open(string storeName, ObjectSource source, string dataset)
+    {
+        ArgumentNullException.ThrowIfNull(storeName);
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(dataset);
+        if (!_options.TryGetValue(storeName, out ObjectStoreOptions? options))
+        {
+            throw new DataLayerException(ErrorCode.InvalidArgument,
+                $"There is no object store '{storeName}'. There are: {string.Join(", ", _options.Keys)}.");
+        }
 
-/// <summary>A parsed source: <c>s3://bucket/prefix</c> or <c>file:///folder/prefix</c>.</summary>
-public sealed record ObjectSource(string Scheme, string Bucket, string Prefix)
-{
-    public static ObjectSource Parse(string text) => throw new NotImplementedException();
-}
+        RequestMeter meter = _meters.GetOrAdd(dataset, static name => new RequestMeter(name));
+        (string, string, string) key = (storeName, $"{source.Scheme}://{source.Bucket}", dataset);
+        lock (_lock)
+        {
+            if (!_open.TryGetValue(key, out IObjectStore? store))
+            {
+                store = options.Kind == "directory"
+                    ? new DirectoryObjectStore(FolderOf(options, source), meter, _buffers, _time)
+                    : OpenBucketLocked(options, source, meter);
+                _open.Add(key, store);
+            }
 
-/// <summary>Requests of one dataset and verb.</summary>
-public readonly record struct RequestCount(string Dataset, string Verb, long Requests, long Failures, long Bytes);
+            return store;
+        }
+    }
 
-/// <summary>CONTRACT SKETCH: one named store.</summary>
-public sealed class ObjectStoreOptions
-{
-    public required string Name { get; init; }
-    /// <summary><c>s3</c> or <c>directory</c>.</summary>
-    public required string Kind { get; init; }
-    public string? Endpoint { get; init; }
-    public string Region { get; init; } = "us-east-1";
-    public bool PathStyle { get; init; } = true;
-    /// <summary>Environment variable or file with the keys; never the key itself on a command line.</summary>
-    public string? AccessKey { get; init; }
-    public string? SecretKey { get; init; }
+    private S3ObjectStore OpenBucketLocked(ObjectStoreOptions options, ObjectSource source, RequestMeter meter)
+    {
+        if (source.Scheme != "s3")
+        {
+            throw new DataLayerException(ErrorCode.InvalidArgument,
+                $"Store '{options.Name}' is of kind s3 and cannot serve {source}. "
+                + "Use s3://bucket/prefix, or a store of kind directory.");
+        }
+
+        if (!_servers.TryGetValue(options.Name, out (S3Connection Connection, RetryPolicy Retries) server))
+        {
+            server = (new S3Connection(options), new RetryPolicy(options, _time));
+            _servers.Add(options.Name, server);
+        }
+
+        return new S3ObjectStore(server.Connection, source.Bucket, meter, server.Retries, (_buffers, _time));
+    }
+
+    private static string FolderOf(ObjectStoreOptions options, ObjectSource source)
+    {
+        if (source.Scheme == "s3")
+        {
+            return options.Endpoint is { Length: > 0 } root
+                ? Path.Combine(root, source.Bucket)
+                : throw new DataLayerException(ErrorCode.InvalidArgument,
+                    $"Store '{options.Name}' is of kind directory and has no endpoint, so it cannot serve {source}. "
+                    + "Use file:///folder.");
+        }
+
+        if (options.Endpoint is { Length: > 0 } bound)
+        {
+            string below = Path.TrimEndingDirectorySeparator(bound) + "/";
+            if (!(source.Bucket + "/").StartsWith(below, StringComparison.Ordinal))
+            {
+                throw new DataLayerException(
+                    ErrorCode.InvalidArgument,
+                        $"Store '{options.Name}' serves folders below {below} only, not {source}.");
+            }
+        }
+
+        return source.Bucket;
+    }
+
+    /// <summary>
+    /// Requests since start by dataset and verb (GET, HEAD, LIST, PUT, POST, DELETE), with body bytes.
+    /// </summary>
+    public IReadOnlyList<RequestCount> GetRequestCounts()
+    {
+        List<RequestCount> counts = [];
+        foreach (RequestMeter meter in _meters.Values)
+        {
+            meter.CopyTo(counts);
+        }
+
+        return counts;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (IObjectStore store in _open.Values)
+        {
+            await store.DisposeAsync().ConfigureAwait(false);
+        }
+
+        foreach ((S3Connection connection, _) in _servers.Values)
+        {
+            connection.Dispose();
+        }
+
+        _buffers.Dispose();
+    }
 }

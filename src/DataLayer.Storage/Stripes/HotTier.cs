@@ -1,95 +1,236 @@
+using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using Microsoft.Extensions.Logging;
 
 namespace DataLayer.Storage.Stripes;
 
-/// <summary>CONTRACT SKETCH, replaced by the owner of Stripes.</summary>
-public sealed class HotTier : IAsyncDisposable
+/// <summary>
+/// The hot tier: contents striped over the targets of pools with checksums and copies, and small contents as records of segments.
+/// </summary>
+/// <remarks>
+/// Invariants: bytes that reach a caller passed their checksum, which binds who they are; bytes of an acknowledged flush survive
+/// a crash and the loss of all copies but one; a failed flush is repeated to every later one until the data was written again.
+/// All calls are safe from any thread. Buffers belong to the caller and are free when the call has ended, cancelled or not.
+/// A write goes to every copy or fails; after a failure bytes of its range may be old or new, and the next flush says so.
+/// Life: opened, used, <see cref="DisposeAsync"/>, which flushes what is open. A killed process loses nothing it wrote.
+/// </remarks>
+public sealed partial class HotTier : IAsyncDisposable
 {
-    public static ValueTask<HotTier> OpenAsync(HotTierOptions options, TimeProvider time, ILogger<HotTier> log, CancellationToken cancellationToken) => throw new NotImplementedException();
+    private const int LockCount = 64;
+    private readonly HotTierOptions _options;
+    private readonly ILogger<HotTier> _log;
+    private readonly TargetSet _targets;
+    private readonly SegmentStore _segments;
+    private readonly SemaphoreSlim[] _contentLocks = new SemaphoreSlim[LockCount];
+    private readonly CancellationTokenSource _stop = new();
+    private readonly HotTierMeter _meter = new();
+    private Task _checks = Task.CompletedTask;
+
+    private HotTier(HotTierOptions options, TargetSet targets, ILogger<HotTier> log)
+    {
+        _options = options;
+        _targets = targets;
+        _log = log;
+        _segments = new SegmentStore(options, targets, _meter, log);
+        for (int i = 0; i < LockCount; i++)
+        {
+            _contentLocks[i] = new SemaphoreSlim(1);
+        }
+    }
+
+    /// <summary>Opens the hot tier: finds its targets and segments; folders that are new become targets.</summary>
+    /// <param name="options">Pools and bounds; validated.</param>
+    /// <param name="time">The clock of checks, fences and space readings.</param>
+    /// <param name="log">Gets one message for each change of a target's state and each repair, none for a block.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="DataLayerException">InvalidArgument: bad options, or a folder that is not ours. A missing target is no error.</exception>
+    public static ValueTask<HotTier> OpenAsync(
+        HotTierOptions options, TimeProvider time, ILogger<HotTier> log, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(time);
+        ArgumentNullException.ThrowIfNull(log);
+        return OpenAsync(options, time, log, static target => target, cancellationToken);
+    }
+
+    /// <summary>As the public one; <paramref name="decorate"/> may put a faulty target of a test in front of each.</summary>
+    internal static async ValueTask<HotTier> OpenAsync(HotTierOptions options, TimeProvider time, ILogger<HotTier> log,
+        Func<ITarget, ITarget> decorate, CancellationToken cancellationToken)
+    {
+        options.Validate();
+        int targetCount = 0;
+        foreach (PoolOptions pool in options.Pools)
+        {
+            targetCount += pool.Directories.Count;
+        }
+
+        int openColumns = Math.Max(4, options.OpenFileCount / 2 / targetCount);
+        TargetSet targets = TargetSet.Open(options, (identity, directory, pool) => decorate(new DirectoryTarget(identity, directory,
+            new DirectoryTargetOptions
+            {
+                ConcurrencyCount = options.TargetConcurrencyCount,
+                WaitLimit = options.WaitLimit,
+                OpenColumnCount = openColumns,
+                ReserveBytes = pool.ReserveBytes,
+                FenceTime = options.FenceTime,
+                Time = time,
+            })));
+        HotTier tier = new(options, targets, log);
+        await tier.CheckTargetsAsync(cancellationToken).ConfigureAwait(false);
+        await tier._segments.LoadAsync(cancellationToken).ConfigureAwait(false);
+        tier._checks = tier.CheckPeriodicallyAsync(time);
+        return tier;
+    }
 
     /// <summary>Whether a content of this size goes to a segment (≤ the pool's small-file limit) rather than to stripes.</summary>
-    public bool UsesSegment(string? pool, long sizeBytes) => throw new NotImplementedException();
+    /// <param name="pool">The pool, or null for the default.</param>
+    /// <param name="sizeBytes">The content's size, bytes.</param>
+    public bool UsesSegment(string? pool, long sizeBytes) => sizeBytes <= _targets.GetPool(pool).SegmentLimitBytes
+        && _targets.GetPool(pool).SegmentLimitBytes > 0;
 
-    /// <summary>Chooses targets for a striped content: width and unit of the pool (width 1 for small), the start derived from the inode, targets with room first. NoSpace if none.</summary>
-    public StripedPlacement PlaceStriped(string? pool, ContentId content, long expectedSizeBytes) => throw new NotImplementedException();
-
-    /// <summary>Writes at any offset; parallel over columns and copies; not durable until <see cref="FlushAsync"/>. Extends as needed; gaps are holes that read as zeros.</summary>
-    public ValueTask WriteAsync(ContentId content, StripedPlacement placement, long offsetBytes, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>Reads exactly destination.Length bytes that the caller knows to be resident (inside the content's size); verifies the checksum and identity of every 64 KiB touched; a bad copy is read from the other and repaired. Corrupt with the range if none is good, NotFound if the copy is gone.</summary>
-    public ValueTask ReadAsync(ContentId content, Placement placement, long contentSizeBytes, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>Makes all writes of the content durable: data, side files, directory entries. A failure is remembered: later flushes fail too until the data was written again (or the content deleted), and the target is fenced.</summary>
-    public ValueTask FlushAsync(ContentId content, Placement placement, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    public ValueTask TruncateAsync(ContentId content, StripedPlacement placement, long sizeBytes, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>Gives back the space of a byte range of blocks (partial release); later reads of it are the caller's error.</summary>
-    public ValueTask PunchAsync(ContentId content, StripedPlacement placement, long offsetBytes, long lengthBytes, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>Deletes a hot copy; no error if it is gone. A segment record is marked dead and its segment compacted away when mostly dead.</summary>
-    public ValueTask DeleteAsync(ContentId content, Placement placement, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>Appends a small content as one segment record; not durable until <see cref="FlushAsync"/> with the returned placement (flushes of many records are one fsync).</summary>
-    public ValueTask<SegmentPlacement> AppendSmallAsync(ContentId content, string? pool, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>Reads and checks everything of a content, repairing from the other copy. Bad ranges that remain are returned for a repair from the cold object.</summary>
-    public ValueTask<ScrubResult> ScrubAsync(ContentId content, Placement placement, long contentSizeBytes, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>Copies what a content has on one target to another of its pool and returns the new placement; the old one stays valid until deleted.</summary>
-    public ValueTask<Placement> MoveAsync(ContentId content, Placement placement, long contentSizeBytes, int fromTarget, CancellationToken cancellationToken) => throw new NotImplementedException();
-
-    /// <summary>Deletes the parts of <paramref name="before"/> that <paramref name="after"/> does not use.</summary>
-    public ValueTask DeleteMovedAsync(ContentId content, Placement before, Placement after, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>
+    /// Chooses targets for a striped content: width and unit of the pool (width 1 up to one unit), the start derived from the inode, only
+    /// targets that are well and have room. Nothing is written.
+    /// </summary>
+    /// <param name="pool">The pool, or null for the default.</param>
+    /// <param name="content">The content.</param>
+    /// <param name="expectedSizeBytes">Its size if known, else 0.</param>
+    /// <exception cref="DataLayerException">NoSpace: fewer targets than copies have room.</exception>
+    public StripedPlacement PlaceStriped(string? pool, ContentId content, long expectedSizeBytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(expectedSizeBytes);
+        return TargetChoice.Place(_targets.GetPool(pool), _targets.ByNumber, content, expectedSizeBytes);
+    }
 
     /// <summary>Adds a target to a pool while the service runs; returns its persistent number.</summary>
-    public ValueTask<int> AddTargetAsync(string pool, string directory, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <param name="pool">The pool's name.</param>
+    /// <param name="directory">An empty folder, or one that is a target of this deployment already.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="DataLayerException">InvalidArgument: no such pool, or a folder that is not empty or not ours.</exception>
+    public async ValueTask<int> AddTargetAsync(string pool, string directory, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(pool);
+        if (!Path.IsPathFullyQualified(directory) || directory.Contains('\n', StringComparison.Ordinal))
+        {
+            throw new DataLayerException(ErrorCode.InvalidArgument, $"'{directory}' is not an absolute path.");
+        }
 
-    /// <summary>A draining target gets no new content.</summary>
-    public void SetDraining(int target, bool draining) => throw new NotImplementedException();
+        ITarget target = _targets.Add(pool, directory);
+        await target.CheckAsync(cancellationToken).ConfigureAwait(false);
+        return target.Number;
+    }
 
-    /// <summary>Removes an empty, drained target.</summary>
-    public ValueTask RemoveTargetAsync(int target, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <summary>A draining target gets no new content. Remembered over restarts.</summary>
+    /// <exception cref="DataLayerException">TargetFailed: there is no such target.</exception>
+    public void SetDraining(int target, bool draining) => _targets.SetDraining(target, draining);
 
-    public IReadOnlyList<TargetStatus> GetTargets() => throw new NotImplementedException();
+    /// <summary>Removes an empty, drained target and its identity; take its folder out of the configuration too.</summary>
+    /// <exception cref="DataLayerException">NotEmpty: contents or segments are on it. InvalidArgument: it does not drain.</exception>
+    public async ValueTask RemoveTargetAsync(int target, CancellationToken cancellationToken)
+    {
+        ITarget leaving = _targets.Get(target);
+        if (leaving.State != TargetState.Draining)
+        {
+            throw new DataLayerException(ErrorCode.InvalidArgument, $"Target {target} is not draining. Drain it first.");
+        }
 
-    /// <summary>Every striped content found on the targets (fsck compares it with the tree), and every segment.</summary>
-    public IAsyncEnumerable<ContentId> EnumerateContentsAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
+        await foreach (ColumnId column in leaving.EnumerateColumnsAsync(cancellationToken).ConfigureAwait(false))
+        {
+            throw new DataLayerException(ErrorCode.NotEmpty, $"Target {target} still holds content {column.Content}. Drain it first.");
+        }
 
-    /// <summary>Tells segment accounting which records are alive, at start or after fsck; segments without live records are deleted.</summary>
-    public ValueTask ReconcileSegmentsAsync(IReadOnlyDictionary<long, long> liveBytesBySegment, CancellationToken cancellationToken) => throw new NotImplementedException();
+        await _segments.RemoveEmptyOnAsync(target, cancellationToken).ConfigureAwait(false);
+        if ((await leaving.ListSegmentsAsync(cancellationToken).ConfigureAwait(false)).Count > 0)
+        {
+            throw new DataLayerException(ErrorCode.NotEmpty, $"Target {target} still holds segments. Drain it first.");
+        }
 
-    /// <summary>Segments mostly dead, worth compaction: the engine re-appends their live records and publishes the new placements.</summary>
-    public IReadOnlyList<long> GetCompactableSegments() => throw new NotImplementedException();
+        await _targets.Remove(target).DisposeAsync().ConfigureAwait(false);
+    }
 
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+    /// <summary>All targets as they are now.</summary>
+    public IReadOnlyList<TargetStatus> GetTargets()
+    {
+        List<TargetStatus> list = [];
+        foreach (ITarget? target in _targets.ByNumber)
+        {
+            if (target is not null)
+            {
+                TargetSpace space = target.GetSpace();
+                string state = target.State switch
+                {
+                    TargetState.Ok => "ok",
+                    TargetState.Draining => "draining",
+                    TargetState.Fenced => "fenced",
+                    _ => "missing",
+                };
+                list.Add(new TargetStatus(target.Number, target.Pool, target.Location, state, space.CapacityBytes,
+                    space.FreeBytes, space.UsedBytes, target.Fault));
+            }
+        }
+
+        return list;
+    }
+
+    /// <summary>Looks at every target now instead of at the next interval: missing ones may be back, fences may end.</summary>
+    public async ValueTask CheckTargetsAsync(CancellationToken cancellationToken)
+    {
+        foreach (ITarget? target in _targets.ByNumber.ToArray())
+        {
+            if (target is null)
+            {
+                continue;
+            }
+
+            TargetState before = target.State;
+            await target.CheckAsync(cancellationToken).ConfigureAwait(false);
+            if (target.State != before)
+            {
+                HotTierLog.TargetChanged(_log, target.Number, target.Location, before, target.State, target.Fault ?? "well");
+            }
+        }
+    }
+
+    /// <summary>Stops the checks, flushes and closes everything that is open.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _checks.ConfigureAwait(false);
+        foreach (ITarget? target in _targets.ByNumber.ToArray())
+        {
+            if (target is not null)
+            {
+                await target.DisposeAsync().ConfigureAwait(false);
+            }
+        }
+
+        foreach (SemaphoreSlim contentLock in _contentLocks)
+        {
+            contentLock.Dispose();
+        }
+
+        _segments.Dispose();
+        _meter.Dispose();
+        _stop.Dispose();
+    }
+
+    private SemaphoreSlim LockOf(ContentId content) => _contentLocks[(uint)content.GetHashCode() % LockCount];
+
+    private async Task CheckPeriodicallyAsync(TimeProvider time)
+    {
+        using PeriodicTimer timer = new(_options.CheckInterval, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(_stop.Token).ConfigureAwait(false))
+            {
+                await CheckTargetsAsync(_stop.Token).ConfigureAwait(false);
+                await _segments.LoadAsync(_stop.Token).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopped.
+        }
+    }
 }
-
-/// <summary>CONTRACT SKETCH: pools with their targets.</summary>
-public sealed class HotTierOptions
-{
-    public required IReadOnlyList<PoolOptions> Pools { get; init; }
-    public string DefaultPool { get; init; } = "default";
-}
-
-/// <summary>CONTRACT SKETCH.</summary>
-public sealed class PoolOptions
-{
-    public required string Name { get; init; }
-    public required IReadOnlyList<string> Directories { get; init; }
-    /// <summary>Stripe width, a count; at most the number of targets.</summary>
-    public int Width { get; init; } = 1;
-    public int UnitBytes { get; init; } = 1 << 20;
-    public int CopyCount { get; init; } = 1;
-    /// <summary>Contents up to this size go to segments. 0 turns segments off.</summary>
-    public int SegmentLimitBytes { get; init; } = 1 << 20;
-    public long ReserveBytes { get; init; } = 256L << 20;
-}
-
-/// <summary>What one target is and has.</summary>
-public sealed record TargetStatus(int Target, string Pool, string Location, string State, long CapacityBytes, long FreeBytes, long UsedBytes, string? Fault);
-
-/// <summary>What a scrub found: counts of 64 KiB chunks, and the byte ranges of the content without a good copy.</summary>
-public sealed record ScrubResult(long CheckedChunks, long RepairedChunks, IReadOnlyList<(long OffsetBytes, long LengthBytes)> BadRanges);

@@ -46,7 +46,7 @@ public sealed class CephClusterTests(CephFixture ceph) : IClassFixture<CephFixtu
         byte[] body = new byte[10_000];
         await signer.PutObjectAsync(new PutObjectRequest { BucketName = ceph.Bucket, Key = "c", InputStream = new MemoryStream(body) });
         string url = (await signer.GetPreSignedURLAsync(
-            new GetPreSignedUrlRequest { BucketName = ceph.Bucket, Key = "c", Expires = DateTime.UtcNow.AddHours(1), Protocol = Protocol.HTTP }))!;
+            new GetPreSignedUrlRequest { BucketName = ceph.Bucket, Key = "c", Expires = DateTime.UtcNow.AddHours(1), Protocol = Amazon.S3.Protocol.HTTP }))!;
         byte[] got = await http.GetByteArrayAsync(new Uri(url));
         Assert.Equal(1, got.Sum(one => int.PopCount(one)));
     }

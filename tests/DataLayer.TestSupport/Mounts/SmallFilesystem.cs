@@ -79,6 +79,9 @@ public sealed class SmallFilesystem : IDisposable
     /// <summary>Ends <see cref="Freeze"/>.</summary>
     public void Thaw() => Command.Run("fsfreeze", "--unfreeze", Path);
 
+    /// <summary>Ends <see cref="Freeze"/> where it holds: for the end of a test that may have failed.</summary>
+    public void TryThaw() => Command.TryRun("fsfreeze", "--unfreeze", Path);
+
     /// <summary>Unmounts an ext4 and mounts it again, with the page cache dropped. Nothing may be open in it.</summary>
     public void Remount()
     {

@@ -29,7 +29,7 @@ public enum OriginAct
     /// <summary>Declares the whole length and ends the connection after half of the body.</summary>
     Truncate,
 
-    /// <summary>Flips one bit of the body; the length stays right.</summary>
+    /// <summary>Flips one bit of the answer's body, or of the body of an upload before it is stored; the length stays right.</summary>
     Flip,
 
     /// <summary>Waits, then serves it.</summary>

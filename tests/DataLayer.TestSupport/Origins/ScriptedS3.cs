@@ -28,6 +28,7 @@ public sealed class ScriptedS3 : IAsyncDisposable
     private readonly ConcurrentDictionary<string, SortedDictionary<string, ScriptedObject>> _buckets = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, SortedDictionary<int, byte[]>> _uploads = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _counts = new(StringComparer.Ordinal);
+    private readonly List<(Func<bool> Condition, TaskCompletionSource Met)> _waits = [];
     private readonly CancellationTokenSource _stop = new();
     private readonly Random _random;
     private readonly WebApplication _host;
@@ -57,6 +58,22 @@ public sealed class ScriptedS3 : IAsyncDisposable
 
     /// <summary>Called after the script, before the request is served: a test may change objects here.</summary>
     public Action<OriginRequest>? BeforeServe { get; set; }
+
+    /// <summary>Called after a change was applied and before it is acknowledged: a test may wait for it here.</summary>
+    public Action<OriginRequest>? AfterServe { get; set; }
+
+    /// <summary>Completes once a condition over the objects holds; it is looked at now and after each change.</summary>
+    public Task WhenAsync(Func<bool> condition)
+    {
+        var met = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_waits)
+        {
+            _waits.Add((condition, met));
+        }
+
+        LookAtWaits();
+        return met.Task;
+    }
 
     /// <summary>Requests so far, whatever became of them.</summary>
     public int RequestCount => Volatile.Read(ref _ordinal) + 1;
@@ -203,7 +220,9 @@ public sealed class ScriptedS3 : IAsyncDisposable
                 await ListAsync(context, objects, act);
                 return;
             default:
-                var (status, answer) = await ApplyAsync(context, request, objects);
+                var (status, answer) = await ApplyAsync(context, request, act, objects);
+                AfterServe?.Invoke(request);
+                LookAtWaits();
                 if (act == OriginAct.ResetAfter)
                 {
                     context.Abort();
@@ -264,15 +283,9 @@ public sealed class ScriptedS3 : IAsyncDisposable
             return;
         }
 
-        if (act == OriginAct.Flip && body.Length > 0)
+        if (act == OriginAct.Flip)
         {
-            var flipped = body.ToArray();
-            lock (_random)
-            {
-                flipped[_random.Next(flipped.Length)] ^= (byte)(1 << _random.Next(8));
-            }
-
-            body = flipped;
+            body = FlipOneBit(body.Span);
         }
 
         if (act is OriginAct.Truncate or OriginAct.ResetAfter)
@@ -338,9 +351,10 @@ public sealed class ScriptedS3 : IAsyncDisposable
     }
 
     private async Task<(int Status, XElement? Answer)> ApplyAsync(
-        HttpContext context, OriginRequest request, SortedDictionary<string, ScriptedObject> objects)
+        HttpContext context, OriginRequest request, OriginAct act, SortedDictionary<string, ScriptedObject> objects)
     {
         var body = await S3RequestBody.ReadAsync(context.Request);
+        body = act == OriginAct.Flip ? FlipOneBit(body) : body;
         var upload = context.Request.Query["uploadId"].ToString();
         lock (objects)
         {
@@ -388,6 +402,34 @@ public sealed class ScriptedS3 : IAsyncDisposable
                     return (501, ErrorBody("NotImplemented"));
             }
         }
+    }
+
+    private void LookAtWaits()
+    {
+        lock (_waits)
+        {
+            foreach (var (condition, met) in _waits)
+            {
+                if (!met.Task.IsCompleted && condition())
+                {
+                    met.SetResult();
+                }
+            }
+        }
+    }
+
+    private byte[] FlipOneBit(ReadOnlySpan<byte> body)
+    {
+        var flipped = body.ToArray();
+        if (flipped.Length > 0)
+        {
+            lock (_random)
+            {
+                flipped[_random.Next(flipped.Length)] ^= (byte)(1 << _random.Next(8));
+            }
+        }
+
+        return flipped;
     }
 
     private static bool MayRead(HttpRequest request, ScriptedObject found) =>

@@ -1,0 +1,275 @@
+using System.Data.Common;
+using System.Diagnostics;
+using DataLayer.Core.Errors;
+using Microsoft.Extensions.Logging;
+
+namespace DataLayer.Metadata.Commit;
+
+/// <summary>
+/// The one writer. Changes queue up; the writer thread takes what is there, up to a limit, into one transaction, each
+/// change in a savepoint, commits, and only then answers. While one commit waits for the disk the next batch gathers,
+/// so the fsync is shared by as many as are waiting and a lone caller waits for one commit only.
+/// </summary>
+/// <remarks>
+/// A change that fails by its own fault (any error but the database's) undoes itself and answers its caller alone.
+/// When the database fails (disk full, locked), the whole transaction is undone and its changes run again one by one,
+/// so each gets its own outcome. After an I/O error in a commit nothing is known about the disk: the writer is
+/// fenced, every later change fails until the store is opened anew. Lock order: <c>_gate</c> only; nothing is called
+/// under it.
+/// </remarks>
+internal sealed partial class GroupCommitter : IAsyncDisposable
+{
+    private readonly TreeWriter _writer;
+    private readonly MetadataMeter _meter;
+    private readonly ILogger _log;
+    private readonly Action<int> _journalAdded;
+    private readonly int _batchLimit;
+    private readonly SemaphoreSlim _slots;
+    private readonly Lock _gate = new();
+    private readonly Queue<PendingChange> _queue = new();
+    private readonly AutoResetEvent _arrived = new(initialState: false);
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly List<PendingChange> _batch = [];
+    private readonly List<PendingChange> _done = [];
+    private bool _closing;
+    private DataLayerException? _fence;
+
+    /// <summary>Starts the writer thread over <paramref name="writer"/>, which stays the caller's to dispose.</summary>
+    public GroupCommitter(TreeWriter writer, MetadataMeter meter, ILogger log, Action<int> journalAdded)
+    {
+        _writer = writer;
+        _meter = meter;
+        _log = log;
+        _journalAdded = journalAdded;
+        _batchLimit = writer.Options.GroupCommitLimit;
+        _slots = new SemaphoreSlim(writer.Options.QueueLimit);
+        Thread thread = new(Loop) { IsBackground = true, Name = "metadata-writer" };
+        thread.Start();
+    }
+
+    /// <summary>How many changes wait, a count.</summary>
+    public int QueueLength
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _queue.Count;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Runs a change and completes when it is durable. Cancellation counts until the writer takes the change.
+    /// </summary>
+    public async ValueTask<T> RunAsync<T>(Func<TreeWriter, T> change, CancellationToken cancellationToken)
+    {
+        await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            PendingChange<T> pending = new(change);
+            lock (_gate)
+            {
+                if (_closing)
+                {
+                    throw new DataLayerException(ErrorCode.ShuttingDown, "The metadata store is closing; the change "
+                        + "was not made.");
+                }
+
+                _queue.Enqueue(pending);
+            }
+
+            _arrived.Set();
+            using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
+                static (state, token) => ((PendingChange<T>)state!).Cancel(token), pending);
+            return await pending.Task.ConfigureAwait(false);
+        }
+        finally
+        {
+            _slots.Release();
+        }
+    }
+
+    /// <summary>Lets no more changes in, finishes those that wait, and ends the thread.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        lock (_gate)
+        {
+            _closing = true;
+        }
+
+        _arrived.Set();
+        await _stopped.Task.ConfigureAwait(false);
+    }
+
+    private void Loop()
+    {
+        while (TakeBatch())
+        {
+            try
+            {
+                RunBatch();
+            }
+            catch (Exception error)
+            {
+                // The batch answers its callers itself; what comes here is a fault of ours. No caller may be left
+                // waiting.
+                LogBatchFault(error);
+                Fence(error);
+                FailAll(_batch, _fence!);
+            }
+        }
+
+        _stopped.SetResult();
+    }
+
+    private bool TakeBatch()
+    {
+        _batch.Clear();
+        while (true)
+        {
+            bool closing;
+            lock (_gate)
+            {
+                closing = _closing;
+                while (_batch.Count < _batchLimit && _queue.TryDequeue(out PendingChange? change))
+                {
+                    if (change.TryTake())
+                    {
+                        _batch.Add(change);
+                    }
+                }
+            }
+
+            if (_batch.Count > 0)
+            {
+                return true;
+            }
+
+            if (closing)
+            {
+                return false;
+            }
+
+            _arrived.WaitOne();
+        }
+    }
+
+    private void RunBatch()
+    {
+        if (_fence is not null)
+        {
+            FailAll(_batch, _fence);
+            return;
+        }
+
+        long start = Stopwatch.GetTimestamp();
+        try
+        {
+            CommitTogether(_batch);
+        }
+        catch (DbException error)
+        {
+            _writer.Rollback();
+            LogBatchUndone(_batch.Count, error.Message);
+            RunOneByOne(error);
+        }
+
+        _meter.RecordCommit(_batch.Count, Stopwatch.GetElapsedTime(start));
+    }
+
+    private void CommitTogether(List<PendingChange> changes)
+    {
+        _done.Clear();
+        _writer.Begin();
+        foreach (PendingChange change in changes)
+        {
+            try
+            {
+                _writer.RunIsolated(change.Run);
+                _done.Add(change);
+            }
+            catch (Exception error) when (error is not DbException)
+            {
+                change.Fail(error);
+            }
+        }
+
+        _writer.Commit();
+        foreach (PendingChange change in _done)
+        {
+            change.Complete();
+        }
+
+        if (_writer.AddedJournalKinds != 0)
+        {
+            _journalAdded(_writer.AddedJournalKinds);
+        }
+    }
+
+    private void RunOneByOne(DbException first)
+    {
+        if (IsFatal(first))
+        {
+            Fence(first);
+            FailAll(_batch, _fence!);
+            return;
+        }
+
+        List<PendingChange> one = [];
+        foreach (PendingChange change in _batch)
+        {
+            one.Clear();
+            one.Add(change);
+            try
+            {
+                CommitTogether(one);
+            }
+            catch (DbException error)
+            {
+                _writer.Rollback();
+                change.Fail(_writer.Tables.Session.Dialect.Map(error));
+                if (IsFatal(error))
+                {
+                    Fence(error);
+                    FailAll(_batch, _fence!);
+                    return;
+                }
+            }
+        }
+    }
+
+    private bool IsFatal(DbException error) =>
+        _writer.Tables.Session.Dialect.Map(error).Code == ErrorCode.TargetFailed;
+
+    private void Fence(Exception error)
+    {
+        string cause = error is DbException database ? _writer.Tables.Session.Dialect.Map(database).Message
+            : error.Message;
+        ErrorCode code = error is DbException ? ErrorCode.TargetFailed : ErrorCode.Internal;
+        _fence = new DataLayerException(
+            code, $"A commit of the metadata failed, and no change is taken until the service is restarted. Cause: "
+                + $"{cause}", error);
+        LogFenced(error);
+    }
+
+    // Completed changes ignore the error.
+    private static void FailAll(List<PendingChange> changes, Exception error)
+    {
+        foreach (PendingChange change in changes)
+        {
+            change.Fail(error);
+        }
+    }
+
+    [LoggerMessage(1, LogLevel.Warning, "The database refused a batch of {Changes} changes; they run again one by "
+        + "one. {Cause}")]
+    private partial void LogBatchUndone(int changes, string cause);
+
+    [LoggerMessage(2, LogLevel.Critical, "The metadata writer is fenced: no change is taken until the service is "
+        + "restarted")]
+    private partial void LogFenced(Exception error);
+
+    [LoggerMessage(3, LogLevel.Critical, "The metadata writer failed in a way it does not know")]
+    private partial void LogBatchFault(Exception error);
+}

@@ -1,0 +1,127 @@
+using DataLayer.Core.Identity;
+using DataLayer.Core.Tree;
+using DataLayer.Metadata.Rows;
+using DataLayer.Metadata.Sql;
+
+namespace DataLayer.Metadata.Commit;
+
+/// <summary>
+/// What a change works with: the tables over the one connection that writes, the clock, numbers, and the attachments.
+/// Belongs to the writer thread; a change must leave nothing outside it behind, since it is run again when its batch
+/// fails.
+/// </summary>
+internal sealed class TreeWriter : IDisposable
+{
+    private readonly TimeProvider _time;
+    private readonly NumberRange _inodes = new("inode", 1024);
+    private readonly NumberRange _journalIds = new("journal", 1024);
+    private Dictionary<long, Attachment>? _attachments;
+
+    /// <summary>A writer over the connection of <paramref name="session"/>, which is disposed with it.</summary>
+    public TreeWriter(SqlSession session, TreeStoreOptions options, TimeProvider time)
+    {
+        Tables = new TreeTables(session);
+        Options = options;
+        _time = time;
+    }
+
+    public TreeTables Tables { get; }
+
+    public TreeStoreOptions Options { get; }
+
+    /// <summary>The time of the change that runs, nanoseconds since 1970 UTC: one value for the whole change.</summary>
+    public long Now { get; private set; }
+
+    /// <summary>Which kinds of journal entries the batch added, a bit mask by kind.</summary>
+    public int AddedJournalKinds { get; private set; }
+
+    /// <summary>The time now, nanoseconds since 1970 UTC.</summary>
+    public static long ToNanoseconds(DateTimeOffset time) => (time.UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) * 100;
+
+    public InodeId NextInode() => new(_inodes.Take(Tables));
+
+    public long NextJournalId() => _journalIds.Take(Tables);
+
+    /// <summary>Adds a journal entry and gives its number.</summary>
+    public long AddJournal(JournalEntry entry, InodeId waitsFor = default)
+    {
+        long id = NextJournalId();
+        Tables.Journal.Add(new JournalRow(entry with { Id = id }, Started: false, waitsFor));
+        AddedJournalKinds |= 1 << (int)entry.Kind;
+        return id;
+    }
+
+    /// <summary>The attachments by number, without those being removed.</summary>
+    public Dictionary<long, Attachment> Attachments()
+    {
+        if (_attachments is null)
+        {
+            _attachments = [];
+            foreach (Attachment attachment in Tables.Attachments.List(removing: false))
+            {
+                _attachments.Add(attachment.Id, attachment);
+            }
+        }
+
+        return _attachments;
+    }
+
+    /// <summary>The attachment an inode lies under, or null for 0.</summary>
+    public Attachment? FindAttachment(long id) => id == 0 ? null : Attachments().GetValueOrDefault(id);
+
+    /// <summary>Forgets the attachments it knows, after a change of them.</summary>
+    public void ForgetAttachments() => _attachments = null;
+
+    /// <summary>Begins a transaction.</summary>
+    public void Begin()
+    {
+        AddedJournalKinds = 0;
+        Tables.Session.Get(Tables.Session.Dialect.BeginWrite).Execute();
+    }
+
+    /// <summary>Makes the transaction durable.</summary>
+    public void Commit() => Tables.Session.Get("COMMIT").Execute();
+
+    /// <summary>Undoes the transaction, whatever is left of it.</summary>
+    public void Rollback()
+    {
+        ForgetAttachments();
+        _inodes.Rollback(wholeTransaction: true);
+        _journalIds.Rollback(wholeTransaction: true);
+        try
+        {
+            Tables.Session.Get("ROLLBACK").Execute();
+        }
+        catch (System.Data.Common.DbException)
+        {
+            // After some errors the database has rolled back by itself, and says so here. Nothing is left to undo
+            // either way.
+        }
+    }
+
+    /// <summary>Runs one change inside the transaction; if it throws, only its own effects are undone.</summary>
+    public void RunIsolated(Action<TreeWriter> change)
+    {
+        Now = ToNanoseconds(_time.GetUtcNow());
+        _inodes.Mark();
+        _journalIds.Mark();
+        Tables.Session.Get("SAVEPOINT change").Execute();
+        try
+        {
+            change(this);
+            Tables.Session.Get("RELEASE SAVEPOINT change").Execute();
+        }
+        catch (Exception error) when (error is not System.Data.Common.DbException)
+        {
+            ForgetAttachments();
+            _inodes.Rollback(wholeTransaction: false);
+            _journalIds.Rollback(wholeTransaction: false);
+            Tables.Session.Get("ROLLBACK TO SAVEPOINT change").Execute();
+            Tables.Session.Get("RELEASE SAVEPOINT change").Execute();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Tables.Dispose();
+}

@@ -1,0 +1,179 @@
+using System.Globalization;
+using DataLayer.Core.Errors;
+
+namespace DataLayer.Metadata.Sql;
+
+/// <summary>
+/// The tables of the tree and how older ones become current. Each step runs in a transaction of its own together with
+/// the new version number, so a crash between steps leaves a database that the next start goes on with.
+/// docs/FORMATS/metadata.md tells what the columns mean.
+/// </summary>
+internal static class TreeSchema
+{
+    /// <summary>All steps, oldest first. A published step never changes; a new one is added.</summary>
+    public static IReadOnlyList<SchemaStep> Steps { get; } = [new SchemaStep(1, InitialScript)];
+
+    private const string InitialScript =
+        """
+        CREATE TABLE counters (name {text} NOT NULL PRIMARY KEY, next {int64} NOT NULL);
+        INSERT INTO counters (name, next) VALUES ('inode', 2);
+        INSERT INTO counters (name, next) VALUES ('journal', 1);
+        INSERT INTO counters (name, next) VALUES ('attachment', 1);
+
+        CREATE TABLE settings (name {text} NOT NULL PRIMARY KEY, value {text} NOT NULL);
+
+        CREATE TABLE inodes (
+            inode {int64} NOT NULL PRIMARY KEY,
+            kind {int64} NOT NULL,
+            mode {int64} NOT NULL,
+            user_id {int64} NOT NULL,
+            group_id {int64} NOT NULL,
+            link_count {int64} NOT NULL,
+            size_bytes {int64} NOT NULL,
+            generation {int64} NOT NULL,
+            last_generation {int64} NOT NULL,
+            version {int64} NOT NULL,
+            state {int64} NOT NULL,
+            attachment_id {int64} NOT NULL,
+            access_time {int64} NOT NULL,
+            modify_time {int64} NOT NULL,
+            change_time {int64} NOT NULL,
+            link_target {text},
+            attribute_crc {int64} NOT NULL,
+            placement {text},
+            object_attachment {int64},
+            object_key {text},
+            object_etag {text},
+            object_version {text},
+            object_size {int64},
+            object_offset {int64},
+            checked_time {int64} NOT NULL,
+            resident_bytes {int64} NOT NULL,
+            content_crc {int64} NOT NULL,
+            residency {blob});
+        CREATE INDEX inodes_orphans ON inodes (inode) WHERE link_count = 0;
+
+        CREATE TABLE dentries (
+            parent {int64} NOT NULL REFERENCES inodes (inode),
+            name {blob} NOT NULL,
+            inode {int64} NOT NULL REFERENCES inodes (inode),
+            kind {int64} NOT NULL,
+            crc {int64} NOT NULL,
+            PRIMARY KEY (parent, name)) {clustered};
+        CREATE INDEX dentries_inode ON dentries (inode);
+
+        CREATE TABLE xattrs (
+            inode {int64} NOT NULL REFERENCES inodes (inode) ON DELETE CASCADE,
+            name {text} NOT NULL,
+            value {blob} NOT NULL,
+            crc {int64} NOT NULL,
+            PRIMARY KEY (inode, name)) {clustered};
+
+        CREATE TABLE attachments (
+            id {int64} NOT NULL PRIMARY KEY,
+            folder {int64} NOT NULL UNIQUE REFERENCES inodes (inode),
+            path {text} NOT NULL,
+            source {text} NOT NULL,
+            store_name {text} NOT NULL,
+            key_prefix {text} NOT NULL,
+            mode {int64} NOT NULL,
+            freshness {int64} NOT NULL,
+            max_age {int64} NOT NULL,
+            flush {int64} NOT NULL,
+            listing_cursor {text},
+            object_count {int64} NOT NULL,
+            object_bytes {int64} NOT NULL,
+            removing {int64} NOT NULL);
+
+        CREATE TABLE journal (
+            id {int64} NOT NULL PRIMARY KEY,
+            kind {int64} NOT NULL,
+            inode {int64} NOT NULL,
+            generation {int64} NOT NULL,
+            attachment_id {int64} NOT NULL,
+            object_key {text} NOT NULL,
+            etag {text},
+            placement {text},
+            failure_count {int64} NOT NULL,
+            due_time {int64} NOT NULL,
+            started {int64} NOT NULL,
+            waits_for {int64} NOT NULL,
+            crc {int64} NOT NULL);
+        CREATE INDEX journal_due ON journal (kind, due_time, id);
+        CREATE INDEX journal_inode ON journal (inode, id);
+        CREATE INDEX journal_key ON journal (attachment_id, object_key, id) WHERE kind < 3;
+        """;
+
+    /// <summary>Brings the database to the newest version of <paramref name="steps"/>.</summary>
+    /// <returns>The version it had before; 0 for a new database.</returns>
+    /// <exception cref="DataLayerException">NotSupported: the database is newer than this program, or is not
+    /// ours.</exception>
+    public static int Migrate(SqlSession session, IReadOnlyList<SchemaStep> steps)
+    {
+        int found = ReadVersion(session);
+        int newest = steps[^1].Version;
+        if (found > newest)
+        {
+            throw new DataLayerException(
+                ErrorCode.NotSupported,
+                $"{session.Dialect.DisplayName} has schema version {found}, this program knows versions up to "
+                    + $"{newest}. Use the newer program that wrote it, or restore the backup from before the update.");
+        }
+
+        foreach (SchemaStep step in steps)
+        {
+            if (step.Version > found)
+            {
+                Apply(session, step);
+            }
+        }
+
+        return found;
+    }
+
+    private static int ReadVersion(SqlSession session)
+    {
+        if (session.Dialect.HasTable(session, "schema_version"))
+        {
+            return (int)(session.Get("SELECT MAX(version) FROM schema_version").QueryInt64() ?? 0);
+        }
+
+        if (session.Dialect.HasTable(session, "inodes"))
+        {
+            throw new DataLayerException(
+                ErrorCode.NotSupported, $"{session.Dialect.DisplayName} is not a DataLayer tree. Choose another "
+                    + "state directory.");
+        }
+
+        return 0;
+    }
+
+    private static void Apply(SqlSession session, SchemaStep step)
+    {
+        string script = step.Script
+            .Replace("{int64}", session.Dialect.Int64Type, StringComparison.Ordinal)
+            .Replace("{blob}", session.Dialect.BlobType, StringComparison.Ordinal)
+            .Replace("{text}", session.Dialect.TextType, StringComparison.Ordinal)
+            .Replace("{clustered}", session.Dialect.ClusteredSuffix, StringComparison.Ordinal);
+        session.ExecuteScript(session.Dialect.BeginWrite);
+        try
+        {
+            if (step.Version == 1)
+            {
+                session.ExecuteScript($"CREATE TABLE schema_version (version {session.Dialect.Int64Type} NOT NULL "
+                    + "PRIMARY KEY)");
+            }
+
+            session.ExecuteScript(script);
+            session.ExecuteScript(
+                string.Create(CultureInfo.InvariantCulture, $"INSERT INTO schema_version (version) VALUES "
+                    + $"({step.Version})"));
+            session.ExecuteScript("COMMIT");
+        }
+        catch
+        {
+            session.ExecuteScript("ROLLBACK");
+            throw;
+        }
+    }
+}

@@ -1,0 +1,55 @@
+namespace DataLayer.Protocol.Http;
+
+/// <summary>The paths of the HTTP API, as both ends spell them. <c>docs/API.md</c> describes each.</summary>
+public static class ApiRoutes
+{
+    /// <summary>The prefix of everything versioned.</summary>
+    public const string Prefix = "/api/v1";
+
+    /// <summary>Contents: GET, HEAD, PUT, DELETE, followed by the file's path.</summary>
+    public const string Files = "/api/v1/files";
+
+    /// <summary>Listings: GET with <c>after</c> and <c>limit</c>, followed by the folder's path.</summary>
+    public const string Directories = "/api/v1/dirs";
+
+    /// <summary>
+    /// Attributes, followed by the path; <c>detail=true</c> adds placement, residency, object and heat.
+    /// </summary>
+    public const string Stat = "/api/v1/stat";
+
+    /// <summary>Extended attributes, followed by the path, with <c>name</c>.</summary>
+    public const string Xattrs = "/api/v1/xattrs";
+
+    /// <summary>Operations by POST: the operation's name follows.</summary>
+    public const string Operations = "/api/v1/ops";
+
+    /// <summary>Attachments: GET, POST, DELETE.</summary>
+    public const string Attachments = "/api/v1/attachments";
+
+    /// <summary>Targets of the hot tier: GET, POST; <c>/N/drain</c> by POST.</summary>
+    public const string Targets = "/api/v1/targets";
+
+    /// <summary>Counters of the service.</summary>
+    public const string Statistics = "/api/v1/stats";
+
+    /// <summary>Program version and API version.</summary>
+    public const string Version = "/api/v1/version";
+
+    /// <summary>The OpenAPI document.</summary>
+    public const string OpenApi = "/openapi/v1.json";
+
+    /// <summary>Prometheus text.</summary>
+    public const string Metrics = "/metrics";
+
+    /// <summary>The process is alive.</summary>
+    public const string Health = "/healthz";
+
+    /// <summary>The service can answer requests.</summary>
+    public const string Ready = "/readyz";
+
+    /// <summary>The media type of a stream of <see cref="ProgressLine{TProgress, TResult}"/>.</summary>
+    public const string ProgressMediaType = "application/x-ndjson";
+
+    /// <summary>The media type of a <see cref="Problem"/> (RFC 9457).</summary>
+    public const string ProblemMediaType = "application/problem+json";
+}

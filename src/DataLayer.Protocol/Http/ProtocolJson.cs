@@ -1,0 +1,57 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using DataLayer.Core.Tree;
+
+namespace DataLayer.Protocol.Http;
+
+/// <summary>
+/// JSON of the HTTP API: camel case, enumerations as camel-case text, unknown members ignored when read. Source
+/// generated.
+/// </summary>
+[JsonSourceGenerationOptions(
+    JsonSerializerDefaults.Web,
+    Converters = [
+        typeof(CamelCaseEnumConverter<FileKind>),
+        typeof(CamelCaseEnumConverter<TierState>),
+        typeof(CamelCaseEnumConverter<AttachmentMode>),
+        typeof(CamelCaseEnumConverter<FreshnessMode>),
+        typeof(CamelCaseEnumConverter<FlushMode>),
+    ])]
+[JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(FileStatus))]
+[JsonSerializable(typeof(DirectoryPage))]
+[JsonSerializable(typeof(FileDetail))]
+[JsonSerializable(typeof(PathCommand))]
+[JsonSerializable(typeof(MakeDirectoryCommand))]
+[JsonSerializable(typeof(RenameCommand))]
+[JsonSerializable(typeof(LinkCommand))]
+[JsonSerializable(typeof(SymbolicLinkCommand))]
+[JsonSerializable(typeof(TruncateCommand))]
+[JsonSerializable(typeof(AttributesCommand))]
+[JsonSerializable(typeof(FlushCommand))]
+[JsonSerializable(typeof(AttachCommand))]
+[JsonSerializable(typeof(WarmCommand))]
+[JsonSerializable(typeof(EvictCommand))]
+[JsonSerializable(typeof(CheckCommand))]
+[JsonSerializable(typeof(AddTargetCommand))]
+[JsonSerializable(typeof(UsageReport))]
+[JsonSerializable(typeof(AttachmentStatus))]
+[JsonSerializable(typeof(IReadOnlyList<AttachmentStatus>))]
+[JsonSerializable(typeof(ListingReport))]
+[JsonSerializable(typeof(WarmReport))]
+[JsonSerializable(typeof(EvictReport))]
+[JsonSerializable(typeof(CheckStatus))]
+[JsonSerializable(typeof(ScrubStatus))]
+[JsonSerializable(typeof(TargetReport))]
+[JsonSerializable(typeof(IReadOnlyList<TargetReport>))]
+[JsonSerializable(typeof(XattrList))]
+[JsonSerializable(typeof(DrainStatus))]
+[JsonSerializable(typeof(VersionReport))]
+[JsonSerializable(typeof(ReadyReport))]
+[JsonSerializable(typeof(StatisticsReport))]
+[JsonSerializable(typeof(ProgressLine<ListingReport, AttachmentStatus>))]
+[JsonSerializable(typeof(ProgressLine<ListingReport, ListingReport>))]
+[JsonSerializable(typeof(ProgressLine<WarmReport, WarmReport>))]
+[JsonSerializable(typeof(ProgressLine<ScrubStatus, ScrubStatus>))]
+[JsonSerializable(typeof(ProgressLine<DrainStatus, DrainStatus>))]
+public sealed partial class ProtocolJson : JsonSerializerContext { }

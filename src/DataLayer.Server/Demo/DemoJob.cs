@@ -1,0 +1,170 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using DataLayer.Client;
+using DataLayer.Core.Errors;
+using DataLayer.Core.Layout;
+using DataLayer.Protocol.Http;
+using Spectre.Console;
+
+namespace DataLayer.Server.Demo;
+
+/// <summary>
+/// The main job on real input, as <c>eng/run</c> shows it: puts a dataset into an object store, attaches it, reads all of it
+/// several times in shuffled order through the client, and says per pass what it took and where the bytes came from.
+/// </summary>
+internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsiConsole console)
+{
+    private const string TreeFolder = "/demo";
+    private static readonly JsonSerializerOptions _json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+
+    /// <summary>Runs the job; the exit status.</summary>
+    public async Task<int> RunAsync(CancellationToken cancellationToken)
+    {
+        string folder = options.DataFolder is null ? Prepare(cancellationToken) : Path.GetFullPath(options.DataFolder);
+        if (!Directory.Exists(folder))
+        {
+            throw new DataLayerException(ErrorCode.NotFound, $"There is no folder '{folder}'. Give one with --data.");
+        }
+
+        long start = Stopwatch.GetTimestamp();
+        AttachmentStatus attachment = await client.Admin.AttachAsync(
+            new AttachCommand { Source = "file://" + folder, Path = TreeFolder, Store = options.StoreName },
+            progress: null, cancellationToken);
+        (long listRequests, _) = DemoPass.Origin(await client.Admin.GetStatisticsAsync(cancellationToken));
+        double attachSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        Say($"attached [bold]{TreeFolder}[/]: {attachment.ObjectCount:N0} objects, {ByteSize.Format(attachment.ObjectBytes)}, "
+            + $"{listRequests} requests, {attachSeconds:F1} s; no byte copied");
+        string[] files = await ListAsync(attachment.ObjectCount, cancellationToken);
+        List<DemoPass> passes = [];
+        for (int pass = 1; pass <= options.PassCount; pass++)
+        {
+            passes.Add(await ReadAllAsync(files, pass, cancellationToken));
+            Say(Line(passes[^1]));
+        }
+
+        Summarise(passes);
+        return 0;
+    }
+
+    private static string Line(DemoPass pass) => string.Create(CultureInfo.InvariantCulture,
+        $"pass {pass.Pass}: {pass.Seconds:F1} s, {pass.FilesPerSecond:N0} files/s, {pass.MegabytesPerSecond:F1} MB/s");
+
+    private string Prepare(CancellationToken cancellationToken)
+    {
+        string folder = Path.Combine(Path.GetFullPath(options.BucketFolder), "fashion-mnist");
+        string complete = folder + ".complete";
+        if (File.Exists(complete))
+        {
+            return folder;
+        }
+
+        bool real = FashionMnist.IsInstalled(FashionMnist.DebianFolder);
+        Say(real
+            ? "putting fashion-mnist into the object store, one file an image …"
+            : "fashion-mnist is not installed: generating files of its sizes and names instead …");
+        int count = real
+            ? FashionMnist.Explode(FashionMnist.DebianFolder, folder, cancellationToken)
+            : GeneratedDataset.Write(folder, options.Seed, cancellationToken);
+        File.WriteAllText(complete, count.ToString(CultureInfo.InvariantCulture));
+        return folder;
+    }
+
+    private async Task<string[]> ListAsync(long expected, CancellationToken cancellationToken)
+    {
+        List<string> files = new((int)Math.Min(expected, 10_000_000));
+        Queue<string> folders = new([TreeFolder]);
+        while (folders.TryDequeue(out string? folder))
+        {
+            await foreach (FileStatus entry in client.ListAsync(folder, cancellationToken: cancellationToken))
+            {
+                string path = folder + "/" + entry.Name;
+                if (entry.Kind == Core.Tree.FileKind.Directory)
+                {
+                    folders.Enqueue(path);
+                }
+                else
+                {
+                    files.Add(path);
+                }
+            }
+        }
+
+        return [.. files];
+    }
+
+    private async Task<DemoPass> ReadAllAsync(string[] files, int pass, CancellationToken cancellationToken)
+    {
+        string[] order = [.. files];
+        new Random(HashCode.Combine(options.Seed, pass)).Shuffle(order);
+        StatisticsReport before = await client.Admin.GetStatisticsAsync(cancellationToken);
+        int next = -1;
+        long bytes = 0;
+        long start = Stopwatch.GetTimestamp();
+        await Task.WhenAll(Enumerable.Range(0, options.ReaderCount).Select(_ => Task.Run(ReadSomeAsync, cancellationToken)));
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        StatisticsReport after = await client.Admin.GetStatisticsAsync(cancellationToken);
+        return DemoPass.Between(pass, seconds, order.Length, bytes, before, after);
+
+        async Task ReadSomeAsync()
+        {
+            while (true)
+            {
+                int mine = Interlocked.Increment(ref next);
+                if (mine >= order.Length)
+                {
+                    return;
+                }
+
+                using FileBytes file = await client.ReadFileAsync(order[mine], cancellationToken);
+                Interlocked.Add(ref bytes, file.LengthBytes);
+            }
+        }
+    }
+
+    private void Summarise(List<DemoPass> passes)
+    {
+        if (options.Json)
+        {
+            console.WriteLine(JsonSerializer.Serialize(new { dataset = TreeFolder, passes, url = options.Server }, _json));
+            return;
+        }
+
+        Table table = new Table().Border(TableBorder.Simple)
+            .AddColumns("pass", "seconds", "files/s", "MB/s", "I/O wait s", "memory", "hot", "cold", "origin requests", "would cost $");
+        foreach (DemoPass pass in passes)
+        {
+            table.AddRow(
+                Number(pass.Pass, "F0"), Number(pass.Seconds, "F2"), Number(pass.FilesPerSecond, "N0"),
+                Number(pass.MegabytesPerSecond, "F1"), Number(pass.WaitSeconds, "F2"), Share(pass.MemoryHits, pass),
+                Share(pass.HotReads, pass), Share(pass.ColdReads, pass), Number(pass.OriginRequests, "N0"),
+                Number(pass.OriginDollars, "F4"));
+        }
+
+        console.Write(table);
+        DemoPass first = passes[0];
+        DemoPass last = passes[^1];
+        if (first.WaitSeconds > 0)
+        {
+            Say($"I/O wait of pass {last.Pass}: [bold]{1 - (last.WaitSeconds / first.WaitSeconds):P0}[/] less than of pass 1; "
+                + $"origin requests {first.OriginRequests:N0} → {last.OriginRequests:N0}");
+        }
+
+        Say($"the service runs at [bold]{options.Server}[/] (data API, /metrics, /openapi/v1.json)");
+    }
+
+    private static string Share(long count, DemoPass pass) =>
+        Number(100.0 * count / Math.Max(1, pass.MemoryHits + pass.HotReads + pass.ColdReads), "F1") + " %";
+
+    private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+
+    private void Say(FormattableString text) => Say(text.ToString(CultureInfo.InvariantCulture));
+
+    private void Say(string text)
+    {
+        if (!options.Json)
+        {
+            console.MarkupLine(text);
+        }
+    }
+}

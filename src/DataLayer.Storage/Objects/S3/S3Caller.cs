@@ -1,0 +1,48 @@
+using DataLayer.Core.Errors;
+
+namespace DataLayer.Storage.Objects.S3;
+
+/// <summary>Sends one request through the SDK: bounded in time, counted, its failure turned into a fault.</summary>
+internal sealed class S3Caller(S3Connection connection, RequestMeter meter, TimeProvider time)
+{
+    private const double UploadBytesPerSecond = 1 << 20;
+
+    /// <summary>Sends a request.</summary>
+    /// <param name="verb">What it counts as.</param>
+    /// <param name="what">The request, for messages.</param>
+    /// <param name="uploadBytes">The length of its body; adds to the time it may take.</param>
+    /// <param name="send">The SDK call.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    internal async ValueTask<T> SendAsync<T>(
+        RequestVerb verb, string what, long uploadBytes, Func<CancellationToken, Task<T>> send,
+            CancellationToken cancellationToken)
+    {
+        long start = time.GetTimestamp();
+        bool failed = true;
+        TimeSpan limit = connection.Options.AttemptTimeout + TimeSpan.FromSeconds(uploadBytes / UploadBytesPerSecond);
+        using CancellationTokenSource attempt = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        attempt.CancelAfter(limit);
+        try
+        {
+            T answer = await send(attempt.Token).ConfigureAwait(false);
+            failed = false;
+            return answer;
+        }
+        catch (Exception e) when (attempt.IsCancellationRequested)
+        {
+            // The SDK may wrap the cancellation.
+            cancellationToken.ThrowIfCancellationRequested();
+            throw S3Fault.TimedOut(what, connection.Endpoint, limit, e);
+        }
+        catch (Exception e)
+        {
+            Exception fault = S3Fault.From(e, what, connection.Endpoint);
+            failed = fault is not DataLayerException { Code: ErrorCode.NotFound or ErrorCode.Stale };
+            throw fault;
+        }
+        finally
+        {
+            meter.Record(verb, failed, failed ? 0 : uploadBytes, time.GetElapsedTime(start));
+        }
+    }
+}

@@ -1,0 +1,420 @@
+using System.Runtime.CompilerServices;
+using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
+using DataLayer.Storage.Interop;
+
+namespace DataLayer.Storage.Stripes;
+
+/// <summary>
+/// A target in a folder of any local or network file system: <c>files/HHH/…</c> holds backing files with their side files,
+/// <c>segments/</c> the segments (docs/FORMATS/stripes.md).
+/// </summary>
+/// <remarks>
+/// Calls run on pool threads, at most <see cref="DirectoryTargetOptions.ConcurrencyCount"/> at a time; the rest wait their turn, a bounded
+/// time. A call the kernel does not return from keeps its place and its buffer: nobody may reuse memory the kernel still writes to.
+/// </remarks>
+internal sealed partial class DirectoryTarget : ITarget
+{
+    private readonly DirectoryTargetOptions _options;
+    private readonly SemaphoreSlim _gate;
+    private readonly ColumnFileCache _columns;
+    private readonly SegmentHandles _segments;
+    private readonly TargetIdentity _identity;
+    private int _loadCount;
+
+    /// <summary>Makes a target over a folder; call <see cref="CheckAsync"/> before the first use.</summary>
+    internal DirectoryTarget(TargetIdentity identity, string directory, DirectoryTargetOptions options)
+    {
+        _identity = identity;
+        _options = options;
+        Location = directory;
+        _gate = new SemaphoreSlim(options.ConcurrencyCount);
+        ScratchPool scratch = new(options.ConcurrencyCount * 4);
+        _columns = new ColumnFileCache(directory, options.OpenColumnCount, scratch);
+        _segments = new SegmentHandles(Path.Combine(directory, "segments"), Math.Max(4, options.OpenColumnCount / 4));
+    }
+
+    /// <inheritdoc/>
+    public int Number => _identity.Target;
+
+    /// <inheritdoc/>
+    public string Pool => _identity.Pool;
+
+    /// <inheritdoc/>
+    public string Location { get; }
+
+    /// <inheritdoc/>
+    public int LoadCount => Volatile.Read(ref _loadCount);
+
+    /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask ReadAsync(
+        ColumnId column, long offsetBytes, int lengthBytes, StripeView view, CancellationToken cancellationToken)
+    {
+        await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using System.Buffers.MemoryHandle pin = view.Pin();
+            using ColumnFileCache.Lease lease = _columns.Rent(column, create: false);
+            lease.File.Read(offsetBytes, lengthBytes, view);
+        }
+        catch (DataLayerException fault)
+        {
+            throw Explain(fault, isWrite: false);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask PrepareWriteAsync(
+        ColumnId column, long offsetBytes, int lengthBytes, bool create, CancellationToken cancellationToken)
+    {
+        await EnterAsync(isWrite: true, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (create)
+            {
+                TakeRoom(SideBook.PageBytes * 2);
+                MakeFolder(_columns.FolderOf(column));
+            }
+
+            using ColumnFileCache.Lease lease = _columns.Rent(column, create);
+            if (lengthBytes > 0)
+            {
+                lease.File.PrepareWrite(offsetBytes, lengthBytes);
+            }
+        }
+        catch (DataLayerException fault)
+        {
+            throw Explain(fault, isWrite: true);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask WriteAsync(
+        ColumnId column, long offsetBytes, int lengthBytes, StripeView view, CancellationToken cancellationToken)
+    {
+        await EnterAsync(isWrite: true, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using System.Buffers.MemoryHandle pin = view.Pin();
+            using ColumnFileCache.Lease lease = _columns.Rent(column, create: false);
+            if (offsetBytes + lengthBytes > lease.File.PhysicalLength)
+            {
+                TakeRoom(lengthBytes);
+            }
+
+            lease.File.Write(offsetBytes, lengthBytes, view);
+        }
+        catch (DataLayerException fault)
+        {
+            throw Explain(fault, isWrite: true);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask FlushAsync(ColumnId column, CancellationToken cancellationToken) =>
+        RunAsync(column, isWrite: true, static (file, _) => file.Flush(), 0L, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask TruncateAsync(ColumnId column, long lengthBytes, CancellationToken cancellationToken) =>
+        RunAsync(column, isWrite: true, static (file, length) => file.Truncate(length), lengthBytes, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask PunchAsync(ColumnId column, long offsetBytes, long lengthBytes, CancellationToken cancellationToken) =>
+        RunAsync(column, isWrite: true, static (file, range) => file.Punch(range.offsetBytes, range.lengthBytes),
+            (offsetBytes, lengthBytes), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> DeleteAsync(ColumnId column, CancellationToken cancellationToken)
+    {
+        await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            CheckIdentity();
+            if (_columns.TryRentOpen(column, out ColumnFileCache.Lease lease))
+            {
+                using (lease)
+                {
+                    bool had = lease.File.Delete();
+                    _columns.Forget(lease);
+                    return had;
+                }
+            }
+
+            _columns.ForgetLoss(column);
+            string path = Path.Combine(_columns.FolderOf(column), column.FileName);
+            bool hadFile = DurableFile.Unlink(path);
+            return DurableFile.Unlink(path + ".sum") || hadFile;
+        }
+        catch (DataLayerException fault)
+        {
+            throw Explain(fault, isWrite: false);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> ExistsAsync(ColumnId column, CancellationToken cancellationToken)
+    {
+        await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            CheckIdentity();
+            string path = Path.Combine(_columns.FolderOf(column), column.FileName);
+            return File.Exists(path) || File.Exists(path + ".sum");
+        }
+        catch (DataLayerException fault)
+        {
+            throw Explain(fault, isWrite: false);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<long> GetChunkCountAsync(ColumnId column, CancellationToken cancellationToken) =>
+        ComputeAsync(column, static (file, _) => (file.PhysicalLength + ChunkEntry.ChunkBytes - 1) / ChunkEntry.ChunkBytes, 0, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<int> ReadChunkAsync(
+        ColumnId column, long chunkIndex, Memory<byte> destination, CancellationToken cancellationToken) =>
+        ComputeAsync(column, static (file, args) => file.ReadChunk(args.chunkIndex, args.destination), (chunkIndex, destination), cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask RepairChunkAsync(
+        ColumnId column, long chunkIndex, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
+        RunAsync(column, isWrite: true, static (file, args) => file.Repair(args.chunkIndex, args.bytes), (chunkIndex, bytes), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask RenameColumnAsync(ColumnId from, ColumnId to, CancellationToken cancellationToken)
+    {
+        await EnterAsync(isWrite: true, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            _columns.Close(from);
+            string folder = _columns.FolderOf(to);
+            string path = Path.Combine(folder, to.FileName);
+            _ = DurableFile.Unlink(path);
+            _ = DurableFile.Unlink(path + ".sum");
+            string source = Path.Combine(_columns.FolderOf(from), from.FileName);
+            DurableFile.Rename(source + ".sum", path + ".sum", replace: true);
+            DurableFile.Rename(source, path, replace: true);
+            DurableFile.FlushDirectory(folder);
+        }
+        catch (DataLayerException fault)
+        {
+            throw Explain(fault, isWrite: true);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<List<long>> BeginRecoveryAsync(ColumnId column, CancellationToken cancellationToken) =>
+        ComputeAsync(column, static (file, _) => file.BeginRecovery(), 0, cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask EndRecoveryAsync(ColumnId column, CancellationToken cancellationToken) =>
+        RunAsync(column, isWrite: true, static (file, _) => file.EndRecovery(), 0, cancellationToken);
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<ColumnId> EnumerateColumnsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
+        Leave();
+        string files = Path.Combine(Location, "files");
+        if (!Directory.Exists(files))
+        {
+            yield break;
+        }
+
+        foreach (string folder in Directory.EnumerateDirectories(files))
+        {
+            ColumnId last = default;
+            foreach (string path in Directory.EnumerateFiles(folder))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                ReadOnlySpan<char> name = Path.GetFileName(path.AsSpan());
+                bool isSide = name.EndsWith(".sum", StringComparison.Ordinal);
+                if (ColumnId.TryParse(isSide ? name[..^4] : name, out ColumnId column) && column != last && column.Copy < 8
+                    && (!isSide || !File.Exists(path[..^4])))
+                {
+                    last = column;
+                    yield return column;
+                }
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<List<ColumnId>> FindColumnsAsync(ContentId content, CancellationToken cancellationToken)
+    {
+        await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            CheckIdentity();
+            List<ColumnId> found = [];
+            string folder = _columns.FolderOf(new ColumnId(content, 0, 0));
+            string prefix = new ColumnId(content, 0, 0).FileName[..26];
+            foreach (string path in Directory.Exists(folder) ? Directory.EnumerateFiles(folder, prefix + "*") : [])
+            {
+                ReadOnlySpan<char> name = Path.GetFileName(path.AsSpan());
+                name = name.EndsWith(".sum", StringComparison.Ordinal) ? name[..^4] : name;
+                if (ColumnId.TryParse(name, out ColumnId column) && !found.Contains(column))
+                {
+                    found.Add(column);
+                }
+            }
+
+            return found;
+        }
+        catch (DataLayerException fault)
+        {
+            throw Explain(fault, isWrite: false);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<List<string>> DeleteStrayFilesAsync(CancellationToken cancellationToken)
+    {
+        await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            CheckIdentity();
+            List<string> deleted = [];
+            foreach (string path in Directory.EnumerateFiles(Location, "*", SearchOption.AllDirectories))
+            {
+                if (!IsOfFormat(Path.GetRelativePath(Location, path)) && DurableFile.Unlink(path))
+                {
+                    deleted.Add(path);
+                }
+            }
+
+            return deleted;
+        }
+        catch (DataLayerException fault)
+        {
+            throw Explain(fault, isWrite: false);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    private static bool IsOfFormat(string relative)
+    {
+        string name = Path.GetFileName(relative);
+        string folder = Path.GetDirectoryName(relative) ?? string.Empty;
+        return folder.Length == 0 ? name is TargetIdentity.FileName or TargetRoster.FileName
+            : folder == "segments" ? name.EndsWith(".seg", StringComparison.Ordinal) || name.EndsWith(".dead", StringComparison.Ordinal)
+            : !folder.StartsWith("files/", StringComparison.Ordinal)
+                || (ColumnId.TryParse(name.EndsWith(".sum", StringComparison.Ordinal) ? name[..^4] : name, out ColumnId column) && column.Copy < 8);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        _columns.CloseAll();
+        _segments.CloseAll();
+        _gate.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private async ValueTask RunAsync<TArgument>(
+        ColumnId column, bool isWrite, Action<ColumnFile, TArgument> action, TArgument argument, CancellationToken cancellationToken)
+    {
+        await EnterAsync(isWrite, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using ColumnFileCache.Lease lease = _columns.Rent(column, create: false);
+            action(lease.File, argument);
+        }
+        catch (DataLayerException fault)
+        {
+            throw Explain(fault, isWrite);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    private async ValueTask<TResult> ComputeAsync<TArgument, TResult>(
+        ColumnId column, Func<ColumnFile, TArgument, TResult> function, TArgument argument, CancellationToken cancellationToken)
+    {
+        await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using ColumnFileCache.Lease lease = _columns.Rent(column, create: false);
+            return function(lease.File, argument);
+        }
+        catch (DataLayerException fault)
+        {
+            throw Explain(fault, isWrite: false);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <summary>Waits for a turn, checks the state, and leaves the caller's thread.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask EnterAsync(bool isWrite, CancellationToken cancellationToken)
+    {
+        ThrowUnlessUsable(isWrite);
+        Interlocked.Increment(ref _loadCount);
+        bool entered = false;
+        try
+        {
+            entered = await _gate.WaitAsync(_options.WaitLimit, cancellationToken).ConfigureAwait(false);
+            if (!entered)
+            {
+                throw new DataLayerException(ErrorCode.TimedOut,
+                    $"Target {Number} ({Location}) did not answer within {_options.WaitLimit.TotalSeconds:F0} s: "
+                    + $"{_options.ConcurrencyCount} calls are under way. Check its device or mount.");
+            }
+        }
+        finally
+        {
+            if (!entered)
+            {
+                Interlocked.Decrement(ref _loadCount);
+            }
+        }
+
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+    }
+
+    private void Leave()
+    {
+        Interlocked.Decrement(ref _loadCount);
+        _gate.Release();
+    }
+}

@@ -1,0 +1,213 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
+using DataLayer.Core.Layout;
+
+namespace DataLayer.Storage.Stripes;
+
+/// <content>Moving contents between targets, and what fsck needs.</content>
+public sealed partial class HotTier
+{
+    /// <summary>
+    /// Copies what a content has on one target to another of its pool and returns the new placement, durable; the old one stays valid until
+    /// deleted. Nobody may write the content meanwhile. Columns the target no longer has good copies of come from the other copy.
+    /// </summary>
+    /// <exception cref="DataLayerException">NoSpace: no other target has room. Corrupt: a chunk has no good copy.</exception>
+    public async ValueTask<Placement> MoveAsync(
+        ContentId content, Placement placement, long contentSizeBytes, int fromTarget, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(placement);
+        if (placement is SegmentPlacement segment)
+        {
+            return await MoveRecordAsync(content, segment, contentSizeBytes, fromTarget, cancellationToken).ConfigureAwait(false);
+        }
+
+        StripedPlacement striped = (StripedPlacement)placement;
+        ImmutableArray<int> targets = striped.Targets;
+        PoolOptions pool = _targets.GetPool(striped.Pool);
+        for (int i = 0; i < targets.Length; i++)
+        {
+            if (striped.Targets[i] != fromTarget)
+            {
+                continue;
+            }
+
+            int column = i % striped.Width;
+            int copy = i / striped.Width;
+            int chosen = ChooseNew(pool, targets, column, striped, fromTarget, striped.ColumnLength(column, contentSizeBytes));
+            await MoveColumnAsync(content, striped, column, copy, chosen, contentSizeBytes, cancellationToken).ConfigureAwait(false);
+            targets = targets.SetItem(i, chosen);
+        }
+
+        return striped with { Targets = targets };
+    }
+
+    /// <summary>Deletes the parts of <paramref name="before"/> that <paramref name="after"/> does not use. Safe to repeat.</summary>
+    public async ValueTask DeleteMovedAsync(
+        ContentId content, Placement before, Placement after, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(before);
+        ArgumentNullException.ThrowIfNull(after);
+        if (before.Equals(after))
+        {
+            return;
+        }
+
+        if (before is not StripedPlacement from || after is not StripedPlacement to || from.Width != to.Width)
+        {
+            await DeleteAsync(content, before, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        for (int i = 0; i < from.Targets.Length; i++)
+        {
+            if (i >= to.Targets.Length || from.Targets[i] != to.Targets[i])
+            {
+                await _targets.Get(from.Targets[i])
+                    .DeleteAsync(new ColumnId(content, i % from.Width, i / from.Width), cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Every striped content found on the targets, once each (fsck compares it with the tree).</summary>
+    public async IAsyncEnumerable<ContentId> EnumerateContentsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        HashSet<ContentId> seen = [];
+        foreach (ITarget? target in _targets.ByNumber.ToArray())
+        {
+            if (target is null || target.State == TargetState.Missing)
+            {
+                continue;
+            }
+
+            await foreach (ColumnId column in target.EnumerateColumnsAsync(cancellationToken).ConfigureAwait(false))
+            {
+                if (seen.Add(column.Content))
+                {
+                    yield return column.Content;
+                }
+            }
+        }
+    }
+
+    /// <summary>Deletes all backing files of a content on all targets but those a placement names: of a content the tree does not know, or parts left by a move that was cut short.</summary>
+    /// <param name="content">The content.</param>
+    /// <param name="keep">The placement the tree has for it, or null to delete everything.</param>
+    /// <param name="cancellationToken">Gives up between files.</param>
+    /// <returns>How many columns were deleted, a count.</returns>
+    public async ValueTask<int> DeleteStrayAsync(ContentId content, Placement? keep, CancellationToken cancellationToken)
+    {
+        int deleted = 0;
+        StripedPlacement? striped = keep as StripedPlacement;
+        foreach (ITarget? target in _targets.ByNumber.ToArray())
+        {
+            if (target is null || target.State == TargetState.Missing)
+            {
+                continue;
+            }
+
+            List<ColumnId> found = await target.FindColumnsAsync(content, cancellationToken).ConfigureAwait(false);
+            foreach (ColumnId column in found)
+            {
+                bool isKept = striped is not null && column.Column < striped.Width && column.Copy < striped.CopyCount
+                    && striped.TargetOf(column.Column, column.Copy) == target.Number;
+                if (!isKept && await target.DeleteAsync(column, cancellationToken).ConfigureAwait(false))
+                {
+                    deleted++;
+                }
+            }
+        }
+
+        return deleted;
+    }
+
+    /// <summary>
+    /// Deletes files on the targets that are none of the format's: temporary files of a crash and unfinished rebuilds. Only while nothing
+    /// else works on the hot tier, as at fsck.
+    /// </summary>
+    /// <returns>The paths deleted.</returns>
+    public async ValueTask<IReadOnlyList<string>> DeleteStrayFilesAsync(CancellationToken cancellationToken)
+    {
+        List<string> deleted = [];
+        foreach (ITarget? target in _targets.ByNumber.ToArray())
+        {
+            if (target is not null && target.State != TargetState.Missing)
+            {
+                deleted.AddRange(await target.DeleteStrayFilesAsync(cancellationToken).ConfigureAwait(false));
+            }
+        }
+
+        return deleted;
+    }
+
+    /// <summary>
+    /// Tells segment accounting which records are alive, at start (before the first append) or after fsck: live content bytes by segment.
+    /// Segments of earlier starts that are not in it are deleted; those of this start never are by this call.
+    /// </summary>
+    public ValueTask ReconcileSegmentsAsync(IReadOnlyDictionary<long, long> liveBytesBySegment, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(liveBytesBySegment);
+        return _segments.ReconcileAsync(liveBytesBySegment, cancellationToken);
+    }
+
+    /// <summary>Sealed segments mostly dead, worth compaction: the engine re-appends their live records and publishes the new placements.</summary>
+    public IReadOnlyList<long> GetCompactableSegments() => _segments.GetCompactable();
+
+    /// <summary>The segments that have a copy on a target: draining it means moving their live records.</summary>
+    public IReadOnlyList<long> GetSegmentsOn(int target) => _segments.GetSegmentsOn(target);
+
+    private async ValueTask<Placement> MoveRecordAsync(
+        ContentId content, SegmentPlacement segment, long contentSizeBytes, int fromTarget, CancellationToken cancellationToken)
+    {
+        byte[] bytes = GC.AllocateUninitializedArray<byte>(segment.LengthBytes);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(contentSizeBytes, segment.LengthBytes);
+        await _segments.ReadAsync(content, segment, 0, bytes, cancellationToken).ConfigureAwait(false);
+        SegmentPlacement moved = await _segments
+            .AppendAsync(content, _targets.GetPool(segment.Pool), bytes, fromTarget, cancellationToken).ConfigureAwait(false);
+        await _segments.FlushAsync(moved, cancellationToken).ConfigureAwait(false);
+        return moved;
+    }
+
+    private int ChooseNew(PoolOptions pool, ImmutableArray<int> used, int column, StripedPlacement placement, int leaving, long bytes)
+    {
+        // Never where another copy of the column is; better where nothing of the content is.
+        List<int> excluded = [leaving];
+        for (int copy = 0; copy < placement.CopyCount; copy++)
+        {
+            excluded.Add(used[(copy * placement.Width) + column]);
+        }
+
+        List<int> unused = [.. excluded, .. used];
+        List<int> eligible = TargetChoice.FindEligible(pool, _targets.ByNumber, bytes, unused.ToArray());
+        if (eligible.Count == 0)
+        {
+            eligible = TargetChoice.FindEligible(pool, _targets.ByNumber, bytes, excluded.ToArray());
+        }
+
+        return eligible.Count > 0 ? eligible[column % eligible.Count] : throw TargetChoice.NoRoom(pool, _targets.ByNumber, bytes);
+    }
+
+    private async ValueTask MoveColumnAsync(ContentId content, StripedPlacement placement, int column, int copy, int chosen,
+        long contentSizeBytes, CancellationToken cancellationToken)
+    {
+        ITarget to = _targets.Get(chosen);
+        ColumnId id = new(content, column, copy);
+        await to.DeleteAsync(id, cancellationToken).ConfigureAwait(false);
+        await to.PrepareWriteAsync(id, 0, 0, create: true, cancellationToken).ConfigureAwait(false);
+        byte[] buffer = GC.AllocateUninitializedArray<byte>(ChunkEntry.ChunkBytes);
+        long chunkCount = (placement.ColumnLength(column, contentSizeBytes) + ChunkEntry.ChunkBytes - 1) / ChunkEntry.ChunkBytes;
+        for (long chunk = 0; chunk < chunkCount; chunk++)
+        {
+            int length = await ReadGoodChunkAsync(content, placement, column, chunk, buffer, cancellationToken).ConfigureAwait(false);
+            if (length > 0)
+            {
+                long offset = chunk * ChunkEntry.ChunkBytes;
+                await to.WriteAsync(id, offset, length, new StripeView(buffer.AsMemory(0, length), offset), cancellationToken)
+                    .ConfigureAwait(false);
+            }
+        }
+
+        await to.FlushAsync(id, cancellationToken).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,197 @@
+using DataLayer.Core.Errors;
+using DataLayer.Core.Layout;
+
+namespace DataLayer.Storage.Stripes;
+
+/// <content>What is dead, and giving its space back.</content>
+internal sealed partial class SegmentStore
+{
+    /// <summary>Marks a record dead; deletes its segment if it was the last and the segment is sealed. A repeated call does nothing.</summary>
+    internal async ValueTask DeleteAsync(SegmentPlacement placement, CancellationToken cancellationToken)
+    {
+        if (!_segments.TryGetValue(placement.SegmentId, out Segment? segment))
+        {
+            ThrowIfMissing(placement);
+            return;
+        }
+
+        await LoadDeadAsync(segment, cancellationToken).ConfigureAwait(false);
+        SegmentTombstone tombstone = new((uint)placement.OffsetBytes, (uint)SegmentRecord.RecordBytes(placement.LengthBytes));
+        lock (segment.Gate)
+        {
+            if (segment.IsDeleted || !segment.MarkDeadLocked(tombstone))
+            {
+                return;
+            }
+        }
+
+        if (await DeleteIfDeadAsync(segment, cancellationToken).ConfigureAwait(false))
+        {
+            return;
+        }
+
+        foreach (int number in placement.Targets)
+        {
+            try
+            {
+                await _targets.Get(number).AppendTombstoneAsync(segment.Id, tombstone, cancellationToken).ConfigureAwait(false);
+            }
+            catch (DataLayerException fault)
+            {
+                // Memory knows it; after a restart the reconciliation finds it out.
+                HotTierLog.SegmentFailed(_log, segment.Id, number, fault.Message);
+            }
+        }
+    }
+
+    /// <summary>Segments of earlier starts without live bytes are deleted; for the others the difference is noted.</summary>
+    internal async ValueTask ReconcileAsync(IReadOnlyDictionary<long, long> liveBytesBySegment, CancellationToken cancellationToken)
+    {
+        foreach (Segment segment in _segments.Values)
+        {
+            if (!IsOfEarlierStart(segment.Id))
+            {
+                continue;
+            }
+
+            long live = liveBytesBySegment.GetValueOrDefault(segment.Id);
+            if (!liveBytesBySegment.ContainsKey(segment.Id))
+            {
+                await DeleteSegmentAsync(segment, cancellationToken).ConfigureAwait(false);
+                continue;
+            }
+
+            await LoadDeadAsync(segment, cancellationToken).ConfigureAwait(false);
+            lock (segment.Gate)
+            {
+                segment.UnknownDeadBytes = 0;
+                segment.UnknownDeadBytes = Math.Max(0, segment.LiveBytes - live);
+            }
+        }
+    }
+
+    /// <summary>Sealed segments whose live share is below the limit.</summary>
+    internal List<long> GetCompactable()
+    {
+        List<long> compactable = [];
+        foreach (Segment segment in _segments.Values)
+        {
+            lock (segment.Gate)
+            {
+                long total = segment.TailBytes - Segment.HeadBytes;
+                if (segment.IsSealed && !segment.IsDeleted && segment.LiveBytes < total * _options.CompactBelow)
+                {
+                    compactable.Add(segment.Id);
+                }
+            }
+        }
+
+        compactable.Sort();
+        return compactable;
+    }
+
+    /// <summary>The segments with a copy on a target.</summary>
+    internal List<long> GetSegmentsOn(int target)
+    {
+        List<long> found = [];
+        foreach (Segment segment in _segments.Values)
+        {
+            if (segment.Targets.Contains(target))
+            {
+                found.Add(segment.Id);
+            }
+        }
+
+        found.Sort();
+        return found;
+    }
+
+    /// <summary>Seals what is open on a target that drains, and deletes its segments that hold nothing alive.</summary>
+    internal async ValueTask RemoveEmptyOnAsync(int target, CancellationToken cancellationToken)
+    {
+        foreach (Segment segment in _segments.Values)
+        {
+            if (!segment.Targets.Contains(target))
+            {
+                continue;
+            }
+
+            await LoadDeadAsync(segment, cancellationToken).ConfigureAwait(false);
+            lock (segment.Gate)
+            {
+                segment.IsSealed = true;
+            }
+
+            await DeleteIfDeadAsync(segment, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask<bool> DeleteIfDeadAsync(Segment segment, CancellationToken cancellationToken)
+    {
+        lock (segment.Gate)
+        {
+            if (!segment.IsSealed || !segment.IsAllDead || segment.IsDeleted)
+            {
+                return false;
+            }
+        }
+
+        await DeleteSegmentAsync(segment, cancellationToken).ConfigureAwait(false);
+        return true;
+    }
+
+    private async ValueTask DeleteSegmentAsync(Segment segment, CancellationToken cancellationToken)
+    {
+        lock (segment.Gate)
+        {
+            segment.IsDeleted = true;
+        }
+
+        bool isGone = true;
+        foreach (int number in segment.Targets)
+        {
+            try
+            {
+                await _targets.Get(number).DeleteSegmentAsync(segment.Id, cancellationToken).ConfigureAwait(false);
+            }
+            catch (DataLayerException fault)
+            {
+                isGone = false;
+                HotTierLog.SegmentFailed(_log, segment.Id, number, fault.Message);
+            }
+        }
+
+        if (isGone)
+        {
+            _segments.TryRemove(segment.Id, out _);
+        }
+    }
+
+    /// <summary>Reads the dead records of a segment of an earlier start once.</summary>
+    private async ValueTask LoadDeadAsync(Segment segment, CancellationToken cancellationToken)
+    {
+        lock (segment.Gate)
+        {
+            if (segment.HasDeadList || !IsOfEarlierStart(segment.Id))
+            {
+                return;
+            }
+        }
+
+        foreach (int number in segment.Targets)
+        {
+            try
+            {
+                List<SegmentTombstone> dead = await _targets.Get(number).ReadTombstonesAsync(segment.Id, cancellationToken).ConfigureAwait(false);
+                lock (segment.Gate)
+                {
+                    segment.LoadDeadLocked(dead);
+                }
+            }
+            catch (DataLayerException fault)
+            {
+                HotTierLog.SegmentFailed(_log, segment.Id, number, fault.Message);
+            }
+        }
+    }
+}

@@ -1,0 +1,7 @@
+namespace DataLayer.Storage.Stripes;
+
+/// <summary>What a target has.</summary>
+/// <param name="CapacityBytes">Size of the file system, bytes.</param>
+/// <param name="FreeBytes">What may still be written, the reserve left out, bytes; 0 when full.</param>
+/// <param name="UsedBytes">What our files take on it, bytes.</param>
+internal readonly record struct TargetSpace(long CapacityBytes, long FreeBytes, long UsedBytes);
