@@ -7,7 +7,8 @@ using DataLayer.Protocol.Http;
 namespace DataLayer.Client;
 
 /// <summary>
-/// Attachments, tiers, targets and upkeep. Long operations report progress as the service streams it; giving one up (cancellation,
+/// Attachments, tiers, targets and upkeep. Long operations report progress as the service streams it; giving one up
+/// (cancellation,
 /// lost connection) stops it at the service at its next step. Safe for concurrent use.
 /// </summary>
 public sealed class AdminClient
@@ -18,53 +19,72 @@ public sealed class AdminClient
 
     // ---- attachments -------------------------------------------------------------------------------------------
 
-    /// <summary>Attaches a bucket prefix and lists it; an interrupted listing goes on where it stopped when asked again.</summary>
+    /// <summary>
+    /// Attaches a bucket prefix and lists it; an interrupted listing goes on where it stopped when asked again.
+    /// </summary>
     public ValueTask<AttachmentStatus> AttachAsync(
-        AttachCommand command, IProgress<ListingReport>? progress = null, CancellationToken cancellationToken = default) => RunAsync(
-        ApiRoutes.Attachments, command, ProtocolJson.Default.AttachCommand,
-        ProtocolJson.Default.ProgressLineListingReportAttachmentStatus, progress, cancellationToken);
+        AttachCommand command, IProgress<ListingReport>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        RunAsync(
+            ApiRoutes.Attachments, command, ProtocolJson.Default.AttachCommand,
+            ProtocolJson.Default.ProgressLineListingReportAttachmentStatus, progress, cancellationToken);
 
     /// <summary>The attachments.</summary>
-    public ValueTask<IReadOnlyList<AttachmentStatus>> ListAttachmentsAsync(CancellationToken cancellationToken = default) =>
-        GetAsync(ApiRoutes.Attachments, ProtocolJson.Default.IReadOnlyListAttachmentStatus, cancellationToken);
+    public ValueTask<IReadOnlyList<AttachmentStatus>> ListAttachmentsAsync(
+        CancellationToken cancellationToken = default
+    ) => GetAsync(ApiRoutes.Attachments, ProtocolJson.Default.IReadOnlyListAttachmentStatus, cancellationToken);
 
-    /// <summary>Removes an attachment and its names from the tree, never an object. Forced: also with uploads due.</summary>
+    /// <summary>
+    /// Removes an attachment and its names from the tree, never an object. Forced: also with uploads due.
+    /// </summary>
     public async ValueTask DetachAsync(string path, bool force = false, CancellationToken cancellationToken = default)
     {
-        string target = $"{ApiRoutes.Attachments}?path={Uri.EscapeDataString(path)}{(force ? "&force=true" : string.Empty)}";
-        using HttpResponseMessage response = await _connection.SendAsync(
-            new ApiRequest(HttpMethod.Delete, target) { Retry = RetryMode.WhenNotExecuted }, cancellationToken).ConfigureAwait(false);
+        string target =
+            $"{ApiRoutes.Attachments}?path={Uri.EscapeDataString(path)}{(force ? "&force=true" : string.Empty)}";
+        using HttpResponseMessage response = await _connection
+            .SendAsync(
+                new ApiRequest(HttpMethod.Delete, target) { Retry = RetryMode.WhenNotExecuted }, cancellationToken)
+            .ConfigureAwait(false);
     }
 
     /// <summary>Lists an attachment's bucket again and takes over what changed.</summary>
     public ValueTask<ListingReport> RefreshAsync(
-        string path, IProgress<ListingReport>? progress = null, CancellationToken cancellationToken = default) => RunAsync(
-        $"{ApiRoutes.Attachments}/refresh", new PathCommand { Path = path }, ProtocolJson.Default.PathCommand,
-        ProtocolJson.Default.ProgressLineListingReportListingReport, progress, cancellationToken);
+        string path, IProgress<ListingReport>? progress = null, CancellationToken cancellationToken = default) =>
+        RunAsync(
+            $"{ApiRoutes.Attachments}/refresh", new PathCommand { Path = path }, ProtocolJson.Default.PathCommand,
+            ProtocolJson.Default.ProgressLineListingReportListingReport, progress, cancellationToken);
 
     // ---- tiers -------------------------------------------------------------------------------------------------
 
     /// <summary>Brings everything below a path into the hot tier, and memory where asked.</summary>
     public ValueTask<WarmReport> WarmAsync(
-        string path, bool intoMemory = false, IProgress<WarmReport>? progress = null, CancellationToken cancellationToken = default) =>
+        string path, bool intoMemory = false, IProgress<WarmReport>? progress = null,
+        CancellationToken cancellationToken = default) =>
         RunAsync(
             $"{ApiRoutes.Operations}/warm", new WarmCommand { Path = path, IntoMemory = intoMemory },
-            ProtocolJson.Default.WarmCommand, ProtocolJson.Default.ProgressLineWarmReportWarmReport, progress, cancellationToken);
+            ProtocolJson.Default.WarmCommand, ProtocolJson.Default.ProgressLineWarmReportWarmReport, progress,
+            cancellationToken);
 
-    /// <summary>Drops memory copies below a path, and with <paramref name="hot"/> the hot copies of premigrated contents.</summary>
-    public ValueTask<EvictReport> EvictAsync(string path, bool hot = false, CancellationToken cancellationToken = default) => PostAsync(
-        $"{ApiRoutes.Operations}/evict", new EvictCommand { Path = path, Hot = hot },
-        ProtocolJson.Default.EvictCommand, ProtocolJson.Default.EvictReport, RetryMode.Always, cancellationToken);
+    /// <summary>
+    /// Drops memory copies below a path, and with <paramref name="hot"/> the hot copies of premigrated contents.
+    /// </summary>
+    public ValueTask<EvictReport> EvictAsync(
+        string path, bool hot = false, CancellationToken cancellationToken = default) =>
+        PostAsync(
+            $"{ApiRoutes.Operations}/evict", new EvictCommand { Path = path, Hot = hot },
+            ProtocolJson.Default.EvictCommand, ProtocolJson.Default.EvictReport, RetryMode.Always, cancellationToken);
 
     /// <summary>Waits until all uploads due below a path were verified.</summary>
-    public ValueTask FlushUploadsAsync(string path, CancellationToken cancellationToken = default) => _connection.SendAsync(
-        $"{ApiRoutes.Operations}/flush", new FlushCommand { Path = path, Uploads = true },
-        ProtocolJson.Default.FlushCommand, RetryMode.Always, cancellationToken);
+    public ValueTask FlushUploadsAsync(string path, CancellationToken cancellationToken = default) =>
+        _connection.SendAsync(
+            $"{ApiRoutes.Operations}/flush", new FlushCommand { Path = path, Uploads = true },
+            ProtocolJson.Default.FlushCommand, RetryMode.Always, cancellationToken);
 
     /// <summary>Files, folders and bytes below a path.</summary>
-    public ValueTask<UsageReport> GetUsageAsync(string path, CancellationToken cancellationToken = default) => PostAsync(
-        $"{ApiRoutes.Operations}/du", new PathCommand { Path = path },
-        ProtocolJson.Default.PathCommand, ProtocolJson.Default.UsageReport, RetryMode.Always, cancellationToken);
+    public ValueTask<UsageReport> GetUsageAsync(string path, CancellationToken cancellationToken = default) =>
+        PostAsync(
+            $"{ApiRoutes.Operations}/du", new PathCommand { Path = path }, ProtocolJson.Default.PathCommand,
+            ProtocolJson.Default.UsageReport, RetryMode.Always, cancellationToken);
 
     // ---- targets -----------------------------------------------------------------------------------------------
 
@@ -73,28 +93,34 @@ public sealed class AdminClient
         GetAsync(ApiRoutes.Targets, ProtocolJson.Default.IReadOnlyListTargetReport, cancellationToken);
 
     /// <summary>Adds a directory of the service's machine to a pool.</summary>
-    public ValueTask<TargetReport> AddTargetAsync(string pool, string directory, CancellationToken cancellationToken = default) => PostAsync(
-        ApiRoutes.Targets, new AddTargetCommand { Pool = pool, Directory = directory },
-        ProtocolJson.Default.AddTargetCommand, ProtocolJson.Default.TargetReport, RetryMode.WhenNotExecuted, cancellationToken);
+    public ValueTask<TargetReport> AddTargetAsync(
+        string pool, string directory, CancellationToken cancellationToken = default) =>
+        PostAsync(
+            ApiRoutes.Targets, new AddTargetCommand { Pool = pool, Directory = directory },
+            ProtocolJson.Default.AddTargetCommand, ProtocolJson.Default.TargetReport, RetryMode.WhenNotExecuted,
+            cancellationToken);
 
     /// <summary>Moves a target's data to the others of its pool and removes it.</summary>
     public ValueTask<DrainStatus> DrainTargetAsync(
-        int target, IProgress<DrainStatus>? progress = null, CancellationToken cancellationToken = default) => RunAsync<object, DrainStatus, DrainStatus>(
-        string.Create(CultureInfo.InvariantCulture, $"{ApiRoutes.Targets}/{target}/drain"), command: null, commandType: null,
-        ProtocolJson.Default.ProgressLineDrainStatusDrainStatus, progress, cancellationToken);
+        int target, IProgress<DrainStatus>? progress = null, CancellationToken cancellationToken = default) =>
+        RunAsync<object, DrainStatus, DrainStatus>(
+            string.Create(CultureInfo.InvariantCulture, $"{ApiRoutes.Targets}/{target}/drain"), command: null,
+            commandType: null, ProtocolJson.Default.ProgressLineDrainStatusDrainStatus, progress, cancellationToken);
 
     // ---- upkeep ------------------------------------------------------------------------------------------------
 
     /// <summary>Checks the tree against the tiers, and repairs where asked.</summary>
-    public ValueTask<CheckStatus> CheckAsync(bool repair = false, CancellationToken cancellationToken = default) => PostAsync(
-        $"{ApiRoutes.Operations}/fsck", new CheckCommand { Repair = repair },
-        ProtocolJson.Default.CheckCommand, ProtocolJson.Default.CheckStatus, RetryMode.WhenNotExecuted, cancellationToken);
+    public ValueTask<CheckStatus> CheckAsync(bool repair = false, CancellationToken cancellationToken = default) =>
+        PostAsync(
+            $"{ApiRoutes.Operations}/fsck", new CheckCommand { Repair = repair }, ProtocolJson.Default.CheckCommand,
+            ProtocolJson.Default.CheckStatus, RetryMode.WhenNotExecuted, cancellationToken);
 
     /// <summary>Reads and checks every hot copy below a path, repairing from other copies and objects.</summary>
     public ValueTask<ScrubStatus> ScrubAsync(
-        string path, IProgress<ScrubStatus>? progress = null, CancellationToken cancellationToken = default) => RunAsync(
-        $"{ApiRoutes.Operations}/scrub", new PathCommand { Path = path }, ProtocolJson.Default.PathCommand,
-        ProtocolJson.Default.ProgressLineScrubStatusScrubStatus, progress, cancellationToken);
+        string path, IProgress<ScrubStatus>? progress = null, CancellationToken cancellationToken = default) =>
+        RunAsync(
+            $"{ApiRoutes.Operations}/scrub", new PathCommand { Path = path }, ProtocolJson.Default.PathCommand,
+            ProtocolJson.Default.ProgressLineScrubStatusScrubStatus, progress, cancellationToken);
 
     /// <summary>Counters since the service started.</summary>
     public ValueTask<StatisticsReport> GetStatisticsAsync(CancellationToken cancellationToken = default) =>
@@ -107,15 +133,24 @@ public sealed class AdminClient
     // ---- extended attributes -----------------------------------------------------------------------------------
 
     /// <summary>The names of a path's extended attributes.</summary>
-    public async ValueTask<IReadOnlyList<string>> ListXattrsAsync(string path, CancellationToken cancellationToken = default) =>
-        (await GetAsync(ApiRoutes.Xattrs + TreePath.Encode(path), ProtocolJson.Default.XattrList, cancellationToken)
-            .ConfigureAwait(false)).Names;
+    public async ValueTask<IReadOnlyList<string>> ListXattrsAsync(
+        string path, CancellationToken cancellationToken = default) =>
+        (
+            await GetAsync(
+                    ApiRoutes.Xattrs + TreePath.Encode(path),
+                    ProtocolJson.Default.XattrList,
+                    cancellationToken
+                )
+                .ConfigureAwait(false)).Names;
 
     /// <summary>One extended attribute's value, or null if it (or the path) is absent.</summary>
-    public async ValueTask<byte[]?> GetXattrAsync(string path, string name, CancellationToken cancellationToken = default)
+    public async ValueTask<byte[]?> GetXattrAsync(
+        string path, string name, CancellationToken cancellationToken = default)
     {
-        using HttpResponseMessage response = await _connection.SendAsync(
-            new ApiRequest(HttpMethod.Get, XattrTarget(path, name)) { Retry = RetryMode.Always }, cancellationToken, allowMissing: true)
+        using HttpResponseMessage response = await _connection
+            .SendAsync(
+                new ApiRequest(HttpMethod.Get, XattrTarget(path, name)) { Retry = RetryMode.Always },
+                cancellationToken, allowMissing: true)
             .ConfigureAwait(false);
         return response.StatusCode == System.Net.HttpStatusCode.NotFound
             ? null
@@ -126,20 +161,24 @@ public sealed class AdminClient
     public async ValueTask SetXattrAsync(
         string path, string name, ReadOnlyMemory<byte> value, CancellationToken cancellationToken = default)
     {
-        using HttpResponseMessage response = await _connection.SendAsync(
-            new ApiRequest(HttpMethod.Put, XattrTarget(path, name))
-            {
-                Retry = RetryMode.Always,
-                Content = () => new ReadOnlyMemoryContent(value),
-            },
-            cancellationToken).ConfigureAwait(false);
+        using HttpResponseMessage response = await _connection
+            .SendAsync(
+                new ApiRequest(HttpMethod.Put, XattrTarget(path, name))
+                {
+                    Retry = RetryMode.Always,
+                    Content = () => new ReadOnlyMemoryContent(value),
+                },
+                cancellationToken)
+            .ConfigureAwait(false);
     }
 
     /// <summary>Removes an extended attribute.</summary>
     public async ValueTask RemoveXattrAsync(string path, string name, CancellationToken cancellationToken = default)
     {
-        using HttpResponseMessage response = await _connection.SendAsync(
-            new ApiRequest(HttpMethod.Delete, XattrTarget(path, name)) { Retry = RetryMode.WhenNotExecuted }, cancellationToken)
+        using HttpResponseMessage response = await _connection
+            .SendAsync(
+                new ApiRequest(HttpMethod.Delete, XattrTarget(path, name)) { Retry = RetryMode.WhenNotExecuted },
+                cancellationToken)
             .ConfigureAwait(false);
     }
 
@@ -150,18 +189,25 @@ public sealed class AdminClient
 
     private ValueTask<T> GetAsync<T>(string target, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class =>
-        _connection.SendAsync(new ApiRequest(HttpMethod.Get, target) { Retry = RetryMode.Always }, type, cancellationToken);
+        _connection.SendAsync(
+            new ApiRequest(HttpMethod.Get, target) { Retry = RetryMode.Always }, type, cancellationToken);
 
     private ValueTask<TAnswer> PostAsync<TCommand, TAnswer>(
-        string target, TCommand command, JsonTypeInfo<TCommand> commandType, JsonTypeInfo<TAnswer> answerType, RetryMode retry,
-        CancellationToken cancellationToken)
-        where TAnswer : class => _connection.SendAsync(
-        new ApiRequest(HttpMethod.Post, target) { Retry = retry, Content = ApiConnection.JsonBody(command, commandType) },
-        answerType, cancellationToken);
+        string target, TCommand command, JsonTypeInfo<TCommand> commandType, JsonTypeInfo<TAnswer> answerType,
+        RetryMode retry, CancellationToken cancellationToken)
+        where TAnswer : class =>
+        _connection.SendAsync(
+            new ApiRequest(HttpMethod.Post, target)
+            {
+                Retry = retry,
+                Content = ApiConnection.JsonBody(command, commandType),
+            },
+            answerType, cancellationToken);
 
     private async ValueTask<TResult> RunAsync<TCommand, TProgress, TResult>(
         string target, TCommand? command, JsonTypeInfo<TCommand>? commandType,
-        JsonTypeInfo<ProgressLine<TProgress, TResult>> lineType, IProgress<TProgress>? progress, CancellationToken cancellationToken)
+        JsonTypeInfo<ProgressLine<TProgress, TResult>> lineType, IProgress<TProgress>? progress,
+        CancellationToken cancellationToken)
         where TProgress : class
         where TResult : class
     {
@@ -170,7 +216,9 @@ public sealed class AdminClient
             Retry = RetryMode.WhenNotExecuted,
             Content = commandType is null ? null : ApiConnection.JsonBody(command!, commandType),
         };
-        using HttpResponseMessage response = await _connection.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        using HttpResponseMessage response = await _connection
+            .SendAsync(request, cancellationToken)
+            .ConfigureAwait(false);
         try
         {
             Stream body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
@@ -200,10 +248,12 @@ public sealed class AdminClient
         }
         catch (JsonException e)
         {
-            throw new DataLayerException(ErrorCode.Internal, $"The answer to '{target}' is not what this client understands: {e.Message}", e);
+            throw new DataLayerException(
+                ErrorCode.Internal, $"The answer to '{target}' is not what this client understands: {e.Message}", e);
         }
 
         throw new DataLayerException(
-            ErrorCode.ShuttingDown, $"The answer to '{target}' ended without a result: the service stopped or the connection broke.");
+            ErrorCode.ShuttingDown,
+            $"The answer to '{target}' ended without a result: the service stopped or the connection broke.");
     }
 }

@@ -12,7 +12,8 @@ namespace DataLayer.Client;
 /// <see cref="DataLayerException"/> with the service's code. Safe for concurrent use.
 /// </summary>
 /// <remarks>
-/// <see cref="HttpMessageInvoker"/> stands in place of HttpClient: the latter adds a linked token source, default headers
+/// <see cref="HttpMessageInvoker"/> stands in place of HttpClient: the latter adds a linked token source, default
+/// headers
 /// and a buffering decision to every call, which is measurable where a file is a kilobyte.
 /// </remarks>
 internal sealed class ApiConnection : IDisposable
@@ -43,7 +44,8 @@ internal sealed class ApiConnection : IDisposable
     /// </summary>
     /// <exception cref="DataLayerException">The service refused the call, or cannot be reached.</exception>
     public async ValueTask<HttpResponseMessage> SendAsync(
-        ApiRequest request, CancellationToken cancellationToken, bool allowMissing = false, bool allowRangePastEnd = false)
+        ApiRequest request, CancellationToken cancellationToken, bool allowMissing = false,
+        bool allowRangePastEnd = false)
     {
         for (int retry = 0; ; retry++)
         {
@@ -51,9 +53,12 @@ internal sealed class ApiConnection : IDisposable
             DataLayerException failure;
             try
             {
-                // The message is not disposed: that would dispose a body the caller may still stream from, and it holds nothing else.
+                // The message is not disposed: that would dispose a body the caller may still stream from, and it
+                // holds nothing else.
                 HttpRequestMessage message = request.ToMessage(_baseAddress);
-                HttpResponseMessage response = await _invoker.SendAsync(message, cancellationToken).ConfigureAwait(false);
+                HttpResponseMessage response = await _invoker
+                    .SendAsync(message, cancellationToken)
+                    .ConfigureAwait(false);
                 if (IsAnswer(response.StatusCode, allowMissing, allowRangePastEnd))
                 {
                     return response;
@@ -79,7 +84,8 @@ internal sealed class ApiConnection : IDisposable
                 }
             }
 
-            await Task.Delay(_schedule.Next(retry, retryAfter), _options.Time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(_schedule.Next(retry, retryAfter), _options.Time, cancellationToken)
+                .ConfigureAwait(false);
         }
     }
 
@@ -96,7 +102,8 @@ internal sealed class ApiConnection : IDisposable
     }
 
     /// <summary>Sends and reads a JSON answer.</summary>
-    public async ValueTask<T> SendAsync<T>(ApiRequest request, JsonTypeInfo<T> answer, CancellationToken cancellationToken)
+    public async ValueTask<T> SendAsync<T>(
+        ApiRequest request, JsonTypeInfo<T> answer, CancellationToken cancellationToken)
         where T : class
     {
         using HttpResponseMessage response = await SendAsync(request, cancellationToken).ConfigureAwait(false);
@@ -105,11 +112,14 @@ internal sealed class ApiConnection : IDisposable
 
     /// <summary>Sends a JSON command and reads nothing but success.</summary>
     public async ValueTask SendAsync<TCommand>(
-        string target, TCommand command, JsonTypeInfo<TCommand> type, RetryMode retry, CancellationToken cancellationToken)
+        string target, TCommand command, JsonTypeInfo<TCommand> type, RetryMode retry,
+        CancellationToken cancellationToken)
     {
         using HttpResponseMessage response = await SendAsync(
-            new ApiRequest(HttpMethod.Post, target) { Retry = retry, Content = JsonBody(command, type) },
-            cancellationToken).ConfigureAwait(false);
+                new ApiRequest(HttpMethod.Post, target) { Retry = retry, Content = JsonBody(command, type) },
+                cancellationToken
+            )
+            .ConfigureAwait(false);
     }
 
     /// <summary>A JSON body that each try makes anew.</summary>
@@ -125,7 +135,8 @@ internal sealed class ApiConnection : IDisposable
     }
 
     /// <summary>Reads a JSON answer.</summary>
-    public async ValueTask<T> ReadJsonAsync<T>(HttpResponseMessage response, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+    public async ValueTask<T> ReadJsonAsync<T>(
+        HttpResponseMessage response, JsonTypeInfo<T> type, CancellationToken cancellationToken)
         where T : class
     {
         try
@@ -139,7 +150,11 @@ internal sealed class ApiConnection : IDisposable
         }
         catch (JsonException e)
         {
-            throw new DataLayerException(ErrorCode.Internal, $"The answer of {DisplayName} is not what this client understands: {e.Message}", e);
+            throw new DataLayerException(
+                ErrorCode.Internal,
+                $"The answer of {DisplayName} is not what this client understands: {e.Message}",
+                e
+            );
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
@@ -148,10 +163,11 @@ internal sealed class ApiConnection : IDisposable
     }
 
     /// <summary>The fault of a service that cannot be reached or hung up.</summary>
-    public DataLayerException Unreachable(Exception cause) => new(
-        ErrorCode.OriginUnavailable,
-        $"The service at {DisplayName} cannot be reached or hung up: {cause.Message} Start it with 'datalayer serve', or give its address.",
-        cause);
+    public DataLayerException Unreachable(Exception cause) =>
+        new(
+            ErrorCode.OriginUnavailable,
+            $"The service at {DisplayName} cannot be reached or hung up: {cause.Message}",
+            cause);
 
     public void Dispose() => _invoker.Dispose();
 
@@ -189,26 +205,32 @@ internal sealed class ApiConnection : IDisposable
     }
 
     private static bool IsAnswer(HttpStatusCode status, bool allowMissing, bool allowRangePastEnd) =>
-        (int)status is >= 200 and < 300 || status == HttpStatusCode.NotModified
+        (int)status is >= 200 and < 300
+        || status == HttpStatusCode.NotModified
         || (allowMissing && status == HttpStatusCode.NotFound)
         || (allowRangePastEnd && status == HttpStatusCode.RequestedRangeNotSatisfiable);
 
-    private static bool MayRetry(RetryMode mode, HttpStatusCode status) => status switch
-    {
-        // The service answers 503 before it does anything.
-        HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests => mode != RetryMode.Never,
-        HttpStatusCode.RequestTimeout => mode == RetryMode.Always,
-        _ => false,
-    };
+    private static bool MayRetry(RetryMode mode, HttpStatusCode status) =>
+        status switch
+        {
+            // The service answers 503 before it does anything.
+            HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests => mode != RetryMode.Never,
+            HttpStatusCode.RequestTimeout => mode == RetryMode.Always,
+            _ => false,
+        };
 
-    private static bool MayRetry(RetryMode mode, HttpRequestException failure) => mode switch
-    {
-        RetryMode.Always => true,
-        RetryMode.WhenNotExecuted => failure.HttpRequestError is HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError,
-        _ => false,
-    };
+    private static bool MayRetry(RetryMode mode, HttpRequestException failure) =>
+        mode switch
+        {
+            RetryMode.Always => true,
+            RetryMode.WhenNotExecuted => failure.HttpRequestError
+                is HttpRequestError.ConnectionError
+                    or HttpRequestError.NameResolutionError,
+            _ => false,
+        };
 
-    private async ValueTask<DataLayerException> ReadFailureAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    private async ValueTask<DataLayerException> ReadFailureAsync(
+        HttpResponseMessage response, CancellationToken cancellationToken)
     {
         int status = (int)response.StatusCode;
         if (response.Content.Headers.ContentType?.MediaType == ApiRoutes.ProblemMediaType)
@@ -218,7 +240,8 @@ internal sealed class ApiConnection : IDisposable
                 Stream body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
                 await using (body.ConfigureAwait(false))
                 {
-                    Problem? problem = await JsonSerializer.DeserializeAsync(body, ProtocolJson.Default.Problem, cancellationToken)
+                    Problem? problem = await JsonSerializer
+                        .DeserializeAsync(body, ProtocolJson.Default.Problem, cancellationToken)
                         .ConfigureAwait(false);
                     if (problem is not null)
                     {
@@ -235,10 +258,16 @@ internal sealed class ApiConnection : IDisposable
 
         return new DataLayerException(
             ErrorCodeText.FromHttpStatus(status),
-            $"{DisplayName} answered {status} {response.ReasonPhrase} to {response.RequestMessage?.Method} {response.RequestMessage?.RequestUri?.PathAndQuery}.");
+            $"{DisplayName} answered {status} {response.ReasonPhrase} to {response.RequestMessage?.Method} "
+            + $"{response.RequestMessage?.RequestUri?.PathAndQuery}."
+        );
     }
 
     /// <summary>The fault a problem document describes.</summary>
-    internal static DataLayerException FromProblem(Problem problem) => new(
-        ErrorCodeText.TryParse(problem.Code, out ErrorCode code) ? code : ErrorCodeText.FromHttpStatus(problem.Status), problem.Detail);
+    internal static DataLayerException FromProblem(Problem problem) =>
+        new(
+            ErrorCodeText.TryParse(problem.Code, out ErrorCode code)
+                ? code
+                : ErrorCodeText.FromHttpStatus(problem.Status),
+            problem.Detail);
 }

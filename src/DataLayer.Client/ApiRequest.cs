@@ -52,9 +52,11 @@ internal readonly struct ApiRequest(HttpMethod method, string target)
         HttpRequestMessage message = new(Method, uri) { Content = Content?.Invoke() };
         if (RangeStart >= 0)
         {
-            string range = RangeLength < 0
-                ? string.Create(CultureInfo.InvariantCulture, $"bytes={RangeStart}-")
-                : string.Create(CultureInfo.InvariantCulture, $"bytes={RangeStart}-{RangeStart + RangeLength - 1}");
+            string range =
+                RangeLength < 0
+                    ? string.Create(CultureInfo.InvariantCulture, $"bytes={RangeStart}-")
+                    : string.Create(
+                        CultureInfo.InvariantCulture, $"bytes={RangeStart}-{RangeStart + RangeLength - 1}");
             message.Headers.TryAddWithoutValidation("Range", range);
         }
 

@@ -9,12 +9,14 @@ using DataLayer.Protocol.Http;
 namespace DataLayer.Client;
 
 /// <summary>
-/// Reads and writes the tree through the service's HTTP API. One client for a process is enough: it keeps its connections and
+/// Reads and writes the tree through the service's HTTP API. One client for a process is enough: it keeps its
+/// connections and
 /// is safe for concurrent use. Every fault is a <see cref="DataLayerException"/> with the code the service gave;
 /// <see cref="ErrorCode.OriginUnavailable"/> with an inner exception where the service itself cannot be reached.
 /// </summary>
 /// <remarks>
-/// Bodies go straight from the connection into the caller's memory. Reads, listings and checks are tried again after failures that
+/// Bodies go straight from the connection into the caller's memory. Reads, listings and checks are tried again after
+/// failures that
 /// may pass; writes and commands only where the service certainly did not execute them.
 /// </remarks>
 public sealed class DataLayerClient : IDisposable
@@ -22,18 +24,18 @@ public sealed class DataLayerClient : IDisposable
     private const int CopyBufferBytes = 256 << 10;
     private readonly ApiConnection _connection;
 
-    /// <summary>Makes a client of the service at <paramref name="server"/>: <c>http://host:port</c>, <c>host:port</c> or <c>unix:/path</c>.</summary>
+    /// <summary>
+    /// Makes a client of the service at <paramref name="server"/>: <c>http://host:port</c>, <c>host:port</c> or
+    /// <c>unix:/path</c>.
+    /// </summary>
     public DataLayerClient(string server)
-        : this(DataLayerClientOptions.Parse(server))
-    {
-    }
+        : this(DataLayerClientOptions.Parse(server)) { }
 
     /// <summary>Makes a client.</summary>
-    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/>: an option is out of range.</exception>
+    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/>: an option is out of
+    /// range.</exception>
     public DataLayerClient(DataLayerClientOptions options)
-        : this(options, handler: null)
-    {
-    }
+        : this(options, handler: null) { }
 
     internal DataLayerClient(DataLayerClientOptions options, HttpMessageHandler? handler)
     {
@@ -61,17 +63,23 @@ public sealed class DataLayerClient : IDisposable
     }
 
     /// <summary>Reads a whole file in one request into a rented buffer; dispose the result.</summary>
-    /// <exception cref="DataLayerException">NotFound, IsADirectory, FileTooLarge (over 2 GiB: read it in parts), …</exception>
+    /// <exception cref="DataLayerException">NotFound, IsADirectory, FileTooLarge (over 2 GiB: read it in parts),
+    /// …</exception>
     public async ValueTask<FileBytes> ReadFileAsync(string path, CancellationToken cancellationToken = default)
     {
-        ApiRequest request = new(HttpMethod.Get, ApiRoutes.Files + TreePath.Encode(path)) { Retry = RetryMode.Always };
+        ApiRequest request = new(HttpMethod.Get, ApiRoutes.Files + TreePath.Encode(path))
+        {
+            Retry = RetryMode.Always,
+        };
         using Deadline deadline = new(_connection.RequestTimeout, cancellationToken);
         for (int retry = 0; ; retry++)
         {
             byte[] buffer = [];
             try
             {
-                using HttpResponseMessage response = await _connection.SendAsync(request, deadline.Token).ConfigureAwait(false);
+                using HttpResponseMessage response = await _connection
+                    .SendAsync(request, deadline.Token)
+                    .ConfigureAwait(false);
                 int length = GetLength(response, path);
                 buffer = length == 0 ? [] : ArrayPool<byte>.Shared.Rent(length);
                 await ReadBodyAsync(response, buffer.AsMemory(0, length), deadline.Token).ConfigureAwait(false);
@@ -101,7 +109,8 @@ public sealed class DataLayerClient : IDisposable
     }
 
     /// <summary>
-    /// Reads at most <paramref name="destination"/>.Length bytes of a file from <paramref name="offsetBytes"/> into the caller's
+    /// Reads at most <paramref name="destination"/>.Length bytes of a file from <paramref name="offsetBytes"/> into
+    /// the caller's
     /// memory; fewer only at the end, 0 past it.
     /// </summary>
     /// <param name="path">The file.</param>
@@ -110,9 +119,11 @@ public sealed class DataLayerClient : IDisposable
     /// <param name="ifMatch">The entity tag the content must have, or null.</param>
     /// <param name="cancellationToken">Gives the call up.</param>
     /// <returns>How many bytes were read.</returns>
-    /// <exception cref="DataLayerException">Stale where <paramref name="ifMatch"/> does not hold; NotFound, IsADirectory, …</exception>
+    /// <exception cref="DataLayerException">Stale where <paramref name="ifMatch"/> does not hold; NotFound,
+    /// IsADirectory, …</exception>
     public async ValueTask<int> ReadAtAsync(
-        string path, long offsetBytes, Memory<byte> destination, string? ifMatch = null, CancellationToken cancellationToken = default)
+        string path, long offsetBytes, Memory<byte> destination, string? ifMatch = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offsetBytes);
         if (destination.IsEmpty)
@@ -132,7 +143,8 @@ public sealed class DataLayerClient : IDisposable
         {
             try
             {
-                using HttpResponseMessage response = await _connection.SendAsync(request, deadline.Token, allowRangePastEnd: true)
+                using HttpResponseMessage response = await _connection
+                    .SendAsync(request, deadline.Token, allowRangePastEnd: true)
                     .ConfigureAwait(false);
                 if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
                 {
@@ -142,7 +154,8 @@ public sealed class DataLayerClient : IDisposable
                 int length = GetLength(response, path);
                 if (length > destination.Length || response.StatusCode != HttpStatusCode.PartialContent)
                 {
-                    throw new DataLayerException(ErrorCode.Internal, $"{ServerName} ignored the range asked of '{path}'.");
+                    throw new DataLayerException(
+                        ErrorCode.Internal, $"{ServerName} ignored the range asked of '{path}'.");
                 }
 
                 await ReadBodyAsync(response, destination[..length], deadline.Token).ConfigureAwait(false);
@@ -162,7 +175,9 @@ public sealed class DataLayerClient : IDisposable
         }
     }
 
-    /// <summary>Copies a file, or a range of it, to a stream, front to back. Not tried again once bytes were written.</summary>
+    /// <summary>
+    /// Copies a file, or a range of it, to a stream, front to back. Not tried again once bytes were written.
+    /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="destination">Where the bytes go.</param>
     /// <param name="offsetBytes">The first byte.</param>
@@ -171,8 +186,8 @@ public sealed class DataLayerClient : IDisposable
     /// <param name="cancellationToken">Gives the call up.</param>
     /// <returns>The bytes copied.</returns>
     public async ValueTask<long> DownloadAsync(
-        string path, Stream destination, long offsetBytes = 0, long? lengthBytes = null, IProgress<long>? progress = null,
-        CancellationToken cancellationToken = default)
+        string path, Stream destination, long offsetBytes = 0, long? lengthBytes = null,
+        IProgress<long>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(destination);
         ArgumentOutOfRangeException.ThrowIfNegative(offsetBytes);
@@ -188,7 +203,8 @@ public sealed class DataLayerClient : IDisposable
             RangeStart = whole ? -1 : offsetBytes,
             RangeLength = lengthBytes ?? -1,
         };
-        using HttpResponseMessage response = await _connection.SendAsync(request, cancellationToken, allowRangePastEnd: true)
+        using HttpResponseMessage response = await _connection
+            .SendAsync(request, cancellationToken, allowRangePastEnd: true)
             .ConfigureAwait(false);
         if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
         {
@@ -219,11 +235,17 @@ public sealed class DataLayerClient : IDisposable
         }
     }
 
-    /// <summary>The attributes of a path; symbolic links are followed unless <paramref name="followLast"/> is false.</summary>
-    public async ValueTask<FileStatus> StatAsync(string path, bool followLast = true, CancellationToken cancellationToken = default) =>
+    /// <summary>
+    /// The attributes of a path; symbolic links are followed unless <paramref name="followLast"/> is false.
+    /// </summary>
+    public async ValueTask<FileStatus> StatAsync(
+        string path, bool followLast = true, CancellationToken cancellationToken = default) =>
         await GetJsonAsync(
-            ApiRoutes.Stat + TreePath.Encode(path) + (followLast ? string.Empty : "?follow=false"),
-            ProtocolJson.Default.FileStatus, cancellationToken).ConfigureAwait(false);
+                ApiRoutes.Stat + TreePath.Encode(path) + (followLast ? string.Empty : "?follow=false"),
+                ProtocolJson.Default.FileStatus,
+                cancellationToken
+            )
+            .ConfigureAwait(false);
 
     /// <summary>The attributes of a path, or null if there is nothing.</summary>
     public async ValueTask<FileStatus?> TryStatAsync(string path, CancellationToken cancellationToken = default)
@@ -232,11 +254,14 @@ public sealed class DataLayerClient : IDisposable
         using Deadline deadline = new(_connection.RequestTimeout, cancellationToken);
         try
         {
-            using HttpResponseMessage response = await _connection.SendAsync(request, deadline.Token, allowMissing: true)
+            using HttpResponseMessage response = await _connection
+                .SendAsync(request, deadline.Token, allowMissing: true)
                 .ConfigureAwait(false);
             return response.StatusCode == HttpStatusCode.NotFound
                 ? null
-                : await _connection.ReadJsonAsync(response, ProtocolJson.Default.FileStatus, deadline.Token).ConfigureAwait(false);
+                : await _connection
+                    .ReadJsonAsync(response, ProtocolJson.Default.FileStatus, deadline.Token)
+                    .ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (deadline.Expired)
         {
@@ -245,8 +270,10 @@ public sealed class DataLayerClient : IDisposable
     }
 
     /// <summary>Everything the service knows of a path: tier, residency, object, heat.</summary>
-    public ValueTask<FileDetail> DescribeAsync(string path, CancellationToken cancellationToken = default) => GetJsonAsync(
-        ApiRoutes.Stat + TreePath.Encode(path) + "?detail=true", ProtocolJson.Default.FileDetail, cancellationToken);
+    public ValueTask<FileDetail> DescribeAsync(string path, CancellationToken cancellationToken = default) =>
+        GetJsonAsync(
+            ApiRoutes.Stat + TreePath.Encode(path) + "?detail=true", ProtocolJson.Default.FileDetail,
+            cancellationToken);
 
     /// <summary>One page of a folder's entries, in name order (UTF-8 bytes).</summary>
     /// <param name="path">The folder.</param>
@@ -256,9 +283,11 @@ public sealed class DataLayerClient : IDisposable
     public ValueTask<DirectoryPage> ListPageAsync(
         string path, string? after = null, int limit = 1000, CancellationToken cancellationToken = default)
     {
-        string target = string.Create(CultureInfo.InvariantCulture, $"{ApiRoutes.Directories}{TreePath.Encode(path)}?limit={limit}");
+        string target = string.Create(
+            CultureInfo.InvariantCulture, $"{ApiRoutes.Directories}{TreePath.Encode(path)}?limit={limit}");
         return GetJsonAsync(
-            after is null ? target : $"{target}&after={Uri.EscapeDataString(after)}", ProtocolJson.Default.DirectoryPage, cancellationToken);
+            after is null ? target : $"{target}&after={Uri.EscapeDataString(after)}",
+            ProtocolJson.Default.DirectoryPage, cancellationToken);
     }
 
     /// <summary>A folder's entries, in name order, page by page as they are asked for.</summary>
@@ -275,40 +304,54 @@ public sealed class DataLayerClient : IDisposable
             }
 
             after = page.Next;
-        }
-        while (after is not null);
+        } while (after is not null);
     }
 
     // ---- writes ------------------------------------------------------------------------------------------------
 
-    /// <summary>Writes a whole file from memory. Durable and visible as a whole when the task completes; nothing is visible before.</summary>
-    /// <exception cref="DataLayerException">Stale or AlreadyExists where a condition failed; NotFound, NoSpace, ReadOnly, …</exception>
+    /// <summary>
+    /// Writes a whole file from memory. Durable and visible as a whole when the task completes; nothing is visible
+    /// before.
+    /// </summary>
+    /// <exception cref="DataLayerException">Stale or AlreadyExists where a condition failed; NotFound, NoSpace,
+    /// ReadOnly, …</exception>
     public ValueTask<WriteOutcome> WriteFileAsync(
-        string path, ReadOnlyMemory<byte> content, WriteOptions? options = null, CancellationToken cancellationToken = default)
+        string path, ReadOnlyMemory<byte> content, WriteOptions? options = null,
+        CancellationToken cancellationToken = default)
     {
-        // Without a condition a repeated replacement ends in the same content; with one, its own first try could make it fail.
+        // Without a condition a repeated replacement ends in the same content; with one, its own first try could make
+        // it fail.
         bool conditional = options is { IfMatch: not null } or { IfAbsent: true };
         return PutAsync(
-            path, () => new ReadOnlyMemoryContent(content), options, conditional ? RetryMode.WhenNotExecuted : RetryMode.Always, cancellationToken);
+            path, () => new ReadOnlyMemoryContent(content), options,
+            conditional ? RetryMode.WhenNotExecuted : RetryMode.Always, cancellationToken);
     }
 
-    /// <summary>Writes a whole file from a stream, front to back, chunked where its length is not known. Not tried again.</summary>
-    /// <exception cref="DataLayerException">Stale or AlreadyExists where a condition failed; NotFound, NoSpace, ReadOnly, …</exception>
+    /// <summary>
+    /// Writes a whole file from a stream, front to back, chunked where its length is not known. Not tried again.
+    /// </summary>
+    /// <exception cref="DataLayerException">Stale or AlreadyExists where a condition failed; NotFound, NoSpace,
+    /// ReadOnly, …</exception>
     public ValueTask<WriteOutcome> WriteFileAsync(
         string path, Stream content, WriteOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(content);
-        return PutAsync(path, () => new StreamContent(content, CopyBufferBytes), options, RetryMode.Never, cancellationToken);
+        return PutAsync(
+            path, () => new StreamContent(content, CopyBufferBytes), options, RetryMode.Never, cancellationToken);
     }
 
-    /// <summary>Writes bytes into an existing file at an offset; durable when the task completes. Tried again: the same bytes go to the same place.</summary>
+    /// <summary>
+    /// Writes bytes into an existing file at an offset; durable when the task completes. Tried again: the same bytes
+    /// go to the same place.
+    /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="offsetBytes">Where the first byte goes; a gap past the end reads as zeros.</param>
     /// <param name="content">The bytes, at least one.</param>
     /// <param name="ifMatch">The entity tag the file must have, or null. With one, the call is not tried again.</param>
     /// <param name="cancellationToken">Gives the call up; bytes written before that stay.</param>
     public async ValueTask<WriteOutcome> WriteAtAsync(
-        string path, long offsetBytes, ReadOnlyMemory<byte> content, string? ifMatch = null, CancellationToken cancellationToken = default)
+        string path, long offsetBytes, ReadOnlyMemory<byte> content, string? ifMatch = null,
+        CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offsetBytes);
         if (content.IsEmpty)
@@ -316,7 +359,8 @@ public sealed class DataLayerClient : IDisposable
             throw new ArgumentException("Give at least one byte.", nameof(content));
         }
 
-        string range = string.Create(CultureInfo.InvariantCulture, $"bytes {offsetBytes}-{offsetBytes + content.Length - 1}/*");
+        string range = string.Create(
+            CultureInfo.InvariantCulture, $"bytes {offsetBytes}-{offsetBytes + content.Length - 1}/*");
         ApiRequest request = new(HttpMethod.Put, ApiRoutes.Files + TreePath.Encode(path))
         {
             Retry = ifMatch is null ? RetryMode.Always : RetryMode.WhenNotExecuted,
@@ -328,7 +372,9 @@ public sealed class DataLayerClient : IDisposable
                 return body;
             },
         };
-        using HttpResponseMessage response = await _connection.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        using HttpResponseMessage response = await _connection
+            .SendAsync(request, cancellationToken)
+            .ConfigureAwait(false);
         return new WriteOutcome(Created: false, GetEntityTag(response));
     }
 
@@ -341,55 +387,77 @@ public sealed class DataLayerClient : IDisposable
         string path, bool recursive = false, string? ifMatch = null, CancellationToken cancellationToken = default)
     {
         string target = ApiRoutes.Files + TreePath.Encode(path) + (recursive ? "?recursive=true" : string.Empty);
-        using HttpResponseMessage response = await _connection.SendAsync(
-            new ApiRequest(HttpMethod.Delete, target) { Retry = RetryMode.WhenNotExecuted, IfMatch = ifMatch }, cancellationToken)
+        using HttpResponseMessage response = await _connection
+            .SendAsync(
+                new ApiRequest(HttpMethod.Delete, target) { Retry = RetryMode.WhenNotExecuted, IfMatch = ifMatch },
+                cancellationToken)
             .ConfigureAwait(false);
     }
 
-    /// <summary>Makes a folder; with <paramref name="parents"/> also missing parents, and an existing folder is no error.</summary>
+    /// <summary>
+    /// Makes a folder; with <paramref name="parents"/> also missing parents, and an existing folder is no error.
+    /// </summary>
     public ValueTask MakeDirectoryAsync(
-        string path, bool parents = false, int mode = 0x1ED, CancellationToken cancellationToken = default) => _connection.SendAsync(
-        $"{ApiRoutes.Operations}/mkdir", new MakeDirectoryCommand { Path = path, Mode = mode, Parents = parents },
-        ProtocolJson.Default.MakeDirectoryCommand, parents ? RetryMode.Always : RetryMode.WhenNotExecuted, cancellationToken);
+        string path, bool parents = false, int mode = 0x1ED, CancellationToken cancellationToken = default) =>
+        _connection.SendAsync(
+            $"{ApiRoutes.Operations}/mkdir",
+            new MakeDirectoryCommand
+            {
+                Path = path,
+                Mode = mode,
+                Parents = parents,
+            },
+            ProtocolJson.Default.MakeDirectoryCommand, parents ? RetryMode.Always : RetryMode.WhenNotExecuted,
+            cancellationToken);
 
     /// <summary>Renames in one transaction, replacing what is at the new path unless the flags say otherwise.</summary>
     public ValueTask RenameAsync(
-        string from, string to, RenameFlags flags = RenameFlags.None, CancellationToken cancellationToken = default) => _connection.SendAsync(
-        $"{ApiRoutes.Operations}/rename",
-        new RenameCommand
-        {
-            From = from,
-            To = to,
-            NoReplace = flags.HasFlag(RenameFlags.NoReplace),
-            Exchange = flags.HasFlag(RenameFlags.Exchange),
-        },
-        ProtocolJson.Default.RenameCommand, RetryMode.WhenNotExecuted, cancellationToken);
+        string from,
+        string to,
+        RenameFlags flags = RenameFlags.None,
+        CancellationToken cancellationToken = default
+    ) =>
+        _connection.SendAsync(
+            $"{ApiRoutes.Operations}/rename",
+            new RenameCommand
+            {
+                From = from,
+                To = to,
+                NoReplace = flags.HasFlag(RenameFlags.NoReplace),
+                Exchange = flags.HasFlag(RenameFlags.Exchange),
+            },
+            ProtocolJson.Default.RenameCommand, RetryMode.WhenNotExecuted, cancellationToken);
 
     /// <summary>Gives a file another name.</summary>
-    public ValueTask LinkAsync(string existing, string path, CancellationToken cancellationToken = default) => _connection.SendAsync(
-        $"{ApiRoutes.Operations}/link", new LinkCommand { Existing = existing, Path = path },
-        ProtocolJson.Default.LinkCommand, RetryMode.WhenNotExecuted, cancellationToken);
+    public ValueTask LinkAsync(string existing, string path, CancellationToken cancellationToken = default) =>
+        _connection.SendAsync(
+            $"{ApiRoutes.Operations}/link", new LinkCommand { Existing = existing, Path = path },
+            ProtocolJson.Default.LinkCommand, RetryMode.WhenNotExecuted, cancellationToken);
 
     /// <summary>Makes a symbolic link.</summary>
-    public ValueTask MakeSymbolicLinkAsync(string path, string target, CancellationToken cancellationToken = default) =>
+    public ValueTask MakeSymbolicLinkAsync(
+        string path, string target, CancellationToken cancellationToken = default) =>
         _connection.SendAsync(
             $"{ApiRoutes.Operations}/symlink", new SymbolicLinkCommand { Path = path, Target = target },
             ProtocolJson.Default.SymbolicLinkCommand, RetryMode.WhenNotExecuted, cancellationToken);
 
     /// <summary>Sets a file's length; a longer file reads as zeros past its old end.</summary>
-    public ValueTask TruncateAsync(string path, long sizeBytes, CancellationToken cancellationToken = default) => _connection.SendAsync(
-        $"{ApiRoutes.Operations}/truncate", new TruncateCommand { Path = path, SizeBytes = sizeBytes },
-        ProtocolJson.Default.TruncateCommand, RetryMode.Always, cancellationToken);
+    public ValueTask TruncateAsync(string path, long sizeBytes, CancellationToken cancellationToken = default) =>
+        _connection.SendAsync(
+            $"{ApiRoutes.Operations}/truncate", new TruncateCommand { Path = path, SizeBytes = sizeBytes },
+            ProtocolJson.Default.TruncateCommand, RetryMode.Always, cancellationToken);
 
     /// <summary>Changes attributes; null fields of the command stay as they are.</summary>
     public ValueTask SetAttributesAsync(AttributesCommand command, CancellationToken cancellationToken = default) =>
         _connection.SendAsync(
-            $"{ApiRoutes.Operations}/attributes", command, ProtocolJson.Default.AttributesCommand, RetryMode.Always, cancellationToken);
+            $"{ApiRoutes.Operations}/attributes", command, ProtocolJson.Default.AttributesCommand, RetryMode.Always,
+            cancellationToken);
 
     /// <summary>fsync of a file: returns once data and metadata are durable.</summary>
-    public ValueTask FlushAsync(string path, CancellationToken cancellationToken = default) => _connection.SendAsync(
-        $"{ApiRoutes.Operations}/flush", new FlushCommand { Path = path },
-        ProtocolJson.Default.FlushCommand, RetryMode.WhenNotExecuted, cancellationToken);
+    public ValueTask FlushAsync(string path, CancellationToken cancellationToken = default) =>
+        _connection.SendAsync(
+            $"{ApiRoutes.Operations}/flush", new FlushCommand { Path = path }, ProtocolJson.Default.FlushCommand,
+            RetryMode.WhenNotExecuted, cancellationToken);
 
     /// <inheritdoc/>
     public void Dispose() => _connection.Dispose();
@@ -397,14 +465,16 @@ public sealed class DataLayerClient : IDisposable
     // ---- inside ------------------------------------------------------------------------------------------------
 
     private async ValueTask<T> GetJsonAsync<T>(
-        string target, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        string target, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type,
+        CancellationToken cancellationToken)
         where T : class
     {
         using Deadline deadline = new(_connection.RequestTimeout, cancellationToken);
         try
         {
-            return await _connection.SendAsync(
-                new ApiRequest(HttpMethod.Get, target) { Retry = RetryMode.Always }, type, deadline.Token).ConfigureAwait(false);
+            return await _connection
+                .SendAsync(new ApiRequest(HttpMethod.Get, target) { Retry = RetryMode.Always }, type, deadline.Token)
+                .ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (deadline.Expired)
         {
@@ -413,7 +483,8 @@ public sealed class DataLayerClient : IDisposable
     }
 
     private async ValueTask<WriteOutcome> PutAsync(
-        string path, Func<HttpContent> content, WriteOptions? options, RetryMode retry, CancellationToken cancellationToken)
+        string path, Func<HttpContent> content, WriteOptions? options, RetryMode retry,
+        CancellationToken cancellationToken)
     {
         string target = ApiRoutes.Files + TreePath.Encode(path);
         char separator = '?';
@@ -435,7 +506,9 @@ public sealed class DataLayerClient : IDisposable
             IfMatch = options?.IfMatch,
             IfAbsent = options is { IfAbsent: true },
         };
-        using HttpResponseMessage response = await _connection.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        using HttpResponseMessage response = await _connection
+            .SendAsync(request, cancellationToken)
+            .ConfigureAwait(false);
         return new WriteOutcome(response.StatusCode == HttpStatusCode.Created, GetEntityTag(response));
     }
 
@@ -451,7 +524,8 @@ public sealed class DataLayerClient : IDisposable
         }
     }
 
-    private static async ValueTask ReadBodyAsync(HttpResponseMessage response, Memory<byte> destination, CancellationToken cancellationToken)
+    private static async ValueTask ReadBodyAsync(
+        HttpResponseMessage response, Memory<byte> destination, CancellationToken cancellationToken)
     {
         if (destination.IsEmpty)
         {
@@ -467,11 +541,13 @@ public sealed class DataLayerClient : IDisposable
 
     private static int GetLength(HttpResponseMessage response, string path)
     {
-        long length = response.Content.Headers.ContentLength
+        long length =
+            response.Content.Headers.ContentLength
             ?? throw new DataLayerException(ErrorCode.Internal, $"The answer for '{path}' has no Content-Length.");
         return length <= Array.MaxLength
             ? (int)length
-            : throw new DataLayerException(ErrorCode.FileTooLarge, $"'{path}' has {length} bytes: read it in parts with ReadAtAsync.");
+            : throw new DataLayerException(
+                ErrorCode.FileTooLarge, $"'{path}' has {length} bytes: read it in parts with ReadAtAsync.");
     }
 
     private static string? GetEntityTag(HttpResponseMessage response) =>

@@ -5,28 +5,44 @@ namespace DataLayer.Client;
 /// <summary>How a <see cref="DataLayerClient"/> reaches the service and how it behaves when that fails.</summary>
 public sealed class DataLayerClientOptions
 {
-    /// <summary>The service's URL. Default <c>http://127.0.0.1:7070</c>, where <c>datalayer serve</c> listens.</summary>
+    /// <summary>
+    /// The service's URL. Default <c>http://127.0.0.1:7070</c>, where <c>datalayer serve</c> listens.
+    /// </summary>
     public Uri ServerUri { get; init; } = new("http://127.0.0.1:7070");
 
     /// <summary>
-    /// A Unix socket the service listens on, or null for TCP. Saves a good part of a small request's cost on one machine.
+    /// A Unix socket the service listens on, or null for TCP. Saves a good part of a small request's cost on one
+    /// machine.
     /// <see cref="ServerUri"/> then only names the host in the requests.
     /// </summary>
     public string? UnixSocketPath { get; init; }
 
-    /// <summary>Connections kept to the service, a count, 1 to 4,096. Calls past it wait. Default 64: more than any loader's workers.</summary>
+    /// <summary>
+    /// Connections kept to the service, a count, 1 to 4,096. Calls past it wait. Default 64: more than any loader's
+    /// workers.
+    /// </summary>
     public int MaxConnections { get; init; } = 64;
 
-    /// <summary>How often an idempotent call is tried again after a failure that may pass, a count, 0 to 20. Default 4.</summary>
+    /// <summary>
+    /// How often an idempotent call is tried again after a failure that may pass, a count, 0 to 20. Default 4.
+    /// </summary>
     public int RetryCount { get; init; } = 4;
 
-    /// <summary>Wait before the first retry; doubles each time, with jitter of ±50 %. 1 ms to 1 min. Default 50 ms.</summary>
+    /// <summary>
+    /// Wait before the first retry; doubles each time, with jitter of ±50 %. 1 ms to 1 min. Default 50 ms.
+    /// </summary>
     public TimeSpan RetryDelay { get; init; } = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>The longest wait between tries, also where the service asks for more (Retry-After). 1 ms to 10 min. Default 5 s.</summary>
+    /// <summary>
+    /// The longest wait between tries, also where the service asks for more (Retry-After). 1 ms to 10 min. Default 5
+    /// s.
+    /// </summary>
     public TimeSpan MaxRetryDelay { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Time for one read, listing or command, retries included; uploads and long operations have no such bound. 10 ms to 1 day. Default 100 s.</summary>
+    /// <summary>
+    /// Time for one read, listing or command, retries included; uploads and long operations have no such bound. 10 ms
+    /// to 1 day. Default 100 s.
+    /// </summary>
     public TimeSpan RequestTimeout { get; init; } = TimeSpan.FromSeconds(100);
 
     /// <summary>Seed of the jitter; a fixed one replays a run. Default 1.</summary>
@@ -36,9 +52,11 @@ public sealed class DataLayerClientOptions
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>
-    /// Reads a server's address as people write it: <c>http://host:port</c>, <c>host:port</c>, or <c>unix:/path/to/socket</c>.
+    /// Reads a server's address as people write it: <c>http://host:port</c>, <c>host:port</c>, or
+    /// <c>unix:/path/to/socket</c>.
     /// </summary>
-    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/>: the text is none of these.</exception>
+    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/>: the text is none of
+    /// these.</exception>
     public static DataLayerClientOptions Parse(string server)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(server);
@@ -54,7 +72,10 @@ public sealed class DataLayerClientOptions
         else
         {
             string text = server.Contains("://", StringComparison.Ordinal) ? server : "http://" + server;
-            if (Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" && uri.Host.Length > 0)
+            if (
+                Uri.TryCreate(text, UriKind.Absolute, out Uri? uri)
+                && uri.Scheme is "http" or "https"
+                && uri.Host.Length > 0)
             {
                 return new DataLayerClientOptions { ServerUri = uri };
             }
@@ -73,7 +94,9 @@ public sealed class DataLayerClientOptions
         Check(faults, RetryCount is >= 0 and <= 20, $"RetryCount is {RetryCount}: give 0 to 20.");
         Check(faults, InRange(RetryDelay, 1, 60_000), $"RetryDelay is {RetryDelay}: give 1 ms to 1 min.");
         Check(faults, InRange(MaxRetryDelay, 1, 600_000), $"MaxRetryDelay is {MaxRetryDelay}: give 1 ms to 10 min.");
-        Check(faults, InRange(RequestTimeout, 10, 86_400_000), $"RequestTimeout is {RequestTimeout}: give 10 ms to 1 day.");
+        Check(
+            faults, InRange(RequestTimeout, 10, 86_400_000),
+            $"RequestTimeout is {RequestTimeout}: give 10 ms to 1 day.");
         Check(faults, ServerUri.IsAbsoluteUri, $"ServerUri '{ServerUri}' is not absolute: give http://host:port.");
         if (faults.Count > 0)
         {

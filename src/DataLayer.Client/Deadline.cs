@@ -13,7 +13,9 @@ internal readonly struct Deadline : IDisposable
     {
         _timeout = timeout;
         _caller = caller;
-        _source = caller.CanBeCanceled ? CancellationTokenSource.CreateLinkedTokenSource(caller) : new CancellationTokenSource();
+        _source = caller.CanBeCanceled
+            ? CancellationTokenSource.CreateLinkedTokenSource(caller)
+            : new CancellationTokenSource();
         _source.CancelAfter(timeout);
     }
 
@@ -23,8 +25,8 @@ internal readonly struct Deadline : IDisposable
     /// <summary>Whether the time ended the call, not the caller.</summary>
     public bool Expired => _source.IsCancellationRequested && !_caller.IsCancellationRequested;
 
-    public DataLayerException ToException(string target) => new(
-        ErrorCode.TimedOut, $"The service did not answer '{target}' within {_timeout.TotalSeconds:0.###} s.");
+    public DataLayerException ToException(string target) =>
+        new(ErrorCode.TimedOut, $"The service did not answer '{target}' within {_timeout.TotalSeconds:0.###} s.");
 
     public void Dispose() => _source.Dispose();
 }

@@ -2,7 +2,9 @@ using System.Buffers;
 
 namespace DataLayer.Client;
 
-/// <summary>A file's whole content in a rented buffer. Dispose it to give the buffer back; the memory is not valid after that.</summary>
+/// <summary>
+/// A file's whole content in a rented buffer. Dispose it to give the buffer back; the memory is not valid after that.
+/// </summary>
 public sealed class FileBytes : IDisposable
 {
     private byte[]? _buffer;

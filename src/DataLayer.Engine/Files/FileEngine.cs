@@ -1,160 +1,309 @@
+using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
+using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
-using DataLayer.Metadata;
-using DataLayer.Storage.Cache;
-using DataLayer.Storage.Objects;
-using DataLayer.Storage.Stripes;
+using DataLayer.Engine.Files.Attaching;
+using DataLayer.Engine.Files.Reading;
+using DataLayer.Engine.Files.State;
+using DataLayer.Engine.Files.Upkeep;
+using DataLayer.Engine.Files.Writing;
 using Microsoft.Extensions.Logging;
 
 namespace DataLayer.Engine.Files;
 
-/// <summary>CONTRACT SKETCH, replaced by the owner of Engine. The one tree: read path, write path, attachments, upkeep. Paths are absolute, '/'-separated.</summary>
-public sealed class FileEngine : IAsyncDisposable
+/// <summary>
+/// The one tree over memory, hot and cold tier: names, the read and write path, attachments, upkeep. Paths are absolute, '/'-separated.
+/// </summary>
+/// <remarks>
+/// All members are safe for concurrent use. Errors are <see cref="DataLayerException"/> whose message names the path or object and the remedy.
+/// Life: <see cref="OpenAsync"/> replays what a crash left (unfinished writes, orphans, segment accounting) and starts the workers →
+/// use → <see cref="DisposeAsync"/> stops them; open files must be closed before. What was not uploaded stays in the journal.
+/// The facade only delegates: reading is in Reading/, writing and the journal in Writing/, attachments in Attaching/, the rest in Upkeep/.
+/// </remarks>
+public sealed partial class FileEngine : IAsyncDisposable
 {
-    /// <summary>Opens over its parts (not owned), replays the journal, starts the upload and delete workers.</summary>
-    public static ValueTask<FileEngine> OpenAsync(FileEngineParts parts, FileEngineOptions options, ILoggerFactory logs, CancellationToken cancellationToken) => throw new NotImplementedException();
+    private readonly AttachmentService _attaching;
+    private readonly Freshness _freshness;
+    private readonly NameChanger _names;
+    private readonly RecallQueue _recalls;
+    private readonly JournalWorker _journal;
+    private readonly UploadWaits _uploads;
+    private readonly EngineMeter _meter;
+    private readonly Warmer _warmer;
+    private readonly Evictor _evictor;
+    private readonly Scrubber _scrubber;
+    private readonly Mover _mover;
+    private readonly Checker _checker;
+    private readonly Compactor _compactor;
+    private int _disposed;
 
-    // ---- names -------------------------------------------------------------------------------------------------
-    public ValueTask<InodeAttributes> StatAsync(string path, bool followLast, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>What `datalayer stat` shows: tier, residency, object, placement, heat.</summary>
-    public ValueTask<FileDescription> DescribeAsync(string path, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<IReadOnlyList<DirectoryEntry>> ListAsync(string path, string? after, int limit, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<InodeAttributes> MakeDirectoryAsync(string path, int mode, bool parents, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<InodeAttributes> MakeSymbolicLinkAsync(string path, string target, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<InodeAttributes> LinkAsync(string existingPath, string newPath, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Removes a file or link, or a folder (empty unless <paramref name="recursive"/>). <paramref name="ifMatch"/>: entity tag that must hold, or null.</summary>
-    public ValueTask RemoveAsync(string path, bool recursive, string? ifMatch, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<InodeAttributes> RenameAsync(string from, string to, RenameFlags flags, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<InodeAttributes> SetAttributesAsync(string path, AttributeChanges changes, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<TreeUsage> GetUsageAsync(string path, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<byte[]?> GetXattrAsync(string path, string name, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<IReadOnlyList<string>> ListXattrsAsync(string path, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask SetXattrAsync(string path, string name, ReadOnlyMemory<byte> value, XattrCondition condition, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask RemoveXattrAsync(string path, string name, CancellationToken cancellationToken) => throw new NotImplementedException();
+    private FileEngine(FileEngineParts parts, FileEngineOptions options, ILoggerFactory logs)
+    {
+        Context = new EngineContext(parts, options, logs);
+        RecallWriter recallWriter = new(Context);
+        _recalls = new RecallQueue(Context, recallWriter);
+        FetchRunner runner = new(Context, _recalls);
+        Readahead readahead = new(Context, runner);
+        Recaller recaller = new(Context, runner, recallWriter);
+        _freshness = new Freshness(Context);
+        Reader = new FileReader(Context, runner, readahead, _freshness);
+        Writer = new FileWriter(Context, recaller);
+        _uploads = new UploadWaits(Context);
+        _journal = new JournalWorker(Context, new JournalTasks(Context, runner, _uploads), _uploads);
+        _attaching = new AttachmentService(Context);
+        _names = new NameChanger(Context);
+        _warmer = new Warmer(Context, recaller, Reader);
+        _evictor = new Evictor(Context);
+        _scrubber = new Scrubber(Context, recaller);
+        _mover = new Mover(Context);
+        _checker = new Checker(Context);
+        _compactor = new Compactor(Context, _mover);
+        _meter = new EngineMeter(Context, () => _uploads.PendingCount);
+    }
+
+    internal EngineContext Context { get; }
+
+    internal FileReader Reader { get; }
+
+    internal FileWriter Writer { get; }
+
+    /// <summary>Opens over its parts (not owned), replays the journal, starts the upload and delete workers.</summary>
+    /// <exception cref="DataLayerException">InvalidArgument: bad options, all named; or what the parts say.</exception>
+    public static async ValueTask<FileEngine> OpenAsync(
+        FileEngineParts parts, FileEngineOptions options, ILoggerFactory logs, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(logs);
+        options.Validate();
+        FileEngine engine = new(parts, options, logs);
+        try
+        {
+            await engine.Context.Attachments.LoadAsync(cancellationToken).ConfigureAwait(false);
+            await new StartUp(engine.Context, engine._attaching).RunAsync(cancellationToken).ConfigureAwait(false);
+            engine._recalls.Start();
+            engine._journal.Start();
+            engine._compactor.Start();
+            return engine;
+        }
+        catch
+        {
+            engine.Context.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The HTTP entity tag of a content, without quotes: inode-generation-version.</summary>
+    public static string EntityTag(InodeAttributes attributes)
+    {
+        ArgumentNullException.ThrowIfNull(attributes);
+        return $"{attributes.Inode.Value}-{attributes.Generation}-{attributes.Version}";
+    }
 
     // ---- content -----------------------------------------------------------------------------------------------
-    /// <summary>Opens a file for positional reads (and writes in place). Applies the attachment's freshness mode. The open content stays readable when the name is removed or replaced.</summary>
-    public ValueTask<OpenFile> OpenFileAsync(string path, bool write, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<OpenFile> OpenFileAsync(InodeId inode, bool write, CancellationToken cancellationToken) => throw new NotImplementedException();
+
+    /// <summary>
+    /// Opens a file for positional reads (and writes in place). Applies the attachment's freshness mode. The open content stays readable
+    /// when the name is removed or replaced.
+    /// </summary>
+    /// <exception cref="DataLayerException">NotFound, IsADirectory, NotADirectory; ReadOnly with <paramref name="write"/>.</exception>
+    public async ValueTask<OpenFile> OpenFileAsync(string path, bool write, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
+            if (found.Kind != FileKind.Regular)
+            {
+                throw new DataLayerException(ErrorCode.IsADirectory, $"'{path}' is a folder.");
+            }
+
+            if (write)
+            {
+                Context.Attachments.CheckWritable(found.AttachmentId, path);
+            }
+
+            if (await _freshness.CheckAsync(found, cancellationToken).ConfigureAwait(false))
+            {
+                continue;
+            }
+
+            if (await Context.AcquireAsync(found.Inode, cancellationToken).ConfigureAwait(false) is { } content)
+            {
+                return Open(content, write);
+            }
+
+            // Removed between the look-up and the open: the next look-up says NotFound, or finds what took the name.
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+    }
+
+    /// <summary>As <see cref="OpenFileAsync(string, bool, CancellationToken)"/>, by inode; also of an orphan that is open elsewhere.</summary>
+    /// <exception cref="DataLayerException">NotFound; ReadOnly with <paramref name="write"/>.</exception>
+    public async ValueTask<OpenFile> OpenFileAsync(InodeId inode, bool write, CancellationToken cancellationToken)
+    {
+        InodeAttributes found = await Context.View.GetAsync(inode, cancellationToken).ConfigureAwait(false)
+            ?? throw new DataLayerException(ErrorCode.NotFound, $"There is no inode {inode}.");
+        if (found.Kind != FileKind.Regular)
+        {
+            throw new DataLayerException(ErrorCode.IsADirectory, $"Inode {inode} is no regular file.");
+        }
+
+        if (write)
+        {
+            Context.Attachments.CheckWritable(found.AttachmentId, $"inode {inode}");
+        }
+
+        await _freshness.CheckAsync(found, cancellationToken).ConfigureAwait(false);
+        ContentState content = await Context.AcquireAsync(inode, cancellationToken).ConfigureAwait(false)
+            ?? throw new DataLayerException(ErrorCode.NotFound, $"There is no inode {inode} any more.");
+        return Open(content, write);
+    }
+
     /// <summary>Starts the replacement (or creation) of a file's whole content; nothing is visible until <see cref="FileReplacement.CommitAsync"/>.</summary>
-    public ValueTask<FileReplacement> ReplaceFileAsync(string path, ReplaceOptions options, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>The HTTP entity tag of a content, without quotes: inode-generation-version.</summary>
-    public static string EntityTag(InodeAttributes attributes) => $"{attributes.Inode.Value}-{attributes.Generation}-{attributes.Version}";
+    /// <exception cref="DataLayerException">Stale or AlreadyExists where a condition fails already; ReadOnly, NotFound, IsADirectory, NoSpace.</exception>
+    public async ValueTask<FileReplacement> ReplaceFileAsync(string path, ReplaceOptions options, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.MakeParents)
+        {
+            await _names.CheckAncestorWritableAsync(path, cancellationToken).ConfigureAwait(false);
+        }
 
-    // ---- attachments and tiers ---------------------------------------------------------------------------------
-    public ValueTask<Attachment> AttachAsync(AttachRequest request, IProgress<AttachProgress>? progress, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<AttachProgress> RefreshAsync(string path, IProgress<AttachProgress>? progress, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask DetachAsync(string path, bool force, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<IReadOnlyList<Attachment>> ListAttachmentsAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Brings everything below a path into the hot tier (and memory where asked), verified; ends with what is resident.</summary>
-    public ValueTask<WarmResult> WarmAsync(string path, bool intoMemory, IProgress<WarmResult>? progress, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Drops memory copies below a path, and with <paramref name="hotToo"/> the hot copies of premigrated contents (release).</summary>
-    public ValueTask<EvictResult> EvictAsync(string path, bool hotToo, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Waits until all pending uploads below a path were verified.</summary>
-    public ValueTask FlushUploadsAsync(string path, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask DrainTargetAsync(int target, IProgress<long>? movedBytes, CancellationToken cancellationToken) => throw new NotImplementedException();
+        path = await FollowLastAsync(path, cancellationToken).ConfigureAwait(false);
+        (InodeAttributes folder, string name) =
+            await Context.View.ResolveParentAsync(path, options.MakeParents, cancellationToken).ConfigureAwait(false);
+        Context.Attachments.CheckWritable(folder.AttachmentId, path);
+        InodeAttributes? existing = await Context.View.LookupAsync(folder.Inode, name, cancellationToken).ConfigureAwait(false);
+        if (existing is { Kind: FileKind.Directory })
+        {
+            throw new DataLayerException(ErrorCode.IsADirectory, $"'{path}' is a folder.");
+        }
 
-    // ---- upkeep ------------------------------------------------------------------------------------------------
-    public ValueTask<CheckReport> FsckAsync(bool repair, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask<ScrubReport> ScrubAsync(string path, IProgress<ScrubReport>? progress, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public EngineStatistics GetStatistics() => throw new NotImplementedException();
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
-}
+        (uint, long)? ifMatch = CheckConditions(path, options, existing);
+        if (options.ExpectedSizeBytes is > BlockLayout.MaxFileBytes)
+        {
+            throw new DataLayerException(ErrorCode.FileTooLarge, $"A file may have {BlockLayout.MaxFileBytes} bytes at most.");
+        }
 
-/// <summary>The parts an engine works over; the caller owns and disposes them after the engine.</summary>
-public sealed record FileEngineParts(TreeStore Tree, HotTier Hot, BlockCache Cache, ObjectStoreRegistry Stores, TimeProvider Time);
+        ReplacementWriter writer = new(Context, _uploads, folder, name, existing, options, ifMatch);
+        if (options.ExpectedSizeBytes is { } size && size > 0 && !Context.Hot.UsesSegment(null, size))
+        {
+            await writer.BeginStripesAsync(cancellationToken).ConfigureAwait(false);
+        }
 
-/// <summary>CONTRACT SKETCH: the owner adds readahead, fan-out, upload concurrency, attribute cache size and so on.</summary>
-public sealed class FileEngineOptions
-{
-    /// <summary>Seed of every random choice (retry jitter, scrub sampling).</summary>
-    public int Seed { get; init; } = 1;
-}
+        return new FileReplacement(writer);
+    }
 
-/// <summary>CONTRACT SKETCH. One open file; safe for concurrent positional calls.</summary>
-public sealed class OpenFile : IAsyncDisposable
-{
-    public InodeAttributes Attributes => throw new NotImplementedException();
-    /// <summary>Reads at most destination.Length bytes; fewer only at the end. Completes at once on a memory hit.</summary>
-    public ValueTask<int> ReadAsync(long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask WriteAsync(long offsetBytes, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask TruncateAsync(long sizeBytes, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>fsync: data durable on its targets and metadata committed.</summary>
-    public ValueTask<InodeAttributes> FlushAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
-}
+    /// <summary>Counters since start.</summary>
+    public EngineStatistics GetStatistics()
+    {
+        EngineCounters counters = Context.Counters;
+        return new EngineStatistics
+        {
+            ReadBytes = counters.Sum(Counter.ReadBytes),
+            Reads = counters.Sum(Counter.Reads),
+            MemoryHits = counters.Sum(Counter.MemoryHits),
+            MemoryHitBytes = counters.Sum(Counter.MemoryHitBytes),
+            HotReads = counters.Sum(Counter.HotReads),
+            HotReadBytes = counters.Sum(Counter.HotReadBytes),
+            ColdReads = counters.Sum(Counter.ColdReads),
+            ColdReadBytes = counters.Sum(Counter.ColdReadBytes),
+            OriginBytes = counters.Sum(Counter.OriginBytes),
+            OriginReads = counters.Sum(Counter.OriginReads),
+            WrittenBytes = counters.Sum(Counter.WrittenBytes),
+            UploadedBytes = counters.Sum(Counter.UploadedBytes),
+            PendingUploads = _uploads.PendingCount,
+            UploadConflicts = counters.Sum(Counter.UploadConflicts),
+            ReadaheadBytes = counters.Sum(Counter.ReadaheadBytes),
+            RecalledBytes = counters.Sum(Counter.RecalledBytes),
+            RecallsDroppedBytes = counters.Sum(Counter.RecallsDroppedBytes),
+            HotRepairs = counters.Sum(Counter.HotRepairs),
+            ReadWaitNanoseconds = counters.Sum(Counter.ReadWaitNanoseconds),
+            HotWaitNanoseconds = counters.Sum(Counter.HotWaitNanoseconds),
+            ColdWaitNanoseconds = counters.Sum(Counter.ColdWaitNanoseconds),
+        };
+    }
 
-/// <summary>CONTRACT SKETCH. A content being written front to back. Disposed without a commit, nothing happened.</summary>
-public sealed class FileReplacement : IAsyncDisposable
-{
-    public ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) => throw new NotImplementedException();
-    /// <summary>Durable and visible when it returns; with a write-through attachment also uploaded and verified.</summary>
-    public ValueTask<InodeAttributes> CommitAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
-}
+    /// <summary>Stops the workers and waits for them. Parts are the caller's to dispose, afterwards.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
 
-/// <summary>Conditions and attributes of a replacement.</summary>
-public sealed record ReplaceOptions
-{
-    /// <summary>Entity tag that must hold, or null.</summary>
-    public string? IfMatch { get; init; }
-    /// <summary>There must be nothing at the path (If-None-Match: *).</summary>
-    public bool IfAbsent { get; init; }
-    /// <summary>Mode of a new file.</summary>
-    public int Mode { get; init; } = 0x1A4;
-    /// <summary>The length if known, bytes: decides segment or stripes and fails early with NoSpace; else null.</summary>
-    public long? ExpectedSizeBytes { get; init; }
-    /// <summary>Make missing parent folders.</summary>
-    public bool MakeParents { get; init; }
-}
+        await Context.StopAsync().ConfigureAwait(false);
+        await _compactor.DisposeAsync().ConfigureAwait(false);
+        await _journal.DisposeAsync().ConfigureAwait(false);
+        await _recalls.DisposeAsync().ConfigureAwait(false);
+        await Context.Fetches.WhenIdleAsync().ConfigureAwait(false);
+        _meter.Dispose();
+        Context.Dispose();
+    }
 
-/// <summary>What to attach where.</summary>
-public sealed record AttachRequest
-{
-    public required string Source { get; init; }
-    public required string Path { get; init; }
-    public string StoreName { get; init; } = "default";
-    public AttachmentMode Mode { get; init; } = AttachmentMode.ReadOnly;
-    public FreshnessMode Freshness { get; init; } = FreshnessMode.Immutable;
-    public TimeSpan MaxAge { get; init; } = TimeSpan.FromMinutes(1);
-    public FlushMode Flush { get; init; } = FlushMode.WriteBack;
-}
+    /// <summary>Makes a content's writes durable; with write-through waits for its upload.</summary>
+    internal async ValueTask<InodeAttributes> FlushAsync(ContentState content, CancellationToken cancellationToken)
+    {
+        bool wasDirty = content.IsDirty;
+        InodeAttributes attributes = await Writer.FlushAsync(content, cancellationToken).ConfigureAwait(false);
+        if (wasDirty && attributes.LinkCount > 0
+            && Context.Attachments.Find(attributes.AttachmentId) is { Mode: AttachmentMode.ReadWrite, Flush: FlushMode.WriteThrough })
+        {
+            await _uploads.WaitAsync(attributes.Inode, retryFailures: false, cancellationToken).ConfigureAwait(false);
+            return content.Attributes;
+        }
 
-/// <summary>How far a listing is: counts and bytes so far, LIST requests used.</summary>
-public readonly record struct AttachProgress(long Objects, long Bytes, long Requests, long Refused, bool Done);
+        return attributes;
+    }
 
-/// <summary>What a warm-up brought: counts and bytes.</summary>
-public readonly record struct WarmResult(long Files, long FilesDone, long Bytes, long BytesDone, long AlreadyHot, long Failed, string? FirstError);
+    private OpenFile Open(ContentState content, bool write)
+    {
+        content.Touch(Context.NowNanoseconds(), Context.Options.HeatHalfLife);
+        return new OpenFile(this, content, write);
+    }
 
-/// <summary>What an eviction dropped.</summary>
-public readonly record struct EvictResult(long Blocks, long ReleasedFiles, long ReleasedBytes, long KeptFiles);
+    /// <summary>A symbolic link at the path's end leads to the file that is replaced.</summary>
+    private async ValueTask<string> FollowLastAsync(string path, CancellationToken cancellationToken)
+    {
+        for (int links = 0; links < 40; links++)
+        {
+            InodeAttributes found;
+            try
+            {
+                found = await Context.View.ResolveAsync(path, followLast: false, cancellationToken).ConfigureAwait(false);
+            }
+            catch (DataLayerException error) when (error.Code == ErrorCode.NotFound)
+            {
+                return path;
+            }
 
-/// <summary>What fsck found; clean when there is no problem.</summary>
-public sealed record CheckReport(long Inodes, long Contents, long RepairedCount, IReadOnlyList<TreeProblem> Problems);
+            if (found.Kind != FileKind.SymbolicLink || found.LinkTarget is not { } target)
+            {
+                return path;
+            }
 
-/// <summary>What a scrub found.</summary>
-public readonly record struct ScrubReport(long Files, long CheckedChunks, long RepairedChunks, long RepairedFromObjects, long BadFiles);
+            path = target.StartsWith('/') ? target : $"{TreeView.SplitPath(path).Parent.TrimEnd('/')}/{target}";
+        }
 
-/// <summary>What `datalayer stat` shows of a file.</summary>
-public sealed record FileDescription(
-    InodeAttributes Attributes, string Path, string? Placement, uint BlockCount, uint HotBlocks, uint MemoryBlocks, ObjectReference? Object,
-    string? ObjectStore, double Heat, bool UploadPending);
+        throw new DataLayerException(ErrorCode.TooManyLinks, $"'{path}' has more than 40 symbolic links.");
+    }
 
-/// <summary>Counters since start: reads by tier and the rest; bytes, counts and nanoseconds.</summary>
-public sealed record EngineStatistics
-{
-    public long ReadBytes { get; init; }
-    public long Reads { get; init; }
-    public long MemoryHits { get; init; }
-    public long MemoryHitBytes { get; init; }
-    public long HotReads { get; init; }
-    public long HotReadBytes { get; init; }
-    public long ColdReads { get; init; }
-    public long ColdReadBytes { get; init; }
-    public long OriginBytes { get; init; }
-    public long WrittenBytes { get; init; }
-    public long UploadedBytes { get; init; }
-    public long PendingUploads { get; init; }
-    public long ReadaheadBytes { get; init; }
-    public long ReadWaitNanoseconds { get; init; }
+    private static (uint Generation, long Version)? CheckConditions(string path, ReplaceOptions options, InodeAttributes? existing)
+    {
+        if (options.IfAbsent && existing is not null)
+        {
+            throw new DataLayerException(ErrorCode.AlreadyExists, $"'{path}' exists.");
+        }
+
+        if (options.IfMatch is not { } wanted)
+        {
+            return null;
+        }
+
+        return existing is not null && EntityTag(existing) == wanted
+            ? (existing.Generation, existing.Version)
+            : throw new DataLayerException(
+                ErrorCode.Stale,
+                $"'{path}' has the entity tag {(existing is null ? "of nothing" : EntityTag(existing))}, not {wanted}: it changed.");
+    }
 }

@@ -12,7 +12,9 @@ public static class ApiRoutes
     /// <summary>Listings: GET with <c>after</c> and <c>limit</c>, followed by the folder's path.</summary>
     public const string Directories = "/api/v1/dirs";
 
-    /// <summary>Attributes, followed by the path; <c>detail=true</c> adds placement, residency, object and heat.</summary>
+    /// <summary>
+    /// Attributes, followed by the path; <c>detail=true</c> adds placement, residency, object and heat.
+    /// </summary>
     public const string Stat = "/api/v1/stat";
 
     /// <summary>Extended attributes, followed by the path, with <c>name</c>.</summary>

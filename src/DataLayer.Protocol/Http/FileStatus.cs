@@ -105,7 +105,10 @@ public sealed record FileDetail
     /// <summary>The attributes.</summary>
     public required FileStatus Status { get; init; }
 
-    /// <summary>The fastest tier that holds all of the content: <c>memory</c>, <c>hot</c> or <c>cold</c>; null for what is not a file.</summary>
+    /// <summary>
+    /// The fastest tier that holds all of the content: <c>memory</c>, <c>hot</c> or <c>cold</c>; null for what is not
+    /// a file.
+    /// </summary>
     public string? Tier { get; init; }
 
     /// <summary>Where the hot copy lies, or null.</summary>

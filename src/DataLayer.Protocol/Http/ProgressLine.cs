@@ -4,7 +4,8 @@ namespace DataLayer.Protocol.Http;
 
 /// <summary>
 /// One line of a long operation's answer (<see cref="ApiRoutes.ProgressMediaType"/>): any number of lines with
-/// <see cref="Progress"/>, then exactly one with <see cref="Result"/> or <see cref="Error"/>. An answer that ends without
+/// <see cref="Progress"/>, then exactly one with <see cref="Result"/> or <see cref="Error"/>. An answer that ends
+/// without
 /// such a line was cut off: the operation's outcome is unknown.
 /// </summary>
 /// <typeparam name="TProgress">What a progress line carries.</typeparam>

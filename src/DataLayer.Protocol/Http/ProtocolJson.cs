@@ -4,11 +4,19 @@ using DataLayer.Core.Tree;
 
 namespace DataLayer.Protocol.Http;
 
-/// <summary>JSON of the HTTP API: camel case, enumerations as camel-case text, unknown members ignored when read. Source generated.</summary>
-[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, Converters = [
-    typeof(CamelCaseEnumConverter<FileKind>), typeof(CamelCaseEnumConverter<TierState>),
-    typeof(CamelCaseEnumConverter<AttachmentMode>), typeof(CamelCaseEnumConverter<FreshnessMode>),
-    typeof(CamelCaseEnumConverter<FlushMode>)])]
+/// <summary>
+/// JSON of the HTTP API: camel case, enumerations as camel-case text, unknown members ignored when read. Source
+/// generated.
+/// </summary>
+[JsonSourceGenerationOptions(
+    JsonSerializerDefaults.Web,
+    Converters = [
+        typeof(CamelCaseEnumConverter<FileKind>),
+        typeof(CamelCaseEnumConverter<TierState>),
+        typeof(CamelCaseEnumConverter<AttachmentMode>),
+        typeof(CamelCaseEnumConverter<FreshnessMode>),
+        typeof(CamelCaseEnumConverter<FlushMode>),
+    ])]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(FileStatus))]
 [JsonSerializable(typeof(DirectoryPage))]
@@ -46,6 +54,4 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(ProgressLine<WarmReport, WarmReport>))]
 [JsonSerializable(typeof(ProgressLine<ScrubStatus, ScrubStatus>))]
 [JsonSerializable(typeof(ProgressLine<DrainStatus, DrainStatus>))]
-public sealed partial class ProtocolJson : JsonSerializerContext
-{
-}
+public sealed partial class ProtocolJson : JsonSerializerContext { }

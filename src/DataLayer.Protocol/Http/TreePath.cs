@@ -4,7 +4,8 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Protocol.Http;
 
 /// <summary>
-/// Paths of the tree on the wire. A tree path is absolute, '/'-separated, without "." and ".." and empty components; in a URL
+/// Paths of the tree on the wire. A tree path is absolute, '/'-separated, without "." and ".." and empty components;
+/// in a URL
 /// each component is percent-encoded UTF-8 and decoded exactly once. Every refusal names the value that was wrong.
 /// </summary>
 public static class TreePath
@@ -16,12 +17,16 @@ public static class TreePath
     public const int MaxNameBytes = 255;
 
     private const int QuotedChars = 80;
-    private static readonly UTF8Encoding _strictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding _strictUtf8 = new(
+        encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>Decodes the path part of a request target that follows a route prefix: empty or <c>/a/b%20c</c>.</summary>
+    /// <summary>
+    /// Decodes the path part of a request target that follows a route prefix: empty or <c>/a/b%20c</c>.
+    /// </summary>
     /// <param name="encoded">What follows the prefix, without query.</param>
     /// <returns>The absolute tree path; "/" for an empty part.</returns>
-    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> or <see cref="ErrorCode.NameTooLong"/>, naming the value.</exception>
+    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> or
+    /// <see cref="ErrorCode.NameTooLong"/>, naming the value.</exception>
     public static string Decode(ReadOnlySpan<char> encoded)
     {
         if (encoded.IsEmpty || encoded is "/")
@@ -35,7 +40,8 @@ public static class TreePath
     }
 
     /// <summary>Checks a tree path that came as plain text (JSON, command line).</summary>
-    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> or <see cref="ErrorCode.NameTooLong"/>, naming the value.</exception>
+    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> or
+    /// <see cref="ErrorCode.NameTooLong"/>, naming the value.</exception>
     public static void Check(string? path)
     {
         if (string.IsNullOrEmpty(path) || path[0] != '/')
@@ -50,7 +56,8 @@ public static class TreePath
 
         if (path.Length > MaxPathBytes || CountBytes(path, path) > MaxPathBytes)
         {
-            throw new DataLayerException(ErrorCode.NameTooLong, $"The path {Quote(path)} is longer than {MaxPathBytes} bytes.");
+            throw new DataLayerException(
+                ErrorCode.NameTooLong, $"The path {Quote(path)} is longer than {MaxPathBytes} bytes.");
         }
 
         ReadOnlySpan<char> rest = path.AsSpan(1);
@@ -67,9 +74,12 @@ public static class TreePath
         }
     }
 
-    /// <summary>Percent-encodes a tree path for a URL: everything but unreserved characters and '/' is escaped.</summary>
+    /// <summary>
+    /// Percent-encodes a tree path for a URL: everything but unreserved characters and '/' is escaped.
+    /// </summary>
     /// <param name="path">An absolute tree path.</param>
-    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> or <see cref="ErrorCode.NameTooLong"/>.</exception>
+    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> or
+    /// <see cref="ErrorCode.NameTooLong"/>.</exception>
     public static string Encode(string path)
     {
         Check(path);
@@ -152,7 +162,8 @@ public static class TreePath
     {
         if (encoded.Length > 3 * MaxPathBytes)
         {
-            throw new DataLayerException(ErrorCode.NameTooLong, $"The path {Quote(encoded)} is longer than {MaxPathBytes} bytes.");
+            throw new DataLayerException(
+                ErrorCode.NameTooLong, $"The path {Quote(encoded)} is longer than {MaxPathBytes} bytes.");
         }
 
         byte[] bytes = new byte[encoded.Length];
@@ -174,7 +185,8 @@ public static class TreePath
             int value = i + 2 < encoded.Length ? (Digit(encoded[i + 1]) << 4) | Digit(encoded[i + 2]) : -1;
             if (value < 0)
             {
-                throw Refuse(encoded, "has a '%' that two hexadecimal digits do not follow: write a percent sign as %25");
+                throw Refuse(
+                    encoded, "has a '%' that two hexadecimal digits do not follow: write a percent sign as %25");
             }
 
             if (value == '/')

@@ -9,8 +9,8 @@ namespace DataLayer.Storage.Stripes;
 internal sealed partial class ColumnFile
 {
     /// <summary>
-    /// Makes the marks durable that overwriting a range of flushed bytes needs; with copies this comes before the first copy is
-    /// written, so no copy is overwritten while another has no marks. Free for new chunks and appends.
+    /// Makes the marks durable that overwriting a range of flushed bytes needs; with copies this comes before the first
+    /// copy is written, so no copy is overwritten while another has no marks. Free for new chunks and appends.
     /// </summary>
     internal void PrepareWrite(long offsetBytes, long lengthBytes)
     {
@@ -23,8 +23,8 @@ internal sealed partial class ColumnFile
 
     /// <summary>Writes the view's bytes of the range. Not durable until <see cref="Flush"/>.</summary>
     /// <exception cref="DataLayerException">
-    /// NoSpace or TargetFailed: what was there before stays readable, bytes of the range may be old or new. Corrupt: part of a damaged chunk
-    /// was to be replaced.
+    /// NoSpace or TargetFailed: what was there before stays readable, bytes of the range may be old or new. Corrupt:
+    /// part of a damaged chunk was to be replaced.
     /// </exception>
     [SkipLocalsInit]
     internal void Write(long offsetBytes, int lengthBytes, in StripeView view)
@@ -99,7 +99,8 @@ internal sealed partial class ColumnFile
         {
             ThrowIfUnusable();
             long firstChunk = (offsetBytes + ChunkBytes - 1) / ChunkBytes;
-            long endChunk = Math.Min((offsetBytes + lengthBytes) / ChunkBytes, (PhysicalLength + ChunkBytes - 1) / ChunkBytes);
+            long endChunk = Math.Min((offsetBytes + lengthBytes) / ChunkBytes, (PhysicalLength
+                + ChunkBytes - 1) / ChunkBytes);
             if (firstChunk >= endChunk)
             {
                 return;
@@ -119,7 +120,7 @@ internal sealed partial class ColumnFile
         lock (_write)
         {
             _isDeleted = true;
-            _lostChunks = null;
+            _loss = null;
             bool had = DurableFile.Unlink(_path);
             return DurableFile.Unlink(_path + ".sum") || had;
         }
@@ -135,7 +136,7 @@ internal sealed partial class ColumnFile
         for (long chunk = firstChunk; chunk <= lastChunk; chunk++)
         {
             ChunkEntry entry = Side.GetPage(chunk / SideBook.PageEntryCount).Entries[chunk % SideBook.PageEntryCount];
-            if (offset < (chunk * ChunkBytes) + entry.DurableLength)
+            if (Math.Max(offset, chunk * ChunkBytes) < (chunk * ChunkBytes) + entry.DurableLength)
             {
                 firstIntended = firstIntended < 0 ? chunk : firstIntended;
                 lastIntended = chunk;
@@ -188,7 +189,7 @@ internal sealed partial class ColumnFile
         try
         {
             int newLength = Math.Max(length, to);
-            bool isLost = _lostChunks is not null && _lostChunks.Contains(chunk);
+            bool isLost = _loss is not null && _loss.Chunks.Contains(chunk);
             uint crc;
             if (from >= length && !isLost)
             {
@@ -246,8 +247,9 @@ internal sealed partial class ColumnFile
     }
 
     /// <summary>
-    /// After a write that failed half way: the chunk's old bytes are partly replaced by the caller's. Both were good, so the entry
-    /// is made to fit what is there now. If that cannot be read either the chunk is lost, and reads say so.
+    /// After a write that failed half way: the chunk's old bytes are partly replaced by the caller's. Both were good,
+    /// so the entry is made to fit what is there now. If that cannot be read either the chunk is lost, and reads say
+    /// so.
     /// </summary>
     private void ReadBackLocked(long chunk)
     {
@@ -338,10 +340,9 @@ internal sealed partial class ColumnFile
     /// <summary>All bytes of the chunk were written again: an earlier failed flush no longer concerns it.</summary>
     private void FoundLocked(long chunk)
     {
-        if (_lostChunks is not null && _lostChunks.Remove(chunk) && _lostChunks.Count == 0)
+        if (_loss is not null && _loss.Chunks.Remove(chunk) && _loss.Chunks.Count == 0)
         {
-            _lostChunks = null;
-            _lostReason = null;
+            _loss = null;
         }
     }
 }

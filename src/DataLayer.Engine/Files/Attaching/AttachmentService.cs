@@ -1,0 +1,147 @@
+using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
+using DataLayer.Core.Tree;
+using DataLayer.Engine.Files.State;
+using DataLayer.Storage.Objects;
+
+namespace DataLayer.Engine.Files.Attaching;
+
+/// <summary>Attaches buckets, lists them again, detaches them. Never changes an object.</summary>
+internal sealed class AttachmentService(EngineContext context)
+{
+    /// <summary>Attaches, or goes on with an attach of the same source and path that was interrupted.</summary>
+    public async ValueTask<Attachment> AttachAsync(
+        AttachRequest request, IProgress<AttachProgress>? progress, CancellationToken cancellationToken)
+    {
+        ObjectSource source = ObjectSource.Parse(request.Source);
+        context.Parts.Stores.Open(request.StoreName, source, request.Path); // Refuses what cannot be served before anything is made.
+        InodeAttributes folder = await context.View.MakeFoldersAsync(request.Path, 0x1ED, cancellationToken).ConfigureAwait(false);
+        Attachment? attachment = context.Attachments.FindByFolder(folder.Inode);
+        if (attachment is not null)
+        {
+            attachment = await ReloadAsync(attachment.Id, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (attachment is null)
+        {
+            Attachment wanted = new()
+            {
+                Folder = folder.Inode,
+                Path = request.Path,
+                Source = source.ToString(),
+                StoreName = request.StoreName,
+                Mode = request.Mode,
+                Freshness = request.Freshness,
+                MaxAge = request.MaxAge,
+                Flush = request.Flush,
+                ListingCursor = ListingPlan.Whole().TextWith(new KeyRange(null, null), null),
+            };
+            using (new ChangeScope(context.Stamps, all: true))
+            {
+                attachment = await context.Tree.AddAttachmentAsync(wanted, cancellationToken).ConfigureAwait(false);
+            }
+
+            context.Attachments.Put(attachment);
+        }
+        else if (attachment.Source != source.ToString() || attachment.StoreName != request.StoreName)
+        {
+            throw new DataLayerException(
+                ErrorCode.AlreadyExists, $"'{request.Path}' is attached to {attachment.Source}. Detach it first.");
+        }
+        else if (attachment.ListingCursor is null)
+        {
+            throw new DataLayerException(
+                ErrorCode.AlreadyExists, $"'{request.Path}' is attached to {attachment.Source} already. Use refresh to list it again.");
+        }
+
+        await ListAsync(attachment, ListingPlan.Parse(attachment.ListingCursor!), progress, cancellationToken).ConfigureAwait(false);
+        return context.Attachments.Find(attachment.Id) ?? attachment;
+    }
+
+    /// <summary>Lists the bucket again: new objects appear, changed ones are new generations, vanished ones go.</summary>
+    public async ValueTask<AttachProgress> RefreshAsync(
+        string path, IProgress<AttachProgress>? progress, CancellationToken cancellationToken)
+    {
+        Attachment attachment = await FindAsync(path, cancellationToken).ConfigureAwait(false);
+        attachment = await ReloadAsync(attachment.Id, cancellationToken).ConfigureAwait(false) ?? attachment;
+        if (attachment.ListingCursor is { } cursor)
+        {
+            // Goes on with the interrupted listing: what that one saw earlier must not count as vanished.
+            return await ListAsync(attachment, ListingPlan.Parse(cursor), progress, cancellationToken).ConfigureAwait(false);
+        }
+
+        long started = context.NowNanoseconds();
+        AttachProgress seen = await ListAsync(attachment, ListingPlan.Whole(), progress, cancellationToken).ConfigureAwait(false);
+        using (new ChangeScope(context.Stamps, all: true))
+        {
+            await context.Tree.RemoveUnseenAsync(attachment.Id, started, cancellationToken).ConfigureAwait(false);
+        }
+
+        await ReleaseOrphansAsync(cancellationToken).ConfigureAwait(false);
+        await ReloadAsync(attachment.Id, cancellationToken).ConfigureAwait(false);
+        return seen;
+    }
+
+    /// <summary>Removes an attachment with all names below; the bucket stays as it is.</summary>
+    public async ValueTask DetachAsync(string path, bool force, CancellationToken cancellationToken)
+    {
+        Attachment attachment = await FindAsync(path, cancellationToken).ConfigureAwait(false);
+        using (new ChangeScope(context.Stamps, all: true))
+        {
+            await context.Tree.RemoveAttachmentAsync(attachment.Id, force, cancellationToken).ConfigureAwait(false);
+        }
+
+        await ReleaseOrphansAsync(cancellationToken).ConfigureAwait(false);
+        context.Attachments.Remove(attachment.Id);
+        context.JournalSignal?.Invoke();
+    }
+
+    /// <summary>Forgets inodes without names that nobody has open. Returns how many there were.</summary>
+    public async ValueTask<int> ReleaseOrphansAsync(CancellationToken cancellationToken)
+    {
+        int count = 0;
+        foreach (InodeId orphan in await context.Tree.ListOrphansAsync(cancellationToken).ConfigureAwait(false))
+        {
+            await context.ReleaseOrphanAsync(orphan).ConfigureAwait(false);
+            count++;
+        }
+
+        return count;
+    }
+
+    public async ValueTask<Attachment> FindAsync(string path, CancellationToken cancellationToken)
+    {
+        InodeAttributes folder = await context.View.ResolveAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
+        return context.Attachments.FindByFolder(folder.Inode)
+            ?? throw new DataLayerException(ErrorCode.NotFound, $"Nothing is attached at '{path}'.");
+    }
+
+    private async ValueTask<AttachProgress> ListAsync(
+        Attachment attachment, ListingPlan plan, IProgress<AttachProgress>? progress, CancellationToken cancellationToken)
+    {
+        BucketLister lister = new(context, attachment, context.Attachments.StoreOf(attachment.Id), plan, progress);
+        await lister.RunAsync(cancellationToken).ConfigureAwait(false);
+        Attachment current = await ReloadAsync(attachment.Id, cancellationToken).ConfigureAwait(false) ?? attachment;
+        Attachment complete = current with { ListingCursor = null };
+        await context.Tree.UpdateAttachmentAsync(complete, cancellationToken).ConfigureAwait(false);
+        context.Attachments.Put(complete);
+        context.JournalSignal?.Invoke();
+        AttachProgress done = lister.Progress(done: true);
+        progress?.Report(done);
+        return done;
+    }
+
+    private async ValueTask<Attachment?> ReloadAsync(long attachmentId, CancellationToken cancellationToken)
+    {
+        foreach (Attachment attachment in await context.Tree.ListAttachmentsAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (attachment.Id == attachmentId)
+            {
+                context.Attachments.Put(attachment);
+                return attachment;
+            }
+        }
+
+        return null;
+    }
+}

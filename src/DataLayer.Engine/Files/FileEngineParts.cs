@@ -1,0 +1,15 @@
+using DataLayer.Metadata;
+using DataLayer.Storage.Cache;
+using DataLayer.Storage.Objects;
+using DataLayer.Storage.Stripes;
+
+namespace DataLayer.Engine.Files;
+
+/// <summary>The parts an engine works over; the caller owns and disposes them after the engine.</summary>
+/// <param name="Tree">The tree and its journal.</param>
+/// <param name="Hot">The hot tier.</param>
+/// <param name="Cache">The memory tier.</param>
+/// <param name="Stores">The cold tier's stores.</param>
+/// <param name="Time">The clock of every wait and time stamp.</param>
+public sealed record FileEngineParts(
+    TreeStore Tree, HotTier Hot, BlockCache Cache, ObjectStoreRegistry Stores, TimeProvider Time);

@@ -1,0 +1,122 @@
+using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
+using DataLayer.Engine.Files.State;
+
+namespace DataLayer.Engine.Files;
+
+/// <summary>One open file; safe for concurrent positional calls. It reads the content that was current when it was opened.</summary>
+/// <remarks>
+/// Buffers stay the caller's; nothing is written into one after its call returned or threw. Disposal makes unflushed writes durable
+/// and visible, and reports the error if that fails.
+/// </remarks>
+public sealed class OpenFile : IAsyncDisposable
+{
+    private readonly FileEngine _engine;
+    private readonly ContentState _content;
+    private readonly bool _isWritable;
+    private int _seenFaults;
+    private int _disposed;
+
+    internal OpenFile(FileEngine engine, ContentState content, bool isWritable)
+    {
+        _engine = engine;
+        _content = content;
+        _isWritable = isWritable;
+        _seenFaults = content.FlushFaults;
+    }
+
+    /// <summary>The file's attributes, with the length as written so far.</summary>
+    public InodeAttributes Attributes => _content.Attributes;
+
+    internal ContentState Content => _content;
+
+    /// <summary>Reads at most destination.Length bytes; fewer only at the end. Completes at once, without allocation, on a memory hit.</summary>
+    /// <exception cref="DataLayerException">Stale: the object changed; Corrupt, TargetFailed, OriginUnavailable, TimedOut.</exception>
+    public ValueTask<int> ReadAsync(long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        return _engine.Reader.ReadAsync(_content, offsetBytes, destination, cancellationToken);
+    }
+
+    /// <summary>Writes at an offset; a gap before it reads as zeros. Visible to all readers at once, durable after <see cref="FlushAsync"/>.</summary>
+    /// <exception cref="DataLayerException">NoSpace, TargetFailed, FileTooLarge; Stale if the content was replaced meanwhile.</exception>
+    public ValueTask WriteAsync(long offsetBytes, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        CheckWritable();
+        return _engine.Writer.WriteAsync(_content, offsetBytes, bytes, cancellationToken);
+    }
+
+    /// <summary>Changes the length; new bytes are zeros.</summary>
+    /// <exception cref="DataLayerException">As <see cref="WriteAsync"/>.</exception>
+    public ValueTask TruncateAsync(long sizeBytes, CancellationToken cancellationToken)
+    {
+        CheckWritable();
+        return _engine.Writer.TruncateAsync(_content, sizeBytes, cancellationToken);
+    }
+
+    /// <summary>fsync: data durable on its targets and metadata committed; with write-through also uploaded and verified.</summary>
+    /// <exception cref="DataLayerException">
+    /// TargetFailed or NoSpace. A failed flush is reported once to every descriptor that was open, and again by each flush until the
+    /// data was written anew.
+    /// </exception>
+    public async ValueTask<InodeAttributes> FlushAsync(CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        InodeAttributes attributes;
+        try
+        {
+            attributes = await _engine.FlushAsync(_content, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DataLayerException)
+        {
+            _seenFaults = _content.FlushFaults;
+            throw;
+        }
+
+        int faults = _content.FlushFaults;
+        if (faults != _seenFaults)
+        {
+            _seenFaults = faults;
+            throw new DataLayerException(
+                ErrorCode.TargetFailed, $"An earlier flush of this file failed by another descriptor: {_content.FlushFault}");
+        }
+
+        return attributes;
+    }
+
+    /// <summary>Closes. Unflushed writes are made durable first; the error is thrown if that fails.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
+        bool keep = false;
+        try
+        {
+            if (_isWritable && _content.IsDirty)
+            {
+                keep = true; // What could not be flushed stays known until it can be.
+                await _engine.FlushAsync(_content, CancellationToken.None).ConfigureAwait(false);
+                keep = false;
+            }
+        }
+        finally
+        {
+            if (!keep || !_content.IsDirty)
+            {
+                await _engine.Context.ReleaseAsync(_content).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private void CheckWritable()
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        if (!_isWritable)
+        {
+            throw new DataLayerException(ErrorCode.PermissionDenied, "The file was opened for reading only.");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+using DataLayer.Engine.Files.State;
+
+namespace DataLayer.Engine.Files.Reading;
+
+/// <summary>
+/// One transfer of an extent of a content from the hot or the cold tier into a buffer, shared by all readers that want bytes of it
+/// (single flight) and kept while somebody holds it: the transfer itself, waiting readers, a readahead stream, a recall.
+/// </summary>
+/// <remarks>
+/// Life: made and listed in its content under the content's lock → runs → <see cref="Succeed"/> or <see cref="Fail"/> → the last
+/// <see cref="Release"/> unlists it and returns the buffer. A reader that gives up releases and leaves the transfer to the others.
+/// </remarks>
+internal sealed class BlockFetch(
+    ContentState content, long offsetBytes, int lengthBytes, long epoch, bool isCold, bool isReadahead, TransferBuffer buffer,
+    FetchContext owner)
+{
+    private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _references = 1;
+    private volatile bool _failed;
+
+    public ContentState Content { get; } = content;
+
+    public long OffsetBytes { get; } = offsetBytes;
+
+    public int LengthBytes { get; } = lengthBytes;
+
+    public long EndBytes => OffsetBytes + LengthBytes;
+
+    /// <summary>The content's write epoch when the transfer began.</summary>
+    public long Epoch { get; } = epoch;
+
+    public bool IsCold { get; } = isCold;
+
+    /// <summary>Fetched ahead of any reader; its buffer counts against the readahead budget.</summary>
+    public bool IsReadahead { get; } = isReadahead;
+
+    /// <summary>Whether the cache took every block of it, so that nobody needs to hold the buffer.</summary>
+    public bool IsCached { get; set; }
+
+    public TransferBuffer Buffer { get; } = buffer;
+
+    public Memory<byte> Memory => Buffer.Memory[..LengthBytes];
+
+    public Task Completion => _done.Task;
+
+    public bool IsCompleted => _done.Task.IsCompletedSuccessfully;
+
+    public bool HasFailed => _failed;
+
+    public ReadOnlySpan<byte> Bytes(long offsetBytes, int lengthBytes) =>
+        Buffer.GetSpan().Slice((int)(offsetBytes - OffsetBytes), lengthBytes);
+
+    public void Succeed() => _done.TrySetResult();
+
+    public void Fail(Exception error)
+    {
+        _failed = true;
+        _done.TrySetException(error);
+        _ = _done.Task.Exception; // Observed: a readahead that nobody waits for may fail in silence.
+    }
+
+    public void AddReferenceLocked() => _references++;
+
+    public void AddReference()
+    {
+        lock (Content.Sync)
+        {
+            _references++;
+        }
+    }
+
+    public void Release()
+    {
+        lock (Content.Sync)
+        {
+            if (--_references > 0)
+            {
+                return;
+            }
+
+            Content.RemoveFetchLocked(this);
+        }
+
+        owner.Return(this);
+    }
+}

@@ -1,0 +1,173 @@
+using DataLayer.Core.Errors;
+using DataLayer.Core.Layout;
+using DataLayer.Core.Objects;
+using DataLayer.Core.Tree;
+using DataLayer.Engine.Files.State;
+
+namespace DataLayer.Engine.Files.Reading;
+
+/// <summary>Starts fetches and carries them out: bytes from a tier into the fetch's buffer, then on to the cache and the hot tier.</summary>
+internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
+{
+    private long _fills;
+    private long _refusals;
+
+    /// <summary>Whether the cache takes new blocks at present: of the last ones, some were admitted.</summary>
+    public bool CacheAdmits
+    {
+        get
+        {
+            long refusals = Volatile.Read(ref _refusals);
+            return refusals < 32 || Volatile.Read(ref _fills) * 8 > refusals;
+        }
+    }
+
+    /// <summary>
+    /// Makes a fetch of an extent that no fetch covers; the caller holds the content's lock. It runs only after <see cref="Run"/>. The
+    /// caller owns the one reference that the run releases, and takes its own for waiting.
+    /// </summary>
+    public BlockFetch NewLocked(ContentState content, long offsetBytes, int lengthBytes, bool isCold, bool isReadahead)
+    {
+        TransferBuffer buffer = context.Buffers.Rent(lengthBytes);
+        BlockFetch fetch = new(
+            content, offsetBytes, lengthBytes, content.WriteEpoch, isCold, isReadahead, buffer, context.Fetches);
+        content.AddFetchLocked(fetch);
+        return fetch;
+    }
+
+    /// <summary>Runs a fetch to its end on this thread until the first wait; faults go to those who wait for the fetch.</summary>
+    public void Run(BlockFetch fetch)
+    {
+        context.Fetches.Begin();
+        _ = RunAsync(fetch);
+    }
+
+    /// <summary>As <see cref="Run"/>, on a pool thread: the caller does not pay for the start of the request.</summary>
+    public void RunLater(BlockFetch fetch)
+    {
+        context.Fetches.Begin();
+        ThreadPool.UnsafeQueueUserWorkItem(
+            static work => _ = work.Runner.RunAsync(work.Fetch), (Runner: this, Fetch: fetch), preferLocal: false);
+    }
+
+    /// <summary>Reads an extent of the content's object.</summary>
+    /// <exception cref="DataLayerException">Stale when the object is another now; else what the store says.</exception>
+    public async ValueTask ReadObjectAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
+    {
+        FileContent current = content.Content;
+        ObjectReference source = current.Object is not null && current.Attributes.State != TierState.Hot
+            ? current.Object
+            : throw new DataLayerException(
+                ErrorCode.Corrupt,
+                $"Content {content.Id} has no copy of bytes {offsetBytes} to {offsetBytes + destination.Length}: they are neither hot nor in an object.");
+        IObjectStore store = context.Attachments.StoreOf(source.AttachmentId);
+        await context.OriginGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            context.Counters.Add(Counter.OriginReads, 1);
+            context.Counters.Add(Counter.OriginBytes, destination.Length);
+            ObjectReadResult result = await store.ReadAsync(
+                source.Key, source.PackOffsetBytes + offsetBytes, destination, source.ETag, cancellationToken).ConfigureAwait(false);
+            if (result.BytesRead != destination.Length)
+            {
+                throw new DataLayerException(
+                    ErrorCode.Stale, $"Object '{source.Key}' of {store.DisplayName} is shorter than it was: {result.ObjectSizeBytes} bytes.");
+            }
+        }
+        finally
+        {
+            context.OriginGate.Release();
+        }
+    }
+
+    /// <summary>Offers the whole blocks among bytes just read to the cache; true if it took all of them.</summary>
+    public bool OfferToCache(ContentState content, long offsetBytes, ReadOnlySpan<byte> bytes, long epoch)
+    {
+        long size = content.SizeBytes;
+        long end = offsetBytes + bytes.Length;
+        long position = (offsetBytes + BlockLayout.BlockBytes - 1) / BlockLayout.BlockBytes * BlockLayout.BlockBytes;
+        bool all = position == offsetBytes;
+        while (position < end)
+        {
+            uint block = BlockLayout.BlockIndex(position);
+            int length = BlockLayout.BlockLength(block, size);
+            if (length == 0 || position + length > end)
+            {
+                return false;
+            }
+
+            bool admitted = content.TryFill(context.Cache, block, bytes.Slice((int)(position - offsetBytes), length), epoch);
+            CountFill(admitted);
+            all &= admitted;
+            position += length;
+        }
+
+        return all;
+    }
+
+    private void CountFill(bool admitted)
+    {
+        // A rough moving average: both are halved now and then, without care for races.
+        if (Interlocked.Increment(ref admitted ? ref _fills : ref _refusals) > 1024)
+        {
+            Volatile.Write(ref _fills, _fills / 2);
+            Volatile.Write(ref _refusals, _refusals / 2);
+        }
+    }
+
+    private async Task RunAsync(BlockFetch fetch)
+    {
+        ContentState content = fetch.Content;
+        try
+        {
+            if (fetch.IsCold)
+            {
+                await ReadObjectAsync(content, fetch.OffsetBytes, fetch.Memory, context.Stopping).ConfigureAwait(false);
+            }
+            else
+            {
+                Placement placement = content.Content.Placement
+                    ?? throw new DataLayerException(ErrorCode.NotFound, $"Content {content.Id} has no hot copy any more.");
+                await context.Hot.ReadAsync(
+                    content.Id, placement, content.SizeBytes, fetch.OffsetBytes, fetch.Memory, context.Stopping).ConfigureAwait(false);
+            }
+
+            fetch.Succeed();
+            fetch.IsCached = OfferToCache(content, fetch.OffsetBytes, fetch.Memory.Span, fetch.Epoch);
+            if (fetch.IsReadahead)
+            {
+                context.Counters.Add(Counter.ReadaheadBytes, fetch.LengthBytes);
+            }
+
+            if (fetch.IsCold)
+            {
+                recalls.Offer(fetch);
+            }
+
+            if (fetch.IsCached)
+            {
+                content.Streams.Drop(fetch);
+            }
+        }
+        catch (OperationCanceledException) when (context.Stopping.IsCancellationRequested)
+        {
+            Fail(fetch, new DataLayerException(ErrorCode.ShuttingDown, "The service stops; the read was given up."));
+        }
+        catch (Exception error)
+        {
+            Fail(fetch, error);
+        }
+        finally
+        {
+            fetch.Release();
+            context.Fetches.End();
+        }
+    }
+
+    private static void Fail(BlockFetch fetch, Exception error)
+    {
+        fetch.Fail(error);
+        fetch.Content.Streams.Drop(fetch);
+    }
+}

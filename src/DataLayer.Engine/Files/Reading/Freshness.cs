@@ -1,0 +1,140 @@
+using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
+using DataLayer.Core.Objects;
+using DataLayer.Core.Tree;
+using DataLayer.Engine.Files.State;
+using DataLayer.Metadata;
+
+namespace DataLayer.Engine.Files.Reading;
+
+/// <summary>Checks known objects against the bucket as their attachment's freshness mode says, and brings changed ones in as new generations.</summary>
+internal sealed class Freshness(EngineContext context)
+{
+    /// <summary>
+    /// Before an open: with <see cref="FreshnessMode.Immutable"/> nothing is asked; else at most one HEAD. True when the file is another
+    /// one now, so that it must be looked up again.
+    /// </summary>
+    /// <exception cref="DataLayerException">NotFound: the object is gone, and with it the name. Or what the store says.</exception>
+    public async ValueTask<bool> CheckAsync(InodeAttributes attributes, CancellationToken cancellationToken)
+    {
+        if (attributes.AttachmentId == 0 || attributes.State == TierState.Hot
+            || context.Attachments.Find(attributes.AttachmentId) is not { } attachment
+            || attachment.Freshness == FreshnessMode.Immutable)
+        {
+            return false;
+        }
+
+        FileContent? content = await context.Tree.GetContentAsync(attributes.Inode, cancellationToken).ConfigureAwait(false);
+        if (content?.Object is null || content.Attributes.State == TierState.Hot)
+        {
+            return false;
+        }
+
+        long age = context.NowNanoseconds() - content.CheckedTimeNanoseconds;
+        if (attachment.Freshness == FreshnessMode.MaxAge && age >= 0 && age < attachment.MaxAge.TotalNanoseconds)
+        {
+            return false;
+        }
+
+        return await LookAsync(content, attachment, removeMissing: true, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>A read found another object than the tree knows: brings the new one in and says so to the reader of the old.</summary>
+    /// <exception cref="DataLayerException"><see cref="ErrorCode.Stale"/>, always.</exception>
+    public async ValueTask ObjectChangedAsync(ContentState content, CancellationToken cancellationToken)
+    {
+        FileContent known = content.Content;
+        if (known.Object is { } source && known.Attributes.State != TierState.Hot
+            && context.Attachments.Find(source.AttachmentId) is { } attachment)
+        {
+            FileContent? current = await context.Tree.GetContentAsync(content.Id.Inode, cancellationToken).ConfigureAwait(false);
+            if (current is not null && current.Attributes.Content == content.Id && current.Object is not null)
+            {
+                await LookAsync(current, attachment, removeMissing: false, cancellationToken).ConfigureAwait(false);
+            }
+
+            throw new DataLayerException(
+                ErrorCode.Stale,
+                $"Object '{source.Key}' of {attachment.Source} changed while it was read. Open the file again to read its new content.");
+        }
+
+        throw new DataLayerException(ErrorCode.Stale, $"Content {content.Id} changed while it was read. Open the file again.");
+    }
+
+    private async ValueTask<bool> LookAsync(
+        FileContent content, Attachment attachment, bool removeMissing, CancellationToken cancellationToken)
+    {
+        ObjectReference known = content.Object!;
+        InodeId inode = content.Attributes.Inode;
+        IObjectStore store = context.Attachments.StoreOf(known.AttachmentId);
+        ObjectProperties? seen = await store.HeadAsync(known.Key, cancellationToken).ConfigureAwait(false);
+        if (seen is null)
+        {
+            if (removeMissing)
+            {
+                await RemoveAsync(content.Attributes.Content, cancellationToken).ConfigureAwait(false);
+                throw new DataLayerException(ErrorCode.NotFound, $"Object '{known.Key}' of {attachment.Source} was deleted in the bucket.");
+            }
+
+            return false;
+        }
+
+        if (seen.Value.ETag == known.ETag)
+        {
+            await NoteCheckedAsync(content, cancellationToken).ConfigureAwait(false);
+            return false;
+        }
+
+        string? path = await context.Tree.GetPathAsync(inode, cancellationToken).ConfigureAwait(false);
+        string? folder = await context.Tree.GetPathAsync(attachment.Folder, cancellationToken).ConfigureAwait(false);
+        if (path is null || folder is null || !path.StartsWith(folder, StringComparison.Ordinal))
+        {
+            return false;
+        }
+
+        ObjectProperties found = seen.Value;
+        ImportedObject changed = new(
+            path[folder.Length..].TrimStart('/'), found.Key, found.ETag, found.VersionId, found.SizeBytes,
+            (found.LastModified.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100);
+        using (new ChangeScope(context.Stamps, all: true))
+        {
+            await context.Tree.ImportAsync(attachment.Id, [changed], attachment.ListingCursor, cancellationToken).ConfigureAwait(false);
+        }
+
+        EngineLog.ObjectChanged(context.Log, found.Key, path);
+        context.JournalSignal?.Invoke();
+        return true;
+    }
+
+    private async ValueTask NoteCheckedAsync(FileContent content, CancellationToken cancellationToken)
+    {
+        ContentUpdate update = new()
+        {
+            Content = content.Attributes.Content,
+            CheckedTimeNanoseconds = context.NowNanoseconds(),
+        };
+        try
+        {
+            // Nothing a reader keeps depends on the time of the check, so no stamp changes.
+            await context.Tree.UpdateContentAsync(update, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DataLayerException error) when (error.Code is ErrorCode.Stale or ErrorCode.NotFound)
+        {
+            // Replaced meanwhile: the new content has its own check time.
+        }
+    }
+
+    private async ValueTask RemoveAsync(ContentId content, CancellationToken cancellationToken)
+    {
+        bool removed;
+        using (new ChangeScope(context.Stamps, all: true))
+        {
+            removed = await context.Tree.RemoveVanishedAsync(content, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (removed)
+        {
+            await context.ReleaseOrphanAsync(content.Inode).ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+using DataLayer.Engine.Files.State;
+
+namespace DataLayer.Engine.Files.Reading;
+
+/// <summary>One slow read: what is asked, into which buffer, and what was learnt on the way.</summary>
+internal sealed class ReadRequest(ContentState content, long offsetBytes, Memory<byte> destination, int done, bool isSequential)
+{
+    public ContentState Content { get; } = content;
+
+    public long OffsetBytes { get; } = offsetBytes;
+
+    public long EndBytes { get; } = offsetBytes + destination.Length;
+
+    /// <summary>Bytes at the start that memory answered.</summary>
+    public int Done { get; } = done;
+
+    public bool IsSequential { get; } = isSequential;
+
+    /// <summary>The hot copy failed: read from the object.</summary>
+    public bool AvoidHot { get; set; }
+
+    public bool WasCold { get; set; }
+
+    public Memory<byte> Slice(long position, int length) => destination.Slice((int)(position - OffsetBytes), length);
+}
+
+/// <summary>A part of a slow read under way: a shared fetch to copy from, or a read straight into the caller's buffer.</summary>
+internal readonly record struct ReadPart(BlockFetch? Fetch, Task? Direct, long OffsetBytes, int LengthBytes);

@@ -1,0 +1,285 @@
+using DataLayer.Core.Layout;
+
+namespace DataLayer.Engine.Files.Reading;
+
+/// <summary>What a read looks like, and what to fetch ahead of the next.</summary>
+/// <param name="IsSequential">The read goes on where an earlier one ended, or starts the file: whole blocks are worth fetching.</param>
+/// <param name="IssueFrom">First byte to fetch ahead.</param>
+/// <param name="IssueTo">End of what to fetch ahead; nothing if not after <paramref name="IssueFrom"/>.</param>
+/// <param name="WindowBytes">The stream's window, from which the size of requests follows.</param>
+/// <param name="Stride">Distance of a strided pattern, bytes, or 0.</param>
+internal readonly record struct ReadAdvice(bool IsSequential, long IssueFrom, long IssueTo, long WindowBytes, long Stride);
+
+/// <summary>
+/// Finds sequential and strided readers of one content among its reads, whichever descriptor or request they come by, and says how far
+/// to run ahead of each.
+/// </summary>
+/// <remarks>
+/// <para>Four streams are followed; a read that fits none takes the place of the least promising. A stream's window starts at one block
+/// and grows eightfold each time a window was consumed, up to the bound the caller gives: a file of 64 MiB needs three round trips.
+/// More is issued when less than half the window lies ahead. Three reads at one distance make a stride; the next
+/// <see cref="StrideDepth"/> places are fetched.</para>
+/// <para>Fetches of a stream that the cache did not take are held here until the reader passed them. Lock: own, a leaf except that it is
+/// taken before a content's.</para>
+/// </remarks>
+internal sealed class ReadStreams
+{
+    public const int StrideDepth = 8;
+    private const int SlotCount = 4;
+    private const long SlackBytes = BlockLayout.BlockBytes;
+    private readonly Lock _lock = new();
+    private readonly Slot[] _slots = new Slot[SlotCount];
+    private List<BlockFetch>? _held;
+    private volatile bool _isActive;
+    private long _clock;
+    private long _lastOffset = -1;
+    private long _stride;
+    private int _strideRun;
+    private long _strideIssuedTo;
+
+    /// <summary>Whether reads that hit must be noted too: a stream runs.</summary>
+    public bool IsActive => _isActive;
+
+    /// <summary>When a read was last noted, in the caller's ticks.</summary>
+    public long LastUse { get; private set; }
+
+    /// <summary>Notes a read and answers what it looks like.</summary>
+    public ReadAdvice Note(long offsetBytes, int lengthBytes, long sizeBytes, long maxWindowBytes, long now)
+    {
+        lock (_lock)
+        {
+            LastUse = now;
+            _clock++;
+            long end = offsetBytes + lengthBytes;
+            int index = FindLocked(offsetBytes);
+            if (index < 0)
+            {
+                return NoteNewLocked(offsetBytes, lengthBytes, end, sizeBytes, maxWindowBytes);
+            }
+
+            _strideRun = 0;
+            _lastOffset = offsetBytes;
+            ref Slot slot = ref _slots[index];
+            slot.Run++;
+            slot.LastUse = _clock;
+            slot.ConsumedBytes += Math.Max(0, end - slot.NextBytes);
+            slot.NextBytes = Math.Max(slot.NextBytes, end);
+            if (slot.ConsumedBytes >= slot.WindowBytes)
+            {
+                slot.ConsumedBytes = 0;
+                slot.WindowBytes = Math.Min(slot.WindowBytes * 8, maxWindowBytes);
+            }
+
+            _isActive = true;
+            ReleasePassedLocked(slot.NextBytes, index);
+            return AdviseLocked(ref slot, sizeBytes);
+        }
+    }
+
+    /// <summary>Less memory is to be had: the streams run less far ahead until they proved themselves again.</summary>
+    public void Shrink(long issuedTo)
+    {
+        lock (_lock)
+        {
+            foreach (ref Slot slot in _slots.AsSpan())
+            {
+                slot.WindowBytes = Math.Max(slot.WindowBytes / 2, BlockLayout.BlockBytes);
+                slot.ConsumedBytes = 0;
+                slot.IssuedBytes = Math.Min(slot.IssuedBytes, Math.Max(issuedTo, slot.NextBytes));
+            }
+        }
+    }
+
+    /// <summary>Holds a fetch (whose reference passes to the stream) until the reader passed it.</summary>
+    public void Hold(BlockFetch fetch)
+    {
+        lock (_lock)
+        {
+            (_held ??= []).Add(fetch);
+        }
+    }
+
+    /// <summary>Lets go of a fetch that the cache holds now, or that failed.</summary>
+    public void Drop(BlockFetch fetch)
+    {
+        bool removed;
+        lock (_lock)
+        {
+            removed = _held is not null && _held.Remove(fetch);
+        }
+
+        if (removed)
+        {
+            fetch.Release();
+        }
+    }
+
+    /// <summary>Lets go of everything: the content is idle, or memory is short.</summary>
+    public int ReleaseAll()
+    {
+        List<BlockFetch>? held;
+        lock (_lock)
+        {
+            held = _held;
+            _held = null;
+            _isActive = false;
+            Array.Clear(_slots);
+        }
+
+        foreach (BlockFetch fetch in held ?? [])
+        {
+            fetch.Release();
+        }
+
+        return held?.Count ?? 0;
+    }
+
+    private int FindLocked(long offset)
+    {
+        int near = -1;
+        for (int i = 0; i < SlotCount; i++)
+        {
+            ref Slot slot = ref _slots[i];
+            if (slot.LastUse == 0)
+            {
+                continue;
+            }
+
+            if (slot.NextBytes == offset)
+            {
+                return i;
+            }
+
+            // Several requests of one reader may arrive out of order; only a proven stream is given that slack.
+            if (slot.Run >= 3 && Math.Abs(offset - slot.NextBytes) <= SlackBytes)
+            {
+                near = i;
+            }
+        }
+
+        return near;
+    }
+
+    private ReadAdvice NoteNewLocked(long offset, int length, long end, long size, long maxWindow)
+    {
+        long distance = _lastOffset < 0 ? 0 : offset - _lastOffset;
+        _strideRun = distance != 0 && distance == _stride ? _strideRun + 1 : 0;
+        _stride = distance;
+        _lastOffset = offset;
+        if (_strideRun >= 2)
+        {
+            _isActive = true;
+            ReleaseStridedLocked(offset);
+            long from = Math.Max(offset + _stride, _strideIssuedTo);
+            long to = offset + (_stride * StrideDepth);
+            if (_stride > 0 && to - from >= _stride * StrideDepth / 2)
+            {
+                _strideIssuedTo = to + _stride;
+                return new ReadAdvice(IsSequential: false, from, Math.Min(to + length, size), length, _stride);
+            }
+
+            return new ReadAdvice(IsSequential: false, 0, 0, 0, 0);
+        }
+
+        if (_strideRun == 0)
+        {
+            _strideIssuedTo = 0;
+        }
+
+        int worst = 0;
+        for (int i = 1; i < SlotCount; i++)
+        {
+            ref Slot candidate = ref _slots[i];
+            bool worse = (candidate.Run < 2) != (_slots[worst].Run < 2)
+                ? candidate.Run < 2
+                : candidate.LastUse < _slots[worst].LastUse;
+            worst = worse ? i : worst;
+        }
+
+        ReleasePassedLocked(long.MaxValue, worst);
+        bool starts = offset == 0;
+        _slots[worst] = new Slot
+        {
+            NextBytes = end,
+            IssuedBytes = end,
+            Run = starts ? 1 : 0,
+            WindowBytes = Math.Min(BlockLayout.BlockBytes, maxWindow),
+            ConsumedBytes = starts ? length : 0,
+            LastUse = _clock,
+        };
+        return new ReadAdvice(starts, 0, 0, BlockLayout.BlockBytes, 0);
+    }
+
+    private static ReadAdvice AdviseLocked(ref Slot slot, long size)
+    {
+        long ahead = slot.IssuedBytes - slot.NextBytes;
+        if (ahead >= slot.WindowBytes / 2 || slot.IssuedBytes >= size)
+        {
+            return new ReadAdvice(IsSequential: true, 0, 0, slot.WindowBytes, 0);
+        }
+
+        long from = Math.Max(slot.IssuedBytes, slot.NextBytes);
+        long to = Math.Min(slot.NextBytes + slot.WindowBytes, size);
+        to = Math.Min(size, (to + BlockLayout.BlockBytes - 1) / BlockLayout.BlockBytes * BlockLayout.BlockBytes);
+        slot.IssuedBytes = Math.Max(to, from);
+        return new ReadAdvice(IsSequential: true, from, to, slot.WindowBytes, 0);
+    }
+
+    /// <summary>Releases what the stream's reader has passed. A fetch belongs to the stream whose reader comes to it next.</summary>
+    private void ReleasePassedLocked(long passed, int index)
+    {
+        if (_held is null || _held.Count == 0)
+        {
+            return;
+        }
+
+        long issued = _slots[index].IssuedBytes;
+        for (int i = _held.Count - 1; i >= 0; i--)
+        {
+            BlockFetch fetch = _held[i];
+            bool isOurs = fetch.EndBytes <= issued && !WantedByOtherLocked(fetch, index);
+            if (isOurs && fetch.EndBytes <= passed)
+            {
+                _held.RemoveAt(i);
+                fetch.Release();
+            }
+        }
+    }
+
+    private void ReleaseStridedLocked(long offset)
+    {
+        for (int i = (_held?.Count ?? 0) - 1; i >= 0; i--)
+        {
+            BlockFetch fetch = _held![i];
+            if (fetch.EndBytes <= offset && !WantedByOtherLocked(fetch, -1))
+            {
+                _held.RemoveAt(i);
+                fetch.Release();
+            }
+        }
+    }
+
+    private bool WantedByOtherLocked(BlockFetch fetch, int index)
+    {
+        for (int i = 0; i < SlotCount; i++)
+        {
+            if (i != index && _slots[i].Run >= 2 && fetch.OffsetBytes >= _slots[i].NextBytes - SlackBytes
+                && fetch.EndBytes <= _slots[i].IssuedBytes)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private struct Slot
+    {
+        public long NextBytes;
+        public long IssuedBytes;
+        public long WindowBytes;
+        public long ConsumedBytes;
+        public long LastUse;
+        public int Run;
+    }
+}

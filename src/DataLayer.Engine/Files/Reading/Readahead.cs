@@ -1,0 +1,177 @@
+using System.Collections.Concurrent;
+using DataLayer.Core.Identity;
+using DataLayer.Core.Layout;
+using DataLayer.Engine.Files.State;
+
+namespace DataLayer.Engine.Files.Reading;
+
+/// <summary>
+/// Fetches ahead of sequential and strided readers, and whole blocks of which pieces are asked for again and again. Bounded by the
+/// readahead memory; when that is used up, streams that nobody reads any more lose what they hold and the others shrink.
+/// </summary>
+internal sealed class Readahead(EngineContext context, FetchRunner runner)
+{
+    private const long ForgottenMilliseconds = 2000;
+    private readonly ConcurrentDictionary<ReadStreams, byte> _holders = new();
+    private readonly ushort[] _touched = new ushort[1 << 14];
+
+    /// <summary>Notes a read and starts what should run ahead of it. True when the read belongs to a sequential reader.</summary>
+    public bool Note(ContentState content, long offsetBytes, int lengthBytes)
+    {
+        long size = content.SizeBytes;
+        bool resident = content.IsResident(BlockLayout.BlockIndex(offsetBytes));
+        long window = resident ? context.Options.HotReadaheadBytes : context.Options.ReadaheadBytes;
+        ReadAdvice advice = content.Streams.Note(offsetBytes, lengthBytes, size, window, Now());
+        if (advice.IssueTo > advice.IssueFrom)
+        {
+            if (advice.Stride > 0)
+            {
+                IssueStrided(content, advice, lengthBytes, size);
+            }
+            else
+            {
+                Issue(content, advice.IssueFrom, advice.IssueTo, RequestBytes(advice.WindowBytes));
+            }
+        }
+
+        return advice.IsSequential;
+    }
+
+    /// <summary>A piece of a block was asked for; the second time within a while the whole block is fetched in the background.</summary>
+    public void NoteSubBlock(ContentState content, uint block)
+    {
+        BlockId id = new(content.Id, block);
+        int hash = HashCode.Combine(id.Inode, id.Generation, id.Index);
+        ushort tag = (ushort)((hash >>> 16) | 1);
+        ref ushort seen = ref _touched[hash & (_touched.Length - 1)];
+        if (seen != tag)
+        {
+            seen = tag;
+            return;
+        }
+
+        seen = 0;
+        if (!runner.CacheAdmits && content.IsResident(block))
+        {
+            return; // It would be read and thrown away.
+        }
+
+        long offset = BlockLayout.BlockOffset(block);
+        Issue(content, offset, offset + BlockLayout.BlockLength(block, content.SizeBytes), BlockLayout.BlockBytes, hold: false);
+    }
+
+    /// <summary>Fetches what is neither cached nor under way of an extent, in requests of at most <paramref name="requestBytes"/>.</summary>
+    public void Issue(ContentState content, long from, long to, int requestBytes, bool hold = true)
+    {
+        long position = from / BlockLayout.BlockBytes * BlockLayout.BlockBytes;
+        long size = content.SizeBytes;
+        to = Math.Min(to, size);
+        int started = 0;
+        while (position < to && started < context.Options.MaxRequestsPerFile)
+        {
+            uint block = BlockLayout.BlockIndex(position);
+            long blockEnd = position + BlockLayout.BlockLength(block, size);
+            if (context.Cache.Contains(new BlockId(content.Id, block)))
+            {
+                position = blockEnd;
+                continue;
+            }
+
+            BlockFetch? fetch = TryStart(content, position, to, size, requestBytes, hold, out long next);
+            if (next < 0)
+            {
+                ShrinkAll(content, position);
+                return;
+            }
+
+            started += fetch is null ? 0 : 1;
+            position = next;
+        }
+    }
+
+    /// <summary>
+    /// Makes and starts one request at a block's start unless a fetch covers it already. <paramref name="next"/> is where to go on, or -1 when memory is used up.
+    /// </summary>
+    private BlockFetch? TryStart(ContentState content, long position, long to, long size, int requestBytes, bool hold, out long next)
+    {
+        uint block = BlockLayout.BlockIndex(position);
+        bool resident = content.IsResident(block);
+        BlockFetch fetch;
+        lock (content.Sync)
+        {
+            long covered = content.CoveredToLocked(position);
+            if (covered >= position + BlockLayout.BlockLength(block, size))
+            {
+                next = covered;
+                return null;
+            }
+
+            long end = position + BlockLayout.BlockLength(block, size);
+            long nextFetch = content.NextFetchLocked(end);
+            while (end < to && end < nextFetch && end - position + BlockLayout.BlockBytes <= requestBytes)
+            {
+                uint following = BlockLayout.BlockIndex(end);
+                if (content.IsResident(following) != resident || context.Cache.Contains(new BlockId(content.Id, following)))
+                {
+                    break;
+                }
+
+                end += BlockLayout.BlockLength(following, size);
+            }
+
+            int length = (int)(end - position);
+            if (!context.Fetches.TryReserve(length))
+            {
+                next = -1;
+                return null;
+            }
+
+            fetch = runner.NewLocked(content, position, length, !resident, isReadahead: true);
+            next = end;
+            if (hold)
+            {
+                fetch.AddReferenceLocked();
+            }
+        }
+
+        if (hold)
+        {
+            content.Streams.Hold(fetch);
+            _holders.TryAdd(content.Streams, 0);
+        }
+
+        runner.RunLater(fetch);
+        return fetch;
+    }
+
+    private void IssueStrided(ContentState content, ReadAdvice advice, int lengthBytes, long size)
+    {
+        int started = 0;
+        for (long place = advice.IssueFrom; place < advice.IssueTo && started < ReadStreams.StrideDepth; place += advice.Stride)
+        {
+            Issue(content, place, Math.Min(place + lengthBytes, size), BlockLayout.BlockBytes);
+            started++;
+        }
+    }
+
+    /// <summary>A window travels as about eight requests, each 1 MiB or more.</summary>
+    private int RequestBytes(long windowBytes) => (int)Math.Clamp(
+        windowBytes / 8 / BlockLayout.BlockBytes * BlockLayout.BlockBytes, BlockLayout.BlockBytes, context.Options.MaxRequestBytes);
+
+    private void ShrinkAll(ContentState content, long issuedTo)
+    {
+        long now = Now();
+        foreach (ReadStreams streams in _holders.Keys)
+        {
+            if (streams != content.Streams && now - streams.LastUse > ForgottenMilliseconds)
+            {
+                _holders.TryRemove(streams, out _);
+                streams.ReleaseAll();
+            }
+        }
+
+        content.Streams.Shrink(issuedTo);
+    }
+
+    private long Now() => (long)context.Time.GetElapsedTime(0).TotalMilliseconds;
+}

@@ -1,0 +1,257 @@
+using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
+using DataLayer.Core.Layout;
+using DataLayer.Core.Tree;
+using DataLayer.Engine.Files.State;
+using DataLayer.Metadata;
+
+namespace DataLayer.Engine.Files.Reading;
+
+/// <summary>
+/// Writes blocks that came from an object to the hot tier: placement first, then the bytes, then a flush, and only then the residency. A
+/// crash at any point leaves bytes without residency, never residency without bytes.
+/// </summary>
+/// <remarks>
+/// A content's write gate is held from the check that its bytes are still the object's until its residency is committed, so a write, a
+/// release or a move never falls between. A gate that is taken means somebody has better plans for the content: the blocks are dropped.
+/// </remarks>
+internal sealed class RecallWriter(EngineContext context)
+{
+    /// <summary>Writes a batch; small contents as segment records that share a flush, large ones into their stripes.</summary>
+    public async ValueTask WriteAsync(IReadOnlyList<BlockFetch> batch, CancellationToken cancellationToken)
+    {
+        Dictionary<ContentId, List<BlockFetch>> striped = [];
+        List<Small> small = [];
+        try
+        {
+            foreach (BlockFetch fetch in batch)
+            {
+                ContentState content = fetch.Content;
+                if (!context.Hot.UsesSegment(null, content.SizeBytes))
+                {
+                    if (!striped.TryGetValue(content.Id, out List<BlockFetch>? fetches))
+                    {
+                        striped.Add(content.Id, fetches = []);
+                    }
+
+                    fetches.Add(fetch);
+                }
+                else if (fetch.OffsetBytes == 0 && fetch.LengthBytes == content.SizeBytes)
+                {
+                    await AppendAsync(fetch, small, cancellationToken).ConfigureAwait(false);
+                }
+            }
+
+            await CommitSmallAsync(small, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            foreach (Small record in small)
+            {
+                record.Content.WriteGate.Release();
+                await context.ReleaseAsync(record.Content).ConfigureAwait(false);
+            }
+        }
+
+        foreach (List<BlockFetch> fetches in striped.Values)
+        {
+            await StripeAsync(fetches, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Makes sure the content has stripes to be written to, in the tree before any byte is written. The caller holds the write gate.
+    /// </summary>
+    public async ValueTask<StripedPlacement> PlaceLockedAsync(ContentState content, CancellationToken cancellationToken)
+    {
+        FileContent known = content.Content;
+        if (known.Placement is StripedPlacement placed)
+        {
+            return placed;
+        }
+
+        StripedPlacement placement = context.Hot.PlaceStriped(null, content.Id, content.SizeBytes);
+        await context.UpdateAsync(
+            content,
+            new ContentUpdate { Content = content.Id, IfVersion = known.Attributes.Version, Placement = placement },
+            cancellationToken).ConfigureAwait(false);
+        context.Step("recall.placed");
+        return placement;
+    }
+
+    /// <summary>Flushes what was written and makes the blocks resident; a content that is hot as a whole is premigrated.</summary>
+    public async ValueTask CommitLockedAsync(
+        ContentState content, Placement placement, IReadOnlyList<uint> blocks, CancellationToken cancellationToken)
+    {
+        context.Step("recall.written");
+        await context.Hot.FlushAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
+        context.Step("recall.flushed");
+        FileContent known = content.Content;
+        uint missing = BlockLayout.BlockCount(content.SizeBytes);
+        ResidencyBitmap residency = known.Residency;
+        foreach (uint block in blocks)
+        {
+            missing -= block < residency.BlockCount && residency[block] ? 0u : 1u;
+        }
+
+        missing -= Math.Min(missing, residency.ResidentCount);
+        await context.UpdateAsync(
+            content,
+            new ContentUpdate
+            {
+                Content = content.Id,
+                IfVersion = known.Attributes.Version,
+                SetResident = blocks,
+                State = missing == 0 ? TierState.Premigrated : null,
+            },
+            cancellationToken).ConfigureAwait(false);
+        context.Step("recall.committed");
+    }
+
+    /// <summary>The state of the fetch's content with its gate taken and a reference; null if its bytes are no longer wanted.</summary>
+    private async ValueTask<ContentState?> EnterAsync(BlockFetch fetch, CancellationToken cancellationToken)
+    {
+        ContentState? content = await context.AcquireAsync(fetch.Content.Id.Inode, cancellationToken).ConfigureAwait(false);
+        if (content is null)
+        {
+            return null;
+        }
+
+        // Another state of the same content (this one was closed and forgotten meanwhile) counts its write epochs anew.
+        if (ReferenceEquals(content, fetch.Content) && await content.WriteGate.WaitAsync(0, cancellationToken).ConfigureAwait(false))
+        {
+            if (IsWanted(fetch))
+            {
+                return content;
+            }
+
+            content.WriteGate.Release();
+        }
+
+        await context.ReleaseAsync(content).ConfigureAwait(false);
+        return null;
+    }
+
+    private static bool IsWanted(BlockFetch fetch)
+    {
+        ContentState content = fetch.Content;
+        return content.Content.Attributes.State is TierState.Released or TierState.Recalling
+            && !content.IsDirty && content.WriteEpoch == fetch.Epoch;
+    }
+
+    private async ValueTask AppendAsync(BlockFetch fetch, List<Small> records, CancellationToken cancellationToken)
+    {
+        if (fetch.Content.IsResident(0) || await EnterAsync(fetch, cancellationToken).ConfigureAwait(false) is not { } content)
+        {
+            return;
+        }
+
+        Small record = new(content);
+        records.Add(record);
+        record.Placement = await context.Hot.AppendSmallAsync(content.Id, null, fetch.Memory, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask CommitSmallAsync(List<Small> records, CancellationToken cancellationToken)
+    {
+        if (records.Count == 0)
+        {
+            return;
+        }
+
+        Task[] tasks = new Task[records.Count];
+        for (int i = 0; i < tasks.Length; i++)
+        {
+            tasks[i] = context.Hot.FlushAsync(records[i].Content.Id, records[i].Placement!, cancellationToken).AsTask();
+        }
+
+        await Task.WhenAll(tasks).ConfigureAwait(false);
+        context.Step("recall.flushed");
+        for (int i = 0; i < tasks.Length; i++)
+        {
+            tasks[i] = CommitSmallAsync(records[i], cancellationToken);
+        }
+
+        await Task.WhenAll(tasks).ConfigureAwait(false);
+        context.Step("recall.committed");
+    }
+
+    private async Task CommitSmallAsync(Small record, CancellationToken cancellationToken)
+    {
+        ContentState content = record.Content;
+        ContentUpdate update = new()
+        {
+            Content = content.Id,
+            IfVersion = content.Content.Attributes.Version,
+            Placement = record.Placement,
+            SetResident = [0],
+            State = TierState.Premigrated,
+        };
+        try
+        {
+            await context.UpdateAsync(content, update, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DataLayerException error) when (error.Code is ErrorCode.Stale or ErrorCode.NotFound)
+        {
+            await context.Hot.DeleteAsync(content.Id, record.Placement!, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        context.Counters.Add(Counter.RecalledBytes, content.SizeBytes);
+    }
+
+    private async ValueTask StripeAsync(List<BlockFetch> fetches, CancellationToken cancellationToken)
+    {
+        if (await EnterAsync(fetches[0], cancellationToken).ConfigureAwait(false) is not { } content)
+        {
+            return;
+        }
+
+        try
+        {
+            StripedPlacement placement = await PlaceLockedAsync(content, cancellationToken).ConfigureAwait(false);
+            List<uint> blocks = [];
+            long bytes = 0;
+            foreach (BlockFetch fetch in fetches)
+            {
+                if (!IsWanted(fetch) || content.IsResident(BlockLayout.BlockIndex(fetch.OffsetBytes)))
+                {
+                    continue;
+                }
+
+                await context.Hot.WriteAsync(content.Id, placement, fetch.OffsetBytes, fetch.Memory, cancellationToken)
+                    .ConfigureAwait(false);
+                bytes += fetch.LengthBytes;
+                for (long at = fetch.OffsetBytes; at < fetch.EndBytes; at += BlockLayout.BlockBytes)
+                {
+                    uint block = BlockLayout.BlockIndex(at);
+                    if (!blocks.Contains(block))
+                    {
+                        blocks.Add(block);
+                    }
+                }
+            }
+
+            if (blocks.Count > 0)
+            {
+                await CommitLockedAsync(content, placement, blocks, cancellationToken).ConfigureAwait(false);
+                context.Counters.Add(Counter.RecalledBytes, bytes);
+            }
+        }
+        catch (DataLayerException error) when (error.Code is ErrorCode.Stale)
+        {
+            // Replaced meanwhile: its hot copy goes with the old content.
+        }
+        finally
+        {
+            content.WriteGate.Release();
+            await context.ReleaseAsync(content).ConfigureAwait(false);
+        }
+    }
+
+    private sealed class Small(ContentState content)
+    {
+        public ContentState Content { get; } = content;
+
+        public SegmentPlacement? Placement { get; set; }
+    }
+}

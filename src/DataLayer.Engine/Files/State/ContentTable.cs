@@ -1,0 +1,235 @@
+using DataLayer.Core.Identity;
+using DataLayer.Core.Tree;
+using Microsoft.Extensions.Caching.Memory;
+
+namespace DataLayer.Engine.Files.State;
+
+/// <summary>
+/// All contents in use, by inode. After the last release a content's state is kept for a while (its readers' streams outlive a
+/// stateless request), bounded in number.
+/// </summary>
+/// <remarks>Lock order: a shard's lock is taken alone; callbacks of the idle cache take no lock of ours but a stream's.</remarks>
+internal sealed class ContentTable : IDisposable
+{
+    private const int ShardCount = 64;
+    private readonly Shard[] _shards = new Shard[ShardCount];
+    private readonly MemoryCache _idle;
+    private readonly PostEvictionCallbackRegistration _evicted;
+    private long _dirtyCount;
+
+    public ContentTable(int idleLimit)
+    {
+        for (int i = 0; i < ShardCount; i++)
+        {
+            _shards[i] = new Shard();
+        }
+
+        _idle = new MemoryCache(new MemoryCacheOptions { SizeLimit = idleLimit, CompactionPercentage = 0.05 });
+        _evicted = new PostEvictionCallbackRegistration
+        {
+            EvictionCallback = static (_, value, reason, _) =>
+            {
+                if (reason is not EvictionReason.Removed and not EvictionReason.Replaced && value is ContentState state)
+                {
+                    state.Streams.ReleaseAll();
+                }
+            },
+        };
+    }
+
+    /// <summary>Whether any content has unflushed writes; where not, attributes of the tree are the truth.</summary>
+    public bool HasDirty => Volatile.Read(ref _dirtyCount) > 0;
+
+    public void CountDirty(int delta) => Interlocked.Add(ref _dirtyCount, delta);
+
+    /// <summary>The state of a content that is in use or idle, with a reference for the caller; null if there is none.</summary>
+    public ContentState? TryAcquire(ContentId id)
+    {
+        Shard shard = ShardOf(id.Inode);
+        lock (shard.Sync)
+        {
+            ContentState? state = FindLocked(shard, id);
+            if (state is null)
+            {
+                if (!_idle.TryGetValue(id, out state) || state is null)
+                {
+                    return null;
+                }
+
+                _idle.Remove(id);
+                shard.Active.Add(id, state);
+            }
+
+            state.References++;
+            return state;
+        }
+    }
+
+    /// <summary>The state of <paramref name="content"/>, made if there is none; read from the tree at <paramref name="stamp"/>.</summary>
+    public ContentState Acquire(FileContent content, long stamp)
+    {
+        ContentId id = content.Attributes.Content;
+        Shard shard = ShardOf(id.Inode);
+        lock (shard.Sync)
+        {
+            ContentState? state = FindLocked(shard, id);
+            if (state is null)
+            {
+                if (_idle.TryGetValue(id, out state) && state is not null)
+                {
+                    _idle.Remove(id);
+                }
+                else
+                {
+                    state = new ContentState(id, content, stamp);
+                }
+
+                shard.Active.Add(id, state);
+            }
+
+            state.References++;
+            state.Apply(content, stamp);
+            return state;
+        }
+    }
+
+    /// <summary>One more reference on a state the caller already holds.</summary>
+    public void AddReference(ContentState state)
+    {
+        lock (ShardOf(state.Id.Inode).Sync)
+        {
+            state.References++;
+        }
+    }
+
+    /// <summary>Gives a reference back. True when no content of the inode is in use any more.</summary>
+    public bool Release(ContentState state)
+    {
+        Shard shard = ShardOf(state.Id.Inode);
+        lock (shard.Sync)
+        {
+            if (--state.References > 0)
+            {
+                return false;
+            }
+
+            shard.Active.Remove(state.Id);
+            MemoryCacheEntryOptions options = new() { Size = 1 };
+            options.PostEvictionCallbacks.Add(_evicted);
+            _idle.Set(state.Id, state, options);
+            return !IsInUseLocked(shard, state.Id.Inode);
+        }
+    }
+
+    /// <summary>Forgets an idle content that will not be opened again.</summary>
+    public void Forget(ContentId id)
+    {
+        Shard shard = ShardOf(id.Inode);
+        lock (shard.Sync)
+        {
+            if (!shard.Active.ContainsKey(id) && _idle.TryGetValue(id, out ContentState? state) && state is not null)
+            {
+                _idle.Remove(id);
+                state.Streams.ReleaseAll();
+            }
+        }
+    }
+
+    public bool IsInUse(InodeId inode)
+    {
+        Shard shard = ShardOf(inode);
+        lock (shard.Sync)
+        {
+            return IsInUseLocked(shard, inode);
+        }
+    }
+
+    public bool IsInUse(ContentId id)
+    {
+        Shard shard = ShardOf(id.Inode);
+        lock (shard.Sync)
+        {
+            return shard.Active.ContainsKey(id);
+        }
+    }
+
+    /// <summary>Notes that the inode has no name any more; true if it is in use, so that its last release must forget it.</summary>
+    public bool MarkOrphan(InodeId inode)
+    {
+        bool inUse = false;
+        Shard shard = ShardOf(inode);
+        lock (shard.Sync)
+        {
+            foreach ((ContentId id, ContentState state) in shard.Active)
+            {
+                if (id.Inode == inode)
+                {
+                    state.IsOrphan = true;
+                    inUse = true;
+                }
+            }
+        }
+
+        return inUse;
+    }
+
+    /// <summary>A look at a content's state without a reference, for reports; null if nobody uses it and it is not idle.</summary>
+    public ContentState? Peek(ContentId id)
+    {
+        Shard shard = ShardOf(id.Inode);
+        lock (shard.Sync)
+        {
+            return FindLocked(shard, id) ?? (_idle.TryGetValue(id, out ContentState? state) ? state : null);
+        }
+    }
+
+    /// <summary>States of contents other than <paramref name="current"/> of its inode that are in use.</summary>
+    public List<ContentState> OlderInUse(ContentId current)
+    {
+        List<ContentState> older = [];
+        Shard shard = ShardOf(current.Inode);
+        lock (shard.Sync)
+        {
+            foreach ((ContentId id, ContentState state) in shard.Active)
+            {
+                if (id.Inode == current.Inode && id.Generation != current.Generation)
+                {
+                    older.Add(state);
+                }
+            }
+        }
+
+        return older;
+    }
+
+    public void Dispose()
+    {
+        _idle.Compact(1.0);
+        _idle.Dispose();
+    }
+
+    private static ContentState? FindLocked(Shard shard, ContentId id) =>
+        shard.Active.TryGetValue(id, out ContentState? state) ? state : null;
+
+    private static bool IsInUseLocked(Shard shard, InodeId inode)
+    {
+        foreach (ContentId id in shard.Active.Keys)
+        {
+            if (id.Inode == inode)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private Shard ShardOf(InodeId inode) => _shards[(int)((ulong)inode.Value % ShardCount)];
+
+    private sealed class Shard
+    {
+        public Lock Sync { get; } = new();
+
+        public Dictionary<ContentId, ContentState> Active { get; } = [];
+    }
+}

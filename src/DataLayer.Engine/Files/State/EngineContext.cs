@@ -1,0 +1,176 @@
+using System.Diagnostics;
+using DataLayer.Core.Identity;
+using DataLayer.Core.Tree;
+using DataLayer.Engine.Files.Attaching;
+using DataLayer.Engine.Files.Reading;
+using DataLayer.Metadata;
+using DataLayer.Storage.Cache;
+using DataLayer.Storage.Stripes;
+using Microsoft.Extensions.Logging;
+
+namespace DataLayer.Engine.Files.State;
+
+/// <summary>What all parts of one engine share. Owned by <see cref="FileEngine"/>.</summary>
+internal sealed class EngineContext : IDisposable
+{
+    public static readonly ActivitySource Activities = new("DataLayer.Engine");
+    private readonly CancellationTokenSource _stopping = new();
+
+    public EngineContext(FileEngineParts parts, FileEngineOptions options, ILoggerFactory logs)
+    {
+        Parts = parts;
+        Options = options;
+        Log = logs.CreateLogger("DataLayer.Engine");
+        View = new TreeView(parts.Tree, Stamps, options.AttributeCacheEntries, options.ListingCacheEntries);
+        Contents = new ContentTable(options.IdleContents);
+        Buffers = new TransferBufferPool(Math.Min(options.ReadaheadMemoryBytes / 2, 64L << 20));
+        Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
+        Attachments = new AttachmentTable(parts, options.DecorateStore);
+        OriginGate = new SemaphoreSlim(options.MaxRequests, options.MaxRequests);
+        Stopping = _stopping.Token;
+    }
+
+    public FileEngineParts Parts { get; }
+
+    public FileEngineOptions Options { get; }
+
+    public ILogger Log { get; }
+
+    public TreeStore Tree => Parts.Tree;
+
+    public HotTier Hot => Parts.Hot;
+
+    public BlockCache Cache => Parts.Cache;
+
+    public TimeProvider Time => Parts.Time;
+
+    public ChangeStamps Stamps { get; } = new();
+
+    public TreeView View { get; }
+
+    public ContentTable Contents { get; }
+
+    public TransferBufferPool Buffers { get; }
+
+    public FetchContext Fetches { get; }
+
+    public AttachmentTable Attachments { get; }
+
+    public EngineCounters Counters { get; } = new();
+
+    /// <summary>Bounds the GET requests in flight.</summary>
+    public SemaphoreSlim OriginGate { get; }
+
+    /// <summary>Cancelled when the engine stops; ends background work and fetches.</summary>
+    public CancellationToken Stopping { get; }
+
+    /// <summary>A named step between durable changes: where a test lets the engine crash.</summary>
+    public void Step(string name) => Options.StepHook?.Invoke(name);
+
+    public ValueTask StopAsync() => new(_stopping.CancelAsync());
+
+    /// <summary>Nanoseconds since 1970 UTC.</summary>
+    public long NowNanoseconds() => (Time.GetUtcNow().UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100;
+
+    /// <summary>The state of a file's current content, with a reference for the caller; null if there is no such file.</summary>
+    public async ValueTask<ContentState?> AcquireAsync(InodeId inode, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            long stamp = Stamps.Of(inode);
+            InodeAttributes? attributes = await View.GetAsync(inode, cancellationToken).ConfigureAwait(false);
+            if (attributes is null || attributes.Kind != FileKind.Regular)
+            {
+                return null;
+            }
+
+            ContentState? state = Contents.TryAcquire(attributes.Content);
+            if (state is null)
+            {
+                FileContent? content = await Tree.GetContentAsync(inode, cancellationToken).ConfigureAwait(false);
+                if (content is null)
+                {
+                    return null;
+                }
+
+                state = Contents.Acquire(content, stamp);
+            }
+
+            if (Stamps.Of(inode) == stamp)
+            {
+                return state;
+            }
+
+            // Changed meanwhile: what was acquired may be replaced or gone. In use it is now, so the next look decides.
+            await ReleaseAsync(state).ConfigureAwait(false);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+    }
+
+    /// <summary>Gives a reference back; the last of an orphan forgets the inode.</summary>
+    public async ValueTask ReleaseAsync(ContentState state)
+    {
+        InodeId inode = state.Id.Inode;
+        if (Contents.Release(state) && state.IsOrphan)
+        {
+            await ReleaseOrphanAsync(inode).ConfigureAwait(false);
+        }
+
+        if (state.WakeOnClose)
+        {
+            JournalSignal?.Invoke();
+        }
+    }
+
+    /// <summary>Forgets an inode without names; if it is open, at its last release.</summary>
+    public async ValueTask ReleaseOrphanAsync(InodeId inode)
+    {
+        if (Contents.MarkOrphan(inode))
+        {
+            return;
+        }
+
+        using (new ChangeScope(Stamps).Inode(inode))
+        {
+            await Tree.ReleaseOrphanAsync(inode, CancellationToken.None).ConfigureAwait(false);
+        }
+
+        JournalSignal?.Invoke();
+    }
+
+    /// <summary>Wakes the journal's worker: set by it.</summary>
+    public Action? JournalSignal { get; set; }
+
+    /// <summary>Changes a content in the tree and brings its state up to date.</summary>
+    public async ValueTask<FileContent> UpdateAsync(ContentState state, ContentUpdate update, CancellationToken cancellationToken)
+    {
+        FileContent updated;
+        using (new ChangeScope(Stamps).Inode(state.Id.Inode))
+        {
+            updated = await Tree.UpdateContentAsync(update, cancellationToken).ConfigureAwait(false);
+        }
+
+        await ReloadAsync(state, CancellationToken.None).ConfigureAwait(false);
+        return updated;
+    }
+
+    /// <summary>Reads a content's state again; nothing happens if another generation is current.</summary>
+    public async ValueTask ReloadAsync(ContentState state, CancellationToken cancellationToken)
+    {
+        long stamp = Stamps.Of(state.Id.Inode);
+        FileContent? content = await Tree.GetContentAsync(state.Id.Inode, cancellationToken).ConfigureAwait(false);
+        if (content is not null)
+        {
+            state.Apply(content, stamp);
+        }
+    }
+
+    public void Dispose()
+    {
+        _stopping.Dispose();
+        View.Dispose();
+        Contents.Dispose();
+        Buffers.Dispose();
+        OriginGate.Dispose();
+    }
+}

@@ -1,0 +1,59 @@
+namespace DataLayer.Engine.Files.State;
+
+/// <summary>What <see cref="EngineCounters"/> counts.</summary>
+internal enum Counter
+{
+    ReadBytes,
+    Reads,
+    MemoryHits,
+    MemoryHitBytes,
+    HotReads,
+    HotReadBytes,
+    ColdReads,
+    ColdReadBytes,
+    OriginBytes,
+    OriginReads,
+    WrittenBytes,
+    UploadedBytes,
+    UploadConflicts,
+    ReadaheadBytes,
+    RecalledBytes,
+    RecallsDroppedBytes,
+    HotRepairs,
+    ReadWaitNanoseconds,
+    HotWaitNanoseconds,
+    ColdWaitNanoseconds,
+    Count,
+}
+
+/// <summary>
+/// Counters of the read and write path: one padded row a processor, so that concurrent readers do not share a cache line. A sum reads
+/// all rows and may miss additions made meanwhile.
+/// </summary>
+internal sealed class EngineCounters
+{
+    private const int RowLongs = 32;
+    private readonly long[] _cells;
+    private readonly int _mask;
+
+    public EngineCounters()
+    {
+        int rows = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(Environment.ProcessorCount, 1, 64));
+        _cells = new long[(rows + 1) * RowLongs];
+        _mask = rows - 1;
+    }
+
+    public void Add(Counter counter, long value) =>
+        Interlocked.Add(ref _cells[((Thread.GetCurrentProcessorId() & _mask) * RowLongs) + (int)counter], value);
+
+    public long Sum(Counter counter)
+    {
+        long sum = 0;
+        for (int row = 0; row <= _mask; row++)
+        {
+            sum += Volatile.Read(ref _cells[(row * RowLongs) + (int)counter]);
+        }
+
+        return sum;
+    }
+}

@@ -1,0 +1,91 @@
+using DataLayer.Core.Errors;
+using DataLayer.Core.Layout;
+using DataLayer.Core.Tree;
+using DataLayer.Engine.Files.State;
+using DataLayer.Metadata;
+
+namespace DataLayer.Engine.Files.Upkeep;
+
+/// <summary>
+/// Drops memory copies, and releases hot copies of contents that a verified object holds. The tree commits the release before the first
+/// byte goes; the journal owes the deletion from then on.
+/// </summary>
+internal sealed class Evictor(EngineContext context)
+{
+    public async ValueTask<EvictResult> EvictAsync(string path, bool hotToo, CancellationToken cancellationToken)
+    {
+        EvictResult result = default;
+        await foreach (FileContent file in TreeWalk.FilesAsync(context, path, cancellationToken).ConfigureAwait(false))
+        {
+            ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken).ConfigureAwait(false);
+            if (content is null)
+            {
+                continue;
+            }
+
+            try
+            {
+                content.Streams.ReleaseAll();
+                long blocks = context.Cache.RemoveContent(content.Id, BlockLayout.BlockCount(content.SizeBytes));
+                result = result with { Blocks = result.Blocks + blocks };
+                if (hotToo && content.Content.Placement is not null)
+                {
+                    result = await ReleaseAsync(content, cancellationToken).ConfigureAwait(false)
+                        ? result with
+                        {
+                            ReleasedFiles = result.ReleasedFiles + 1,
+                            ReleasedBytes = result.ReleasedBytes + content.SizeBytes,
+                        }
+                        : result with { KeptFiles = result.KeptFiles + 1 };
+                }
+            }
+            finally
+            {
+                await context.ReleaseAsync(content).ConfigureAwait(false);
+            }
+        }
+
+        if (result.ReleasedFiles > 0)
+        {
+            context.JournalSignal?.Invoke();
+        }
+
+        return result;
+    }
+
+    /// <summary>Releases one content's hot copy; false where it is the only current copy, or is being written.</summary>
+    public async ValueTask<bool> ReleaseAsync(ContentState content, CancellationToken cancellationToken)
+    {
+        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            FileContent known = content.Content;
+            if (content.IsDirty || known.Object is null || known.Attributes.State == TierState.Hot || known.Placement is null)
+            {
+                return false;
+            }
+
+            context.Step("evict.checked");
+            await context.UpdateAsync(
+                content,
+                new ContentUpdate
+                {
+                    Content = content.Id,
+                    IfVersion = known.Attributes.Version,
+                    State = TierState.Released,
+                    ClearPlacement = true,
+                },
+                cancellationToken).ConfigureAwait(false);
+            context.Step("evict.committed");
+            return true;
+        }
+        catch (DataLayerException error) when (error.Code is ErrorCode.Stale or ErrorCode.NotFound)
+        {
+            return false; // Replaced or written meanwhile.
+        }
+        finally
+        {
+            content.WriteGate.Release();
+        }
+    }
+}

@@ -1,0 +1,184 @@
+using System.Collections.Immutable;
+using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
+using DataLayer.Core.Layout;
+using DataLayer.Core.Tree;
+using DataLayer.Engine.Files.State;
+using DataLayer.Metadata;
+
+namespace DataLayer.Engine.Files.Upkeep;
+
+/// <summary>
+/// Moves hot copies: off a target that is drained, and out of segments that are mostly dead. Copy, flush, commit the new placement; the
+/// journal then owes the deletion of the old.
+/// </summary>
+internal sealed class Mover(EngineContext context)
+{
+    private const int PageContents = 500;
+
+    /// <summary>Takes everything off a target. It gets no new content from the start on; removing it is the caller's next step.</summary>
+    public async ValueTask DrainAsync(int target, IProgress<long>? movedBytes, CancellationToken cancellationToken)
+    {
+        context.Hot.SetDraining(target, true);
+        long moved = 0;
+        for (int pass = 0; ; pass++)
+        {
+            int found = 0;
+            InodeId after = InodeId.None;
+            while (true)
+            {
+                IReadOnlyList<FileContent> page = await context.Tree.ListPlacedAsync(
+                    after, PageContents, cancellationToken).ConfigureAwait(false);
+                foreach (FileContent file in page)
+                {
+                    after = file.Attributes.Inode;
+                    if (!TargetsOf(file.Placement).Contains(target))
+                    {
+                        continue;
+                    }
+
+                    found++;
+                    moved += await MoveAsync(file.Attributes.Inode, target, cancellationToken).ConfigureAwait(false);
+                    movedBytes?.Report(moved);
+                }
+
+                if (page.Count < PageContents)
+                {
+                    break;
+                }
+            }
+
+            context.JournalSignal?.Invoke();
+            if (found == 0)
+            {
+                return;
+            }
+
+            if (pass >= 8)
+            {
+                throw new DataLayerException(
+                    ErrorCode.Overloaded, $"Target {target} still holds {found} contents after {pass} rounds. Try again when less is written.");
+            }
+        }
+    }
+
+    /// <summary>Re-appends the live records of mostly dead segments. Returns how many records moved.</summary>
+    public async ValueTask<int> CompactAsync(CancellationToken cancellationToken)
+    {
+        HashSet<long> segments = [.. context.Hot.GetCompactableSegments()];
+        int moved = 0;
+        InodeId after = InodeId.None;
+        while (segments.Count > 0)
+        {
+            IReadOnlyList<FileContent> page = await context.Tree.ListPlacedAsync(
+                after, PageContents, cancellationToken).ConfigureAwait(false);
+            foreach (FileContent file in page)
+            {
+                after = file.Attributes.Inode;
+                if (file.Placement is SegmentPlacement record && segments.Contains(record.SegmentId))
+                {
+                    moved += await ReappendAsync(file.Attributes.Inode, segments, cancellationToken).ConfigureAwait(false);
+                }
+            }
+
+            if (page.Count < PageContents)
+            {
+                break;
+            }
+        }
+
+        if (moved > 0)
+        {
+            context.JournalSignal?.Invoke();
+        }
+
+        return moved;
+    }
+
+    private static ImmutableArray<int> TargetsOf(Placement? placement) => placement switch
+    {
+        StripedPlacement striped => striped.Targets,
+        SegmentPlacement record => record.Targets,
+        _ => [],
+    };
+
+    private async ValueTask<long> MoveAsync(InodeId inode, int target, CancellationToken cancellationToken)
+    {
+        ContentState? content = await context.AcquireAsync(inode, cancellationToken).ConfigureAwait(false);
+        if (content is null)
+        {
+            return 0;
+        }
+
+        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            FileContent known = content.Content;
+            if (known.Placement is null || !TargetsOf(known.Placement).Contains(target))
+            {
+                return 0;
+            }
+
+            Placement moved = await context.Hot.MoveAsync(
+                content.Id, known.Placement, content.SizeBytes, target, cancellationToken).ConfigureAwait(false);
+            await context.Hot.FlushAsync(content.Id, moved, cancellationToken).ConfigureAwait(false);
+            context.Step("move.copied");
+            await context.UpdateAsync(
+                content, new ContentUpdate { Content = content.Id, Placement = moved }, cancellationToken).ConfigureAwait(false);
+            context.Step("move.committed");
+            return content.SizeBytes;
+        }
+        finally
+        {
+            content.WriteGate.Release();
+            await context.ReleaseAsync(content).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask<int> ReappendAsync(InodeId inode, HashSet<long> segments, CancellationToken cancellationToken)
+    {
+        ContentState? content = await context.AcquireAsync(inode, cancellationToken).ConfigureAwait(false);
+        if (content is null)
+        {
+            return 0;
+        }
+
+        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        TransferBuffer? buffer = null;
+        try
+        {
+            FileContent known = content.Content;
+            if (content.IsDirty || known.Placement is not SegmentPlacement record || !segments.Contains(record.SegmentId))
+            {
+                return 0;
+            }
+
+            buffer = context.Buffers.Rent(Math.Max(1, record.LengthBytes));
+            Memory<byte> bytes = buffer.Memory[..record.LengthBytes];
+            await context.Hot.ReadAsync(content.Id, record, content.SizeBytes, 0, bytes, cancellationToken).ConfigureAwait(false);
+            SegmentPlacement moved = await context.Hot.AppendSmallAsync(
+                content.Id, record.Pool, bytes, cancellationToken).ConfigureAwait(false);
+            await context.Hot.FlushAsync(content.Id, moved, cancellationToken).ConfigureAwait(false);
+            context.Step("compact.copied");
+            await context.UpdateAsync(
+                content,
+                new ContentUpdate { Content = content.Id, IfVersion = known.Attributes.Version, Placement = moved },
+                cancellationToken).ConfigureAwait(false);
+            return 1;
+        }
+        catch (DataLayerException error) when (error.Code is ErrorCode.Stale or ErrorCode.NotFound or ErrorCode.Corrupt)
+        {
+            return 0; // Changed meanwhile; or bad, which scrub reports.
+        }
+        finally
+        {
+            if (buffer is not null)
+            {
+                context.Buffers.Return(buffer);
+            }
+
+            content.WriteGate.Release();
+            await context.ReleaseAsync(content).ConfigureAwait(false);
+        }
+    }
+}

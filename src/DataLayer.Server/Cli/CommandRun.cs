@@ -1,0 +1,132 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using DataLayer.Client;
+using DataLayer.Core.Errors;
+using DataLayer.Protocol.Http;
+using Spectre.Console;
+
+namespace DataLayer.Server.Cli;
+
+/// <summary>One run of one command: what it was given and where it writes.</summary>
+internal sealed class CommandRun : IDisposable
+{
+    /// <summary>The environment variable with the service's address.</summary>
+    public const string ServerVariable = "DATALAYER_SERVER";
+
+    private const string DefaultServer = "http://127.0.0.1:7070";
+    private DataLayerClient? _client;
+    private IAnsiConsole? _out;
+
+    /// <summary>Makes a run.</summary>
+    public CommandRun(CliEnvironment environment, ParseResult arguments, GlobalOptions options)
+    {
+        Environment = environment;
+        Arguments = arguments;
+        Json = arguments.GetValue(options.Json);
+        string? asked = arguments.GetValue(options.Server);
+        string? variable = environment.Variables[ServerVariable] as string;
+        Server =
+            !string.IsNullOrEmpty(asked) ? asked
+            : !string.IsNullOrEmpty(variable) ? variable
+            : DefaultServer;
+    }
+
+    /// <summary>The world.</summary>
+    public CliEnvironment Environment { get; }
+
+    /// <summary>The parsed command line.</summary>
+    public ParseResult Arguments { get; }
+
+    /// <summary>Whether results are JSON.</summary>
+    public bool Json { get; }
+
+    /// <summary>The service's address.</summary>
+    public string Server { get; }
+
+    /// <summary>The service.</summary>
+    public DataLayerClient Client => _client ??= new DataLayerClient(Server);
+
+    /// <summary>The console for results.</summary>
+    public IAnsiConsole Out => _out ??= Environment.CreateOut();
+
+    /// <summary>Writes a result as one line of JSON.</summary>
+    public void WriteJson<T>(T value, JsonTypeInfo<T> type) =>
+        Environment.Out.WriteLine(JsonSerializer.Serialize(value, type));
+
+    /// <summary>Writes a result: JSON where asked, else as <paramref name="show"/> has it.</summary>
+    public void Write<T>(T value, JsonTypeInfo<T> type, Action<T> show)
+    {
+        if (Json)
+        {
+            WriteJson(value, type);
+        }
+        else
+        {
+            show(value);
+        }
+    }
+
+    /// <summary>Runs an action with the faults turned into messages and exit codes.</summary>
+    public static async Task<int> GuardAsync(
+        CliEnvironment environment, bool json, string? server, Func<Task<int>> action)
+    {
+        try
+        {
+            return await action();
+        }
+        catch (DataLayerException e)
+        {
+            Complain(environment, json, e, server);
+            return ExitCode.From(e);
+        }
+        catch (OperationCanceledException)
+        {
+            environment.Error.WriteLine("datalayer: interrupted");
+            return ExitCode.Interrupted;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            environment.Error.WriteLine($"datalayer: {e.Message}");
+            return ExitCode.Failure;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _client?.Dispose();
+
+    private static void Complain(CliEnvironment environment, bool json, DataLayerException fault, string? server)
+    {
+        string remedy = ExitCode.IsServiceUnreachable(fault)
+            ? $"Is '{server}' the service? Give another with --server or {ServerVariable}."
+            : ErrorCodeText.Remedy(fault.Code);
+        if (json)
+        {
+            Problem problem = Http.ProblemWriter.Describe(fault.Code, fault.Message) with { Remedy = remedy };
+            environment.Error.WriteLine(JsonSerializer.Serialize(problem, ProtocolJson.Default.Problem));
+        }
+        else
+        {
+            environment.Error.WriteLine($"datalayer: {fault.Message}");
+            environment.Error.WriteLine($"  {remedy}");
+        }
+    }
+}
+
+/// <summary>The options every command takes.</summary>
+internal sealed class GlobalOptions
+{
+    /// <summary>The service's address.</summary>
+    public Option<string?> Server { get; } =
+        new("--server")
+        {
+            Description =
+                "The service: http://host:port or unix:/path. Default: $DATALAYER_SERVER, else http://127.0.0.1:7070.",
+            Recursive = true,
+            HelpName = "URL",
+        };
+
+    /// <summary>JSON instead of tables.</summary>
+    public Option<bool> Json { get; } =
+        new("--json") { Description = "Print JSON, one object a line.", Recursive = true };
+}

@@ -1,0 +1,53 @@
+using System.CommandLine;
+using DataLayer.Server.Demo;
+
+namespace DataLayer.Server.Cli;
+
+/// <summary>Verb demo: the main job on real input, as <c>eng/run</c> shows it.</summary>
+internal static class DemoCommand
+{
+    /// <summary>Makes the command.</summary>
+    public static Command Make(CommandFactory factory)
+    {
+        Option<string> bucket = new("--bucket")
+        {
+            Description = "The folder that serves as bucket for the demo's dataset.",
+            Required = true,
+        };
+        Option<string?> data = new("--data") { Description = "A folder with one's own files instead." };
+        Option<string> store = new("--store")
+        {
+            Description = "The configured object store of kind directory.",
+            DefaultValueFactory = _ => "default",
+        };
+        Option<int> passes = new("--passes")
+        {
+            Description = "How often everything is read.",
+            DefaultValueFactory = _ => 3,
+        };
+        Option<int> readers = new("--readers")
+        {
+            Description = "How many readers at a time.",
+            DefaultValueFactory = _ => 8,
+        };
+        Option<int> seed = new("--seed") { Description = "Seed of the order.", DefaultValueFactory = _ => 1 };
+        return factory.Make(
+            "demo", "Attaches a dataset and reads it several times in shuffled order.",
+            [bucket, data, store, passes, readers, seed],
+            (run, cancellationToken) =>
+            {
+                DemoOptions options = new()
+                {
+                    Server = run.Server,
+                    BucketFolder = run.Arguments.GetValue(bucket)!,
+                    DataFolder = run.Arguments.GetValue(data),
+                    StoreName = run.Arguments.GetValue(store)!,
+                    PassCount = run.Arguments.GetValue(passes),
+                    ReaderCount = run.Arguments.GetValue(readers),
+                    Seed = run.Arguments.GetValue(seed),
+                    Json = run.Json,
+                };
+                return new DemoJob(options, run.Client, run.Out).RunAsync(cancellationToken);
+            });
+    }
+}

@@ -1,0 +1,71 @@
+using System.Net;
+using DataLayer.Engine.Files;
+using DataLayer.Metadata;
+using DataLayer.Storage.Cache;
+using DataLayer.Storage.Objects;
+using DataLayer.Storage.Stripes;
+
+namespace DataLayer.Server.Configuration;
+
+/// <summary>The service's whole configuration, validated. Immutable.</summary>
+internal sealed record ServerConfiguration
+{
+    /// <summary>The folder with the tree's database, the lock file and the defaults' folders.</summary>
+    public required string StateDirectory { get; init; }
+
+    /// <summary>Where the service listens and what it bounds there.</summary>
+    public required ListenConfiguration Listen { get; init; }
+
+    /// <summary>What the whole process may use, bytes.</summary>
+    public required long MemoryBudgetBytes { get; init; }
+
+    /// <summary>The tree.</summary>
+    public required TreeStoreOptions Tree { get; init; }
+
+    /// <summary>The hot tier.</summary>
+    public required HotTierOptions Hot { get; init; }
+
+    /// <summary>The memory tier.</summary>
+    public required BlockCacheOptions Cache { get; init; }
+
+    /// <summary>The cold tier's stores. They name the places of secrets, never a secret.</summary>
+    public required IReadOnlyList<ObjectStoreOptions> ObjectStores { get; init; }
+
+    /// <summary>The read and write paths.</summary>
+    public required FileEngineOptions Engine { get; init; }
+
+    /// <summary>The log.</summary>
+    public required LogConfiguration Logging { get; init; }
+}
+
+/// <summary>Section <c>listen</c>.</summary>
+internal sealed record ListenConfiguration
+{
+    /// <summary>Address and port; null for no TCP.</summary>
+    public IPEndPoint? EndPoint { get; init; }
+
+    /// <summary>A Unix socket's path, or null.</summary>
+    public string? UnixSocketPath { get; init; }
+
+    /// <summary>Connections at once, a count.</summary>
+    public int MaxConnections { get; init; }
+
+    /// <summary>Requests at once, a count; more get 503.</summary>
+    public int MaxRequests { get; init; }
+
+    /// <summary>Slowest upload that is not cut off, bytes a second; 0 for any.</summary>
+    public long MinUploadRateBytes { get; init; }
+
+    /// <summary>How long requests in flight may take when the service stops.</summary>
+    public TimeSpan ShutdownTimeout { get; init; }
+}
+
+/// <summary>Section <c>logging</c>.</summary>
+internal sealed record LogConfiguration
+{
+    /// <summary>The lowest level that is written.</summary>
+    public LogLevel Level { get; init; }
+
+    /// <summary>One JSON object a line instead of text.</summary>
+    public bool Json { get; init; }
+}

@@ -1,0 +1,218 @@
+using System.Net.Sockets;
+using DataLayer.Core.Errors;
+using DataLayer.Protocol.Http;
+using DataLayer.Server.Configuration;
+using DataLayer.Server.Http;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace DataLayer.Server.Hosting;
+
+/// <summary>
+/// The running service: Kestrel, the API and the node behind it. Nothing is read from appsettings files or
+/// ASPNETCORE_ variables: the one
+/// configuration decides.
+/// </summary>
+/// <remarks>
+/// Life: built → started (listening; the node opens behind it) → ready → stopping (no new connections, requests in
+/// flight end, then the node
+/// flushes and closes) → stopped.
+/// </remarks>
+internal sealed class DataLayerService : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly ListenConfiguration _listen;
+
+    private DataLayerService(WebApplication app, ListenConfiguration listen)
+    {
+        _app = app;
+        _listen = listen;
+    }
+
+    /// <summary>Where the service listens; after the start. Null without TCP.</summary>
+    public Uri? Url { get; private set; }
+
+    /// <summary>The node.</summary>
+    public NodeHost Node => _app.Services.GetRequiredService<NodeHost>();
+
+    /// <summary>The service's parts.</summary>
+    public IServiceProvider Services => _app.Services;
+
+    /// <summary>Builds the service; nothing runs yet.</summary>
+    /// <param name="configuration">The configuration.</param>
+    /// <param name="configureServices">Registered first, so it wins over the defaults; or null.</param>
+    public static DataLayerService Build(
+        ServerConfiguration configuration, Action<IServiceCollection>? configureServices = null)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(
+            new WebApplicationOptions { ApplicationName = "datalayer" });
+        configureServices?.Invoke(builder.Services);
+        AddLogging(builder.Logging, configuration.Logging);
+        builder.Services.AddDataLayerNode(configuration).AddDataLayerApi(configuration).AddDataLayerTelemetry();
+        builder.Services.AddRoutingCore();
+        builder.Services.ConfigureHttpJsonOptions(o =>
+            o.SerializerOptions.TypeInfoResolverChain.Insert(0, ProtocolJson.Default)
+        );
+
+        // Signals are the caller's business: the command stops the service, tests stop theirs.
+        builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, PassiveLifetime>());
+        builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = configuration.Listen.ShutdownTimeout);
+        List<ApiOperation> operations = [];
+        builder.Services.AddOpenApi(o => o.AddDocumentTransformer(new OpenApiDescription(operations)));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(o => Configure(o, configuration.Listen));
+        builder.WebHost.UseSockets(o => o.CreateBoundListenSocket = Bind);
+        WebApplication app = builder.Build();
+        ApiFront front = app.Services.GetRequiredService<ApiFront>();
+        app.Use(next => context => front.InvokeAsync(context, next));
+        app.UseRouting();
+        operations.AddRange(app.Services.GetRequiredService<TreeEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<UpkeepEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
+        foreach (ApiOperation operation in operations)
+        {
+            app.MapMethods(operation.Pattern, [operation.Method], operation.Handler);
+        }
+
+        app.MapOpenApi(ApiRoutes.OpenApi.Replace("v1", "{documentName}", StringComparison.Ordinal));
+        return new DataLayerService(app, configuration.Listen);
+    }
+
+    /// <summary>Starts to listen and to open the node; returns once it is open.</summary>
+    /// <exception cref="DataLayerException">The address is taken, or the node cannot be opened.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        if (_listen.UnixSocketPath is { } path)
+        {
+            await RemoveStaleSocketAsync(path, cancellationToken);
+        }
+
+        try
+        {
+            await _app.StartAsync(cancellationToken);
+        }
+        catch (IOException e)
+        {
+            throw new DataLayerException(
+                ErrorCode.Overloaded,
+                $"The service cannot listen: {e.Message} Stop what uses the address, or change listen.address.", e);
+        }
+
+        string? address = _app
+            .Services.GetRequiredService<IServer>()
+            .Features.Get<IServerAddressesFeature>()
+            ?.Addresses.FirstOrDefault(a => !a.Contains("unix:", StringComparison.Ordinal));
+        Url = address is null ? null : new Uri(address);
+        await Node.Opened.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Stops: requests in flight end (as long as the configuration allows), then the node closes.</summary>
+    public Task StopAsync(CancellationToken cancellationToken = default) => _app.StopAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => _app.DisposeAsync();
+
+    private static void AddLogging(ILoggingBuilder logging, LogConfiguration configuration)
+    {
+        logging.SetMinimumLevel(configuration.Level);
+        logging.AddFilter(
+            "Microsoft", configuration.Level > LogLevel.Warning ? configuration.Level : LogLevel.Warning);
+        if (configuration.Json)
+        {
+            logging.AddJsonConsole(o =>
+            {
+                o.UseUtcTimestamp = true;
+                o.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
+            });
+        }
+        else
+        {
+            logging.AddSimpleConsole(o =>
+            {
+                o.SingleLine = true;
+                o.UseUtcTimestamp = true;
+                o.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+            });
+        }
+
+        // Standard output is for what commands print.
+        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(o =>
+            o.LogToStandardErrorThreshold = LogLevel.Trace
+        );
+    }
+
+    private static void Configure(KestrelServerOptions options, ListenConfiguration listen)
+    {
+        options.AddServerHeader = false;
+        options.AllowSynchronousIO = false;
+        options.Limits.MaxConcurrentConnections = listen.MaxConnections;
+        options.Limits.MaxRequestBodySize = null;
+        options.Limits.MaxRequestHeadersTotalSize = 32 << 10;
+        options.Limits.MaxRequestLineSize = 16 << 10;
+        options.Limits.MaxRequestHeaderCount = 64;
+        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(30);
+        options.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(10);
+
+        // One piece of a large read on its way to the socket while the next is copied.
+        options.Limits.MaxResponseBufferSize = 1 << 20;
+        options.Limits.MaxRequestBufferSize = 1 << 20;
+        options.Limits.MinRequestBodyDataRate =
+            listen.MinUploadRateBytes == 0
+                ? null
+                : new MinDataRate(listen.MinUploadRateBytes, TimeSpan.FromSeconds(5));
+        if (listen.EndPoint is { } endPoint)
+        {
+            options.Listen(endPoint, o => o.Protocols = HttpProtocols.Http1);
+        }
+
+        if (listen.UnixSocketPath is { } path)
+        {
+            options.ListenUnixSocket(path, o => o.Protocols = HttpProtocols.Http1);
+        }
+    }
+
+    /// <summary>
+    /// Binds a socket. A Unix socket gets its mode between bind and listen, when nobody can connect yet.
+    /// </summary>
+    private static Socket Bind(System.Net.EndPoint endPoint)
+    {
+        Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endPoint);
+        if (endPoint is UnixDomainSocketEndPoint && endPoint.ToString() is { } path)
+        {
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        }
+
+        return socket;
+    }
+
+    /// <summary>
+    /// Removes a socket file that a killed service left. One that somebody listens on stays, and the bind fails.
+    /// </summary>
+    private static async Task RemoveStaleSocketAsync(string path, CancellationToken cancellationToken)
+    {
+        if (!File.Exists(path))
+        {
+            return;
+        }
+
+        using Socket probe = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            await probe.ConnectAsync(new UnixDomainSocketEndPoint(path), cancellationToken);
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.ConnectionRefused)
+        {
+            File.Delete(path);
+        }
+    }
+
+    /// <summary>A lifetime that listens to no signal.</summary>
+    private sealed class PassiveLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

@@ -1,0 +1,44 @@
+using DataLayer.Server.Configuration;
+using DataLayer.Server.Http;
+using DataLayer.Server.Telemetry;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace DataLayer.Server.Hosting;
+
+/// <summary>Registers the service's parts. Everything is TryAdd: what a caller registered before stays.</summary>
+internal static class ServiceCollectionExtensions
+{
+    /// <summary>The node: tree, tiers, engine, opened by a hosted service.</summary>
+    public static IServiceCollection AddDataLayerNode(
+        this IServiceCollection services, ServerConfiguration configuration)
+    {
+        services.TryAddSingleton(configuration);
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<NodeHost>();
+        services.AddHostedService(provider => provider.GetRequiredService<NodeHost>());
+        return services;
+    }
+
+    /// <summary>The HTTP API over the node.</summary>
+    public static IServiceCollection AddDataLayerApi(
+        this IServiceCollection services, ServerConfiguration configuration)
+    {
+        services.TryAddSingleton(new RequestGate(configuration.Listen.MaxRequests));
+        services.TryAddSingleton<StatisticsSource>();
+        services.TryAddSingleton<FileReadEndpoint>();
+        services.TryAddSingleton<FileWriteEndpoint>();
+        services.TryAddSingleton<TreeEndpoints>();
+        services.TryAddSingleton<UpkeepEndpoints>();
+        services.TryAddSingleton<ProbeEndpoints>();
+        services.TryAddSingleton<ApiFront>();
+        return services;
+    }
+
+    /// <summary>Counters, histograms and their Prometheus text.</summary>
+    public static IServiceCollection AddDataLayerTelemetry(this IServiceCollection services)
+    {
+        services.TryAddSingleton<ServerMeter>();
+        services.TryAddSingleton<MetricsCollector>();
+        return services;
+    }
+}

@@ -1,0 +1,85 @@
+using DataLayer.Engine.Files;
+using DataLayer.Metadata;
+using DataLayer.Server.Configuration;
+using DataLayer.Storage.Cache;
+using DataLayer.Storage.Objects;
+using DataLayer.Storage.Stripes;
+
+namespace DataLayer.Server.Hosting;
+
+/// <summary>
+/// One node's parts, opened in order (lock, tree, hot tier, memory tier, stores, engine) and closed in the reverse
+/// one. The service
+/// holds one; so does an offline fsck.
+/// </summary>
+internal sealed class StorageNode : IAsyncDisposable
+{
+    private readonly Stack<IAsyncDisposable> _opened = new();
+    private StateLock? _lock;
+
+    private StorageNode() { }
+
+    /// <summary>The tree's engine.</summary>
+    public FileEngine Engine { get; private set; } = null!;
+
+    /// <summary>The hot tier.</summary>
+    public HotTier Hot { get; private set; } = null!;
+
+    /// <summary>The memory tier.</summary>
+    public BlockCache Cache { get; private set; } = null!;
+
+    /// <summary>The cold tier's stores.</summary>
+    public ObjectStoreRegistry Stores { get; private set; } = null!;
+
+    /// <summary>What the whole process may use, bytes.</summary>
+    public long MemoryBudgetBytes { get; private set; }
+
+    /// <summary>Opens everything; on a fault what was open is closed again.</summary>
+    public static async Task<StorageNode> OpenAsync(
+        ServerConfiguration configuration,
+        TimeProvider time,
+        ILoggerFactory logs,
+        CancellationToken cancellationToken
+    )
+    {
+        StorageNode node = new();
+        try
+        {
+            node._lock = StateLock.Acquire(configuration.StateDirectory);
+            node.MemoryBudgetBytes = configuration.MemoryBudgetBytes;
+            TreeStore tree = node.Keep(
+                await TreeStore.OpenAsync(configuration.Tree, time, logs.CreateLogger<TreeStore>(), cancellationToken));
+            node.Hot = node.Keep(
+                await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
+            node.Cache = node.Keep(new BlockCache(configuration.Cache, time));
+            node.Stores = node.Keep(new ObjectStoreRegistry(configuration.ObjectStores, time, logs));
+            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time);
+            node.Engine = node.Keep(await FileEngine.OpenAsync(parts, configuration.Engine, logs, cancellationToken));
+            return node;
+        }
+        catch
+        {
+            await node.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        while (_opened.TryPop(out IAsyncDisposable? part))
+        {
+            await part.DisposeAsync();
+        }
+
+        _lock?.Dispose();
+        _lock = null;
+    }
+
+    private T Keep<T>(T part)
+        where T : IAsyncDisposable
+    {
+        _opened.Push(part);
+        return part;
+    }
+}

@@ -1,0 +1,104 @@
+using DataLayer.Core.Errors;
+using DataLayer.Protocol.Http;
+using DataLayer.Server.Hosting;
+using DataLayer.Server.Telemetry;
+
+namespace DataLayer.Server.Http;
+
+/// <summary>
+/// The first and only middleware before routing: bounds the requests in flight, turns faults into problem documents,
+/// counts. Reads of
+/// contents are served from here, without routing: of a small file's request that is a measurable part.
+/// </summary>
+internal sealed class ApiFront(
+    RequestGate gate, FileReadEndpoint reads, ServerMeter meter, TimeProvider time, ILogger<ApiFront> log)
+{
+    private const string FilesPrefix = ApiRoutes.Files + "/";
+
+    /// <summary>Serves one request; <paramref name="next"/> is routing.</summary>
+    public async Task InvokeAsync(HttpContext context, RequestDelegate next)
+    {
+        string path = context.Request.Path.Value ?? string.Empty;
+        if (path == ApiRoutes.Health)
+        {
+            // Alive is alive, also under a flood.
+            await next(context);
+            return;
+        }
+
+        long start = time.GetTimestamp();
+        if (!gate.TryEnter())
+        {
+            await RefuseAsync(context);
+            return;
+        }
+
+        try
+        {
+            string method = context.Request.Method;
+            if (
+                path.StartsWith(FilesPrefix, StringComparison.Ordinal)
+                && (HttpMethods.IsGet(method) || HttpMethods.IsHead(method)))
+            {
+                await reads.HandleAsync(context, RequestTarget.TreePathOf(context, ApiRoutes.Files));
+            }
+            else
+            {
+                RequestTarget.RefuseDotSegments(context);
+                await next(context);
+                if (!context.Response.HasStarted && context.GetEndpoint() is null or { RequestDelegate: not null })
+                {
+                    await DescribeUnroutedAsync(context, path);
+                }
+            }
+        }
+        catch (Exception fault)
+        {
+            await ProblemWriter.WriteAsync(context, fault, log);
+        }
+        finally
+        {
+            int status = context.Response.StatusCode;
+            gate.Leave(status);
+            meter.Count(ServerMeter.RouteOf(context.Request.Path), status, time.GetElapsedTime(start));
+        }
+    }
+
+    private Task RefuseAsync(HttpContext context) =>
+        ProblemWriter.WriteAsync(
+            context,
+            ProblemWriter.Describe(
+                ErrorCode.Overloaded,
+                $"{gate.MaxRequests} requests are in flight, the most the service takes (listen.maxRequests).",
+                instance: context.Request.Path.Value));
+
+    /// <summary>Routing answers an unknown path or method without a body; ours has one.</summary>
+    private static Task DescribeUnroutedAsync(HttpContext context, string path)
+    {
+        if (context.Response.ContentLength is not null || context.Response.ContentType is not null)
+        {
+            return Task.CompletedTask;
+        }
+
+        switch (context.Response.StatusCode)
+        {
+            case StatusCodes.Status404NotFound:
+                return ProblemWriter.WriteAsync(
+                    context,
+                    ProblemWriter.Describe(
+                        ErrorCode.NotFound, $"There is no route '{path}'; {ApiRoutes.OpenApi} lists them.",
+                        instance: path));
+            case StatusCodes.Status405MethodNotAllowed:
+                string allow = context.Response.Headers.Allow.ToString();
+                Task written = ProblemWriter.WriteAsync(
+                    context,
+                    ProblemWriter.Describe(
+                        ErrorCode.InvalidArgument,
+                        $"'{path}' does not take {context.Request.Method}; it takes {allow}.",
+                        StatusCodes.Status405MethodNotAllowed, path));
+                return written;
+            default:
+                return Task.CompletedTask;
+        }
+    }
+}

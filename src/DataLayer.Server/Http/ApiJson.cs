@@ -1,0 +1,40 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using DataLayer.Core.Errors;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace DataLayer.Server.Http;
+
+/// <summary>Reads command bodies and writes answers of the operations.</summary>
+internal static class ApiJson
+{
+    /// <summary>The longest command body, bytes.</summary>
+    private const int MaxBodyBytes = 1 << 20;
+
+    /// <summary>Reads a command.</summary>
+    /// <exception cref="DataLayerException">InvalidArgument: the body is empty, not JSON, or lacks or has too many
+    /// members.</exception>
+    public static async ValueTask<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type)
+        where T : class
+    {
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+        {
+            limit.MaxRequestBodySize = MaxBodyBytes;
+        }
+
+        T? command = await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted);
+        return command
+            ?? throw new DataLayerException(ErrorCode.InvalidArgument, "The body is 'null': give a JSON object.");
+    }
+
+    /// <summary>Writes an answer.</summary>
+    public static Task WriteAsync<T>(
+        HttpContext context, T value, JsonTypeInfo<T> type, int status = StatusCodes.Status200OK)
+    {
+        byte[] body = JsonSerializer.SerializeToUtf8Bytes(value, type);
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "application/json; charset=utf-8";
+        context.Response.ContentLength = body.Length;
+        return context.Response.Body.WriteAsync(body, 0, body.Length, context.RequestAborted);
+    }
+}

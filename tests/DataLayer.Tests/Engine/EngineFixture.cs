@@ -1,0 +1,230 @@
+using System.Text;
+using DataLayer.Core.Objects;
+using DataLayer.Core.Tree;
+using DataLayer.Engine.Files;
+using DataLayer.Metadata;
+using DataLayer.Storage.Cache;
+using DataLayer.Storage.Objects;
+using DataLayer.Storage.Stripes;
+using DataLayer.TestSupport;
+using DataLayer.TestSupport.Objects;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace DataLayer.Tests.Engine;
+
+/// <summary>
+/// An engine over real parts in a temporary folder: a tree on SQLite, two targets, a cache, a bucket that is a folder. It can be
+/// closed and opened again, cleanly or as after a crash.
+/// </summary>
+internal sealed class EngineFixture : IAsyncDisposable
+{
+    private readonly TempFolder _folder = new("engine");
+    private TreeStore? _tree;
+    private HotTier? _hot;
+    private ObjectStoreRegistry? _stores;
+
+    public int Width { get; init; } = 2;
+
+    public int SegmentLimitBytes { get; init; } = 64 << 10;
+
+    public long CacheBytes { get; init; } = 64L << 20;
+
+    public long ReserveBytes { get; init; }
+
+    public Action<string>? StepHook { get; set; }
+
+    public Func<FileEngineOptions>? Options { get; set; }
+
+    public long RecallQueueBytes { get; set; } = 128L << 20;
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    public FileEngine Engine { get; private set; } = null!;
+
+    public BlockCache Cache { get; private set; } = null!;
+
+    public TreeStore Tree => _tree!;
+
+    public HotTier Hot => _hot!;
+
+    public string Bucket => _folder.Combine("bucket");
+
+    public string Target(int index) => _folder.Combine($"t{index}");
+
+    /// <summary>What stands in front of the bucket: counts, holds, breaks.</summary>
+    public StoreProbe Probe { get; } = new();
+
+    public static async Task<EngineFixture> OpenAsync() => await new EngineFixture().StartAsync();
+
+    public async Task<EngineFixture> StartAsync()
+    {
+        Directory.CreateDirectory(Bucket);
+        for (int i = 0; i < 2; i++)
+        {
+            Directory.CreateDirectory(Target(i));
+        }
+
+        _tree = await TreeStore.OpenAsync(
+            new TreeStoreOptions { DatabasePath = _folder.Combine("tree.db"), UploadDelay = TimeSpan.Zero },
+            Time,
+            NullLogger<TreeStore>.Instance,
+            CancellationToken.None);
+        _hot = await HotTier.OpenAsync(
+            new HotTierOptions
+            {
+                Pools =
+                [
+                    new PoolOptions
+                    {
+                        Name = "default",
+                        Directories = [Target(0), Target(1)],
+                        Width = Width,
+                        UnitBytes = 256 << 10,
+                        SegmentLimitBytes = SegmentLimitBytes,
+                        ReserveBytes = ReserveBytes,
+                    },
+                ],
+                StateDirectory = _folder.MakeFolder("hot"),
+                OpenFileCount = 64,
+                SegmentBytes = 1 << 20,
+                FenceTime = TimeSpan.Zero,
+                CheckInterval = TimeSpan.FromHours(1),
+            },
+            Time,
+            NullLogger<HotTier>.Instance,
+            CancellationToken.None);
+        Cache = new BlockCache(new BlockCacheOptions { CapacityBytes = CacheBytes, Policy = "lru" }, Time);
+        _stores = new ObjectStoreRegistry(
+            [new ObjectStoreOptions { Name = "default", Kind = "directory" }], Time, NullLoggerFactory.Instance);
+        FileEngineOptions basis = Options?.Invoke() ?? new FileEngineOptions();
+        FileEngineOptions options = new()
+        {
+            FirstBackoff = TimeSpan.FromMilliseconds(1),
+            MaxBackoff = TimeSpan.FromMilliseconds(20),
+            JournalInterval = TimeSpan.FromMilliseconds(50),
+            CompactionInterval = TimeSpan.Zero,
+            OpenReaderGrace = basis.OpenReaderGrace,
+            RecallQueueBytes = RecallQueueBytes,
+            ListParallelism = basis.ListParallelism,
+            ReadaheadBytes = basis.ReadaheadBytes,
+            ReadaheadMemoryBytes = basis.ReadaheadMemoryBytes,
+            DecorateStore = Probe.Over,
+            StepHook = StepHook is null ? null : name => StepHook?.Invoke(name),
+        };
+        Engine = await FileEngine.OpenAsync(
+            new FileEngineParts(_tree, _hot, Cache, _stores, Time), options, NullLoggerFactory.Instance, CancellationToken.None);
+        return this;
+    }
+
+    /// <summary>Closes everything and opens it again; the cache starts empty.</summary>
+    public async Task ReopenAsync()
+    {
+        await StopAsync();
+        await StartAsync();
+    }
+
+    public async Task StopAsync()
+    {
+        await Engine.DisposeAsync();
+        await _tree!.DisposeAsync();
+        await _hot!.DisposeAsync();
+        await Cache.DisposeAsync();
+        await _stores!.DisposeAsync();
+    }
+
+    /// <summary>Writes an object into the bucket as somebody else would.</summary>
+    public async Task PutObjectAsync(string key, byte[] bytes) => await Store().PutAsync(key, bytes);
+
+    public async Task<byte[]?> GetObjectAsync(string key)
+    {
+        IObjectStore store = Store();
+        ObjectProperties? found = await store.HeadAsync(key, CancellationToken.None);
+        return found is null ? null : await store.GetAsync(key, (int)found.Value.SizeBytes + 1);
+    }
+
+    public Task<List<string>> ObjectKeysAsync() => Store().ListKeysAsync();
+
+    public ValueTask<Attachment> AttachAsync(
+        AttachmentMode mode = AttachmentMode.ReadWrite,
+        FreshnessMode freshness = FreshnessMode.Immutable,
+        FlushMode flush = FlushMode.WriteBack,
+        string path = "/data",
+        TimeSpan? maxAge = null) =>
+        Engine.AttachAsync(
+            new AttachRequest
+            {
+                Source = $"file://{Bucket}",
+                Path = path,
+                Mode = mode,
+                Freshness = freshness,
+                Flush = flush,
+                MaxAge = maxAge ?? TimeSpan.FromMinutes(1),
+            },
+            progress: null,
+            CancellationToken.None);
+
+    /// <summary>Everything that runs behind the readers' backs has ended: fetches and recalls.</summary>
+    public Task SettleAsync() => Engine.Context.Fetches.WhenIdleAsync();
+
+    /// <summary>The journal owes nothing any more.</summary>
+    public async Task JournalDoneAsync()
+    {
+        while (await Tree.ListJournalAsync(null, 0, 1, CancellationToken.None) is { Count: > 0 })
+        {
+            Engine.Context.JournalSignal?.Invoke();
+            await Task.Yield();
+        }
+    }
+
+    public async Task<byte[]> ReadAllAsync(string path)
+    {
+        await using OpenFile file = await Engine.OpenFileAsync(path, write: false, CancellationToken.None);
+        return await ReadAllAsync(file);
+    }
+
+    public static async Task<byte[]> ReadAllAsync(OpenFile file)
+    {
+        byte[] bytes = new byte[file.Attributes.SizeBytes];
+        int read = await file.ReadAsync(0, bytes, CancellationToken.None);
+        Assert.Equal(bytes.Length, read);
+        return bytes;
+    }
+
+    public async Task<byte[]> ReadAsync(string path, long offset, int length)
+    {
+        await using OpenFile file = await Engine.OpenFileAsync(path, write: false, CancellationToken.None);
+        byte[] bytes = new byte[length];
+        int read = await file.ReadAsync(offset, bytes, CancellationToken.None);
+        return bytes[..read];
+    }
+
+    public async Task<InodeAttributes> WriteFileAsync(string path, byte[] bytes, ReplaceOptions? options = null)
+    {
+        await using FileReplacement replacement = await Engine.ReplaceFileAsync(path, options ?? new ReplaceOptions(), CancellationToken.None);
+        await replacement.WriteAsync(bytes, CancellationToken.None);
+        return await replacement.CommitAsync(CancellationToken.None);
+    }
+
+    public async Task<string> TextAsync(string path) => Encoding.UTF8.GetString(await ReadAllAsync(path));
+
+    /// <summary>The tree and the targets agree, and no work is left over.</summary>
+    public async Task AssertCleanAsync()
+    {
+        CheckReport report = await Engine.FsckAsync(repair: false, CancellationToken.None);
+        Assert.Empty(report.Problems);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await StopAsync();
+        }
+        finally
+        {
+            _folder.Dispose();
+        }
+    }
+
+    private IObjectStore Store() => _stores!.Open("default", ObjectSource.Parse($"file://{Bucket}"), "test");
+}

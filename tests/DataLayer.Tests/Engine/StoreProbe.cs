@@ -1,0 +1,103 @@
+using DataLayer.Core.Objects;
+
+namespace DataLayer.Tests.Engine;
+
+/// <summary>Stands in front of a store: counts calls, holds reads until told, and lets calls fail as a test says.</summary>
+internal sealed class StoreProbe
+{
+    private TaskCompletionSource? _gate;
+
+    public int Reads;
+    public int Heads;
+    public int Lists;
+    public int Writes;
+    public int Deletes;
+    public long ReadBytes;
+    public int MaxReadBytes;
+
+    /// <summary>Called before each request with its verb and key; what it throws is the answer.</summary>
+    public Func<string, string, Exception?>? Before { get; set; }
+
+    /// <summary>Called after a request was carried out: throwing loses the answer.</summary>
+    public Func<string, string, Exception?>? After { get; set; }
+
+    public void Hold() => _gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public void Open()
+    {
+        TaskCompletionSource? gate = _gate;
+        _gate = null;
+        gate?.SetResult();
+    }
+
+    public void Reset()
+    {
+        Reads = Heads = Lists = Writes = Deletes = MaxReadBytes = 0;
+        ReadBytes = 0;
+    }
+
+    public IObjectStore Over(IObjectStore inner) => new Store(this, inner);
+
+    private sealed class Store(StoreProbe probe, IObjectStore inner) : IObjectStore
+    {
+        public string DisplayName => inner.DisplayName;
+
+        public async ValueTask<ObjectProperties?> HeadAsync(string key, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref probe.Heads);
+            Fail(probe.Before, "HEAD", key);
+            return await inner.HeadAsync(key, cancellationToken);
+        }
+
+        public async ValueTask<ObjectReadResult> ReadAsync(
+            string key, long offsetBytes, Memory<byte> destination, string? ifMatch, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref probe.Reads);
+            Interlocked.Add(ref probe.ReadBytes, destination.Length);
+            probe.MaxReadBytes = Math.Max(probe.MaxReadBytes, destination.Length);
+            if (probe._gate is { } gate)
+            {
+                await gate.Task.WaitAsync(cancellationToken);
+            }
+
+            Fail(probe.Before, "GET", key);
+            return await inner.ReadAsync(key, offsetBytes, destination, ifMatch, cancellationToken);
+        }
+
+        public async ValueTask<ObjectProperties> WriteAsync(
+            string key, IObjectContent content, ObjectWriteCondition condition, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref probe.Writes);
+            Fail(probe.Before, "PUT", key);
+            ObjectProperties written = await inner.WriteAsync(key, content, condition, cancellationToken);
+            Fail(probe.After, "PUT", key);
+            return written;
+        }
+
+        public async ValueTask<bool> DeleteAsync(string key, ObjectWriteCondition condition, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref probe.Deletes);
+            Fail(probe.Before, "DELETE", key);
+            bool deleted = await inner.DeleteAsync(key, condition, cancellationToken);
+            Fail(probe.After, "DELETE", key);
+            return deleted;
+        }
+
+        public async ValueTask<ObjectListPage> ListAsync(ObjectListRequest request, CancellationToken cancellationToken)
+        {
+            Interlocked.Increment(ref probe.Lists);
+            Fail(probe.Before, "LIST", request.Prefix);
+            return await inner.ListAsync(request, cancellationToken);
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+        private static void Fail(Func<string, string, Exception?>? hook, string verb, string key)
+        {
+            if (hook?.Invoke(verb, key) is { } error)
+            {
+                throw error;
+            }
+        }
+    }
+}
