@@ -79,9 +79,16 @@ public sealed class TreePathTests
     [InlineData(null)]
     [InlineData("")]
     [InlineData("relative")]
-    [InlineData("/a/\ud800/b")]
     public void Plain_text_is_checked_as_well(string? path) =>
         Assert.Equal(ErrorCode.InvalidArgument, Assert.Throws<DataLayerException>(() => TreePath.Check(path)).Code);
+
+    [Fact]
+    public void An_unpaired_surrogate_is_no_text()
+    {
+        string path = "/a/" + (char)0xD800 + "/b";
+
+        Assert.Equal(ErrorCode.InvalidArgument, Assert.Throws<DataLayerException>(() => TreePath.Check(path)).Code);
+    }
 
     [Fact]
     public void Encoding_and_decoding_are_inverse_for_any_name()

@@ -58,7 +58,7 @@ public sealed class ConfigurationTests
         { "listen: &a\n  address: 127.0.0.1:1\nlogging: *a\n", 3, "logging", "Anchors and aliases" },
         { "- listen\n", 1, "", "not a map" },
         { "just text\n", 1, "", "not a map" },
-        { "listen:\n\taddress: x\n", 2, "", "not YAML" },
+        { "listen:\n  address: x: y\n", 2, "", "not YAML" },
         { "listen: {address: x\n", 2, "", "not YAML" },
         { "a: 1\n---\nb: 2\n", 2, "", "second document" },
     };
