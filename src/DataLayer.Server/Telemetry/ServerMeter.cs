@@ -5,8 +5,8 @@ using DataLayer.Server.Hosting;
 namespace DataLayer.Server.Telemetry;
 
 /// <summary>
-/// What the HTTP side measures, and the targets' space; the tiers have meters of their own. Counting a request is one array
-/// increment: the instruments are observable and read the arrays when asked.
+/// What the HTTP side measures, and the targets' space; the tiers have meters of their own. Counting a request is one
+/// array increment: the instruments are observable and read the arrays when asked.
 /// </summary>
 internal sealed class ServerMeter : IDisposable
 {

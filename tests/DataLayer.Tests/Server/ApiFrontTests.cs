@@ -27,7 +27,7 @@ public sealed class ApiFrontTests(RunningService service)
     [InlineData("GET", "/api/v1/files/%c0%af", "UTF-8")]
     [InlineData("GET", "/api/v1/files/%zz", "'%'")]
     [InlineData("GET", "/api/v1/%66iles/a", "route")]
-    [InlineData("GET", "http://host/api/v1/files/a/../b", "'..'")]
+    [InlineData("GET", "http://x/api/v1/files/a/../b", "'..'")]
     public async Task An_attack_on_the_path_is_answered_with_400_and_the_value(string method, string target, string says)
     {
         string answer = await service.SendRawAsync($"{method} {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");

@@ -176,6 +176,24 @@ public sealed class CommandLineTests(RunningService service)
     }
 
     [Fact]
+    public async Task A_trace_is_simulated_into_one_json_row_a_policy()
+    {
+        using TempFolder folder = new("cli");
+        string trace = folder.Combine("trace.txt");
+        await File.WriteAllLinesAsync(trace, Enumerable.Range(0, 400).Select(i => $"{i} key{i % 40} 1000"));
+
+        Outcome outcome = await RunAsync("cache", "simulate", "--trace", trace, "--policy", "guard,s3fifo", "--size", "20kB");
+        Outcome bad = await RunAsync("cache", "simulate", "--trace", trace, "--policy", "magic", "--size", "20kB");
+
+        JsonNode[] rows = [.. outcome.Text.TrimEnd('\n').Split('\n').Select(l => JsonNode.Parse(l)!)];
+        Assert.Equal(["guard", "s3fifo", "lru", "belady"], rows.Select(r => (string)r["policy"]!));
+        Assert.All(rows, r => Assert.Equal(400, (long)r["requests"]!));
+        Assert.All(rows, r => Assert.Equal(20_000, (long)r["size"]!));
+        Assert.True((long)rows[3]["hits"]! >= rows.Max(r => (long)r["hits"]!));
+        Assert.Equal(ExitCode.Usage, bad.Status);
+    }
+
+    [Fact]
     public async Task The_program_itself_suggests_what_can_follow()
     {
         Outcome outcome = await RunAsync("[suggest:13]", "datalayer att");
@@ -198,9 +216,9 @@ public sealed class CommandLineTests(RunningService service)
         Outcome schema = await RunAsync("config", "schema");
         Outcome serve = await RunAsync("serve", "--config", bad);
 
-        Assert.Matches(@"cache\.capacity +100MiB +.*good\.yaml:1:18", shown.Text);
+        Assert.Matches(@"cache\.capacity +100MiB +.*good\.yaml:1:19", shown.Text);
         Assert.Equal(ExitCode.Usage, check.Status);
-        Assert.Contains("bad.yaml:1:18: cache.capacity", check.Error, StringComparison.Ordinal);
+        Assert.Contains("bad.yaml:1:19: cache.capacity", check.Error, StringComparison.Ordinal);
         Assert.Contains("bad.yaml:2:10: listen.adress", check.Error, StringComparison.Ordinal);
         Assert.Equal(2, (int)JsonNode.Parse(json.Error.Split('\n')[1])!["line"]!);
         Assert.NotNull(JsonNode.Parse(schema.Text)!["properties"]!["cache"]);

@@ -78,7 +78,7 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
-    public void Everything_wrong_is_reported_at_once_in_the_order_of_reading()
+    public void Everything_wrong_is_reported_at_once_in_the_order_of_the_file()
     {
         const string Text = """
             listen:
@@ -94,7 +94,7 @@ public sealed class ConfigurationTests
         ConfigurationResult result = ServerConfigurationReader.ReadText(Text, "test.yaml", _none);
 
         Assert.Equal(
-            ["listen.address", "listen.maxRequests", "logging.level", "logging.formt", "cach"],
+            ["listen.address", "listen.maxRequests", "cach", "logging.level", "logging.formt"],
             result.Reading.Problems.Select(p => p.Key));
         Assert.StartsWith("test.yaml:2:12: listen.address:", result.Reading.Problems[0].ToString(), StringComparison.Ordinal);
     }
