@@ -189,7 +189,15 @@ public sealed class FileEndpointTests(RunningService service)
             await stream.WriteAsync(Encoding.ASCII.GetBytes($"PUT {ApiRoutes.Files}{folder}/broken HTTP/1.1\r\nHost: x\r\n{rest}"));
             connection.Client.Shutdown(SocketShutdown.Send);
             using MemoryStream answer = new();
-            await stream.CopyToAsync(answer);
+            try
+            {
+                await stream.CopyToAsync(answer);
+            }
+            catch (IOException)
+            {
+                // The service may reset a connection whose request never ended.
+            }
+
             Assert.DoesNotContain("HTTP/1.1 2", Encoding.ASCII.GetString(answer.ToArray()), StringComparison.Ordinal);
         }
 
