@@ -156,3 +156,11 @@ public readonly record struct PublishResult(InodeAttributes Published, InodeAttr
 /// <param name="Inode">The inode concerned, or none.</param>
 /// <param name="Message">What is wrong and what repairs it.</param>
 public sealed record TreeProblem(string Kind, InodeId Inode, string Message);
+
+/// <summary>What a check of the tree found.</summary>
+/// <param name="InodeCount">How many inodes there are.</param>
+/// <param name="ContentCount">How many of them are regular files.</param>
+/// <param name="RepairedCount">How many problems were repaired.</param>
+/// <param name="Problems">What is wrong (still, after a repair), at most 1,000 problems.</param>
+public sealed record TreeCheckReport(
+    long InodeCount, long ContentCount, long RepairedCount, IReadOnlyList<TreeProblem> Problems);

@@ -27,7 +27,9 @@ internal sealed class DentryTable(SqlSession session)
 
     private const string DeleteOne = "DELETE FROM dentries WHERE parent = $1 AND name = $2";
 
-    private const string SelectFolder = "SELECT 1 FROM inodes WHERE inode = $1";
+    private const string CountOfFolders = "SELECT COUNT(*) FROM dentries WHERE parent = $1 AND kind = 2";
+
+    private const string SelectAll = "SELECT parent, name, inode, kind, crc FROM dentries";
 
     private const string LookupAttributes =
         $"""
@@ -108,8 +110,11 @@ internal sealed class DentryTable(SqlSession session)
         return entries;
     }
 
-    /// <summary>Whether an inode exists.</summary>
-    public bool InodeExists(InodeId inode) => session.Get(SelectFolder).Add(inode.Value).QueryAny();
+    /// <summary>How many folders a folder has in it, a count.</summary>
+    public int CountFolders(InodeId parent) => (int)(session.Get(CountOfFolders).Add(parent.Value).QueryInt64() ?? 0);
+
+    /// <summary>Reads every row: one message for each that fails its checksum.</summary>
+    public IEnumerable<string> CheckAll() => RowFault.FindAll(session.Get(SelectAll), static reader => Read(reader));
 
     /// <summary>Adds a name.</summary>
     /// <returns>False if the name is taken.</returns>

@@ -15,6 +15,8 @@ internal sealed class JournalTable(SqlSession session)
         j.started, j.waits_for, j.crc
         """;
 
+    private const string SelectAll = $"SELECT {Columns} FROM journal j";
+
     private const string SelectOne = $"SELECT {Columns} FROM journal j WHERE j.id = $1";
 
     private const string SelectOfInode = $"SELECT {Columns} FROM journal j WHERE j.inode = $1 ORDER BY j.id";
@@ -139,6 +141,9 @@ internal sealed class JournalTable(SqlSession session)
 
     /// <summary>Forgets an attachment's uploads and deletes.</summary>
     public void RemoveOfAttachment(long attachmentId) => session.Get(DeleteOfAttachment).Add(attachmentId).Execute();
+
+    /// <summary>Reads every row: one message for each that fails its checksum.</summary>
+    public IEnumerable<string> CheckAll() => RowFault.FindAll(session.Get(SelectAll), static reader => Read(reader));
 
     private static List<JournalRow> ReadAll(SqlStatement query)
     {

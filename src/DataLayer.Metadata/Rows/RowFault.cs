@@ -1,4 +1,6 @@
+using System.Data.Common;
 using DataLayer.Core.Errors;
+using DataLayer.Metadata.Sql;
 
 namespace DataLayer.Metadata.Rows;
 
@@ -9,4 +11,28 @@ internal static class RowFault
         ErrorCode.Corrupt,
         $"The metadata database is damaged: {what} fails its checksum. Run 'datalayer fsck'; if it names more rows, "
             + "restore a backup or attach the buckets again.");
+
+    /// <summary>Reads all rows of a query and gives one message for each that its reader refuses.</summary>
+    public static IEnumerable<string> FindAll(SqlStatement query, Action<DbDataReader> readRow)
+    {
+        using DbDataReader reader = query.Query();
+        while (reader.Read())
+        {
+            string? fault = null;
+            try
+            {
+                readRow(reader);
+            }
+            catch (Exception error) when (
+                error is DataLayerException or InvalidCastException or InvalidOperationException)
+            {
+                fault = error.Message;
+            }
+
+            if (fault is not null)
+            {
+                yield return fault;
+            }
+        }
+    }
 }

@@ -9,6 +9,8 @@ internal sealed class XattrTable(SqlSession session)
 {
     private const string Select = "SELECT value, crc FROM xattrs WHERE inode = $1 AND name = $2";
 
+    private const string SelectAll = "SELECT inode, name, value, crc FROM xattrs";
+
     private const string SelectNames = "SELECT name, LENGTH(value) FROM xattrs WHERE inode = $1 ORDER BY name";
 
     private const string Upsert =
@@ -56,6 +58,17 @@ internal sealed class XattrTable(SqlSession session)
     /// <summary>Removes a value.</summary>
     /// <returns>Whether it was there.</returns>
     public bool Remove(InodeId inode, string name) => session.Get(Delete).Add(inode.Value).Add(name).Execute() == 1;
+
+    /// <summary>Reads every row: one message for each that fails its checksum.</summary>
+    public IEnumerable<string> CheckAll() => RowFault.FindAll(session.Get(SelectAll), static reader =>
+    {
+        InodeId inode = new(reader.GetInt64(0));
+        string name = reader.GetString(1);
+        if (ComputeCrc(inode, name, reader.GetFieldValue<byte[]>(2)) != (uint)reader.GetInt64(3))
+        {
+            throw RowFault.Damaged($"extended attribute '{name}' of inode {inode}");
+        }
+    });
 
     private static uint ComputeCrc(InodeId inode, string name, byte[] value)
     {

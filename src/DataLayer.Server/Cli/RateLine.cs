@@ -24,7 +24,8 @@ internal static class RateLine
             CultureInfo.InvariantCulture,
             $"{(now.Http.Requests - before.Http.Requests) * per,7:0} {(b.Reads - a.Reads) * per,9:0} "
             + $"{Megabytes(a.MemoryHitBytes, b.MemoryHitBytes),10:0.0} "
-            + $"{Megabytes(a.HotReadBytes, b.HotReadBytes),10:0.0} {Megabytes(a.ColdReadBytes, b.ColdReadBytes),10:0.0} "
+            + $"{Megabytes(a.HotReadBytes, b.HotReadBytes),10:0.0} "
+            + $"{Megabytes(a.ColdReadBytes, b.ColdReadBytes),10:0.0} "
             + $"{waits,8:0.0} "
             + $"{(Requests(now) - Requests(before)) * per,9:0.0} {Megabytes(a.OriginBytes, b.OriginBytes),10:0.0} "
             + $"{Megabytes(a.WrittenBytes, b.WrittenBytes),11:0.0} {Megabytes(a.UploadedBytes, b.UploadedBytes),8:0.0} "

@@ -19,6 +19,7 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
     private volatile StorageNode? _node;
     private volatile string _why = "the service is starting";
     private Task<StorageNode>? _opening;
+    private bool _disposed;
 
     /// <summary>Completes when the node is open; fails as the opening failed.</summary>
     public Task Opened => _opening ?? Task.FromException(new InvalidOperationException("The host was not started."));
@@ -66,8 +67,13 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await StopAsync(CancellationToken.None);
-        _stopping.Dispose();
+        // The container knows the host twice: as itself and as a hosted service.
+        if (!_disposed)
+        {
+            _disposed = true;
+            await StopAsync(CancellationToken.None);
+            _stopping.Dispose();
+        }
     }
 
     private async Task<StorageNode> OpenAsync()

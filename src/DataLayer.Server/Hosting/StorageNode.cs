@@ -46,16 +46,15 @@ internal sealed class StorageNode : IAsyncDisposable
         try
         {
             node._lock = StateLock.Acquire(configuration.StateDirectory);
-            PartOptions options = PartOptions.From(configuration);
-            node.MemoryBudgetBytes = options.MemoryBudgetBytes;
+            node.MemoryBudgetBytes = configuration.MemoryBudgetBytes;
             TreeStore tree = node.Keep(
-                await TreeStore.OpenAsync(options.Tree, time, logs.CreateLogger<TreeStore>(), cancellationToken));
+                await TreeStore.OpenAsync(configuration.Tree, time, logs.CreateLogger<TreeStore>(), cancellationToken));
             node.Hot = node.Keep(
-                await HotTier.OpenAsync(options.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
-            node.Cache = node.Keep(new BlockCache(options.Cache, time));
-            node.Stores = node.Keep(new ObjectStoreRegistry(options.Stores, time, logs));
+                await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
+            node.Cache = node.Keep(new BlockCache(configuration.Cache, time));
+            node.Stores = node.Keep(new ObjectStoreRegistry(configuration.ObjectStores, time, logs));
             FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time);
-            node.Engine = node.Keep(await FileEngine.OpenAsync(parts, options.Engine, logs, cancellationToken));
+            node.Engine = node.Keep(await FileEngine.OpenAsync(parts, configuration.Engine, logs, cancellationToken));
             return node;
         }
         catch

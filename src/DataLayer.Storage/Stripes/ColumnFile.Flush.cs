@@ -18,10 +18,10 @@ internal sealed partial class ColumnFile
         lock (_write)
         {
             ThrowIfUnusable();
-            if (_lostChunks is not null)
+            if (_loss is not null)
             {
                 DataLayerException remembered = new(ErrorCode.TargetFailed,
-                    $"An earlier flush of '{_path}' failed ({_lostReason}) and {_lostChunks.Count} chunks were not written again "
+                    $"An earlier flush of '{_path}' failed ({_loss.Reason}) and {_loss.Chunks.Count} chunks were not written again "
                     + "since. Write the data again or delete the file.");
                 remembered.Data[RememberedKey] = true;
                 throw remembered;
@@ -31,19 +31,17 @@ internal sealed partial class ColumnFile
         }
     }
 
-    /// <summary>Flushes if needed and takes crash marks back: the files may be closed after. False if that failed.</summary>
+    /// <summary>
+    /// Flushes if needed and takes crash marks back: the files may be closed after. False if that failed; <see cref="Loss"/> then says
+    /// what must be remembered.
+    /// </summary>
     internal bool TryPrepareClose()
     {
         lock (_write)
         {
-            if (_side is null || _isDeleted || _needsRecovery)
+            if (_side is null || _isDeleted || _needsRecovery || _isReadOnly || _loss is not null)
             {
                 return true;
-            }
-
-            if (_lostChunks is not null)
-            {
-                return false;
             }
 
             try
@@ -230,8 +228,7 @@ internal sealed partial class ColumnFile
 
     private void RememberLossLocked(List<long> groups, DataLayerException fault)
     {
-        _lostChunks ??= [];
-        _lostReason ??= fault.Message;
+        _loss ??= new ColumnLoss(fault.Message, []);
         foreach (long group in groups)
         {
             SidePage page = Side.GetPage(group);
@@ -239,15 +236,15 @@ internal sealed partial class ColumnFile
             {
                 if (page.IsDirtySlot(slot))
                 {
-                    _lostChunks.Add((group * SideBook.PageEntryCount) + slot);
+                    _loss.Chunks.Add((group * SideBook.PageEntryCount) + slot);
                 }
             }
         }
 
-        if (_lostChunks.Count == 0)
+        if (_loss.Chunks.Count == 0)
         {
             // Nothing but names or times was to be flushed; the whole file is suspect: its first chunk stands for it.
-            _lostChunks.Add(0);
+            _loss.Chunks.Add(0);
         }
     }
 

@@ -119,7 +119,7 @@ internal sealed partial class ColumnFile
         lock (_write)
         {
             _isDeleted = true;
-            _lostChunks = null;
+            _loss = null;
             bool had = DurableFile.Unlink(_path);
             return DurableFile.Unlink(_path + ".sum") || had;
         }
@@ -135,7 +135,7 @@ internal sealed partial class ColumnFile
         for (long chunk = firstChunk; chunk <= lastChunk; chunk++)
         {
             ChunkEntry entry = Side.GetPage(chunk / SideBook.PageEntryCount).Entries[chunk % SideBook.PageEntryCount];
-            if (offset < (chunk * ChunkBytes) + entry.DurableLength)
+            if (Math.Max(offset, chunk * ChunkBytes) < (chunk * ChunkBytes) + entry.DurableLength)
             {
                 firstIntended = firstIntended < 0 ? chunk : firstIntended;
                 lastIntended = chunk;
@@ -188,7 +188,7 @@ internal sealed partial class ColumnFile
         try
         {
             int newLength = Math.Max(length, to);
-            bool isLost = _lostChunks is not null && _lostChunks.Contains(chunk);
+            bool isLost = _loss is not null && _loss.Chunks.Contains(chunk);
             uint crc;
             if (from >= length && !isLost)
             {
@@ -338,10 +338,9 @@ internal sealed partial class ColumnFile
     /// <summary>All bytes of the chunk were written again: an earlier failed flush no longer concerns it.</summary>
     private void FoundLocked(long chunk)
     {
-        if (_lostChunks is not null && _lostChunks.Remove(chunk) && _lostChunks.Count == 0)
+        if (_loss is not null && _loss.Chunks.Remove(chunk) && _loss.Chunks.Count == 0)
         {
-            _lostChunks = null;
-            _lostReason = null;
+            _loss = null;
         }
     }
 }

@@ -33,25 +33,26 @@ internal sealed partial class ColumnFile : IDisposable
     private bool _isRecovering;
     private bool _needsRecovery;
     private bool _isDeleted;
+    private bool _isReadOnly;
     private bool _isNameDurable = true;
     private bool _leftoversResolved;
-    private SortedSet<long>? _lostChunks;
-    private string? _lostReason;
+    private ColumnLoss? _loss;
 
-    internal ColumnFile(ColumnId id, string path, ScratchPool scratch)
+    internal ColumnFile(ColumnId id, string path, ScratchPool scratch, ColumnLoss? loss)
     {
         Id = id;
         _path = path;
         _scratch = scratch;
+        _loss = loss;
     }
 
     internal ColumnId Id { get; }
 
-    /// <summary>Whether a write since the last flush, or a failed flush, forbids closing.</summary>
-    internal bool IsDirty => _side is { IsUnflushed: true } || _lostChunks is not null;
+    /// <summary>Whether there were writes since the last flush.</summary>
+    internal bool IsDirty => _side is { IsUnflushed: true };
 
-    /// <summary>Whether a flush failed and the data was not written again.</summary>
-    internal bool HasLostChunks => _lostChunks is not null;
+    /// <summary>What a failed flush may have lost and was not written again, or null. Outlives the open file.</summary>
+    internal ColumnLoss? Loss => _loss;
 
     /// <summary>Memory held for entries, in pages of 4 KiB.</summary>
     internal int PageCount => _side?.PageCount ?? 0;
@@ -247,9 +248,13 @@ internal sealed partial class ColumnFile : IDisposable
             _scratch.Return(scratch);
         }
 
-        Side.Prepare(chunk, chunk);
         Side.SetEntry(chunk, entry);
-        Side.StoreEntries(chunk, chunk);
+        if (!_isReadOnly)
+        {
+            Side.Prepare(chunk, chunk);
+            Side.StoreEntries(chunk, chunk);
+        }
+
         return entry;
     }
 
@@ -282,7 +287,14 @@ internal sealed partial class ColumnFile : IDisposable
     private void OpenLocked(bool create)
     {
         SafeFileHandle? file = DurableFile.TryOpen(_path, write: true, create: false, exclusive: false, out int fileError);
-        SafeFileHandle? side = DurableFile.TryOpen(_path + ".sum", write: true, create: false, exclusive: false, out int sideError);
+        _isReadOnly = fileError == LinuxError.ReadOnly;
+        if (_isReadOnly)
+        {
+            // What a read-only target holds can still be read.
+            file = DurableFile.TryOpen(_path, write: false, create: false, exclusive: false, out fileError);
+        }
+
+        SafeFileHandle? side = DurableFile.TryOpen(_path + ".sum", !_isReadOnly, create: false, exclusive: false, out int sideError);
         if (file is null && side is null && create && fileError == LinuxError.NoEntry && sideError == LinuxError.NoEntry)
         {
             CreateLocked();

@@ -5,13 +5,14 @@ namespace DataLayer.Storage.Stripes;
 
 /// <summary>
 /// The open column files of one target, at most as many as the limit allows plus those in use. Least recently used first out;
-/// one with unflushed writes is flushed before it goes, and one whose flush failed stays, because its loss must be remembered.
+/// one with unflushed writes is flushed before it goes. If that fails the loss is remembered here, without the file.
 /// </summary>
 /// <remarks>Lock order: <c>_gate</c> is a leaf; no file call is made under it.</remarks>
 internal sealed class ColumnFileCache
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<ColumnId, Slot> _slots = [];
+    private readonly Dictionary<ColumnId, ColumnLoss> _losses = [];
     private readonly LinkedList<Slot> _order = new();
     private readonly ScratchPool _scratch;
     private readonly string _root;
@@ -53,7 +54,8 @@ internal sealed class ColumnFileCache
         {
             if (!_slots.TryGetValue(id, out slot))
             {
-                slot = new Slot(new ColumnFile(id, Path.Combine(FolderOf(id), id.FileName), _scratch));
+                _losses.Remove(id, out ColumnLoss? loss);
+                slot = new Slot(new ColumnFile(id, Path.Combine(FolderOf(id), id.FileName), _scratch, loss));
                 _slots.Add(id, slot);
                 _order.AddFirst(slot.Node);
             }
@@ -105,7 +107,7 @@ internal sealed class ColumnFileCache
             lock (_gate)
             {
                 slot.LeaseCount--;
-                if (isClean && slot.LeaseCount == 0 && !slot.File.IsDirty && slot.IsListed)
+                if (slot.LeaseCount == 0 && slot.IsListed && (slot.File.Loss is not null || (isClean && !slot.File.IsDirty)))
                 {
                     RemoveLocked(slot);
                 }
@@ -118,6 +120,15 @@ internal sealed class ColumnFileCache
             }
 
             slot.File.Dispose();
+        }
+    }
+
+    /// <summary>A column that is deleted has no loss.</summary>
+    internal void ForgetLoss(in ColumnId id)
+    {
+        lock (_gate)
+        {
+            _losses.Remove(id);
         }
     }
 
@@ -173,7 +184,7 @@ internal sealed class ColumnFileCache
 
             for (LinkedListNode<Slot>? node = _order.Last; node is not null; node = node.Previous)
             {
-                if (node.Value.LeaseCount == 0 && !node.Value.File.HasLostChunks)
+                if (node.Value.LeaseCount == 0)
                 {
                     slot = node.Value;
                     slot.LeaseCount++;
@@ -228,6 +239,11 @@ internal sealed class ColumnFileCache
 
     private void RemoveLocked(Slot slot)
     {
+        if (slot.File.Loss is { } loss)
+        {
+            _losses[slot.File.Id] = loss;
+        }
+
         _slots.Remove(slot.File.Id);
         _order.Remove(slot.Node);
         slot.IsListed = false;

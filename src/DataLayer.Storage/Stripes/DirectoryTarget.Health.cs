@@ -95,16 +95,16 @@ internal sealed partial class DirectoryTarget
             _missing = problem;
         }
 
+        if (problem is not null || isBack || State == TargetState.Fenced)
+        {
+            // What is still open belongs to a mount that went away or must be let go for a repair.
+            _columns.CloseAll();
+            _segments.CloseAll();
+        }
+
         if (problem is not null)
         {
             return;
-        }
-
-        if (isBack)
-        {
-            // What is still open belongs to the mount that went away.
-            _columns.CloseAll();
-            _segments.CloseAll();
         }
 
         lock (_health)

@@ -61,6 +61,13 @@ internal sealed partial class DirectoryTarget
         await EnterAsync(isWrite: true, cancellationToken).ConfigureAwait(false);
         try
         {
+            if (_segments.FindLoss(segment) is { } loss)
+            {
+                DataLayerException remembered = new(ErrorCode.TargetFailed, $"An earlier flush of segment {segment:x16} failed ({loss}).");
+                remembered.Data[ColumnFile.RememberedKey] = true;
+                throw remembered;
+            }
+
             using SegmentHandles.Lease lease = RentSegment(segment, create: false);
             lease.Slot.IsUnflushed = false;
             DurableFile.Flush(lease.File, _segments.PathOf(segment));

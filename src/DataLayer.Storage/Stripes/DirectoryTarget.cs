@@ -106,9 +106,13 @@ internal sealed partial class DirectoryTarget : ITarget
         await EnterAsync(isWrite: true, cancellationToken).ConfigureAwait(false);
         try
         {
-            TakeRoom(lengthBytes);
             using System.Buffers.MemoryHandle pin = view.Pin();
             using ColumnFileCache.Lease lease = _columns.Rent(column, create: false);
+            if (offsetBytes + lengthBytes > lease.File.PhysicalLength)
+            {
+                TakeRoom(lengthBytes);
+            }
+
             lease.File.Write(offsetBytes, lengthBytes, view);
         }
         catch (DataLayerException fault)
@@ -151,6 +155,7 @@ internal sealed partial class DirectoryTarget : ITarget
                 }
             }
 
+            _columns.ForgetLoss(column);
             string path = Path.Combine(_columns.FolderOf(column), column.FileName);
             bool hadFile = DurableFile.Unlink(path);
             return DurableFile.Unlink(path + ".sum") || hadFile;

@@ -13,6 +13,7 @@ internal sealed class SegmentHandles(string folder, int limitCount)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<long, Slot> _slots = [];
+    private readonly Dictionary<long, string> _losses = [];
     private readonly LinkedList<Slot> _order = new();
 
     internal string PathOf(long segment) => Path.Combine(folder, segment.ToString("x16", CultureInfo.InvariantCulture) + ".seg");
@@ -65,6 +66,7 @@ internal sealed class SegmentHandles(string folder, int limitCount)
     {
         lock (_gate)
         {
+            _losses.Remove(segment);
             if (_slots.Remove(segment, out Slot? slot))
             {
                 _order.Remove(slot.Node);
@@ -77,21 +79,68 @@ internal sealed class SegmentHandles(string folder, int limitCount)
         }
     }
 
+    /// <summary>Closes what is not in use. One that was written is flushed first; if that fails the loss is remembered.</summary>
     internal void CloseAll()
     {
+        List<Slot> unused = [];
         lock (_gate)
         {
             foreach (Slot slot in _slots.Values)
             {
-                slot.IsListed = false;
                 if (slot.LeaseCount == 0)
                 {
-                    slot.File.Dispose();
+                    slot.LeaseCount++;
+                    unused.Add(slot);
+                }
+            }
+        }
+
+        foreach (Slot slot in unused)
+        {
+            string? failure = TryFlush(slot);
+            lock (_gate)
+            {
+                if (failure is not null)
+                {
+                    _losses[slot.Segment] = failure;
+                }
+
+                if (slot.LeaseCount == 1 && slot.IsListed)
+                {
+                    _slots.Remove(slot.Segment);
+                    _order.Remove(slot.Node);
+                    slot.IsListed = false;
                 }
             }
 
-            _slots.Clear();
-            _order.Clear();
+            Return(slot);
+        }
+    }
+
+    /// <summary>Why records of a segment that no flush had covered may be lost, or null.</summary>
+    internal string? FindLoss(long segment)
+    {
+        lock (_gate)
+        {
+            return _losses.GetValueOrDefault(segment);
+        }
+    }
+
+    private string? TryFlush(Slot slot)
+    {
+        try
+        {
+            if (slot.IsUnflushed)
+            {
+                DurableFile.Flush(slot.File, PathOf(slot.Segment));
+                slot.IsUnflushed = false;
+            }
+
+            return null;
+        }
+        catch (DataLayer.Core.Errors.DataLayerException fault)
+        {
+            return fault.Message;
         }
     }
 

@@ -11,6 +11,7 @@ internal sealed partial class SegmentStore
     {
         if (!_segments.TryGetValue(placement.SegmentId, out Segment? segment))
         {
+            ThrowIfMissing(placement);
             return;
         }
 

@@ -321,9 +321,29 @@ internal sealed partial class SegmentStore : IDisposable
         }
     }
 
-    private Segment Find(SegmentPlacement placement) => _segments.TryGetValue(placement.SegmentId, out Segment? segment) ? segment
-        : throw new DataLayerException(ErrorCode.NotFound,
+    private Segment Find(SegmentPlacement placement)
+    {
+        if (_segments.TryGetValue(placement.SegmentId, out Segment? segment))
+        {
+            return segment;
+        }
+
+        ThrowIfMissing(placement);
+        throw new DataLayerException(ErrorCode.NotFound,
             $"Segment {placement.SegmentId:x16} is on none of the targets. Restore the content from the cold object.");
+    }
+
+    private void ThrowIfMissing(SegmentPlacement placement)
+    {
+        foreach (int number in placement.Targets)
+        {
+            ITarget target = _targets.Get(number);
+            if (target.State == TargetState.Missing)
+            {
+                throw new DataLayerException(ErrorCode.TargetFailed, $"Target {number} is missing: {target.Fault}");
+            }
+        }
+    }
 
     private Segment TakeOpen(PoolOptions pool, int recordBytes, List<int> excluded, out long offset)
     {

@@ -164,7 +164,7 @@ public sealed class TreeFixture : IAsyncDisposable
     public async Task<(InodeId Folder, string Name)> SplitAsync(string path)
     {
         int slash = path.LastIndexOf('/');
-        InodeAttributes folder = await Tree.ResolveAsync(slash == 0 ? "/" : path[..slash], true, default);
+        InodeAttributes folder = await Tree.ResolveAsync(path[..(slash + 1)], true, default);
         return (folder.Inode, path[(slash + 1)..]);
     }
 }

@@ -1,0 +1,84 @@
+using DataLayer.Engine.Files;
+
+namespace DataLayer.Server.Configuration;
+
+/// <summary>Section <c>engine</c>.</summary>
+internal static class EngineSection
+{
+    private const long MiB = 1L << 20;
+    private const long GiB = 1L << 30;
+
+    /// <summary>Reads the section.</summary>
+    /// <param name="section">The section.</param>
+    /// <param name="budgetBytes">The process's memory: where readahead is not set it gets a sixteenth, at most its default.</param>
+    public static FileEngineOptions Read(SettingReader section, long budgetBytes)
+    {
+        FileEngineOptions d = new();
+        long share = Math.Clamp(budgetBytes / 16, 8 * MiB, d.ReadaheadMemoryBytes);
+        FileEngineOptions engine = new()
+        {
+            Seed = section.Count(
+                "seed", d.Seed, 0, int.MaxValue, "Seed of every random choice, so that a run can be replayed."),
+            ReadaheadBytes = section.Size(
+                "readahead", d.ReadaheadBytes, MiB, GiB, "How far readahead runs ahead of one reader of cold content."),
+            HotReadaheadBytes = section.Size(
+                "hotReadahead", d.HotReadaheadBytes, MiB, GiB, "The same for content in the hot tier."),
+            ReadaheadMemoryBytes = section.SizeOrAuto(
+                "readaheadMemory", null, 8 * MiB, 64 * GiB,
+                "Memory all readahead may hold. 'auto': a sixteenth of the budget, at most 256MiB.") ?? share,
+            MaxRequestBytes = (int)section.Size(
+                "maxRequest", d.MaxRequestBytes, MiB, 64 * MiB, "The largest ranged GET; a multiple of 1 MiB."),
+            SubBlockBytes = (int)section.Size(
+                "subBlock", d.SubBlockBytes, 16 << 10, MiB, "Unit of a first answer to a random read; a power of two."),
+            MaxRequestsPerFile = section.Count(
+                "requestsPerFile", d.MaxRequestsPerFile, 1, 256, "GET requests in flight for one file."),
+            MaxRequests = section.Count("requests", d.MaxRequests, 1, 4096, "GET requests in flight."),
+            RecallQueueBytes = section.SizeOrAuto(
+                "recallQueue", null, 0, 16 * GiB,
+                "Cold content waiting to be written to the hot tier; 0 turns that off. 'auto': as readaheadMemory, at "
+                + "most 128MiB.") ?? Math.Min(share, d.RecallQueueBytes),
+            RecallWriters = section.Count("recallWriters", d.RecallWriters, 1, 64, "Recall writers."),
+            WriteDepth = section.Count("writeDepth", d.WriteDepth, 1, 64, "Buffers one replacement may have under way."),
+            MaxUploads = section.Count("uploads", d.MaxUploads, 1, 256, "Uploads in flight."),
+            MaxBackoff = section.Duration(
+                "maxBackoff", d.MaxBackoff, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1),
+                "Longest wait after a failed upload or delete."),
+            OpenReaderGrace = section.Duration(
+                "openReaderGrace", d.OpenReaderGrace, TimeSpan.Zero, TimeSpan.FromHours(24),
+                "How long a delete or overwrite in the bucket waits for readers of the old content."),
+            ListParallelism = section.Count("lists", d.ListParallelism, 1, 64, "Parallel LIST requests of one attach."),
+            UpkeepParallelism = section.Count(
+                "upkeep", d.UpkeepParallelism, 1, 256, "Files warmed, scrubbed or moved at once."),
+            CompactionInterval = section.Duration(
+                "compactionInterval", d.CompactionInterval, TimeSpan.Zero, TimeSpan.FromHours(24),
+                "How often mostly dead segments are looked for; 0s turns it off."),
+            AttributeCacheEntries = section.Count(
+                "attributeCache", d.AttributeCacheEntries, 16, 100_000_000, "Inodes whose attributes stay in memory."),
+            ListingCacheEntries = section.Count(
+                "listingCache", d.ListingCacheEntries, 0, 100_000_000, "Directory entries kept in listings in memory."),
+            IdleContents = section.Count(
+                "idleContents", d.IdleContents, 16, 10_000_000, "Contents whose access state outlives their last close."),
+            HeatHalfLife = section.Duration(
+                "heatHalfLife", d.HeatHalfLife, TimeSpan.FromMinutes(1), TimeSpan.FromDays(3650),
+                "After this time half of a file's heat is gone."),
+        };
+        Check(section, engine);
+        section.Done();
+        return engine;
+    }
+
+    private static void Check(SettingReader section, FileEngineOptions engine)
+    {
+        if (engine.MaxRequestBytes % MiB != 0)
+        {
+            section.Report(
+                "maxRequest", $"{UnitText.FormatSize(engine.MaxRequestBytes)} is not a multiple of 1 MiB.", "Round it.");
+        }
+
+        if (!int.IsPow2(engine.SubBlockBytes))
+        {
+            section.Report(
+                "subBlock", $"{UnitText.FormatSize(engine.SubBlockBytes)} is not a power of two.", "Round it.");
+        }
+    }
+}

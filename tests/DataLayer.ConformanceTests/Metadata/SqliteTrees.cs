@@ -1,0 +1,64 @@
+using DataLayer.Metadata;
+using DataLayer.TestSupport.Trees;
+
+namespace DataLayer.ConformanceTests.Metadata;
+
+/// <summary>The suites on SQLite.</summary>
+public static class SqliteTrees
+{
+    /// <summary>Names.</summary>
+    public sealed class Names : TreeNames
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
+    /// <summary>Renames.</summary>
+    public sealed class Renames : TreeRenames
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
+    /// <summary>Contents.</summary>
+    public sealed class Contents : TreeContents
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
+    /// <summary>Attachments and imports.</summary>
+    public sealed class Attachments : TreeAttachments
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
+    /// <summary>The journal of a read-write attachment.</summary>
+    public sealed class Journals : TreeJournals
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
+    /// <summary>Extended attributes.</summary>
+    public sealed class Xattrs : TreeXattrs
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
+    /// <summary>Paths and listings.</summary>
+    public sealed class Paths : TreePaths
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+}
