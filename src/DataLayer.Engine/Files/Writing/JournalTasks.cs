@@ -266,6 +266,11 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     private bool NeededByReaders(JournalEntry entry, ContentId current)
     {
         bool needed = false;
+        if (context.Attachments.Find(entry.AttachmentId) is { Flush: FlushMode.WriteThrough })
+        {
+            return false; // The writer waits.
+        }
+
         foreach (ContentState older in context.Contents.OlderInUse(current == default ? new ContentId(entry.Content.Inode, 0) : current))
         {
             FileContent content = older.Content;
