@@ -117,11 +117,12 @@ public sealed class CorruptionTests(ITestOutputHelper output)
         var random = new Random(seed);
         await using var it = await Installation.StartAsync(s => s with
         {
-            MemoryBytes = 16 << 20,
+            MemoryBytes = 32 << 20,
+            MemoryPolicy = "lru",
             SpillFolder = s.StateFolder + "/spill",
             SpillBytes = 128 << 20,
         });
-        const int Count = 40;
+        const int Count = 64;
         for (var i = 0; i < Count; i++)
         {
             await it.Client.WriteFileAsync($"/big{i}", BigOf(i).ToBytes());
@@ -134,7 +135,9 @@ public sealed class CorruptionTests(ITestOutputHelper output)
                 Assert.True((await it.ReadAsync($"/big{i}")).AsSpan().SequenceEqual(BigOf(i).ToBytes()), $"pass {pass}, file {i}, seed {seed}");
             }
 
-            foreach (var file in Damage.FilesBelow(it.Service.Settings.SpillFolder!))
+            var files = Damage.FilesBelow(it.Service.Settings.SpillFolder!);
+            Assert.NotEmpty(files);
+            foreach (var file in files)
             {
                 for (var k = 0; k < 50; k++)
                 {

@@ -106,7 +106,9 @@ internal sealed class LoadWorker
         if (faults.Count > 0 && _maybe is not null)
         {
             var other = Compare(found, _maybe, _torn);
-            (faults, _files) = other.Count == 0 ? (other, Settle(found, _maybe)) : (faults, _files);
+            (faults, _files) = other.Count == 0
+                ? (other, Settle(found, _maybe))
+                : ([.. faults, "or, with the unanswered operation applied:", .. other], _files);
         }
 
         var message = _maybe is null ? "" : $" (unanswered: {_unanswered})";
