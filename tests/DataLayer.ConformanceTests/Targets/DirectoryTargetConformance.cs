@@ -25,7 +25,7 @@ public sealed class DirectoryTargetConformance : TargetConformance, IDisposable
         await target.WriteAsync(column, 1_000, 1_000, new StripeView(new byte[1_000], 1_000), default);
         string path = Directory.EnumerateFiles(_folder.Path, "0000000000000001.*", SearchOption.AllDirectories)
             .Single(file => !file.EndsWith(".sum", StringComparison.Ordinal));
-        await using (await StraceInjector.AttachAsync(Environment.ProcessId, "fsync:error=EIO", onlyPath: path))
+        await using (await StraceInjector.AttachAsync(Environment.ProcessId, "fsync:error=EIO", path))
         {
             DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(async () => await target.FlushAsync(
                 column, default));
@@ -51,7 +51,7 @@ public sealed class DirectoryTargetConformance : TargetConformance, IDisposable
             .Single(file => !file.EndsWith(".sum", StringComparison.Ordinal));
         await target.WriteAsync(column, 0, 1_000, new StripeView(new byte[1_000], 0), default);
         await using (await StraceInjector.AttachAsync(Environment.ProcessId, "pread64:delay_enter=1500ms",
-            onlyPath: path))
+            path))
         {
             Task[] reads = [.. Enumerable.Range(0, 5).Select(_ =>
                 target.ReadAsync(column, 0, 1_000, new StripeView(new byte[1_000], 0), default).AsTask())];
