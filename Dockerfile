@@ -14,6 +14,6 @@ COPY --from=build /source/eng/container.yaml /etc/datalayer/datalayer.yaml
 USER 65534:65534
 VOLUME /var/lib/datalayer
 EXPOSE 7070
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["/app/datalayer", "health"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["/app/datalayer", "version", "--service", "--server", "http://127.0.0.1:7070"]
 ENTRYPOINT ["/app/datalayer"]
 CMD ["serve", "--config", "/etc/datalayer/datalayer.yaml"]

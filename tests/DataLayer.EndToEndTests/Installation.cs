@@ -9,8 +9,8 @@ using DataLayer.TestSupport.Service;
 namespace DataLayer.EndToEndTests;
 
 /// <summary>
-/// A service of its own for one test, with a scripted origin where the test wants one. Disposed, all of it is gone; where the test
-/// failed, the service's log is among the results.
+/// A service of its own for one test, with a scripted origin where the test wants one. Disposed, all of it is gone; the
+/// service's log is among the results.
 /// </summary>
 internal sealed class Installation : IAsyncDisposable
 {

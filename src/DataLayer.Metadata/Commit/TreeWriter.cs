@@ -43,10 +43,10 @@ internal sealed class TreeWriter : IDisposable
     public long NextJournalId() => _journalIds.Take(Tables);
 
     /// <summary>Adds a journal entry and gives its number.</summary>
-    public long AddJournal(JournalEntry entry, InodeId waitsFor = default)
+    public long AddJournal(JournalEntry entry, bool replaces = false)
     {
         long id = NextJournalId();
-        Tables.Journal.Add(new JournalRow(entry with { Id = id }, Started: false, waitsFor));
+        Tables.Journal.Add(new JournalRow(entry with { Id = id }, Started: false, replaces));
         AddedJournalKinds |= 1 << (int)entry.Kind;
         return id;
     }

@@ -102,9 +102,14 @@ internal static class JournalChanges
         if (owner != InodeId.None && writer.Tables.Inodes.Find(owner) is { } row
             && ObjectKeys.OfFile(writer.Tables, row) == uploaded.Key)
         {
-            // Its own upload follows, or this object took the place of its object: then it is uploaded again.
-            if (row.Object?.Key == uploaded.Key && row.Object.ETag != uploaded.ETag
-                && ObjectJournal.PendingUploads(writer.Tables.Journal, owner).Count == 0)
+            // Its own upload replaces what was written; or this took its object's place: then it is uploaded again.
+            JournalRow? next = ObjectJournal.PendingUploads(writer.Tables.Journal, owner)
+                .FindLast(upload => upload.Entry.Key == uploaded.Key);
+            if (next is { Started: false })
+            {
+                writer.Tables.Journal.SetReplaces(next, uploaded.ETag);
+            }
+            else if (next is null && row.Object?.Key == uploaded.Key && row.Object.ETag != uploaded.ETag)
             {
                 ObjectJournal.ScheduleUpload(writer, row, attachment, uploaded.Key, writer.Now);
             }
@@ -113,7 +118,7 @@ internal static class JournalChanges
         }
 
         InodeRow nobody = new() { Inode = content.Inode, Kind = FileKind.Regular, Generation = content.Generation };
-        ObjectJournal.ScheduleDelete(writer, nobody, attachment.Id, uploaded.Key, uploaded.ETag, InodeId.None);
+        ObjectJournal.ScheduleDelete(writer, nobody, attachment.Id, uploaded.Key, uploaded.ETag);
     }
 
     /// <summary>The inode at the path that a key stands for, or none.</summary>

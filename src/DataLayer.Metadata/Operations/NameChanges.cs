@@ -175,7 +175,7 @@ internal static class NameChanges
 
         if (row.Object is { } marker && writer.FindAttachment(marker.AttachmentId)?.Mode == AttachmentMode.ReadWrite)
         {
-            ObjectJournal.ScheduleDelete(writer, row, marker.AttachmentId, marker.Key, marker.ETag, InodeId.None);
+            ObjectJournal.ScheduleDelete(writer, row, marker.AttachmentId, marker.Key, marker.ETag);
         }
 
         writer.Tables.Inodes.Remove(row.Inode);

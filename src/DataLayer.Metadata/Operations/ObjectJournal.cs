@@ -39,27 +39,26 @@ internal static class ObjectJournal
         }
 
         string? etag = row.Object is { } own && own.AttachmentId == attachment.Id && own.Key == key ? own.ETag : null;
-        InodeId waitsFor = default;
+        bool replaces = etag is not null;
         List<JournalRow> atKey = journal.ListOfKey(attachment.Id, key);
         if (atKey.Count > 0 && atKey[^1] is { Started: false, Entry.Kind: JournalKind.DeleteObject } delete
             && !HasOlderUpload(journal, delete))
         {
             journal.Remove(delete.Entry.Id);
             etag = delete.Entry.ETag;
-            waitsFor = delete.WaitsFor;
+            replaces = true;
         }
 
-        writer.AddJournal(
-            new JournalEntry
-            {
-                Kind = JournalKind.UploadObject,
-                Content = new ContentId(row.Inode, row.Generation),
-                AttachmentId = attachment.Id,
-                Key = key,
-                ETag = etag,
-                DueTimeNanoseconds = dueTime,
-            },
-            waitsFor);
+        JournalEntry upload = new()
+        {
+            Kind = JournalKind.UploadObject,
+            Content = new ContentId(row.Inode, row.Generation),
+            AttachmentId = attachment.Id,
+            Key = key,
+            ETag = etag,
+            DueTimeNanoseconds = dueTime,
+        };
+        writer.AddJournal(upload, replaces);
     }
 
     /// <summary>
@@ -70,46 +69,35 @@ internal static class ObjectJournal
     /// <param name="attachmentId">The attachment whose store holds the object.</param>
     /// <param name="key">The object's key.</param>
     /// <param name="etag">The ETag it must still have; null where an upload of ours may have changed it.</param>
-    /// <param name="waitsFor">An orphan whose readers still need the object, or none.</param>
-    public static void ScheduleDelete(
-        TreeWriter writer, InodeRow row, long attachmentId, string key, string? etag, InodeId waitsFor)
+    public static void ScheduleDelete(TreeWriter writer, InodeRow row, long attachmentId, string key, string? etag)
     {
-        JournalTable journal = writer.Tables.Journal;
-        foreach (JournalRow other in journal.ListOfKey(attachmentId, key))
+        List<JournalRow> atKey = writer.Tables.Journal.ListOfKey(attachmentId, key);
+        if (atKey.FindLast(e => e.Entry.Kind == JournalKind.UploadObject
+            && e.Entry.Content.Inode != row.Inode) is { } other)
         {
-            bool mine = other.Entry.Content.Inode == row.Inode;
-            if (!mine && other.Entry.Kind == JournalKind.UploadObject)
+            if (!other.Started && !other.Replaces)
             {
-                if (waitsFor != InodeId.None && !other.Started)
-                {
-                    journal.SetWaitsFor(other, waitsFor);
-                }
-
-                return;
+                writer.Tables.Journal.SetReplaces(other, etag);
             }
 
-            if (mine && other.Entry.Kind == JournalKind.DeleteObject && !HasLaterUpload(journal, other))
-            {
-                if (waitsFor != InodeId.None)
-                {
-                    journal.SetWaitsFor(other, waitsFor);
-                }
-
-                return;
-            }
+            return;
         }
 
-        writer.AddJournal(
-            new JournalEntry
-            {
-                Kind = JournalKind.DeleteObject,
-                Content = new ContentId(row.Inode, row.Generation),
-                AttachmentId = attachmentId,
-                Key = key,
-                ETag = etag,
-                DueTimeNanoseconds = writer.Now,
-            },
-            waitsFor);
+        if (atKey.Count > 0 && atKey[^1].Entry is { Kind: JournalKind.DeleteObject } last
+            && (last.ETag is null || last.ETag == etag) && last.Content.Inode == row.Inode)
+        {
+            return;
+        }
+
+        writer.AddJournal(new JournalEntry
+        {
+            Kind = JournalKind.DeleteObject,
+            Content = new ContentId(row.Inode, row.Generation),
+            AttachmentId = attachmentId,
+            Key = key,
+            ETag = etag,
+            DueTimeNanoseconds = writer.Now,
+        });
     }
 
     /// <summary>
@@ -120,8 +108,7 @@ internal static class ObjectJournal
         CancelUploads(writer, row);
         if (row.Object is { } old && writer.FindAttachment(old.AttachmentId)?.Mode == AttachmentMode.ReadWrite)
         {
-            InodeId waitsFor = row.DependsOnObject ? row.Inode : InodeId.None;
-            ScheduleDelete(writer, row, old.AttachmentId, old.Key, old.ETag, waitsFor);
+            ScheduleDelete(writer, row, old.AttachmentId, old.Key, old.ETag);
         }
     }
 
@@ -137,7 +124,7 @@ internal static class ObjectJournal
             ScheduleUpload(writer, row, target, newKey, writer.Now);
             if (row.Object is { } old && (old.Key != newKey || old.AttachmentId != target.Id))
             {
-                ScheduleDelete(writer, row, old.AttachmentId, old.Key, old.ETag, InodeId.None);
+                ScheduleDelete(writer, row, old.AttachmentId, old.Key, old.ETag);
             }
 
             return;
@@ -158,25 +145,20 @@ internal static class ObjectJournal
         }
 
         ScheduleUpload(writer, row, target, newKey, writer.Now);
-        ScheduleDelete(writer, row, oldAttachment, oldKey, oldETag, InodeId.None);
+        ScheduleDelete(writer, row, oldAttachment, oldKey, oldETag);
     }
 
     /// <summary>
-    /// Drops a file's pending uploads. What a worker may already have written to the bucket is deleted.
+    /// Drops a file's pending uploads. What a worker may already have written to the bucket is deleted, and so is what
+    /// the upload would have replaced.
     /// </summary>
     public static void CancelUploads(TreeWriter writer, InodeRow row, (long AttachmentId, string Key)? except = null)
     {
         foreach (JournalRow upload in PendingUploads(writer.Tables.Journal, row.Inode))
         {
-            if (except == (upload.Entry.AttachmentId, upload.Entry.Key))
+            if (except != (upload.Entry.AttachmentId, upload.Entry.Key))
             {
-                continue;
-            }
-
-            writer.Tables.Journal.Remove(upload.Entry.Id);
-            if (upload.Started)
-            {
-                ScheduleDelete(writer, row, upload.Entry.AttachmentId, upload.Entry.Key, etag: null, InodeId.None);
+                CancelUpload(writer, row, upload);
             }
         }
     }
@@ -217,42 +199,56 @@ internal static class ObjectJournal
         return uploads;
     }
 
+    private static void CancelUpload(TreeWriter writer, InodeRow row, JournalRow upload)
+    {
+        JournalEntry entry = upload.Entry;
+        writer.Tables.Journal.Remove(entry.Id);
+        if (upload.Started || upload.Replaces)
+        {
+            string? etag = upload.Started ? null : entry.ETag;
+            ScheduleDelete(writer, row, entry.AttachmentId, entry.Key, etag);
+        }
+    }
+
     // A Released file that is renamed back before anything was copied: its object is where it belongs.
     private static bool TryUndoMove(TreeWriter writer, InodeRow row, List<JournalRow> uploads)
     {
-        List<JournalRow> mine = writer.Tables.Journal.ListOfInode(row.Inode);
-        mine.RemoveAll(static entry => entry.Entry.Kind is not (JournalKind.UploadObject or JournalKind.DeleteObject));
-        if (uploads.Count == 0 || mine.Exists(static entry => entry.Started))
+        if (uploads.Count == 0)
         {
-            return uploads.Count == 0;
+            return true;
         }
 
-        foreach (JournalRow entry in mine)
+        ObjectReference source = row.Object!;
+        List<JournalRow> deletes = writer.Tables.Journal.ListOfInode(row.Inode);
+        deletes.RemoveAll(e => e.Entry.Kind != JournalKind.DeleteObject || !IsOfMove(source, uploads, e.Entry));
+        if (deletes.Exists(static entry => entry.Started) || uploads.Exists(static entry => entry.Started))
         {
-            writer.Tables.Journal.Remove(entry.Entry.Id);
+            return false;
+        }
+
+        foreach (JournalRow delete in deletes)
+        {
+            writer.Tables.Journal.Remove(delete.Entry.Id);
+        }
+
+        foreach (JournalRow upload in uploads)
+        {
+            CancelUpload(writer, row, upload);
         }
 
         return true;
     }
+
+    // Whether a delete belongs to a chain of moves: of the object it started from, or of a copy on the way.
+    private static bool IsOfMove(ObjectReference source, List<JournalRow> uploads, JournalEntry delete) =>
+        (delete.AttachmentId == source.AttachmentId && delete.Key == source.Key)
+        || uploads.Exists(u => u.Entry.AttachmentId == delete.AttachmentId && u.Entry.Key == delete.Key);
 
     private static bool HasOlderUpload(JournalTable journal, JournalRow delete)
     {
         foreach (JournalRow entry in journal.ListOfInode(delete.Entry.Content.Inode))
         {
             if (entry.Entry.Kind == JournalKind.UploadObject && entry.Entry.Id < delete.Entry.Id)
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    private static bool HasLaterUpload(JournalTable journal, JournalRow delete)
-    {
-        foreach (JournalRow entry in journal.ListOfKey(delete.Entry.AttachmentId, delete.Entry.Key))
-        {
-            if (entry.Entry.Kind == JournalKind.UploadObject && entry.Entry.Id > delete.Entry.Id)
             {
                 return true;
             }

@@ -1,4 +1,3 @@
-using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 
 namespace DataLayer.Metadata.Rows;
@@ -6,9 +5,11 @@ namespace DataLayer.Metadata.Rows;
 /// <summary>One row of <c>journal</c>: the entry as callers see it, and what orders it.</summary>
 /// <param name="Entry">The entry.</param>
 /// <param name="Started">Whether a worker took it: its effect on the store may already be there.</param>
-/// <param name="WaitsFor">The entry waits while this inode is an orphan, whose open readers still need the object; or
-/// none.</param>
-internal sealed record JournalRow(JournalEntry Entry, bool Started, InodeId WaitsFor)
+/// <param name="Replaces">
+/// An upload that takes the place of an object that would be deleted else (the entry's ETag, where it is known):
+/// cancelled, the upload leaves that deletion.
+/// </param>
+internal sealed record JournalRow(JournalEntry Entry, bool Started, bool Replaces)
 {
     /// <summary>
     /// The row's checksum. The two columns that workers count in, failures and due time, are left out.
@@ -24,7 +25,7 @@ internal sealed record JournalRow(JournalEntry Entry, bool Started, InodeId Wait
         sum.Add(Entry.Key);
         sum.Add(Entry.ETag);
         sum.Add(Entry.Placement);
-        sum.Add(WaitsFor.Value);
+        sum.Add(Replaces ? 1L : 0L);
         return sum.Value;
     }
 }

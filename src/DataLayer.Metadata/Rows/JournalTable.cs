@@ -12,7 +12,7 @@ internal sealed class JournalTable(SqlSession session)
         """
         j.id, j.kind, j.inode, j.generation, j.attachment_id, j.object_key, j.etag, j.placement, j.failure_count,
             j.due_time,
-        j.started, j.waits_for, j.crc
+        j.started, j.replaces, j.crc
         """;
 
     private const string SelectAll = $"SELECT {Columns} FROM journal j";
@@ -41,7 +41,9 @@ internal sealed class JournalTable(SqlSession session)
                     AND e.object_key = j.object_key
                     AND e.kind < 3 AND e.id < j.id)
                 AND NOT EXISTS (SELECT 1 FROM journal e WHERE e.inode = j.inode AND e.kind < 3 AND e.id < j.id)
-                AND NOT EXISTS (SELECT 1 FROM inodes o WHERE o.inode = j.waits_for AND o.link_count = 0)))
+                AND NOT EXISTS (SELECT 1 FROM inodes o WHERE o.link_count = 0 AND o.object_key = j.object_key
+                    AND o.object_attachment = j.attachment_id AND o.size_bytes > 0
+                    AND (o.state <> 1 OR o.resident_bytes < o.size_bytes))))
         ORDER BY j.due_time, j.id LIMIT $3
         """;
 
@@ -49,7 +51,7 @@ internal sealed class JournalTable(SqlSession session)
         """
         INSERT INTO journal (id, kind, inode, generation, attachment_id, object_key, etag, placement, failure_count,
             due_time,
-            started, waits_for, crc)
+            started, replaces, crc)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         """;
 
@@ -58,7 +60,7 @@ internal sealed class JournalTable(SqlSession session)
     private const string UpdatePostponed =
         "UPDATE journal SET due_time = $1, failure_count = failure_count + 1 WHERE id = $2";
 
-    private const string UpdateWaits = "UPDATE journal SET waits_for = $1, crc = $2 WHERE id = $3";
+    private const string UpdateReplaces = "UPDATE journal SET replaces = 1, etag = $1, crc = $2 WHERE id = $3";
 
     private const string UpdateDue = "UPDATE journal SET due_time = $1 WHERE id = $2";
 
@@ -103,7 +105,7 @@ internal sealed class JournalTable(SqlSession session)
             .Add((long)entry.Content.Generation)
             .Add(entry.AttachmentId).Add(entry.Key).Add(entry.ETag).Add(entry.Placement).Add((long)entry.FailureCount)
             .Add(entry.DueTimeNanoseconds).Add(row.Started ? 1L
-                : 0L).Add(row.WaitsFor.Value).Add((long)row.ComputeCrc())
+                : 0L).Add(row.Replaces ? 1L : 0L).Add((long)row.ComputeCrc())
             .Execute();
     }
 
@@ -120,11 +122,11 @@ internal sealed class JournalTable(SqlSession session)
     /// <summary>Sets the next time without counting a failure.</summary>
     public void SetDue(long id, long dueTime) => session.Get(UpdateDue).Add(dueTime).Add(id).Execute();
 
-    /// <summary>Lets an entry wait for an orphan.</summary>
-    public void SetWaitsFor(JournalRow row, InodeId inode)
+    /// <summary>Records what an upload replaces; <paramref name="etag"/> where it is known.</summary>
+    public void SetReplaces(JournalRow row, string? etag)
     {
-        JournalRow changed = row with { WaitsFor = inode };
-        session.Get(UpdateWaits).Add(inode.Value).Add((long)changed.ComputeCrc()).Add(row.Entry.Id).Execute();
+        JournalRow changed = row with { Replaces = true, Entry = row.Entry with { ETag = etag } };
+        session.Get(UpdateReplaces).Add(etag).Add((long)changed.ComputeCrc()).Add(row.Entry.Id).Execute();
     }
 
     /// <summary>Makes what workers of an earlier process had taken due again.</summary>
@@ -173,7 +175,7 @@ internal sealed class JournalTable(SqlSession session)
                 DueTimeNanoseconds = reader.GetInt64(9),
             },
             reader.GetInt64(10) != 0,
-            new InodeId(reader.GetInt64(11)));
+            reader.GetInt64(11) != 0);
         if (row.ComputeCrc() != (uint)reader.GetInt64(12))
         {
             throw RowFault.Damaged($"journal entry {row.Entry.Id}");

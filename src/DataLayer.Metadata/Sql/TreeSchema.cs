@@ -51,7 +51,7 @@ internal static class TreeSchema
             resident_bytes {int64} NOT NULL,
             content_crc {int64} NOT NULL,
             residency {blob});
-        CREATE INDEX inodes_orphans ON inodes (inode) WHERE link_count = 0;
+        CREATE INDEX inodes_orphans ON inodes (object_key) WHERE link_count = 0;
 
         CREATE TABLE dentries (
             parent {int64} NOT NULL REFERENCES inodes (inode),
@@ -97,7 +97,7 @@ internal static class TreeSchema
             failure_count {int64} NOT NULL,
             due_time {int64} NOT NULL,
             started {int64} NOT NULL,
-            waits_for {int64} NOT NULL,
+            replaces {int64} NOT NULL,
             crc {int64} NOT NULL);
         CREATE INDEX journal_due ON journal (kind, due_time, id);
         CREATE INDEX journal_inode ON journal (inode, id);

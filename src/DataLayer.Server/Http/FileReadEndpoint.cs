@@ -110,7 +110,9 @@ internal sealed class FileReadEndpoint(NodeHost node)
 
             writer.Advance(count);
             position += count;
-            if (position < end || range.Length > PieceBytes)
+            // Once the answer has started, what is not flushed here would stay in the pipe: the end of a response
+            // flushes its staging buffer only.
+            if (position < end || response.HasStarted)
             {
                 FlushResult flushed = await writer.FlushAsync(cancellationToken);
                 if (flushed.IsCompleted || flushed.IsCanceled)

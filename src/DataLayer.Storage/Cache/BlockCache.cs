@@ -1,6 +1,7 @@
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Storage.Cache.Memory;
+using DataLayer.Storage.Cache.Spill;
 
 namespace DataLayer.Storage.Cache;
 
@@ -15,7 +16,13 @@ namespace DataLayer.Storage.Cache;
 /// </remarks>
 public sealed class BlockCache : IAsyncDisposable
 {
+    private const int SpillBuffers = 4;
     private readonly MemoryStore _memory;
+    private readonly SpillStore? _spill;
+    private readonly BlockScrubber? _scrubber;
+    private readonly BlockCacheMeter _meter;
+    private readonly long _capacityBytes;
+    private int _closed;
 
     /// <summary>Makes an empty cache. Memory is reserved now and becomes resident as it fills.</summary>
     /// <exception cref="Core.Errors.DataLayerException">The options are wrong (all that is wrong is named), or the kernel refuses the memory.</exception>
@@ -24,9 +31,29 @@ public sealed class BlockCache : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
         options.Validate();
+        long memoryBytes = options.CapacityBytes;
+        if (options.SpillDirectory is { } folder)
+        {
+            // The spill's index and buffers come out of the same budget.
+            int maxEntries = (int)Math.Clamp(options.SpillCapacityBytes / 4096, 1, memoryBytes / 32 / SpillStore.IndexEntryBytes);
+            int buffers = memoryBytes >= 256 << 20 ? 2 * SpillBuffers : SpillBuffers;
+            memoryBytes -= (maxEntries * (long)SpillStore.IndexEntryBytes) + (buffers * (long)(BlockLayout.BlockBytes + 4096));
+            _spill = SpillStore.Open(folder, options.SpillCapacityBytes, maxEntries, buffers, BlockLayout.BlockBytes, time);
+        }
+
         _memory = new MemoryStore(new MemoryStoreSettings(
-            options.CapacityBytes, (long)(options.CapacityBytes * options.PinShare), options.Policy, options.Seed, options.SessionCount, null));
+            memoryBytes, (long)(options.CapacityBytes * options.PinShare), options.Policy, options.Seed, options.SessionCount,
+            _spill is null ? null : _spill.Write));
+        _scrubber = options.ScrubBytesPerSecond == 0 ? null : new BlockScrubber(_memory, options.ScrubBytesPerSecond, time);
+        _meter = new BlockCacheMeter(this);
+        _capacityBytes = options.CapacityBytes;
     }
+
+    /// <summary>The spill, for tests.</summary>
+    internal SpillStore? Spill => _spill;
+
+    /// <summary>Reads and writes the spill's device failed.</summary>
+    internal long SpillErrors => _spill?.Errors ?? 0;
 
     /// <summary>The memory side, for tests and benchmarks.</summary>
     internal MemoryStore Memory => _memory;
@@ -49,7 +76,9 @@ public sealed class BlockCache : IAsyncDisposable
         BlockId block, int offsetInBlock, Memory<byte> destination, int datasetId, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offsetInBlock);
-        return ValueTask.FromResult((false, 0));
+        return _spill is null || cancellationToken.IsCancellationRequested || !_spill.Contains(block)
+            ? ValueTask.FromResult((false, 0))
+            : ReadSpillSlowAsync(_spill, block, offsetInBlock, destination);
     }
 
     /// <summary>
@@ -67,17 +96,39 @@ public sealed class BlockCache : IAsyncDisposable
             return false;
         }
 
-        return _memory.TryFill(block, bytes, datasetId);
+        if (_spill is null)
+        {
+            return _memory.TryFill(block, bytes, datasetId);
+        }
+
+        // Before: a promotion under way does not bring the old copy back. After: nor does a spill of it under way.
+        _spill.Remove(block);
+        bool filled = _memory.TryFill(block, bytes, datasetId);
+        _spill.Remove(block);
+        return filled;
     }
 
     /// <summary>Whether the block is in memory. Not an access.</summary>
     public bool Contains(in BlockId block) => _memory.Contains(block);
 
     /// <summary>Drops a block, pinned or not, from memory and spill. True if it was there.</summary>
-    public bool Remove(in BlockId block) => _memory.Remove(block);
+    public bool Remove(in BlockId block)
+    {
+        // Before and after, as in TryFill.
+        bool inSpill = _spill?.Remove(block) ?? false;
+        bool inMemory = _memory.Remove(block);
+        inSpill |= _spill?.Remove(block) ?? false;
+        return inMemory || inSpill;
+    }
 
     /// <summary>Drops the first <paramref name="blockCount"/> blocks of a content; returns how many were in memory.</summary>
-    public int RemoveContent(ContentId content, uint blockCount) => _memory.RemoveContent(content, blockCount);
+    public int RemoveContent(ContentId content, uint blockCount)
+    {
+        _spill?.RemoveContent(content, blockCount);
+        int removed = _memory.RemoveContent(content, blockCount);
+        _spill?.RemoveContent(content, blockCount);
+        return removed;
+    }
 
     /// <summary>Keeps a block from being evicted until as many <see cref="Unpin"/>. False if it is not cached or the pin budget is used up.</summary>
     public bool TryPin(in BlockId block) => _memory.TryPin(block);
@@ -101,14 +152,38 @@ public sealed class BlockCache : IAsyncDisposable
     {
         MemoryStoreCounters memory = _memory.GetCounters();
         return new BlockCacheStatistics(
-            memory.CapacityBytes, memory.UsedBytes, memory.BlockCount, memory.PinnedBytes, memory.Hits, memory.HitBytes, memory.Misses,
-            memory.Fills, memory.FillsRefused, memory.Evictions, 0, 0, memory.BadBlocks);
+            _capacityBytes, memory.UsedBytes + _capacityBytes - memory.CapacityBytes, memory.BlockCount, memory.PinnedBytes,
+            memory.Hits, memory.HitBytes, memory.Misses, memory.Fills, memory.FillsRefused, memory.Evictions,
+            _spill?.Hits ?? 0, _spill?.UsedBytes ?? 0, memory.BadBlocks + (_spill?.BadBlocks ?? 0));
     }
 
     /// <summary>Waits for calls under way, stops the background work and frees the memory. Later calls throw.</summary>
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
+        _meter.Dispose();
+        if (_scrubber is not null && Interlocked.Exchange(ref _closed, 1) == 0)
+        {
+            await _scrubber.DisposeAsync().ConfigureAwait(false);
+        }
+
+        if (_spill is not null)
+        {
+            await _spill.DisposeAsync().ConfigureAwait(false);
+        }
+
         _memory.Dispose();
-        return ValueTask.CompletedTask;
+    }
+
+    private async ValueTask<(bool Hit, int BytesRead)> ReadSpillSlowAsync(
+        SpillStore spill, BlockId block, int offset, Memory<byte> destination)
+    {
+        int bytesRead = 0;
+        bool hit = await spill.TryReadAsync(block, (bytes, datasetId, isCurrent) =>
+        {
+            bytesRead = Math.Clamp(bytes.Length - offset, 0, destination.Length);
+            bytes.Slice(Math.Min(offset, bytes.Length), bytesRead).CopyTo(destination.Span);
+            _memory.TryFill(block, bytes, datasetId, isCurrent);
+        }).ConfigureAwait(false);
+        return (hit, bytesRead);
     }
 }

@@ -8,8 +8,8 @@ namespace DataLayer.Storage.Cache;
 public sealed class BlockCacheOptions
 {
     /// <summary>
-    /// Hard budget for all of the memory tier: blocks, headers, index, policy state. Bytes; at least 1 MiB.
-    /// 
+    /// Hard budget for all of the memory tier: blocks, headers, index, policy state. Bytes; at least 1 MiB, with a spill 32 MiB.
+    /// <see cref="MemoryBudget"/> proposes a value for this process.
     /// </summary>
     public required long CapacityBytes { get; init; }
 
@@ -47,9 +47,10 @@ public sealed class BlockCacheOptions
     public void Validate()
     {
         List<string> errors = [];
-        if (CapacityBytes < MemoryStore.MinCapacityBytes)
+        long least = SpillDirectory is null ? MemoryStore.MinCapacityBytes : 32 << 20;
+        if (CapacityBytes < least)
         {
-            errors.Add($"CapacityBytes is {CapacityBytes}, it must be at least {MemoryStore.MinCapacityBytes}");
+            errors.Add($"CapacityBytes is {CapacityBytes}, it must be at least {least}");
         }
 
         bool known = false;

@@ -62,7 +62,11 @@ public sealed class SharedBucket : IAsyncLifetime
     public async Task DisposeAsync()
     {
         await Relay.DisposeAsync();
-        await Ceph.DeleteBucketAsync(Bucket);
+        if (Environment.GetEnvironmentVariable("DATALAYER_CEPH_DIR") is { Length: > 0 })
+        {
+            // A cluster of our own goes as a whole.
+            await Ceph.DeleteBucketAsync(Bucket);
+        }
     }
 
     /// <summary>The requests since the last call.</summary>

@@ -55,6 +55,24 @@ public sealed class CoherenceTests
     }
 
     [Fact]
+    public async Task Every_range_around_the_edges_of_pieces_blocks_and_checksums_arrives_whole()
+    {
+        await using var it = await Installation.StartAsync();
+        var bytes = new Content(1, (2 << 20) + 77).ToBytes();
+        await it.Client.WriteFileAsync("/f", bytes);
+        foreach (var edge in new[] { 64 << 10, 256 << 10, 512 << 10, 1 << 20, (1 << 20) + (256 << 10), 2 << 20 })
+        {
+            foreach (var (before, length) in new[] { (1, 2), (5_000, 10_000), (40_000, 41_000), (1, 300_000), (0, 1), (1, 1) })
+            {
+                var wanted = bytes.AsMemory(edge - before, Math.Min(length, bytes.Length - edge + before));
+                var found = new byte[length];
+                var count = await it.Client.ReadAtAsync("/f", edge - before, found);
+                Assert.True(found.AsSpan(0, count).SequenceEqual(wanted.Span), $"{length} bytes from {edge - before}: {count} read");
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_file_cut_and_grown_reads_as_zeros_where_nothing_was_written()
     {
         await using var it = await Installation.StartAsync();

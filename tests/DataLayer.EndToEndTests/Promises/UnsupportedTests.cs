@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
+using DataLayer.Core.Errors;
 
 namespace DataLayer.EndToEndTests.Promises;
 
@@ -65,20 +66,34 @@ public sealed class UnsupportedTests
     {
         await using var it = await Installation.StartAsync();
         var failure = await Installation.FailureOf(async () => await it.Client.WriteFileAsync("/" + new string('x', 256), new byte[1]));
-        Assert.Equal(Core.Errors.ErrorCode.NameTooLong, failure.Code);
+        Assert.Equal(ErrorCode.NameTooLong, failure.Code);
         failure = await Installation.FailureOf(async () => await it.Client.MakeDirectoryAsync(string.Concat(Enumerable.Repeat("/abcdefgh", 600)), parents: true));
-        Assert.Equal(Core.Errors.ErrorCode.NameTooLong, failure.Code);
+        Assert.Equal(ErrorCode.NameTooLong, failure.Code);
     }
 
     [Fact]
     public async Task A_rename_between_attachments_is_refused_or_whole()
     {
         await using var it = await Installation.StartWithOriginAsync();
-        it.Origin.Put(Installation.Bucket, "data/a", [1]);
+        it.Origin.Put(Installation.Bucket, "data/a", [1, 2, 3]);
         await it.AttachAsync(Core.Tree.AttachmentMode.ReadWrite);
         await it.AttachAsync(Core.Tree.AttachmentMode.ReadWrite, path: "/other", prefix: "other");
-        var failure = await Installation.FailureOf(async () => await it.Client.RenameAsync("/data/a", "/other/a"));
-        Assert.Equal(Core.Errors.ErrorCode.CrossAttachment, failure.Code);
-        Assert.Equal([1], await it.ReadAsync("/data/a"));
+        try
+        {
+            await it.Client.RenameAsync("/data/a", "/other/a");
+        }
+        catch (DataLayerException refused)
+        {
+            Assert.Equal(ErrorCode.CrossAttachment, refused.Code);
+            Assert.Equal([1, 2, 3], await it.ReadAsync("/data/a"));
+            return;
+        }
+
+        Assert.Null(await it.Client.TryStatAsync("/data/a"));
+        Assert.Equal([1, 2, 3], await it.ReadAsync("/other/a"));
+        await it.Origin.WhenAsync(() => it.Origin.Keys(Installation.Bucket) is ["other/a"]);
+        Assert.Equal([1, 2, 3], it.Origin.Get(Installation.Bucket, "other/a")!.Bytes);
+        await it.EvictAsync("/other", hot: true);
+        Assert.Equal([1, 2, 3], await it.ReadAsync("/other/a"));
     }
 }

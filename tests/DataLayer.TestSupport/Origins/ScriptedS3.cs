@@ -28,6 +28,7 @@ public sealed class ScriptedS3 : IAsyncDisposable
     private readonly ConcurrentDictionary<string, SortedDictionary<string, ScriptedObject>> _buckets = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, SortedDictionary<int, byte[]>> _uploads = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _counts = new(StringComparer.Ordinal);
+    private readonly List<(Func<bool> Condition, TaskCompletionSource Met)> _waits = [];
     private readonly CancellationTokenSource _stop = new();
     private readonly Random _random;
     private readonly WebApplication _host;
@@ -60,6 +61,19 @@ public sealed class ScriptedS3 : IAsyncDisposable
 
     /// <summary>Called after a change was applied and before it is acknowledged: a test may wait for it here.</summary>
     public Action<OriginRequest>? AfterServe { get; set; }
+
+    /// <summary>Completes once a condition over the objects holds; it is looked at now and after each change.</summary>
+    public Task WhenAsync(Func<bool> condition)
+    {
+        var met = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_waits)
+        {
+            _waits.Add((condition, met));
+        }
+
+        LookAtWaits();
+        return met.Task;
+    }
 
     /// <summary>Requests so far, whatever became of them.</summary>
     public int RequestCount => Volatile.Read(ref _ordinal) + 1;
@@ -208,6 +222,7 @@ public sealed class ScriptedS3 : IAsyncDisposable
             default:
                 var (status, answer) = await ApplyAsync(context, request, act, objects);
                 AfterServe?.Invoke(request);
+                LookAtWaits();
                 if (act == OriginAct.ResetAfter)
                 {
                     context.Abort();
@@ -385,6 +400,20 @@ public sealed class ScriptedS3 : IAsyncDisposable
                     return (200, new XElement(_s3 + "DeleteResult"));
                 default:
                     return (501, ErrorBody("NotImplemented"));
+            }
+        }
+    }
+
+    private void LookAtWaits()
+    {
+        lock (_waits)
+        {
+            foreach (var (condition, met) in _waits)
+            {
+                if (!met.Task.IsCompleted && condition())
+                {
+                    met.SetResult();
+                }
             }
         }
     }

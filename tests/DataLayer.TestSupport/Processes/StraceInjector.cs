@@ -25,8 +25,11 @@ public sealed class StraceInjector : IAsyncDisposable
     /// <summary>Every call that writes file data.</summary>
     public const string WriteCalls = "write,pwrite64,pwritev,pwritev2";
 
-    /// <summary>Attaches to a running process; the injection holds for all of its threads when the task completes, and ends with dispose.</summary>
-    public static async Task<StraceInjector> AttachAsync(int processId, string injection, string? onlyPath = null)
+    /// <summary>
+    /// Attaches to a running process; the injection holds for all of its threads when the task completes, and ends with dispose. With
+    /// paths, only calls on these files are touched.
+    /// </summary>
+    public static async Task<StraceInjector> AttachAsync(int processId, string injection, params IReadOnlyList<string> onlyPaths)
     {
         var calls = injection.Split(':')[0];
         List<string> arguments =
@@ -34,9 +37,9 @@ public sealed class StraceInjector : IAsyncDisposable
             "-f", "-e", $"trace={calls}", "-e", $"inject={injection}", "-e", "status=none", "-p",
             processId.ToString(CultureInfo.InvariantCulture),
         ];
-        if (onlyPath is not null)
+        foreach (var path in onlyPaths)
         {
-            arguments.AddRange(["-P", onlyPath]);
+            arguments.AddRange(["-P", path]);
         }
 
         var strace = Command.Start("strace", arguments, environment: null);

@@ -15,7 +15,7 @@ namespace DataLayer.TestSupport.Service;
 /// <remarks>
 /// Life cycle: started → (killed | stopped) → started again by <see cref="RestartAsync"/>, any number of times → disposed, which
 /// kills it by its id. Where the test process dies, <see cref="OrphanWatch"/> ends it. All output is kept in <see cref="Log"/>, and
-/// <see cref="KeepLog"/> copies it to <c>artifacts/test-results</c>.
+/// written to <c>artifacts/test-results/services</c> at the end, under the name of the folder that holds the state.
 /// </remarks>
 public sealed partial class ServiceProcess : IAsyncDisposable
 {
@@ -104,15 +104,6 @@ public sealed partial class ServiceProcess : IAsyncDisposable
     public Task<CommandResult> RunVerbAsync(CancellationToken cancellationToken, params string[] arguments) =>
         DataLayerProgram.RunAsync(arguments, Endpoint, cancellationToken);
 
-    /// <summary>Copies the log to <c>artifacts/test-results/NAME.service.log</c> and returns that path.</summary>
-    public string KeepLog(string name)
-    {
-        var folder = Directory.CreateDirectory(Path.Combine(RepositoryRoot.Path, "artifacts", "test-results"));
-        var path = Path.Combine(folder.FullName, name + ".service.log");
-        File.WriteAllText(path, Log);
-        return path;
-    }
-
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
@@ -122,6 +113,9 @@ public sealed partial class ServiceProcess : IAsyncDisposable
         }
 
         await ForgetAsync();
+        var folder = Directory.CreateDirectory(Path.Combine(RepositoryRoot.Path, "artifacts", "test-results", "services"));
+        var name = Path.GetFileName(Path.GetDirectoryName(Settings.StateFolder.TrimEnd('/')));
+        await File.WriteAllTextAsync(Path.Combine(folder.FullName, $"{Environment.ProcessId}-{name}.log"), Log);
     }
 
     private async Task StartAsync()

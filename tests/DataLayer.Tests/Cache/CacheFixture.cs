@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using DataLayer.Core.Identity;
 using DataLayer.Storage.Cache;
 
@@ -21,10 +22,16 @@ internal static class CacheFixture
     public static void Write(BlockId block, Span<byte> bytes, int salt = 0)
     {
         ulong state = Seed(block, salt);
-        for (int i = 0; i < bytes.Length; i++)
+        while (bytes.Length >= 8)
         {
             state = (state * 6364136223846793005) + 1442695040888963407;
-            bytes[i] = (byte)(state >> 56);
+            BinaryPrimitives.WriteUInt64LittleEndian(bytes, state ^ (state >> 29));
+            bytes = bytes[8..];
+        }
+
+        for (int i = 0; i < bytes.Length; i++)
+        {
+            bytes[i] = (byte)(state >> (40 + i));
         }
     }
 

@@ -6,27 +6,27 @@ using FASTER.core;
 namespace DataLayer.Storage.Cache.Memory;
 
 /// <summary>
-/// Finds a block's entry: a FASTER store in memory only, from <see cref="BlockId"/> to (entry number, entry version).
+/// Finds a block's entry: a FASTER store in memory only, from <see cref="BlockId"/> to <see cref="BlockLocation"/>.
 /// </summary>
 /// <remarks>
 /// <para>Look-ups run on any thread; each borrows one of a bounded set of FASTER sessions, which are not thread safe. All
 /// changes come from one thread at a time (the cache's lock).</para>
-/// <para>FASTER appends a 32-byte record for each fill and never reuses one, so <see cref="Sweep"/> copies the records still
+/// <para>FASTER appends a 40-byte record for each fill and never reuses one, so <see cref="Sweep"/> copies the records still
 /// wanted from the log's head to its tail and moves the head: the log stays within twice the live records. A record whose
 /// version is no longer its entry's is garbage, so nothing has to be deleted for correctness; deleting keeps chains short.</para>
 /// </remarks>
 internal sealed class BlockIndex : IDisposable
 {
     /// <summary>A record: FASTER's header, key, value.</summary>
-    public const int RecordBytes = 32;
+    public const int RecordBytes = 40;
 
     private const int IdlePages = 4;
     private readonly int _pageBytes;
     private readonly NullDevice _device = new();
-    private readonly FasterKV<BlockId, long> _store;
+    private readonly FasterKV<BlockId, BlockLocation> _store;
     private readonly Session[] _sessions;
     private readonly EntryTable _entries;
-    private readonly ClientSession<BlockId, long, Empty, long, Empty, IndexFunctions> _writer;
+    private readonly ClientSession<BlockId, BlockLocation, Empty, BlockLocation, Empty, IndexFunctions> _writer;
     private long _live;
     private bool _disposed;
 
@@ -41,7 +41,7 @@ internal sealed class BlockIndex : IDisposable
         int pageBits = PageBits(hashBytes);
         _pageBytes = 1 << pageBits;
         int memoryBits = Math.Max(pageBits + 4, BitOperations.Log2((ulong)maxLogBytes) + 1);
-        _store = new FasterKV<BlockId, long>(
+        _store = new FasterKV<BlockId, BlockLocation>(
             hashBytes / 64,
             new LogSettings { LogDevice = _device, PageSizeBits = pageBits, MemorySizeBits = memoryBits, MutableFraction = 0.9 },
             comparer: default(BlockIdComparer),
@@ -61,7 +61,7 @@ internal sealed class BlockIndex : IDisposable
     public static long BaseBytes(long hashBytes) => hashBytes + ((IdlePages * 2L) << PageBits(hashBytes));
 
     // Small caches get small pages, so that a few of them are not a good part of the budget.
-    private static int PageBits(long hashBytes) => hashBytes <= 32 << 10 ? 13 : 16;
+    private static int PageBits(long hashBytes) => hashBytes <= 2 << 20 ? 13 : 16;
 
     /// <summary>All sessions, for summing their counters.</summary>
     public ReadOnlySpan<Session> Sessions => _sessions;
@@ -101,11 +101,10 @@ internal sealed class BlockIndex : IDisposable
     /// <summary>Gives a session back.</summary>
     public static void Return(Session session) => session.Release();
 
-    /// <summary>Names <paramref name="entry"/> as the block's. Under the cache's lock.</summary>
-    public void Put(BlockId block, uint entry, uint version)
+    /// <summary>Says where the block is. Under the cache's lock.</summary>
+    public void Put(BlockId block, BlockLocation location)
     {
-        long value = ((long)version << 32) | entry;
-        _writer.Upsert(ref block, ref value);
+        _writer.Upsert(ref block, ref location);
         _live++;
     }
 
@@ -149,7 +148,7 @@ internal sealed class BlockIndex : IDisposable
         _device.Dispose();
     }
 
-    private ClientSession<BlockId, long, Empty, long, Empty, IndexFunctions> NewSession() =>
+    private ClientSession<BlockId, BlockLocation, Empty, BlockLocation, Empty, IndexFunctions> NewSession() =>
         _store.For(new IndexFunctions()).NewSession<IndexFunctions>();
 
     /// <summary>A hash that spreads consecutive inodes and indexes over all 64 bits.</summary>
@@ -165,26 +164,26 @@ internal sealed class BlockIndex : IDisposable
     }
 
     /// <summary>A FASTER session, used by one thread at a time, with that thread's share of the counters.</summary>
-    internal sealed class Session(ClientSession<BlockId, long, Empty, long, Empty, IndexFunctions> session) : IDisposable
+    internal sealed class Session(ClientSession<BlockId, BlockLocation, Empty, BlockLocation, Empty, IndexFunctions> session) : IDisposable
     {
         /// <summary>Counters of the reads done through this session: written by its holder, summed by anyone.</summary>
         public long Hits, HitBytes, Misses;
 
         private int _taken;
 
-        /// <summary>The entry of a block; allocates nothing. The caller compares version and identity.</summary>
-        public bool TryFind(BlockId block, out uint entry, out uint version)
+        /// <summary>Where a block is; allocates nothing. The caller compares version and identity.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public bool TryFind(in BlockId block, out BlockLocation location)
         {
-            long value = 0;
-            Status status = session.Read(ref block, ref value);
+            BlockId key = block;
+            location = default;
+            Status status = session.Read(ref key, ref location);
             if (status.IsPending)
             {
                 // Only a record that fell off the log would do that; the sweep is there to prevent it.
                 session.CompletePending(wait: true);
             }
 
-            entry = (uint)value;
-            version = (uint)(value >> 32);
             return status.Found;
         }
 
@@ -212,27 +211,33 @@ internal sealed class BlockIndex : IDisposable
         public bool Equals(ref BlockId k1, ref BlockId k2) => k1 == k2;
     }
 
-    internal sealed class IndexFunctions : FunctionsBase<BlockId, long, Empty, long, Empty>
+    internal sealed class IndexFunctions : FunctionsBase<BlockId, BlockLocation, Empty, BlockLocation, Empty>
     {
-        public override bool ConcurrentReader(ref BlockId key, ref Empty input, ref long value, ref long dst, ref ReadInfo readInfo)
-        {
-            dst = Volatile.Read(ref value);
-            return true;
-        }
-
-        public override bool SingleReader(ref BlockId key, ref Empty input, ref long value, ref long dst, ref ReadInfo readInfo)
+        public override bool ConcurrentReader(
+            ref BlockId key, ref Empty input, ref BlockLocation value, ref BlockLocation dst, ref ReadInfo readInfo)
         {
             dst = value;
             return true;
         }
+
+        public override bool SingleReader(
+            ref BlockId key, ref Empty input, ref BlockLocation value, ref BlockLocation dst, ref ReadInfo readInfo)
+        {
+            dst = value;
+            return true;
+        }
+
+        // A record never changes, so a reader never sees half of one: FASTER then appends a new record.
+        public override bool ConcurrentWriter(
+            ref BlockId key, ref Empty input, ref BlockLocation src, ref BlockLocation dst, ref BlockLocation output, ref UpsertInfo upsertInfo) => false;
     }
 
-    private readonly struct LiveRecords(EntryTable entries) : ICompactionFunctions<BlockId, long>
+    private readonly struct LiveRecords(EntryTable entries) : ICompactionFunctions<BlockId, BlockLocation>
     {
-        public bool IsDeleted(ref BlockId key, ref long value)
+        public bool IsDeleted(ref BlockId key, ref BlockLocation value)
         {
-            ref CacheEntry entry = ref entries[(uint)value];
-            return entry.Version != (uint)(value >> 32) || entry.Block != key;
+            ref CacheEntry entry = ref entries[value.Entry];
+            return entry.Version != value.Version || entry.Block != key;
         }
     }
 }

@@ -57,8 +57,11 @@ internal unsafe struct CacheEntry
     /// <summary>Policy: free for the policy's use.</summary>
     public uint PolicyWord;
 
-    /// <summary>Where the bytes lie, in order.</summary>
+    /// <summary>Where the bytes lie, in order: the first granule of each piece.</summary>
     public fixed uint Pieces[SlabArena.MaxPieces];
+
+    /// <summary>How long each piece is: 2^order granules. Kept here so that a reader need not look at the arena's map.</summary>
+    public fixed byte Orders[SlabArena.MaxPieces];
 
     /// <summary>Whether the policy may choose it as a victim.</summary>
     public readonly bool IsEvictable => PinCount == 0 && !Busy;

@@ -1,4 +1,6 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Integrity;
 using DataLayer.Storage.Cache.Policies;
@@ -47,9 +49,9 @@ internal sealed unsafe class MemoryStore : IDisposable
         _capacityBytes = settings.CapacityBytes;
         _pinBudgetBytes = settings.PinBudgetBytes;
         _onVictim = settings.OnVictim;
-        long hashBytes = Math.Max(4096, (long)BitOperations.RoundUpToPowerOf2((ulong)_capacityBytes / 16384 * 2 / 3));
+        long hashBytes = Math.Max(4096, (long)BitOperations.RoundUpToPowerOf2((ulong)_capacityBytes / 512));
         int ghostSlots = PolicySettings.DefaultGhostSlots(_capacityBytes);
-        long beside = BlockIndex.BaseBytes(hashBytes) + (ghostSlots * 8L);
+        long beside = BlockIndex.BaseBytes(hashBytes) + (ghostSlots * (long)AccessHistory.SlotBytes);
         long arenaBytes = (_capacityBytes - beside) * SlabArena.GranuleBytes / (SlabArena.GranuleBytes + 1);
         _arena = new SlabArena(arenaBytes);
         _fixedBytes = beside + SlabArena.MapBytes(_arena.CapacityBytes);
@@ -74,18 +76,22 @@ internal sealed unsafe class MemoryStore : IDisposable
         try
         {
             ulong hash = BlockIndex.Hash(block);
-            if (session.TryFind(block, out uint entry, out uint version) && Volatile.Read(ref _entries[entry].Version) == version)
+            if (session.TryFind(block, out BlockLocation location))
             {
-                if (_entries[entry].Block != block)
+                bool copied = location.SingleLength > 0
+                    ? TryCopySingle(location, offset, destination, out bytesRead)
+                    : TryCopyOut(location.Entry, offset, destination, out bytesRead);
+                if (IsStill(location.Entry, location.Version))
                 {
-                    DropBad(block, entry, version);
-                }
-                else if (TryCopyOut(entry, offset, destination, out bytesRead) && IsStill(entry, version))
-                {
-                    _policy.OnHit(entry, hash, datasetId);
-                    session.Hits++;
-                    session.HitBytes += bytesRead;
-                    return true;
+                    if (copied && _entries[location.Entry].Block == block)
+                    {
+                        _policy.OnHit(location.Entry, hash, datasetId);
+                        session.Hits++;
+                        session.HitBytes += bytesRead;
+                        return true;
+                    }
+
+                    DropBad(block, location.Entry, location.Version);
                 }
             }
 
@@ -106,7 +112,7 @@ internal sealed unsafe class MemoryStore : IDisposable
         BlockIndex.Session session = _index.Borrow();
         try
         {
-            return TryFindLive(session, block, out _, out _);
+            return TryFindLive(session, block, out _);
         }
         finally
         {
@@ -115,7 +121,11 @@ internal sealed unsafe class MemoryStore : IDisposable
     }
 
     /// <summary>Takes a whole block in if the policy makes room for it; an older copy is replaced and keeps its pins.</summary>
-    public bool TryFill(in BlockId block, ReadOnlySpan<byte> bytes, int datasetId)
+    /// <param name="block">Which block.</param>
+    /// <param name="bytes">All of its bytes.</param>
+    /// <param name="datasetId">Its dataset, 0 for none.</param>
+    /// <param name="isCurrent">Asked under the lock just before the block is published; false drops it. Null is always.</param>
+    public bool TryFill(in BlockId block, ReadOnlySpan<byte> bytes, int datasetId, Func<bool>? isCurrent = null)
     {
         BlockIndex.Session session = _index.Borrow();
         try
@@ -128,8 +138,7 @@ internal sealed unsafe class MemoryStore : IDisposable
             }
 
             CopyIn(entry, bytes);
-            Publish(session, block, entry, candidate);
-            return true;
+            return TryPublish(session, block, entry, candidate, isCurrent);
         }
         finally
         {
@@ -145,7 +154,7 @@ internal sealed unsafe class MemoryStore : IDisposable
         {
             lock (_lock)
             {
-                if (!TryFindLive(session, block, out uint entry, out _))
+                if (!TryFindLive(session, block, out uint entry))
                 {
                     return false;
                 }
@@ -192,7 +201,7 @@ internal sealed unsafe class MemoryStore : IDisposable
         {
             lock (_lock)
             {
-                if (!TryFindLive(session, block, out uint entry, out _))
+                if (!TryFindLive(session, block, out uint entry))
                 {
                     return false;
                 }
@@ -227,7 +236,7 @@ internal sealed unsafe class MemoryStore : IDisposable
         {
             lock (_lock)
             {
-                if (!TryFindLive(session, block, out uint entry, out _) || _entries[entry].PinCount == 0)
+                if (!TryFindLive(session, block, out uint entry) || _entries[entry].PinCount == 0)
                 {
                     return false;
                 }
@@ -324,7 +333,7 @@ internal sealed unsafe class MemoryStore : IDisposable
                 live++;
                 bytes += node.Length;
                 pieces += PieceBytes(entry);
-                Check(TryFindLive(session, node.Block, out uint found, out _) && found == entry, $"{node.Block} is not indexed");
+                Check(TryFindLive(session, node.Block, out uint found) && found == entry, $"{node.Block} is not indexed");
                 Check(TryChecksum(entry, node.Length, out uint checksum) && checksum == node.Checksum, $"{node.Block} is damaged");
                 Check(!node.Busy, $"{node.Block} is still busy");
             }
@@ -359,16 +368,39 @@ internal sealed unsafe class MemoryStore : IDisposable
 
     private static long Footprint(int length) => SlabArena.RoundedBytes(length) + EntryTable.EntryBytes;
 
-    private bool TryFindLive(BlockIndex.Session session, in BlockId block, out uint entry, out uint version) =>
-        session.TryFind(block, out entry, out version)
-        && Volatile.Read(ref _entries[entry].Version) == version
-        && _entries[entry].Block == block;
+    private bool TryFindLive(BlockIndex.Session session, in BlockId block, out uint entry)
+    {
+        bool found = session.TryFind(block, out BlockLocation location);
+        entry = location.Entry;
+        return found && Volatile.Read(ref _entries[entry].Version) == location.Version && _entries[entry].Block == block;
+    }
 
     /// <summary>Whether what was read from the entry's bytes so far was the published block.</summary>
     private bool IsStill(uint entry, uint version)
     {
         Volatile.ReadBarrier();
         return Volatile.Read(ref _entries[entry].Version) == version;
+    }
+
+    /// <summary>
+    /// Copies from the place that the index names. The entry, whose version says afterwards whether that was right, comes from
+    /// memory meanwhile: this hides one of the four cache misses of a hit (measured: 16 KiB from 0.61 to 0.69 of memcpy).
+    /// </summary>
+    private bool TryCopySingle(in BlockLocation location, int offset, Span<byte> destination, out int bytesRead)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(Unsafe.AsPointer(ref _entries[location.Entry]));
+        }
+
+        bytesRead = Math.Clamp(location.SingleLength - offset, 0, destination.Length);
+        if (!_arena.TryGetSingle(location.Piece, location.SingleLength, out byte* pointer))
+        {
+            return false;
+        }
+
+        new ReadOnlySpan<byte>(pointer + offset, bytesRead).CopyTo(destination);
+        return true;
     }
 
     /// <summary>Copies the first bytes of an entry that the caller keeps from changing, or checks its version afterwards.</summary>
@@ -380,11 +412,13 @@ internal sealed unsafe class MemoryStore : IDisposable
         bytesRead = 0;
         for (int i = 0; bytesRead < wanted; i++)
         {
-            if (i >= count || i >= SlabArena.MaxPieces || !_arena.TryGetPiece(node.Pieces[i], out byte* pointer, out int bytes))
+            int order = i < SlabArena.MaxPieces ? node.Orders[i] : byte.MaxValue;
+            if (i >= count || !_arena.TryGetPiece(node.Pieces[i], order, out byte* pointer))
             {
                 return false;
             }
 
+            int bytes = SlabArena.GranuleBytes << order;
             if (offset >= bytes)
             {
                 offset -= bytes;
@@ -406,12 +440,13 @@ internal sealed unsafe class MemoryStore : IDisposable
         checksum = 0;
         for (int i = 0; length > 0; i++)
         {
-            if (i >= node.PieceCount || i >= SlabArena.MaxPieces
-                || !_arena.TryGetPiece(node.Pieces[i], out byte* pointer, out int bytes))
+            int order = i < SlabArena.MaxPieces ? node.Orders[i] : byte.MaxValue;
+            if (i >= node.PieceCount || !_arena.TryGetPiece(node.Pieces[i], order, out byte* pointer))
             {
                 return false;
             }
 
+            int bytes = SlabArena.GranuleBytes << order;
             checksum = Crc32C.Append(checksum, new ReadOnlySpan<byte>(pointer, Math.Min(bytes, length)));
             length -= bytes;
         }
@@ -427,8 +462,8 @@ internal sealed unsafe class MemoryStore : IDisposable
         uint checksum = 0;
         for (int i = 0; bytes.Length > 0; i++)
         {
-            _ = _arena.TryGetPiece(node.Pieces[i], out byte* pointer, out int room);
-            int length = Math.Min(room, bytes.Length);
+            _ = _arena.TryGetPiece(node.Pieces[i], node.Orders[i], out byte* pointer);
+            int length = Math.Min(SlabArena.GranuleBytes << node.Orders[i], bytes.Length);
             for (int at = 0; at < length; at += StepBytes)
             {
                 ReadOnlySpan<byte> step = bytes.Slice(at, Math.Min(StepBytes, length - at));
@@ -450,7 +485,7 @@ internal sealed unsafe class MemoryStore : IDisposable
             uint victim;
             lock (_lock)
             {
-                if (first && TryFindLive(session, block, out uint older, out _) && _entries[older].PinCount == 0)
+                if (first && TryFindLive(session, block, out uint older) && _entries[older].PinCount == 0)
                 {
                     RemoveLocked(older, evicted: false);
                 }
@@ -510,17 +545,25 @@ internal sealed unsafe class MemoryStore : IDisposable
         for (int i = 0; i < count; i++)
         {
             node.Pieces[i] = pieces[i];
+            node.Orders[i] = (byte)_arena.OrderOf(pieces[i]);
         }
 
         return true;
     }
 
-    private void Publish(BlockIndex.Session session, in BlockId block, uint entry, in Candidate candidate)
+    private bool TryPublish(
+        BlockIndex.Session session, in BlockId block, uint entry, in Candidate candidate, Func<bool>? isCurrent)
     {
         lock (_lock)
         {
+            if (isCurrent is not null && !isCurrent())
+            {
+                ReleaseLocked(entry);
+                return false;
+            }
+
             ref CacheEntry node = ref _entries[entry];
-            if (TryFindLive(session, block, out uint older, out _))
+            if (TryFindLive(session, block, out uint older))
             {
                 node.PinCount = _entries[older].PinCount;
                 _pinnedBytes += node.PinCount > 0 ? Footprint(node.Length) : 0;
@@ -528,12 +571,14 @@ internal sealed unsafe class MemoryStore : IDisposable
             }
 
             uint version = Interlocked.Increment(ref node.Version);
-            _index.Put(block, entry, version);
+            int singleLength = node.PieceCount == 1 ? node.Length : 0;
+            _index.Put(block, new BlockLocation(entry, version, node.Pieces[0], singleLength));
             node.Busy = false;
             _policy.OnInsert(entry, candidate);
             _blocks++;
             _blockBytes += node.Length;
             _fills++;
+            return true;
         }
     }
 
@@ -603,7 +648,8 @@ internal sealed unsafe class MemoryStore : IDisposable
     }
 
     private nint TakeChunk() =>
-        _arena.TryAllocatePiece(EntryTable.ChunkOrder, out uint piece) && _arena.TryGetPiece(piece, out byte* pointer, out _)
+        _arena.TryAllocatePiece(EntryTable.ChunkOrder, out uint piece)
+        && _arena.TryGetPiece(piece, EntryTable.ChunkOrder, out byte* pointer)
             ? (nint)pointer
             : 0;
 
@@ -628,7 +674,7 @@ internal sealed unsafe class MemoryStore : IDisposable
         long sum = 0;
         for (int i = 0; i < node.PieceCount; i++)
         {
-            sum += _arena.TryGetPiece(node.Pieces[i], out _, out int bytes) ? bytes : 0;
+            sum += (long)SlabArena.GranuleBytes << _arena.OrderOf(node.Pieces[i]);
         }
 
         return sum;

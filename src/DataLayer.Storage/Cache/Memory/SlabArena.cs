@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using DataLayer.Storage.Cache.Interop;
 
 namespace DataLayer.Storage.Cache.Memory;
@@ -27,7 +28,7 @@ internal sealed unsafe class SlabArena : IDisposable
     public const int MaxOrder = 13;
 
     /// <summary>The most pieces a value may lie in.</summary>
-    public const int MaxPieces = 16;
+    public const int MaxPieces = 12;
 
     private const int SignificantBits = 5;
     private const uint Nil = uint.MaxValue;
@@ -127,32 +128,30 @@ internal sealed unsafe class SlabArena : IDisposable
     /// <summary>Gives the memory of a piece that stays allocated back to the kernel.</summary>
     public void Discard(uint piece)
     {
-        int order = _map.Pointer[piece] & 0x0F;
+        int order = OrderOf(piece);
         _memory.Discard((long)piece * GranuleBytes, (long)GranuleBytes << order);
     }
 
+    /// <summary>The order of a piece that is handed out.</summary>
+    public int OrderOf(uint piece) => _map.Pointer[piece] & 0x0F;
+
     /// <summary>
-    /// Where a piece lies and how long it is. Any thread, without the lock; false for a number that names no piece now.
+    /// Where a piece lies. Any thread, without the lock; false for numbers that cannot be a piece.
     /// </summary>
-    public bool TryGetPiece(uint piece, out byte* pointer, out int bytes)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryGetPiece(uint piece, int order, out byte* pointer)
     {
-        pointer = null;
-        bytes = 0;
-        if (piece >= _granules)
-        {
-            return false;
-        }
-
-        byte tag = Volatile.Read(ref _map.Pointer[piece]);
-        int order = tag & 0x0F;
-        if (order > MaxOrder || piece + (1u << order) > _granules)
-        {
-            return false;
-        }
-
         pointer = _memory.Pointer + ((long)piece * GranuleBytes);
-        bytes = GranuleBytes << order;
-        return true;
+        return order <= MaxOrder && piece + (1L << order) <= _granules;
+    }
+
+    /// <summary>As <see cref="TryGetPiece"/>, for a block of known length in one piece.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryGetSingle(uint piece, int length, out byte* pointer)
+    {
+        long offset = (long)piece * GranuleBytes;
+        pointer = _memory.Pointer + offset;
+        return offset + length <= (long)_granules * GranuleBytes;
     }
 
     /// <inheritdoc/>

@@ -1,22 +1,296 @@
+using DataLayer.Storage.Cache.Memory;
+
 namespace DataLayer.Storage.Cache.Policies;
 
-/// <summary>Keeps what is there.</summary>
-internal sealed class GuardPolicy(PolicySettings settings) : EvictionPolicy
+/// <summary>
+/// Keeps what is there until something is worth more. A newcomer takes free space; in a full cache it comes in only if its
+/// <see cref="ReuseModel">worth</see> is clearly above that of the least worthy of a few random blocks.
+/// </summary>
+/// <remarks>
+/// <para>Each dataset has a model with a clock of its own, counted in accesses to it; blocks of no dataset have one too. A
+/// dataset whose pass length was told (<see cref="SetDataset"/>) follows the plain rule: a block idle for more than two pass
+/// lengths times the running jobs is worth nothing, all others about one hit a pass. Worths of different datasets are compared in
+/// hits per access of everybody, so a dataset nobody reads fades away.</para>
+/// <para>Reads of one block in a row (a sequential reader asking for parts) count as one use.</para>
+/// <para>Cost: a hit takes no lock; a refusal or eviction looks at <see cref="Samples"/> entries; every so many accesses the
+/// models are refreshed from at most <see cref="MaxScanned"/> entries and as many remembered blocks.</para>
+/// </remarks>
+internal sealed class GuardPolicy : EvictionPolicy
 {
-    private readonly S3FifoPolicy _loose = new(settings);
+    private const int Samples = 24;
+    private const int PoolSize = 8;
+    private const int MaxScanned = 1 << 16;
+    private const int MaxModels = 32;
+    private const int MinPeriod = 128;
+    private const float ShareHalfLife = 0.4f;
+
+    // A newcomer must be worth this much more: equals do not replace each other.
+    private const float Margin = 2.5f;
+
+    private readonly EntryTable _entries;
+    private readonly AccessHistory _history;
+    private readonly ReuseModel[] _models = new ReuseModel[MaxModels];
+    private readonly int[] _modelDataset = new int[MaxModels];
+    private readonly uint[] _seenAt = new uint[MaxModels];
+    private readonly Lock _lock = new();
+    private readonly uint[] _pool = new uint[PoolSize];
+    private ulong _random;
+    private int _modelCount = 1;
+    private uint _accesses;
+    private uint _refreshedAt;
+    private uint _nextRefresh = MinPeriod;
+
+    /// <summary>Makes an empty policy.</summary>
+    public GuardPolicy(PolicySettings settings)
+    {
+        _entries = settings.Entries;
+        _history = new AccessHistory(settings.GhostSlots);
+        _random = ((ulong)settings.Seed * 0x9E3779B97F4A7C15) | 1;
+        _models[0] = new ReuseModel();
+    }
 
     /// <inheritdoc/>
     public override string Name => "guard";
 
     /// <inheritdoc/>
-    public override void OnHit(uint entry, ulong hash, int datasetId) => _loose.OnHit(entry, hash, datasetId);
+    public override void OnHit(uint entry, ulong hash, int datasetId)
+    {
+        ref CacheEntry node = ref _entries[entry];
+        ReuseModel model = _models[ModelOf(node.DatasetId)];
+        AccessRecord record = RecordOf(ref node);
+        uint age = model.Now - record.LastAccess;
+        if (age <= Correlated)
+        {
+            return;
+        }
+
+        uint now = Tick(model);
+        model.OnReuse(record.Count, record.MeanLog, age);
+        Store(ref node, record.Used(now));
+    }
 
     /// <inheritdoc/>
-    public override uint SelectVictim(in Candidate candidate) => _loose.SelectVictim(candidate);
+    public override void OnMiss(ulong hash, int datasetId)
+    {
+        lock (_lock)
+        {
+            int index = FindOrAddModel(datasetId);
+            ReuseModel model = _models[index];
+            if (_history.TryGet(hash, out AccessRecord record) && record.Model == index)
+            {
+                uint age = model.Now - record.LastAccess;
+                if (age <= Correlated)
+                {
+                    return;
+                }
+
+                uint now = Tick(model);
+                model.OnReuse(record.Count, record.MeanLog, age);
+                _history.Put(hash, record.Used(now), 0);
+            }
+            else
+            {
+                _history.Put(hash, new AccessRecord(Tick(model), 0, 0, (byte)index), 0);
+            }
+        }
+    }
 
     /// <inheritdoc/>
-    public override void OnInsert(uint entry, in Candidate candidate) => _loose.OnInsert(entry, candidate);
+    public override uint SelectVictim(in Candidate candidate)
+    {
+        lock (_lock)
+        {
+            RefreshIfDue();
+            ReuseModel model = _models[FindOrAddModel(candidate.DatasetId)];
+            float worth = _history.TryGet(candidate.Hash, out AccessRecord record)
+                ? model.Worth(record.Count, record.MeanLog, 0)
+                : model.Worth(0, 0, 0);
+            (uint victim, float least) = LeastWorthy();
+            return victim != 0 && (least * Margin < worth || least == 0 && worth > 0) ? victim : 0;
+        }
+    }
 
     /// <inheritdoc/>
-    public override void OnRemove(uint entry, ulong hash, bool evicted) => _loose.OnRemove(entry, hash, evicted);
+    public override void OnInsert(uint entry, in Candidate candidate)
+    {
+        lock (_lock)
+        {
+            int index = FindOrAddModel(candidate.DatasetId);
+            if (!_history.TryGet(candidate.Hash, out AccessRecord record) || record.Model != index)
+            {
+                record = new AccessRecord(_models[index].Now, 0, 0, (byte)index);
+            }
+
+            _history.Remove(candidate.Hash);
+            ref CacheEntry node = ref _entries[entry];
+            Store(ref node, record);
+            node.Queue = 1;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void OnRemove(uint entry, ulong hash, bool evicted)
+    {
+        lock (_lock)
+        {
+            ref CacheEntry node = ref _entries[entry];
+            node.Queue = 0;
+            if (evicted)
+            {
+                AccessRecord record = RecordOf(ref node);
+                _history.Put(hash, record, _models[record.Model].Now - record.LastAccess);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void SetDataset(int datasetId, long passLengthBlocks, int runningJobs)
+    {
+        lock (_lock)
+        {
+            _models[FindOrAddModel(datasetId)].Tell(passLengthBlocks, runningJobs);
+        }
+    }
+
+    /// <summary>Uses within this many ticks are one use.</summary>
+    private uint Correlated => (uint)Math.Min(16, _entries.Count / 64);
+
+    private static void Store(ref CacheEntry node, in AccessRecord record)
+    {
+        node.LastAccess = record.LastAccess;
+        node.Frequency = record.Count;
+        node.PolicyWord = BitConverter.SingleToUInt32Bits(record.MeanLog);
+    }
+
+    private AccessRecord RecordOf(ref CacheEntry node) =>
+        new(node.LastAccess, BitConverter.UInt32BitsToSingle(node.PolicyWord), node.Frequency, (byte)ModelOf(node.DatasetId));
+
+    private uint Tick(ReuseModel model)
+    {
+        Interlocked.Increment(ref _accesses);
+        return Interlocked.Increment(ref model.Now);
+    }
+
+    private int ModelOf(int datasetId)
+    {
+        int count = Volatile.Read(ref _modelCount);
+        for (int i = 0; i < count; i++)
+        {
+            if (_modelDataset[i] == datasetId)
+            {
+                return i;
+            }
+        }
+
+        // More datasets than models: the last ones share.
+        return count < MaxModels ? 0 : 1 + (int)((uint)datasetId % (MaxModels - 1));
+    }
+
+    private int FindOrAddModel(int datasetId)
+    {
+        int index = ModelOf(datasetId);
+        if (_modelDataset[index] == datasetId || _modelCount == MaxModels)
+        {
+            return index;
+        }
+
+        _models[_modelCount] = new ReuseModel();
+        _modelDataset[_modelCount] = datasetId;
+        Volatile.Write(ref _modelCount, _modelCount + 1);
+        return _modelCount - 1;
+    }
+
+    private (uint Victim, float Worth) LeastWorthy()
+    {
+        uint victim = 0, end = _entries.End;
+        float least = float.MaxValue;
+        for (int i = 0; i < Samples + PoolSize; i++)
+        {
+            uint entry = i < PoolSize ? _pool[i] : 1 + (uint)((NextRandom() >> 32) * (end - 1) >> 32);
+            ref CacheEntry node = ref _entries[entry];
+            if (entry == 0 || node.Queue == 0 || !node.IsEvictable)
+            {
+                continue;
+            }
+
+            ReuseModel model = _models[ModelOf(node.DatasetId)];
+            AccessRecord record = RecordOf(ref node);
+            float worth = model.Worth(record.Count, record.MeanLog, model.Now - record.LastAccess);
+            if (worth < least || (worth == least && node.LastAccess < _entries[victim].LastAccess))
+            {
+                // What was found least worthy is looked at again next time.
+                _pool[i % PoolSize] = victim == 0 ? entry : victim;
+                least = worth;
+                victim = entry;
+            }
+        }
+
+        return (victim, least);
+    }
+
+    private ulong NextRandom()
+    {
+        _random ^= _random << 13;
+        _random ^= _random >> 7;
+        _random ^= _random << 17;
+        return _random;
+    }
+
+    private void RefreshIfDue()
+    {
+        if ((int)(_accesses - _nextRefresh) < 0)
+        {
+            return;
+        }
+
+        int slots = _history.SlotCount;
+        uint period = (uint)Math.Clamp(_entries.Count / 4, MinPeriod, 1 << 16);
+        _nextRefresh = _accesses + period;
+        for (int i = 0; i < _modelCount; i++)
+        {
+            _models[i].BeginRefresh();
+        }
+
+        uint stride = Math.Max(1, _entries.End / MaxScanned);
+        for (uint entry = 1 + (uint)(NextRandom() % stride); entry < _entries.End; entry += stride)
+        {
+            ref CacheEntry node = ref _entries[entry];
+            if (node.Queue != 0)
+            {
+                AddWaiting(RecordOf(ref node), stride);
+            }
+        }
+
+        int step = Math.Max(1, slots / MaxScanned);
+        for (int slot = (int)(NextRandom() % (ulong)step); slot < slots; slot += step)
+        {
+            if (_history.TryGetSlot(slot, out AccessRecord record))
+            {
+                AddWaiting(record, step);
+            }
+        }
+
+        float longest = 1;
+        for (int i = 0; i < _modelCount; i++)
+        {
+            _models[i].EndRefresh();
+            longest = Math.Max(longest, _models[i].MeanInterval);
+        }
+
+        uint passed = _accesses - _refreshedAt;
+        _refreshedAt = _accesses;
+        float keep = float.Exp2(-passed / (ShareHalfLife * longest));
+        for (int i = 0; i < _modelCount; i++)
+        {
+            float share = (float)(_models[i].Now - _seenAt[i]) / passed;
+            _seenAt[i] = _models[i].Now;
+            _models[i].Share = (_models[i].Share * keep) + (share * (1 - keep));
+        }
+    }
+
+    private void AddWaiting(in AccessRecord record, float weight)
+    {
+        ReuseModel model = _models[record.Model];
+        model.AddWaiting(record.Count, record.MeanLog, model.Now - record.LastAccess, weight);
+    }
 }

@@ -14,12 +14,27 @@ internal sealed record PolicySettings(EntryTable Entries, long CapacityBytes, in
     /// <summary>Names of all policies, the default first.</summary>
     public static IReadOnlyList<string> Names { get; } = ["guard", "s3fifo", "lru"];
 
-    /// <summary>How many ghosts a cache of this size keeps: one a 4 KiB, 8 bytes each, 0.2 % of the budget.</summary>
+    /// <summary>How many ghosts a cache of this size keeps: one for each 8 KiB to 16 KiB.</summary>
     public static int DefaultGhostSlots(long capacityBytes) =>
-        (int)Math.Clamp(BitOperations.RoundUpToPowerOf2((ulong)capacityBytes / 8192), 1024, 1 << 26);
+        (int)Math.Clamp(BitOperations.RoundUpToPowerOf2(((ulong)capacityBytes / 16384) + 1), 1024, 1 << 26);
 
-    /// <summary>What the ghosts take, bytes.</summary>
-    public long GhostBytes => GhostSlots * 8L;
+    /// <summary>Throws unless there is a policy of that name.</summary>
+    /// <exception cref="DataLayerException">There is no such policy.</exception>
+    public static void CheckName(string name, bool alsoBelady = false)
+    {
+        foreach (string known in Names)
+        {
+            if (name == known)
+            {
+                return;
+            }
+        }
+
+        if (!alsoBelady || name != "belady")
+        {
+            throw Unknown(name);
+        }
+    }
 
     /// <summary>Builds the policy of that name.</summary>
     /// <exception cref="DataLayerException">There is no such policy.</exception>
@@ -28,7 +43,9 @@ internal sealed record PolicySettings(EntryTable Entries, long CapacityBytes, in
         "lru" => new LruPolicy(this),
         "s3fifo" => new S3FifoPolicy(this),
         "guard" => new GuardPolicy(this),
-        _ => throw new DataLayerException(ErrorCode.InvalidArgument,
-            $"There is no eviction policy '{name}'. Use {string.Join(", ", Names)}."),
+        _ => throw Unknown(name),
     };
+
+    private static DataLayerException Unknown(string name) =>
+        new(ErrorCode.InvalidArgument, $"There is no eviction policy '{name}'. Use {string.Join(", ", Names)}.");
 }

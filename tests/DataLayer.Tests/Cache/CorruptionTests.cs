@@ -1,0 +1,156 @@
+using DataLayer.Core.Identity;
+using DataLayer.Core.Integrity;
+using DataLayer.Storage.Cache;
+using DataLayer.Storage.Cache.Memory;
+using static DataLayer.Tests.Cache.CacheFixture;
+
+namespace DataLayer.Tests.Cache;
+
+public sealed class CorruptionTests
+{
+    [Fact]
+    public async Task The_scrubber_finds_a_flipped_bit_and_drops_only_that_block()
+    {
+        await using BlockCache cache = NewCache();
+        for (int i = 1; i <= 20; i++)
+        {
+            cache.TryFill(Block(i), Bytes(Block(i), 50_001), 0);
+        }
+
+        Flip(cache.Memory, Block(7), 50_000);
+        uint next = 1;
+        BlockScrubber.ScrubStep(cache.Memory, ref next, long.MaxValue);
+        Assert.False(cache.Contains(Block(7)));
+        Assert.Equal((19, 1), (cache.GetStatistics().BlockCount, cache.GetStatistics().BadBlocks));
+        cache.Memory.CheckIntegrity();
+    }
+
+    [Fact]
+    public async Task A_header_that_names_another_block_is_a_miss_and_counted()
+    {
+        await using BlockCache cache = NewCache();
+        cache.TryFill(Block(1), Bytes(Block(1), 5000), 0);
+        cache.Memory.Entries[EntryOf(cache.Memory, Block(1))].Block = Block(2);
+        Assert.False(cache.TryRead(Block(1), 0, new byte[10], 0, out _));
+        Assert.False(cache.TryRead(Block(1), 0, new byte[10], 0, out _));
+        Assert.Equal((0, 1), (cache.GetStatistics().BlockCount, cache.GetStatistics().BadBlocks));
+        cache.Memory.CheckIntegrity();
+    }
+
+    [Fact]
+    public async Task A_bad_block_can_be_filled_again()
+    {
+        await using BlockCache cache = NewCache();
+        cache.TryFill(Block(1), Bytes(Block(1), 5000), 0);
+        Flip(cache.Memory, Block(1), 17);
+        Assert.NotEqual(0, cache.Memory.Scrub(EntryOf(cache.Memory, Block(1))));
+        Assert.True(cache.TryFill(Block(1), Bytes(Block(1), 5000), 0));
+        byte[] actual = new byte[5000];
+        Assert.True(cache.TryRead(Block(1), 0, actual, 0, out _));
+        Assert.Equal(Bytes(Block(1), 5000), actual);
+    }
+
+    [Fact]
+    public async Task The_scrubber_goes_round_in_steps()
+    {
+        await using BlockCache cache = NewCache();
+        for (int i = 1; i <= 10; i++)
+        {
+            cache.TryFill(Block(i), Bytes(Block(i), 1000), 0);
+        }
+
+        uint next = 1;
+        Assert.Equal(3000, BlockScrubber.ScrubStep(cache.Memory, ref next, 2500));
+        Assert.Equal(4u, next);
+        Assert.Equal(10_000, BlockScrubber.ScrubStep(cache.Memory, ref next, long.MaxValue));
+        Assert.Equal(4u, next);
+    }
+
+    [Fact]
+    public async Task The_background_scrubber_drops_a_bad_block_by_itself()
+    {
+        await using BlockCache cache = new(new BlockCacheOptions { CapacityBytes = 4 << 20, ScrubBytesPerSecond = 1 << 30 }, TimeProvider.System);
+        cache.TryFill(Block(1), Bytes(Block(1), 5000), 0);
+        Flip(cache.Memory, Block(1), 17);
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(30));
+        while (cache.Contains(Block(1)))
+        {
+            limit.Token.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+
+        Assert.Equal(1, cache.GetStatistics().BadBlocks);
+    }
+
+    [Theory]
+    [InlineData("", 0u)]
+    [InlineData("123456789", 0xE3069283u)]
+    public void Crc32C_gives_the_published_values(string text, uint expected) =>
+        Assert.Equal(expected, Crc32C.Compute(System.Text.Encoding.ASCII.GetBytes(text)));
+
+    [Fact]
+    public void Crc32C_gives_the_values_of_RFC_3720()
+    {
+        Assert.Equal(0x8A9136AAu, Crc32C.Compute(new byte[32]));
+        byte[] ones = new byte[32];
+        Array.Fill(ones, (byte)0xFF);
+        Assert.Equal(0x62A8AB43u, Crc32C.Compute(ones));
+        Assert.Equal(0x46DD794Eu, Crc32C.Compute([.. Enumerable.Range(0, 32).Select(i => (byte)i)]));
+    }
+
+    [Fact]
+    public void Crc32C_in_lanes_equals_bit_by_bit()
+    {
+        byte[] bytes = Bytes(Block(3), 20_000);
+        foreach (int length in (int[])[1, 7, 8, 6143, 6144, 6145, 12_288, 12_295, 20_000])
+        {
+            Assert.Equal(BitByBit(bytes.AsSpan(0, length)), Crc32C.Compute(bytes.AsSpan(0, length)));
+            Assert.Equal(Crc32C.Compute(bytes.AsSpan(0, length)), Crc32C.Append(Crc32C.Compute(bytes.AsSpan(0, length / 3)), bytes.AsSpan(length / 3, length - (length / 3))));
+        }
+    }
+
+    private static uint BitByBit(ReadOnlySpan<byte> bytes)
+    {
+        uint crc = uint.MaxValue;
+        foreach (byte b in bytes)
+        {
+            crc ^= b;
+            for (int bit = 0; bit < 8; bit++)
+            {
+                crc = (crc >> 1) ^ ((crc & 1) * 0x82F63B78);
+            }
+        }
+
+        return ~crc;
+    }
+
+    private static uint EntryOf(MemoryStore store, BlockId block)
+    {
+        for (uint entry = 1; entry < store.Entries.End; entry++)
+        {
+            if (store.Entries[entry].Block == block && (store.Entries[entry].Version & 1) == 1)
+            {
+                return entry;
+            }
+        }
+
+        throw new InvalidOperationException($"{block} is not cached.");
+    }
+
+    private static unsafe void Flip(MemoryStore store, BlockId block, int at)
+    {
+        ref CacheEntry entry = ref store.Entries[EntryOf(store, block)];
+        for (int i = 0; ; i++)
+        {
+            Assert.True(store.Arena.TryGetPiece(entry.Pieces[i], entry.Orders[i], out byte* pointer));
+            int bytes = SlabArena.GranuleBytes << entry.Orders[i];
+            if (at < bytes)
+            {
+                pointer[at] ^= 1;
+                return;
+            }
+
+            at -= bytes;
+        }
+    }
+}
