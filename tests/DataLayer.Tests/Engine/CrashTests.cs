@@ -23,7 +23,7 @@ public sealed class CrashTests(ITestOutputHelper output)
     [MemberData(nameof(Steps))]
     public async Task Acknowledged_data_survives_a_crash_at(string step)
     {
-        for (int nth = 1; nth <= 4; nth++)
+        for (int nth = 1; nth <= 2; nth++)
         {
             await RunAsync(step, nth);
         }
