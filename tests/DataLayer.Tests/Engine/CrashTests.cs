@@ -14,7 +14,7 @@ public sealed class CrashTests(ITestOutputHelper output)
     public static TheoryData<string> Steps =>
     [
         "replace.begun", "replace.written", "replace.flushed", "replace.published", "write.begun", "write.flushed", "write.committed",
-        "convert.copied", "convert.committed", "truncate.committed", "upload.stored", "upload.completed", "delete.done",
+        "convert.copied", "convert.committed", "truncate.committed", "upload.noted", "upload.stored", "upload.completed", "delete.done",
         "hotcopy.deleted", "recall.placed", "recall.written", "recall.flushed", "recall.committed", "evict.checked", "evict.committed",
         "unlink.committed", "compact.copied", "move.copied", "move.committed",
     ];

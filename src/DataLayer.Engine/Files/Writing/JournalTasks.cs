@@ -17,6 +17,7 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     private static readonly TimeSpan _conflictWait = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan _soon = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan _busyWait = TimeSpan.FromSeconds(1);
+    private readonly UploadPrints _prints = new(context);
     private readonly ConcurrentDictionary<long, long> _heldSince = new();
     private readonly ConcurrentDictionary<(long AttachmentId, string Key), byte> _keys = new();
 
@@ -115,6 +116,8 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         ObjectWriteCondition condition = replacesUnknown
             ? ObjectWriteCondition.None
             : new ObjectWriteCondition(etag, IfAbsent: etag is null);
+        IReadOnlyList<string> prints = await _prints.AddAsync(content.Id.Inode, source, cancellationToken).ConfigureAwait(false);
+        context.Step("upload.noted");
         ObjectProperties stored;
         try
         {
@@ -137,6 +140,13 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
             else if (found is { } other && await source.EqualsObjectAsync(store, other, cancellationToken).ConfigureAwait(false))
             {
                 stored = other; // Our own upload, whose answer was lost.
+            }
+            else if (found is { } earlier
+                && await UploadPrints.MatchesAsync(prints, store, earlier, cancellationToken).ConfigureAwait(false))
+            {
+                // Our own upload of a content that was replaced since.
+                stored = await store.WriteAsync(
+                    entry.Key, source, new ObjectWriteCondition(earlier.ETag), cancellationToken).ConfigureAwait(false);
             }
             else
             {
@@ -166,6 +176,7 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         }
 
         context.Step("upload.completed");
+        await _prints.ForgetAsync(content.Id.Inode).ConfigureAwait(false);
         await context.ReloadAsync(content, CancellationToken.None).ConfigureAwait(false);
         context.Counters.Add(Counter.UploadedBytes, lengthBytes);
         uploads.Ended(content.Id.Inode, null);
