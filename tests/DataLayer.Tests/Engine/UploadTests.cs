@@ -77,6 +77,33 @@ public sealed class UploadTests
     }
 
     [Fact]
+    public async Task An_upload_whose_answer_was_lost_does_not_stop_the_next_contents_upload()
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        await fixture.AttachAsync();
+        TaskCompletionSource stored = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        bool down = false;
+        fixture.Probe.Before = (verb, _) => down && verb == "PUT" ? new DataLayerException(ErrorCode.OriginUnavailable, "down") : null;
+        fixture.Probe.After = (verb, _) =>
+        {
+            down = true;
+            stored.TrySetResult();
+            return new DataLayerException(ErrorCode.TimedOut, "the answer was lost");
+        };
+        await fixture.WriteFileAsync("/data/a", [1, 2, 3]);
+        await stored.Task;
+        await fixture.WriteFileAsync("/data/a", [4, 5]);
+        await fixture.StopAsync();
+        fixture.Probe.Before = fixture.Probe.After = null;
+        await fixture.StartAsync();
+
+        await fixture.Engine.FlushUploadsAsync("/data", CancellationToken.None);
+
+        Assert.Equal([4, 5], await fixture.GetObjectAsync("a"));
+        Assert.Empty(await fixture.Engine.ListXattrsAsync("/data/a", CancellationToken.None));
+    }
+
+    [Fact]
     public async Task An_object_changed_by_somebody_else_is_not_overwritten_and_ours_is_kept()
     {
         await using EngineFixture fixture = await EngineFixture.OpenAsync();

@@ -17,18 +17,17 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     private static readonly TimeSpan _conflictWait = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan _soon = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan _busyWait = TimeSpan.FromSeconds(1);
+    private readonly UploadPrints _prints = new(context);
     private readonly ConcurrentDictionary<long, long> _heldSince = new();
+    private readonly ConcurrentDictionary<(long AttachmentId, string Key), byte> _keys = new();
 
     /// <summary>Does the entry and completes it; or says how long to leave it alone.</summary>
     /// <exception cref="DataLayerException">It failed and is to be tried again later.</exception>
     public async ValueTask<TimeSpan?> RunAsync(JournalEntry entry, CancellationToken cancellationToken)
     {
-        TimeSpan? hold = entry.Kind switch
-        {
-            JournalKind.UploadObject => await UploadAsync(entry, cancellationToken).ConfigureAwait(false),
-            JournalKind.DeleteObject => await DeleteObjectAsync(entry, cancellationToken).ConfigureAwait(false),
-            _ => await DeleteHotCopyAsync(entry, cancellationToken).ConfigureAwait(false),
-        };
+        TimeSpan? hold = entry.Kind == JournalKind.DeleteHotCopy
+            ? await DeleteHotCopyAsync(entry, cancellationToken).ConfigureAwait(false)
+            : await RunOnKeyAsync(entry, cancellationToken).ConfigureAwait(false);
         if (hold is null)
         {
             _heldSince.TryRemove(entry.Id, out _);
@@ -43,6 +42,28 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         if (entry.Kind == JournalKind.UploadObject)
         {
             uploads.Ended(entry.Content.Inode, error);
+        }
+    }
+
+    /// <summary>
+    /// One at a time on a key: an upload that was cancelled in the tree may still be under way, and must not overtake the next.
+    /// </summary>
+    private async ValueTask<TimeSpan?> RunOnKeyAsync(JournalEntry entry, CancellationToken cancellationToken)
+    {
+        if (!_keys.TryAdd((entry.AttachmentId, entry.Key), 0))
+        {
+            return _soon;
+        }
+
+        try
+        {
+            return entry.Kind == JournalKind.UploadObject
+                ? await UploadAsync(entry, cancellationToken).ConfigureAwait(false)
+                : await DeleteObjectAsync(entry, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _keys.TryRemove((entry.AttachmentId, entry.Key), out _);
         }
     }
 
@@ -91,7 +112,12 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         string? etag = current.Object is { } known && known.Key == entry.Key && known.AttachmentId == entry.AttachmentId
             ? known.ETag
             : entry.ETag;
-        ObjectWriteCondition condition = new(etag, IfAbsent: etag is null);
+        bool replacesUnknown = entry.MayReplace && entry.ETag is null;
+        ObjectWriteCondition condition = replacesUnknown
+            ? ObjectWriteCondition.None
+            : new ObjectWriteCondition(etag, IfAbsent: etag is null);
+        IReadOnlyList<string> prints = await _prints.AddAsync(content.Id.Inode, source, cancellationToken).ConfigureAwait(false);
+        context.Step("upload.noted");
         ObjectProperties stored;
         try
         {
@@ -114,6 +140,13 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
             else if (found is { } other && await source.EqualsObjectAsync(store, other, cancellationToken).ConfigureAwait(false))
             {
                 stored = other; // Our own upload, whose answer was lost.
+            }
+            else if (found is { } earlier
+                && await UploadPrints.MatchesAsync(prints, store, earlier, cancellationToken).ConfigureAwait(false))
+            {
+                // Our own upload of a content that was replaced since.
+                stored = await store.WriteAsync(
+                    entry.Key, source, new ObjectWriteCondition(earlier.ETag), cancellationToken).ConfigureAwait(false);
             }
             else
             {
@@ -143,6 +176,7 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         }
 
         context.Step("upload.completed");
+        await _prints.ForgetAsync(content.Id.Inode).ConfigureAwait(false);
         await context.ReloadAsync(content, CancellationToken.None).ConfigureAwait(false);
         context.Counters.Add(Counter.UploadedBytes, lengthBytes);
         uploads.Ended(content.Id.Inode, null);
