@@ -1,4 +1,3 @@
-using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.TestSupport.Objects;
 using Xunit.Abstractions;
