@@ -7,7 +7,8 @@ using DataLayer.Workloads.Reporting;
 namespace DataLayer.Workloads.Cache;
 
 /// <summary>
-/// What the memory tier costs over the copy it cannot avoid. Each case reads or writes blocks in random order; its baseline is
+/// What the memory tier costs over the copy it cannot avoid. Each case reads or writes blocks in random order; its
+/// baseline is
 /// memcpy of as many blocks of that size from (or to) random places of a mapping as large, on one thread.
 /// </summary>
 internal sealed class CacheWorkload : IWorkload

@@ -7,8 +7,10 @@ using DataLayer.Workloads.Reporting;
 namespace DataLayer.Workloads.Cache;
 
 /// <summary>
-/// How much of what is possible each eviction policy keeps, in the real cache: the value is the byte hit ratio in percent, the
-/// baseline that of Belady's optimum on the same trace at the same budget, which for the cache includes its index and headers.
+/// How much of what is possible each eviction policy keeps, in the real cache: the value is the byte hit ratio in
+/// percent, the
+/// baseline that of Belady's optimum on the same trace at the same budget, which for the cache includes its index and
+/// headers.
 /// The rows <c>…-simulator</c> compare the simulator's byte hit ratio with the real cache's. Traces are seeded.
 /// </summary>
 internal sealed class EvictWorkload : IWorkload

@@ -6,11 +6,13 @@ using DataLayer.Storage.Cache.Spill;
 namespace DataLayer.Storage.Cache;
 
 /// <summary>
-/// The memory tier: blocks of files, kept in native memory within a hard budget, found through FASTER, given up as an eviction
+/// The memory tier: blocks of files, kept in native memory within a hard budget, found through FASTER, given up as an
+/// eviction
 /// policy says, and optionally spilled to a local SSD.
 /// </summary>
 /// <remarks>
-/// All members may be called from any thread at any time. A hit is one copy from the cache's memory into the caller's buffer and
+/// All members may be called from any thread at any time. A hit is one copy from the cache's memory into the caller's
+/// buffer and
 /// allocates nothing. The cache never fails a read: what is damaged, gone or unreadable is a miss, and counted.
 /// Callers own their buffers; the cache keeps no reference to them after a call. Details: docs/FORMATS/cache.md.
 /// </remarks>
@@ -25,7 +27,8 @@ public sealed class BlockCache : IAsyncDisposable
     private int _closed;
 
     /// <summary>Makes an empty cache. Memory is reserved now and becomes resident as it fills.</summary>
-    /// <exception cref="Core.Errors.DataLayerException">The options are wrong (all that is wrong is named), or the kernel refuses the memory.</exception>
+    /// <exception cref="Core.Errors.DataLayerException">The options are wrong (all that is wrong is named), or the
+    /// kernel refuses the memory.</exception>
     public BlockCache(BlockCacheOptions options, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -59,8 +62,10 @@ public sealed class BlockCache : IAsyncDisposable
     internal MemoryStore Memory => _memory;
 
     /// <summary>
-    /// Copies bytes [offset, offset + destination.Length) of a cached block into the caller's buffer, fewer at the block's end
-    /// (none at or past it). False on a miss, also for a block whose identity does not match (dropped and counted); the buffer
+    /// Copies bytes [offset, offset + destination.Length) of a cached block into the caller's buffer, fewer at the
+    /// block's end
+    /// (none at or past it). False on a miss, also for a block whose identity does not match (dropped and counted); the
+    /// buffer
     /// may then hold anything. Allocates nothing. Counts an access of dataset <paramref name="datasetId"/> (0: none).
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative.</exception>
@@ -71,7 +76,10 @@ public sealed class BlockCache : IAsyncDisposable
         return _memory.TryRead(block, offsetInBlock, destination, datasetId, out bytesRead);
     }
 
-    /// <summary>As <see cref="TryRead"/>, from the SSD spill; 0 bytes and false if it is not there. Promotes the block into memory if admitted.</summary>
+    /// <summary>
+    /// As <see cref="TryRead"/>, from the SSD spill; 0 bytes and false if it is not there. Promotes the block into
+    /// memory if admitted.
+    /// </summary>
     public ValueTask<(bool Hit, int BytesRead)> TryReadSpillAsync(
         BlockId block, int offsetInBlock, Memory<byte> destination, int datasetId, CancellationToken cancellationToken)
     {
@@ -82,10 +90,12 @@ public sealed class BlockCache : IAsyncDisposable
     }
 
     /// <summary>
-    /// Offers a whole block after a miss. The admission control decides; true if the cache now holds it. Replaces an older copy
+    /// Offers a whole block after a miss. The admission control decides; true if the cache now holds it. Replaces an
+    /// older copy
     /// of the same block, which is gone even if the new one is refused.
     /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">The block is longer than <see cref="BlockLayout.BlockBytes"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The block is longer than <see
+    /// cref="BlockLayout.BlockBytes"/>.</exception>
     /// <exception cref="ObjectDisposedException">The cache is closed.</exception>
     public bool TryFill(in BlockId block, ReadOnlySpan<byte> bytes, int datasetId)
     {
@@ -121,7 +131,9 @@ public sealed class BlockCache : IAsyncDisposable
         return inMemory || inSpill;
     }
 
-    /// <summary>Drops the first <paramref name="blockCount"/> blocks of a content; returns how many were in memory.</summary>
+    /// <summary>
+    /// Drops the first <paramref name="blockCount"/> blocks of a content; returns how many were in memory.
+    /// </summary>
     public int RemoveContent(ContentId content, uint blockCount)
     {
         _spill?.RemoveContent(content, blockCount);
@@ -130,14 +142,18 @@ public sealed class BlockCache : IAsyncDisposable
         return removed;
     }
 
-    /// <summary>Keeps a block from being evicted until as many <see cref="Unpin"/>. False if it is not cached or the pin budget is used up.</summary>
+    /// <summary>
+    /// Keeps a block from being evicted until as many <see cref="Unpin"/>. False if it is not cached or the pin budget
+    /// is used up.
+    /// </summary>
     public bool TryPin(in BlockId block) => _memory.TryPin(block);
 
     /// <summary>Takes one pin back. False if the block is not cached or not pinned.</summary>
     public bool Unpin(in BlockId block) => _memory.Unpin(block);
 
     /// <summary>
-    /// Tells the policy the length of a pass over a dataset, blocks (0: unknown, the policy estimates it), and how many jobs
+    /// Tells the policy the length of a pass over a dataset, blocks (0: unknown, the policy estimates it), and how many
+    /// jobs
     /// run over it (0: none now, its blocks may go first).
     /// </summary>
     public void SetDataset(int datasetId, long passLengthBlocks, int runningJobs)

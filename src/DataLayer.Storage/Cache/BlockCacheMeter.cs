@@ -2,7 +2,9 @@ using System.Diagnostics.Metrics;
 
 namespace DataLayer.Storage.Cache;
 
-/// <summary>The meter <c>DataLayer.Cache</c>: all values are read from the cache's own counters when somebody collects them.</summary>
+/// <summary>
+/// The meter <c>DataLayer.Cache</c>: all values are read from the cache's own counters when somebody collects them.
+/// </summary>
 internal sealed class BlockCacheMeter : IDisposable
 {
     /// <summary>The meter's name.</summary>

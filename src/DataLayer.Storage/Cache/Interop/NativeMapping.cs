@@ -52,7 +52,9 @@ internal sealed unsafe partial class NativeMapping : SafeHandleZeroOrMinusOneIsI
     /// <summary>Usable length, bytes.</summary>
     public long Bytes { get; }
 
-    /// <summary>Gives the pages of a range back to the kernel; they read as zero afterwards. Offset and length in whole pages.</summary>
+    /// <summary>
+    /// Gives the pages of a range back to the kernel; they read as zero afterwards. Offset and length in whole pages.
+    /// </summary>
     public void Discard(long offset, long bytes) => _ = Advise(handle + (nint)offset, (nuint)bytes, AdviseDontNeed);
 
     /// <inheritdoc/>

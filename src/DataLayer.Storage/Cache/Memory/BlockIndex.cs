@@ -9,11 +9,15 @@ namespace DataLayer.Storage.Cache.Memory;
 /// Finds a block's entry: a FASTER store in memory only, from <see cref="BlockId"/> to <see cref="BlockLocation"/>.
 /// </summary>
 /// <remarks>
-/// <para>Look-ups run on any thread; each borrows one of a bounded set of FASTER sessions, which are not thread safe. All
+/// <para>Look-ups run on any thread; each borrows one of a bounded set of FASTER sessions, which are not thread safe.
+/// All
 /// changes come from one thread at a time (the cache's lock).</para>
-/// <para>FASTER appends a 40-byte record for each fill and never reuses one, so <see cref="Sweep"/> copies the records still
-/// wanted from the log's head to its tail and moves the head: the log stays within twice the live records. A record whose
-/// version is no longer its entry's is garbage, so nothing has to be deleted for correctness; deleting keeps chains short.</para>
+/// <para>FASTER appends a 40-byte record for each fill and never reuses one, so <see cref="Sweep"/> copies the records
+/// still
+/// wanted from the log's head to its tail and moves the head: the log stays within twice the live records. A record
+/// whose
+/// version is no longer its entry's is garbage, so nothing has to be deleted for correctness; deleting keeps chains
+/// short.</para>
 /// </remarks>
 internal sealed class BlockIndex : IDisposable
 {
@@ -69,13 +73,16 @@ internal sealed class BlockIndex : IDisposable
     /// <summary>What the record log holds in memory now, bytes.</summary>
     public long LogBytes => _store.Log.MemorySizeBytes;
 
-    /// <summary>What the log may hold beyond the allowance in <see cref="BaseBytes"/> if it takes one more record, bytes.</summary>
+    /// <summary>
+    /// What the log may hold beyond the allowance in <see cref="BaseBytes"/> if it takes one more record, bytes.
+    /// </summary>
     public long LogBytesBeyondBase => Math.Max(0, UsedLogBytes + (2 * _pageBytes) - (IdlePages * _pageBytes));
 
     private long UsedLogBytes => _store.Log.TailAddress - (_store.Log.BeginAddress & ~(_pageBytes - 1L));
 
     /// <summary>
-    /// Takes a session for look-ups; give it back with <see cref="Return"/>. Waits for one if all are taken. While any is
+    /// Takes a session for look-ups; give it back with <see cref="Return"/>. Waits for one if all are taken. While any
+    /// is
     /// taken, <see cref="Dispose"/> waits, so its holder may use the cache's memory.
     /// </summary>
     public Session Borrow()
@@ -119,7 +126,8 @@ internal sealed class BlockIndex : IDisposable
     public bool WantsSweep => UsedLogBytes > (2 * _live * RecordBytes) + (IdlePages * _pageBytes) - (2 * _pageBytes);
 
     /// <summary>
-    /// Copies the live records of the log's oldest pages to its tail and gives the pages back. Under the cache's lock. Returns how many records
+    /// Copies the live records of the log's oldest pages to its tail and gives the pages back. Under the cache's lock.
+    /// Returns how many records
     /// it dropped.
     /// </summary>
     public void Sweep()

@@ -5,9 +5,11 @@ namespace DataLayer.Storage.Cache.Simulation;
 
 /// <summary>A sequence of accesses to objects, as read from a text trace.</summary>
 /// <remarks>
-/// One access a line: <c>time key size</c>, separated by blanks. The key is free text and may hold blanks itself: the time is the
+/// One access a line: <c>time key size</c>, separated by blanks. The key is free text and may hold blanks itself: the
+/// time is the
 /// first word, the size (bytes) the last. Times must be numbers and are not used otherwise. A key of the form
-/// <c>dataset/rest</c> belongs to the dataset named by its first component; a key without a slash to none. Empty lines and
+/// <c>dataset/rest</c> belongs to the dataset named by its first component; a key without a slash to none. Empty lines
+/// and
 /// lines that start with <c>#</c> are skipped. An access with another size than before counts as a new version: a miss.
 /// </remarks>
 public sealed class CacheTrace
@@ -32,7 +34,8 @@ public sealed class CacheTrace
     internal List<int> DatasetOf => _datasetOf;
 
     /// <summary>Reads a trace.</summary>
-    /// <exception cref="DataLayerException">A line is malformed (<see cref="ErrorCode.InvalidArgument"/>); the message names its number.</exception>
+    /// <exception cref="DataLayerException">A line is malformed (<see cref="ErrorCode.InvalidArgument"/>); the message
+    /// names its number.</exception>
     public static CacheTrace Read(TextReader reader)
     {
         ArgumentNullException.ThrowIfNull(reader);

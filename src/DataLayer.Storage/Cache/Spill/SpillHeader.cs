@@ -25,7 +25,9 @@ internal readonly record struct SpillHeader(ulong Magic, long Address, BlockId B
         MemoryMarshal.Write(destination[(Bytes - 4)..], sum);
     }
 
-    /// <summary>Whether these bytes are the block's header for this address, and the bytes after it the block's.</summary>
+    /// <summary>
+    /// Whether these bytes are the block's header for this address, and the bytes after it the block's.
+    /// </summary>
     public static bool TryVerify(ReadOnlySpan<byte> record, long address, BlockId block, int length, out int datasetId)
     {
         SpillHeader header = MemoryMarshal.Read<SpillHeader>(record);

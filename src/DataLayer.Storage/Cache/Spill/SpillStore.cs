@@ -7,18 +7,25 @@ using FASTER.core;
 namespace DataLayer.Storage.Cache.Spill;
 
 /// <summary>
-/// Blocks that memory gave up, on a local SSD: a log on one of FASTER's devices, written at the tail, forgotten at the head, a
+/// Blocks that memory gave up, on a local SSD: a log on one of FASTER's devices, written at the tail, forgotten at the
+/// head, a
 /// segment at a time, so that it never exceeds its size.
 /// </summary>
 /// <remarks>
-/// <para>Each record is a <see cref="SpillHeader"/> and the block's bytes, padded to sectors. The index of what is where lives
-/// in memory only, so a restart begins with an empty spill; the folder's old segments are deleted. A block becomes visible when
-/// its write has ended well. On each read header, identity, address and CRC32C are checked: truncated, overwritten, misdirected
-/// or flipped bytes are a miss, counted, and the record is forgotten. The device's errors are misses, counted, too; after
+/// <para>Each record is a <see cref="SpillHeader"/> and the block's bytes, padded to sectors. The index of what is
+/// where lives
+/// in memory only, so a restart begins with an empty spill; the folder's old segments are deleted. A block becomes
+/// visible when
+/// its write has ended well. On each read header, identity, address and CRC32C are checked: truncated, overwritten,
+/// misdirected
+/// or flipped bytes are a miss, counted, and the record is forgotten. The device's errors are misses, counted, too;
+/// after
 /// <see cref="MaxErrorsInRow"/> writes failed in a row the spill rests for <see cref="RestTime"/>.</para>
-/// <para>It never makes anybody wait for the disk: with all buffers in use a victim is dropped and a read is a miss. Buffers
+/// <para>It never makes anybody wait for the disk: with all buffers in use a victim is dropped and a read is a miss.
+/// Buffers
 /// belong to the store; one handed to the device comes back only in the device's callback.</para>
-/// <para>One lock guards index and addresses; it is never held across I/O, takes no other lock, and may be taken inside the memory's.</para>
+/// <para>One lock guards index and addresses; it is never held across I/O, takes no other lock, and may be taken inside
+/// the memory's.</para>
 /// </remarks>
 internal sealed class SpillStore : IAsyncDisposable
 {
@@ -169,7 +176,8 @@ internal sealed class SpillStore : IAsyncDisposable
         SpillHeader.Write(record, operation.Address, node.Block, node.Length, node.Checksum, node.DatasetId);
         bool copied = store.TryCopyOut(entry, 0, record.Slice(SpillHeader.Bytes, node.Length), out _);
 
-        // Whoever removes the block first makes its version even and then cancels what is pending: one of the two is seen.
+        // Whoever removes the block first makes its version even and then cancels what is pending: one of the two is
+        // seen.
         if (!copied || Volatile.Read(ref store.Entries[entry].Version) != node.Version)
         {
             lock (_lock)
@@ -193,7 +201,8 @@ internal sealed class SpillStore : IAsyncDisposable
     }
 
     /// <summary>
-    /// Reads a block and gives its checked bytes to <paramref name="use"/> before the buffer goes back. False if it is not there, damaged or unreadable.
+    /// Reads a block and gives its checked bytes to <paramref name="use"/> before the buffer goes back. False if it is
+    /// not there, damaged or unreadable.
     /// </summary>
     public async ValueTask<bool> TryReadAsync(BlockId block, SpillReader use)
     {
@@ -290,7 +299,9 @@ internal sealed class SpillStore : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether the block is still the one that lies at that address: false once it was removed or replaced.</summary>
+    /// <summary>
+    /// Whether the block is still the one that lies at that address: false once it was removed or replaced.
+    /// </summary>
     private bool IsAt(BlockId block, long address)
     {
         lock (_lock)
@@ -422,7 +433,9 @@ internal sealed class SpillStore : IAsyncDisposable
         return _index.Remove(block);
     }
 
-    /// <summary>The next free address for a record, which lies in one segment; gives the oldest segments up to keep the size.</summary>
+    /// <summary>
+    /// The next free address for a record, which lies in one segment; gives the oldest segments up to keep the size.
+    /// </summary>
     private long ReserveLocked(long length)
     {
         long segment = 1L << _segmentBits;
@@ -494,7 +507,8 @@ internal sealed class SpillStore : IAsyncDisposable
 }
 
 /// <summary>
-/// Gets the bytes of a block from the spill; they are valid during the call only. <paramref name="isCurrent"/> says whether the
+/// Gets the bytes of a block from the spill; they are valid during the call only. <paramref name="isCurrent"/> says
+/// whether the
 /// block was neither removed nor replaced meanwhile.
 /// </summary>
 internal delegate void SpillReader(ReadOnlySpan<byte> bytes, int datasetId, Func<bool> isCurrent);
