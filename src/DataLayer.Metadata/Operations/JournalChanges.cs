@@ -18,7 +18,11 @@ internal static class JournalChanges
         foreach (JournalRow row in writer.Tables.Journal.ListDue(kind, writer.Now, limit))
         {
             writer.Tables.Journal.Start(row.Entry.Id, writer.Now + leaseNanoseconds);
-            taken.Add(row.Entry with { DueTimeNanoseconds = writer.Now + leaseNanoseconds });
+            taken.Add(row.Entry with
+            {
+                DueTimeNanoseconds = writer.Now + leaseNanoseconds,
+                MayReplace = row.Replaces,
+            });
         }
 
         return taken;

@@ -7,14 +7,13 @@ namespace DataLayer.Storage.Cache;
 
 /// <summary>
 /// The memory tier: blocks of files, kept in native memory within a hard budget, found through FASTER, given up as an
-/// eviction
-/// policy says, and optionally spilled to a local SSD.
+/// eviction policy says, and optionally spilled to a local SSD.
 /// </summary>
 /// <remarks>
 /// All members may be called from any thread at any time. A hit is one copy from the cache's memory into the caller's
-/// buffer and
-/// allocates nothing. The cache never fails a read: what is damaged, gone or unreadable is a miss, and counted.
-/// Callers own their buffers; the cache keeps no reference to them after a call. Details: docs/FORMATS/cache.md.
+/// buffer and allocates nothing. The cache never fails a read: what is damaged, gone or unreadable is a miss, and
+/// counted. Callers own their buffers; the cache keeps no reference to them after a call. Details:
+/// docs/FORMATS/cache.md.
 /// </remarks>
 public sealed class BlockCache : IAsyncDisposable
 {
@@ -38,16 +37,22 @@ public sealed class BlockCache : IAsyncDisposable
         if (options.SpillDirectory is { } folder)
         {
             // The spill's index and buffers come out of the same budget.
-            int maxEntries = (int)Math.Clamp(options.SpillCapacityBytes / 4096, 1, memoryBytes / 32 / SpillStore.IndexEntryBytes);
+            int maxEntries = (int)Math.Clamp(
+                options.SpillCapacityBytes / 4096, 1, memoryBytes / 32 / SpillStore.IndexEntryBytes);
             int buffers = memoryBytes >= 256 << 20 ? 2 * SpillBuffers : SpillBuffers;
-            memoryBytes -= (maxEntries * (long)SpillStore.IndexEntryBytes) + (buffers * (long)(BlockLayout.BlockBytes + 4096));
-            _spill = SpillStore.Open(folder, options.SpillCapacityBytes, maxEntries, buffers, BlockLayout.BlockBytes, time);
+            memoryBytes -= (maxEntries * (long)SpillStore.IndexEntryBytes)
+                + (buffers * (long)(BlockLayout.BlockBytes + 4096));
+            _spill = SpillStore.Open(
+                folder, options.SpillCapacityBytes, maxEntries, buffers, BlockLayout.BlockBytes, time);
         }
 
         _memory = new MemoryStore(new MemoryStoreSettings(
-            memoryBytes, (long)(options.CapacityBytes * options.PinShare), options.Policy, options.Seed, options.SessionCount,
+            memoryBytes, (long)(options.CapacityBytes * options.PinShare), options.Policy, options.Seed,
+                options.SessionCount,
             _spill is null ? null : _spill.Write));
-        _scrubber = options.ScrubBytesPerSecond == 0 ? null : new BlockScrubber(_memory, options.ScrubBytesPerSecond, time);
+        _scrubber = options.ScrubBytesPerSecond == 0
+            ? null
+            : new BlockScrubber(_memory, options.ScrubBytesPerSecond, time);
         _meter = new BlockCacheMeter(this);
         _capacityBytes = options.CapacityBytes;
     }
@@ -63,10 +68,9 @@ public sealed class BlockCache : IAsyncDisposable
 
     /// <summary>
     /// Copies bytes [offset, offset + destination.Length) of a cached block into the caller's buffer, fewer at the
-    /// block's end
-    /// (none at or past it). False on a miss, also for a block whose identity does not match (dropped and counted); the
-    /// buffer
-    /// may then hold anything. Allocates nothing. Counts an access of dataset <paramref name="datasetId"/> (0: none).
+    /// block's end (none at or past it). False on a miss, also for a block whose identity does not match (dropped and
+    /// counted); the buffer may then hold anything. Allocates nothing. Counts an access of dataset
+    /// <paramref name="datasetId"/> (0: none).
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative.</exception>
     /// <exception cref="ObjectDisposedException">The cache is closed.</exception>
@@ -91,11 +95,10 @@ public sealed class BlockCache : IAsyncDisposable
 
     /// <summary>
     /// Offers a whole block after a miss. The admission control decides; true if the cache now holds it. Replaces an
-    /// older copy
-    /// of the same block, which is gone even if the new one is refused.
+    /// older copy of the same block, which is gone even if the new one is refused.
     /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">The block is longer than <see
-    /// cref="BlockLayout.BlockBytes"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The block is longer than
+    /// <see cref="BlockLayout.BlockBytes"/>.</exception>
     /// <exception cref="ObjectDisposedException">The cache is closed.</exception>
     public bool TryFill(in BlockId block, ReadOnlySpan<byte> bytes, int datasetId)
     {
@@ -153,8 +156,7 @@ public sealed class BlockCache : IAsyncDisposable
 
     /// <summary>
     /// Tells the policy the length of a pass over a dataset, blocks (0: unknown, the policy estimates it), and how many
-    /// jobs
-    /// run over it (0: none now, its blocks may go first).
+    /// jobs run over it (0: none now, its blocks may go first).
     /// </summary>
     public void SetDataset(int datasetId, long passLengthBlocks, int runningJobs)
     {
@@ -168,7 +170,8 @@ public sealed class BlockCache : IAsyncDisposable
     {
         MemoryStoreCounters memory = _memory.GetCounters();
         return new BlockCacheStatistics(
-            _capacityBytes, memory.UsedBytes + _capacityBytes - memory.CapacityBytes, memory.BlockCount, memory.PinnedBytes,
+            _capacityBytes, memory.UsedBytes + _capacityBytes - memory.CapacityBytes, memory.BlockCount,
+                memory.PinnedBytes,
             memory.Hits, memory.HitBytes, memory.Misses, memory.Fills, memory.FillsRefused, memory.Evictions,
             _spill?.Hits ?? 0, _spill?.UsedBytes ?? 0, memory.BadBlocks + (_spill?.BadBlocks ?? 0));
     }

@@ -9,15 +9,13 @@ public sealed class BlockCacheOptions
 {
     /// <summary>
     /// Hard budget for all of the memory tier: blocks, headers, index, policy state. Bytes; at least 1 MiB, with a
-    /// spill 32 MiB.
-    /// <see cref="MemoryBudget"/> proposes a value for this process.
+    /// spill 32 MiB. <see cref="MemoryBudget"/> proposes a value for this process.
     /// </summary>
     public required long CapacityBytes { get; init; }
 
     /// <summary>
     /// The eviction policy: <c>guard</c> (default: keeps what is there while a dataset is passed over, follows
-    /// frequency
-    /// elsewhere), <c>s3fifo</c> or <c>lru</c>.
+    /// frequency elsewhere), <c>s3fifo</c> or <c>lru</c>.
     /// </summary>
     public string Policy { get; init; } = "guard";
 
@@ -35,8 +33,7 @@ public sealed class BlockCacheOptions
 
     /// <summary>
     /// Bytes a second that the background scrubber compares with their checksums; 0 turns it off. Default 16 MiB/s: a
-    /// cache
-    /// of 64 GiB is looked through in about an hour for under 1 % of a core.
+    /// cache of 64 GiB is looked through in about an hour for under 1 % of a core.
     /// </summary>
     public long ScrubBytesPerSecond { get; init; } = 16 << 20;
 
@@ -53,8 +50,8 @@ public sealed class BlockCacheOptions
     public long SpillCapacityBytes { get; init; }
 
     /// <summary>Checks everything and names all that is wrong.</summary>
-    /// <exception cref="DataLayerException">Something is out of range (<see
-    /// cref="ErrorCode.InvalidArgument"/>).</exception>
+    /// <exception cref="DataLayerException">Something is out of range
+    /// (<see cref="ErrorCode.InvalidArgument"/>).</exception>
     public void Validate()
     {
         List<string> errors = [];
@@ -92,12 +89,14 @@ public sealed class BlockCacheOptions
 
         if (SpillDirectory is not null && SpillCapacityBytes < SpillMinBytes)
         {
-            errors.Add($"SpillCapacityBytes is {SpillCapacityBytes}, it must be at least {SpillMinBytes} when SpillDirectory is set");
+            errors.Add(
+                $"SpillCapacityBytes is {SpillCapacityBytes}, it needs at least {SpillMinBytes}");
         }
 
         if (errors.Count > 0)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"The cache's options are wrong: {string.Join("; ", errors)}.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"The cache's options are wrong: {string.Join("; ", errors)}.");
         }
     }
 

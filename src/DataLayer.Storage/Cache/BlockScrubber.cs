@@ -4,8 +4,7 @@ namespace DataLayer.Storage.Cache;
 
 /// <summary>
 /// Compares cached blocks with their checksums in the background, round and round, at a bounded rate. Memory errors and
-/// stray
-/// writes are found before somebody trains on them; a bad block is dropped and counted.
+/// stray writes are found before somebody trains on them; a bad block is dropped and counted.
 /// </summary>
 internal sealed class BlockScrubber : IAsyncDisposable
 {

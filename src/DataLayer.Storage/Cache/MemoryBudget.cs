@@ -79,7 +79,8 @@ public sealed record MemoryBudget(long LimitBytes, string Source)
         string file = Path.Combine(proc, "meminfo");
         foreach (string line in Lines(file))
         {
-            if (line.StartsWith("MemTotal:", StringComparison.Ordinal) && Number(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), 1) is { } kib)
+            if (line.StartsWith("MemTotal:", StringComparison.Ordinal)
+                && Number(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), 1) is { } kib)
             {
                 return new MemoryBudget(kib * 1024, file);
             }
@@ -89,7 +90,8 @@ public sealed record MemoryBudget(long LimitBytes, string Source)
     }
 
     private static long? Number(string[] words, int index) =>
-        words.Length > index && long.TryParse(words[index].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long value)
+        words.Length > index
+            && long.TryParse(words[index].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long value)
             && value is > 0 and < NoLimit
             ? value
             : null;

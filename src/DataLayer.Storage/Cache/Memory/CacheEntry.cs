@@ -5,15 +5,13 @@ namespace DataLayer.Storage.Cache.Memory;
 
 /// <summary>
 /// One cached block: the header (who it is, how long, its CRC32C), where its bytes lie, and what the eviction policy
-/// keeps about
-/// it. 128 bytes, two cache lines, in native memory. Layout in docs/FORMATS/cache.md.
+/// keeps about it. 128 bytes, two cache lines, in native memory. Layout in docs/FORMATS/cache.md.
 /// </summary>
 /// <remarks>
 /// <see cref="Version"/> is odd while the bytes may be read and changes whenever they stop being so. A reader takes the
-/// version
-/// from the index, copies, and believes the copy only if the version still stands. All else is written under the
-/// cache's lock,
-/// except <see cref="LastAccess"/> and <see cref="Frequency"/>, which hits update without one: they are hints.
+/// version from the index, copies, and believes the copy only if the version still stands. All else is written under
+/// the cache's lock, except <see cref="LastAccess"/> and <see cref="Frequency"/>, which hits update without one: they
+/// are hints.
 /// </remarks>
 [StructLayout(LayoutKind.Sequential, Size = EntryTable.EntryBytes)]
 internal unsafe struct CacheEntry

@@ -6,8 +6,7 @@ namespace DataLayer.Storage.Cache.Memory;
 
 /// <summary>
 /// The table of <see cref="CacheEntry"/>, in chunks of 64 KiB taken from a source as the cache grows. Chunks are never
-/// given
-/// back, so an entry number that a reader still holds always leads to an entry. Entry 0 is no entry.
+/// given back, so an entry number that a reader still holds always leads to an entry. Entry 0 is no entry.
 /// </summary>
 /// <remarks>The owner's lock guards <see cref="TryAllocate"/> and <see cref="Free"/>; <see cref="this"/> may be used by
 /// any thread.</remarks>

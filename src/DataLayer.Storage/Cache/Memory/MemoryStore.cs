@@ -13,14 +13,11 @@ namespace DataLayer.Storage.Cache.Memory;
 /// </summary>
 /// <remarks>
 /// <para>Life of a block. 1 reserved: it has an entry with an even version, pieces of the arena, and is busy. 2
-/// written: its
-/// filler copies bytes and checksum in, without a lock. 3 published: the version turns odd, the index names it, the
-/// policy
-/// knows it. 4 detached: the policy forgot it, it is busy, but can still be read while it is copied to the spill.
-/// 5 released: the version turns even and only then the pieces are free again.</para>
+/// written: its filler copies bytes and checksum in, without a lock. 3 published: the version turns odd, the index
+/// names it, the policy knows it. 4 detached: the policy forgot it, it is busy, but can still be read while it is
+/// copied to the spill. 5 released: the version turns even and only then the pieces are free again.</para>
 /// <para>Readers take no lock. A reader holds a session of the index, learns entry and version, copies, and checks that
-/// the
-/// version stands: then all that it copied was the published block. If not, the read is a miss. Dispose waits for
+/// the version stands: then all that it copied was the published block. If not, the read is a miss. Dispose waits for
 /// sessions.</para>
 /// <para>One lock guards all changes; the policy may have its own inside it.</para>
 /// </remarks>
@@ -272,8 +269,8 @@ internal sealed unsafe class MemoryStore : IDisposable
     }
 
     /// <summary>
-    /// Checks the checksum of one entry's bytes against its header. A bad block is taken out and counted.
-    /// Returns the bytes looked at; 0 if the entry holds nothing now.
+    /// Checks the checksum of one entry's bytes against its header. A bad block is taken out and counted. Returns the
+    /// bytes looked at; 0 if the entry holds nothing now.
     /// </summary>
     public int Scrub(uint entry)
     {
@@ -317,7 +314,8 @@ internal sealed unsafe class MemoryStore : IDisposable
         lock (_lock)
         {
             return new MemoryStoreCounters(
-                _capacityBytes, _fixedBytes + _arena.UsedBytes, _blocks, _blockBytes, _pinnedBytes, hits, hitBytes, misses,
+                _capacityBytes, _fixedBytes + _arena.UsedBytes, _blocks, _blockBytes, _pinnedBytes, hits, hitBytes,
+                    misses,
                 _fills, Volatile.Read(ref _fillsRefused), _evictions, _badBlocks);
         }
     }
@@ -344,12 +342,15 @@ internal sealed unsafe class MemoryStore : IDisposable
                 live++;
                 bytes += node.Length;
                 pieces += PieceBytes(entry);
-                Check(TryFindLive(session, node.Block, out uint found) && found == entry, $"{node.Block} is not indexed");
-                Check(TryChecksum(entry, node.Length, out uint checksum) && checksum == node.Checksum, $"{node.Block} is damaged");
+                Check(TryFindLive(session, node.Block, out uint found) && found == entry,
+                    $"{node.Block} is not indexed");
+                Check(TryChecksum(entry, node.Length, out uint checksum) && checksum == node.Checksum,
+                    $"{node.Block} is damaged");
                 Check(!node.Busy, $"{node.Block} is still busy");
             }
 
-            Check(live == _blocks && live == _entries.Count && bytes == _blockBytes, $"{live} blocks of {bytes} bytes are live");
+            Check(live == _blocks && live == _entries.Count && bytes == _blockBytes,
+                $"{live} blocks of {bytes} bytes are live");
             Check(pieces + _entries.ChunkCount * (long)EntryTable.ChunkBytes == _arena.UsedBytes, "pieces leaked");
         }
         finally
@@ -383,7 +384,8 @@ internal sealed unsafe class MemoryStore : IDisposable
     {
         bool found = session.TryFind(block, out BlockLocation location);
         entry = location.Entry;
-        return found && Volatile.Read(ref _entries[entry].Version) == location.Version && _entries[entry].Block == block;
+        return found && Volatile.Read(ref _entries[entry].Version) == location.Version
+            && _entries[entry].Block == block;
     }
 
     /// <summary>Whether what was read from the entry's bytes so far was the published block.</summary>
@@ -395,9 +397,8 @@ internal sealed unsafe class MemoryStore : IDisposable
 
     /// <summary>
     /// Copies from the place that the index names. The entry, whose version says afterwards whether that was right,
-    /// comes from
-    /// memory meanwhile: this hides one of the four cache misses of a hit (measured: 16 KiB from 0.61 to 0.69 of
-    /// memcpy).
+    /// comes from memory meanwhile: this hides one of the four cache misses of a hit (measured: 16 KiB from 0.61 to
+    /// 0.69 of memcpy).
     /// </summary>
     private bool TryCopySingle(in BlockLocation location, int offset, Span<byte> destination, out int bytesRead)
     {

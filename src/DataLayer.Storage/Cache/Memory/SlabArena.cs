@@ -5,22 +5,18 @@ using DataLayer.Storage.Cache.Interop;
 namespace DataLayer.Storage.Cache.Memory;
 
 /// <summary>
-/// The cache's memory: one native mapping cut into pieces of 2^k granules (binary buddies), k from 0 to <see
-/// cref="MaxOrder"/>.
-/// A value is a short list of pieces, largest first, so that no free byte is lost to fragmentation: if no large piece
-/// is
-/// free, smaller ones do.
+/// The cache's memory: one native mapping cut into pieces of 2^k granules (binary buddies), k from 0 to
+/// <see cref="MaxOrder"/>. A value is a short list of pieces, largest first, so that no free byte is lost to
+/// fragmentation: if no large piece is free, smaller ones do.
 /// </summary>
 /// <remarks>
 /// <para>Algorithm. A value's size in granules is rounded up to <see cref="SignificantBits"/> significant bits (at most
-/// 3 % waste,
-/// and at most that many pieces in an empty arena). Then, largest power of two first: take the smallest free piece that
-/// is
-/// large enough and split it; if there is none, take the largest that is free; give up after <see cref="MaxPieces"/>.
-/// Freeing merges a piece with its buddy while that is free too. Both cost O(pieces × MaxOrder).</para>
+/// 3 % waste, and at most that many pieces in an empty arena). Then, largest power of two first: take the smallest free
+/// piece that is large enough and split it; if there is none, take the largest that is free; give up after
+/// <see cref="MaxPieces"/>. Freeing merges a piece with its buddy while that is free too. Both cost O(pieces ×
+/// MaxOrder).</para>
 /// <para>A byte a granule holds the order of the piece that starts there, and whether it is free. Free pieces are
-/// chained
-/// through their own first bytes. Memory that was never used lies behind a watermark, untouched, so it is not
+/// chained through their own first bytes. Memory that was never used lies behind a watermark, untouched, so it is not
 /// resident.</para>
 /// <para>Not thread safe: the owner's lock guards all but <see cref="TryGetPiece"/>, which any reader may call with any
 /// number, stale or torn, and which never leads outside the mapping.</para>
@@ -191,7 +187,8 @@ internal sealed unsafe class SlabArena : IDisposable
 
         if (at != _watermark || free != FreeGranules)
         {
-            throw new InvalidOperationException($"The pieces end at {at} of {_watermark}, and {free} granules are free where {FreeGranules} are counted.");
+            throw new InvalidOperationException(
+                $"The pieces end at {at} of {_watermark}; {free} granules are free, {FreeGranules} are counted.");
         }
     }
 

@@ -12,15 +12,13 @@ internal readonly record struct Candidate(ulong Hash, int Bytes, int DatasetId);
 
 /// <summary>
 /// Decides what a full cache gives up, and for whom. The real cache and the trace simulator run the same policies over
-/// the same
-/// <see cref="EntryTable"/>; a policy keeps its marks in the entries and never touches the bytes.
+/// the same <see cref="EntryTable"/>; a policy keeps its marks in the entries and never touches the bytes.
 /// </summary>
 /// <remarks>
 /// An access is either <see cref="OnHit"/> or <see cref="OnMiss"/>, from any thread. A miss may be followed by a fill:
-/// the
-/// cache calls <see cref="SelectVictim"/> until the block fits, each time followed by <see cref="OnRemove"/> of the
-/// victim,
-/// then <see cref="OnInsert"/>. Those, and <see cref="SetDataset"/>, come from one thread at a time (the cache's lock).
+/// the cache calls <see cref="SelectVictim"/> until the block fits, each time followed by <see cref="OnRemove"/> of the
+/// victim, then <see cref="OnInsert"/>. Those, and <see cref="SetDataset"/>, come from one thread at a time (the
+/// cache's lock).
 /// </remarks>
 internal abstract class EvictionPolicy
 {

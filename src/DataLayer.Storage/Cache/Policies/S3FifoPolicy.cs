@@ -8,11 +8,10 @@ namespace DataLayer.Storage.Cache.Policies;
 /// </summary>
 /// <remarks>
 /// A block enters the small queue (a tenth of the bytes), or the main one if it fell out of the small one not long ago.
-/// At the
-/// small queue's end a block that was hit meanwhile moves to main; the others leave and are remembered. At main's end a
-/// block
-/// that was hit goes round again with one mark less (marks stop at 3). A hit only sets a mark, so it takes no lock.
-/// Pinned and busy blocks go round at no cost; after a whole round without a victim the candidate is refused.
+/// At the small queue's end a block that was hit meanwhile moves to main; the others leave and are remembered. At
+/// main's end a block that was hit goes round again with one mark less (marks stop at 3). A hit only sets a mark, so it
+/// takes no lock. Pinned and busy blocks go round at no cost; after a whole round without a victim the candidate is
+/// refused.
 /// </remarks>
 internal sealed class S3FifoPolicy : EvictionPolicy
 {

@@ -2,10 +2,8 @@ namespace DataLayer.Storage.Cache.Simulation;
 
 /// <summary>
 /// Belady's rule over a trace known in advance: what is used again farthest in the future goes first, and a newcomer
-/// that is
-/// itself the farthest does not come in. Optimal for objects of one size; for mixed sizes (where the optimum is
-/// NP-hard) the usual
-/// reference. O(n log n).
+/// that is itself the farthest does not come in. Optimal for objects of one size; for mixed sizes (where the optimum is
+/// NP-hard) the usual reference. O(n log n).
 /// </summary>
 internal static class BeladyOptimum
 {

@@ -9,8 +9,8 @@ namespace DataLayer.Storage.Cache.Simulation;
 
 /// <summary>
 /// Replays a trace against the eviction policies of the real cache, without the bytes. Objects count with their size
-/// and nothing
-/// else; the real cache spends 1 to 3 % of its budget on headers, index and rounding, more on objects under 4 KiB.
+/// and nothing else; the real cache spends 1 to 3 % of its budget on headers, index and rounding, more on objects under
+/// 4 KiB.
 /// </summary>
 /// <example><code>
 /// using StreamReader trace = File.OpenText("trace.txt");
@@ -28,8 +28,8 @@ public static class CacheSimulator
     /// Reads a trace (see <see cref="CacheTrace"/>) and replays it: a row for each policy, then LRU's and Belady's
     /// optimum.
     /// </summary>
-    /// <exception cref="DataLayerException">A bad line, policy name or size (<see
-    /// cref="ErrorCode.InvalidArgument"/>).</exception>
+    /// <exception cref="DataLayerException">A bad line, policy name or size
+    /// (<see cref="ErrorCode.InvalidArgument"/>).</exception>
     public static IReadOnlyList<SimulationRow> Run(TextReader trace, IReadOnlyList<string> policies, long sizeBytes)
     {
         ArgumentNullException.ThrowIfNull(policies);
@@ -40,7 +40,8 @@ public static class CacheSimulator
 
         if (sizeBytes <= 0)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"The cache's size is {sizeBytes} bytes; it must be positive.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"The cache's size is {sizeBytes} bytes; it must be positive.");
         }
 
         return Run(CacheTrace.Read(trace), policies, sizeBytes);
@@ -65,13 +66,16 @@ public static class CacheSimulator
     }
 
     /// <summary>Replays a trace against one policy.</summary>
-    internal static SimulationRow Replay(CacheTrace trace, string policyName, long sizeBytes, Action<EvictionPolicy>? prepare = null)
+    internal static SimulationRow Replay(
+        CacheTrace trace, string policyName, long sizeBytes, Action<EvictionPolicy>? prepare = null)
     {
         List<NativeMapping> chunks = [];
         try
         {
-            using EntryTable entries = new(((long)trace.ObjectCount + 1) * EntryTable.EntryBytes * 2, () => NewChunk(chunks));
-            EvictionPolicy policy = new PolicySettings(entries, sizeBytes, GhostSlots(trace, sizeBytes), 1).Create(policyName);
+            using EntryTable entries = new(
+                ((long)trace.ObjectCount + 1) * EntryTable.EntryBytes * 2, () => NewChunk(chunks));
+            EvictionPolicy policy = new PolicySettings(entries, sizeBytes, GhostSlots(trace, sizeBytes), 1).Create(
+                policyName);
             prepare?.Invoke(policy);
             return Replay(trace, policy, entries, sizeBytes);
         }
