@@ -37,13 +37,14 @@ internal sealed partial class DirectoryTarget
     /// <inheritdoc/>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<int> ReadSegmentAsync(
-        long segment, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
+        long segment, long offsetBytes, Memory<byte> header, Memory<byte> content, CancellationToken cancellationToken)
     {
         await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
         try
         {
             using SegmentHandles.Lease lease = RentSegment(segment, create: false);
-            return DurableFile.Read(lease.File, _segments.PathOf(segment), destination.Span, offsetBytes);
+            return DurableFile.ReadTwo(
+                lease.File, _segments.PathOf(segment), header.Span, content.Span, offsetBytes);
         }
         catch (DataLayerException fault)
         {
