@@ -33,4 +33,11 @@ public sealed record JournalEntry
 
     /// <summary>Not before this time, nanoseconds since 1970 UTC.</summary>
     public long DueTimeNanoseconds { get; init; }
+
+    /// <summary>
+    /// An earlier upload of ours may have written the key without our knowing its ETag (its answer was lost, or it ended after
+    /// it was cancelled): an object there that does not have <see cref="ETag"/> is not somebody else's. Not stored; set when
+    /// the entry is taken.
+    /// </summary>
+    public bool MayHoldOurs { get; init; }
 }

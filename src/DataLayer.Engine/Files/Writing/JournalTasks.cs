@@ -108,6 +108,12 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
             {
                 stored = other; // Our own upload, whose answer was lost.
             }
+            else if (found is { } ours && entry.MayHoldOurs)
+            {
+                // An earlier upload of ours whose ETag we never learned; unless it changes in between.
+                stored = await store.WriteAsync(
+                    entry.Key, source, new ObjectWriteCondition(ours.ETag), cancellationToken).ConfigureAwait(false);
+            }
             else
             {
                 return Conflict(entry, error);
