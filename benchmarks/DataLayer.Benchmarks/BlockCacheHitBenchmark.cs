@@ -25,7 +25,12 @@ public class BlockCacheHitBenchmark : IAsyncDisposable
     public void Setup()
     {
         _cache = new BlockCache(
-            new BlockCacheOptions { CapacityBytes = (long)Blocks * BlockBytes * 5 / 4 + (8 << 20), Policy = Policy, ScrubBytesPerSecond = 0 },
+            new BlockCacheOptions
+            {
+                CapacityBytes = ((long)Blocks * BlockBytes * 5 / 4) + (8 << 20),
+                Policy = Policy,
+                ScrubBytesPerSecond = 0,
+            },
             TimeProvider.System);
         _buffer = new byte[BlockBytes];
         for (int i = 1; i <= Blocks; i++)

@@ -10,7 +10,8 @@ using Microsoft.Win32.SafeHandles;
 namespace DataLayer.Workloads;
 
 /// <summary>
-/// The hot tier against the file system below it. Both sides move the same bytes in the same calls with the same durability, from a
+/// The hot tier against the file system below it. Both sides move the same bytes in the same calls with the same
+/// durability, from a
 /// cold page cache where the disk is meant.
 /// </summary>
 internal sealed class StripesWorkload : IWorkload
@@ -92,7 +93,8 @@ internal sealed class StripesWorkload : IWorkload
             string path = PathOf(folder, i);
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             await File.WriteAllBytesAsync(path, _buffer.AsMemory(i & 0xFFFF, SmallBytes), stop);
-            placements[i] = await tier.AppendSmallAsync(new ContentId(new InodeId(i + 1), 1), null, _buffer.AsMemory(i & 0xFFFF, SmallBytes), stop);
+            placements[i] = await tier.AppendSmallAsync(new ContentId(new InodeId(i + 1), 1), null, _buffer.AsMemory(
+                i & 0xFFFF, SmallBytes), stop);
         }
 
         await tier.FlushAsync(new ContentId(new InodeId(SmallCount), 1), placements[^1], stop);
@@ -111,7 +113,8 @@ internal sealed class StripesWorkload : IWorkload
     private async Task MeasureScaleAsync(BenchmarkReport report, CancellationToken stop)
     {
         const long Bytes = 512L << 20;
-        string[] folders = [Directory.CreateTempSubdirectory("datalayer-tmpfs-").FullName, Directory.CreateTempSubdirectory("datalayer-tmpfs-").FullName];
+        string[] folders = [Directory.CreateTempSubdirectory("datalayer-tmpfs-").FullName,
+            Directory.CreateTempSubdirectory("datalayer-tmpfs-").FullName];
         try
         {
             foreach (string folder in folders)
@@ -119,7 +122,8 @@ internal sealed class StripesWorkload : IWorkload
                 await MountAsync("mount", "-t", "tmpfs", "-o", "size=2g", "tmpfs", folder);
             }
 
-            await using (HotTier wide = await OpenAsync(2, Path.Combine(folders[0], "w"), Path.Combine(folders[1], "w")))
+            await using (HotTier wide = await OpenAsync(2, Path.Combine(folders[0], "w"),
+                Path.Combine(folders[1], "w")))
             await using (HotTier narrow = await OpenAsync(1, Path.Combine(folders[0], "n")))
             {
                 ContentId content = new(new InodeId(2), 1);
@@ -132,7 +136,8 @@ internal sealed class StripesWorkload : IWorkload
                 }
 
                 await report.MeasureAsync("scale-width2", "MB/s", 9,
-                    () => TimeReadAsync(wide, content, over2, Bytes, stop), () => TimeReadAsync(narrow, content, over1, Bytes, stop));
+                    () => TimeReadAsync(wide, content, over2, Bytes, stop), () => TimeReadAsync(narrow, content, over1,
+                        Bytes, stop));
             }
         }
         finally
@@ -145,14 +150,16 @@ internal sealed class StripesWorkload : IWorkload
         }
     }
 
-    private async Task<double> TimeReadAsync(HotTier tier, ContentId content, StripedPlacement placement, long bytes, CancellationToken stop)
+    private async Task<double> TimeReadAsync(HotTier tier, ContentId content, StripedPlacement placement, long bytes,
+        CancellationToken stop)
     {
         long start = Stopwatch.GetTimestamp();
         await ReadStripedAsync(tier, content, placement, bytes, stop);
         return BenchmarkReport.MegabytesPerSecond(bytes, start);
     }
 
-    private async Task WriteStripedAsync(HotTier tier, ContentId content, StripedPlacement placement, CancellationToken stop)
+    private async Task WriteStripedAsync(HotTier tier, ContentId content, StripedPlacement placement,
+        CancellationToken stop)
     {
         for (long offset = 0; offset < LargeBytes; offset += CallBytes)
         {
@@ -160,7 +167,8 @@ internal sealed class StripesWorkload : IWorkload
         }
     }
 
-    private async Task ReadStripedAsync(HotTier tier, ContentId content, StripedPlacement placement, long bytes, CancellationToken stop)
+    private async Task ReadStripedAsync(HotTier tier, ContentId content, StripedPlacement placement, long bytes,
+        CancellationToken stop)
     {
         for (long offset = 0; offset < bytes; offset += CallBytes)
         {
@@ -217,7 +225,8 @@ internal sealed class StripesWorkload : IWorkload
         return order.Length / Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
-    private static string PathOf(string folder, int i) => Path.Combine(folder, (i % 128).ToString("x2"), $"file-{i:d6}.bin");
+    private static string PathOf(string folder, int i) => Path.Combine(folder, (i % 128).ToString("x2"),
+        $"file-{i:d6}.bin");
 
     /// <summary>Forgets page cache, inodes and names, after writing back what is dirty. Root only.</summary>
     private static void DropCaches()
@@ -233,7 +242,8 @@ internal sealed class StripesWorkload : IWorkload
         await process.WaitForExitAsync();
         if (process.ExitCode != 0)
         {
-            throw new IOException($"{command} {string.Join(' ', arguments)} failed: this benchmark mounts tmpfs and needs root.");
+            throw new IOException(
+                $"{command} {string.Join(' ', arguments)} failed: this benchmark mounts tmpfs and needs root.");
         }
     }
 

@@ -7,8 +7,8 @@ using DataLayer.Workloads.Reporting;
 namespace DataLayer.Workloads.Cache;
 
 /// <summary>
-/// What the memory tier costs over the copy it cannot avoid. Each case reads or writes blocks in random order; its baseline is
-/// memcpy of as many blocks of that size from (or to) random places of a mapping as large, on one thread.
+/// What the memory tier costs over the copy it cannot avoid. Each case reads or writes blocks in random order; its
+/// baseline is memcpy of as many blocks of that size from (or to) random places of a mapping as large, on one thread.
 /// </summary>
 internal sealed class CacheWorkload : IWorkload
 {
@@ -56,7 +56,8 @@ internal sealed class CacheWorkload : IWorkload
             allocated += GC.GetAllocatedBytesForCurrentThread() - before;
             return Task.FromResult(rate);
         }, () => Task.FromResult(CopyOut(arena, order, buffer)));
-        Console.WriteLine($"{"cache",-10} {name + "-allocated",-28} {(double)allocated / ((Runs + 1L) * blocks),14:N2} bytes/hit");
+        Console.WriteLine(
+            $"{"cache",-10} {name + "-allocated",-28} {(double)allocated / ((Runs + 1L) * blocks),14:N2} bytes/hit");
     }
 
     private static async Task FillAsync(BenchmarkReport report, string name, int blockBytes)
@@ -82,7 +83,8 @@ internal sealed class CacheWorkload : IWorkload
     }
 
     private static BlockCache NewCache(long capacity, string policy) =>
-        new(new BlockCacheOptions { CapacityBytes = capacity, Policy = policy, ScrubBytesPerSecond = 0 }, TimeProvider.System);
+        new(new BlockCacheOptions { CapacityBytes = capacity, Policy = policy, ScrubBytesPerSecond = 0 },
+            TimeProvider.System);
 
     private static unsafe double CopyOut(NativeMapping arena, int[] order, byte[] buffer)
     {
@@ -100,7 +102,8 @@ internal sealed class CacheWorkload : IWorkload
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < order.Length; i++)
         {
-            source.AsSpan(i % 8 * blockBytes, blockBytes).CopyTo(new Span<byte>(arena.Pointer + ((long)order[i] * blockBytes), blockBytes));
+            source.AsSpan(i % 8 * blockBytes, blockBytes).CopyTo(
+                new Span<byte>(arena.Pointer + ((long)order[i] * blockBytes), blockBytes));
         }
 
         return BenchmarkReport.MegabytesPerSecond(ArenaBytes, start);

@@ -7,9 +7,10 @@ using DataLayer.Workloads.Reporting;
 namespace DataLayer.Workloads.Cache;
 
 /// <summary>
-/// How much of what is possible each eviction policy keeps, in the real cache: the value is the byte hit ratio in percent, the
-/// baseline that of Belady's optimum on the same trace at the same budget, which for the cache includes its index and headers.
-/// The rows <c>…-simulator</c> compare the simulator's byte hit ratio with the real cache's. Traces are seeded.
+/// How much of what is possible each eviction policy keeps, in the real cache: the value is the byte hit ratio in
+/// percent, the baseline that of Belady's optimum on the same trace at the same budget, which for the cache includes
+/// its index and headers. The rows <c>…-simulator</c> compare the simulator's byte hit ratio with the real cache's.
+/// Traces are seeded.
 /// </summary>
 internal sealed class EvictWorkload : IWorkload
 {
@@ -29,11 +30,14 @@ internal sealed class EvictWorkload : IWorkload
         await CaseAsync(report, "zipf-20", CacheTraces.Zipf(Objects, 100_000, 1.0, Seed), 20);
 
         // The same without a dataset: the policy is told nothing about who asks.
-        await CaseAsync(report, "passes-50-untagged", CacheTraces.Passes(Objects, 8, reshuffle: true, Seed, datasetId: 0), 50, others: false);
-        await CaseAsync(report, "switch-50-untagged", CacheTraces.Switch(Objects, 6, Seed, tagged: false), 50, others: false);
+        await CaseAsync(report, "passes-50-untagged",
+            CacheTraces.Passes(Objects, 8, reshuffle: true, Seed, datasetId: 0), 50, others: false);
+        await CaseAsync(
+            report, "switch-50-untagged", CacheTraces.Switch(Objects, 6, Seed, tagged: false), 50, others: false);
     }
 
-    private static async Task CaseAsync(BenchmarkReport report, string name, CacheTrace trace, int percent, bool others = true)
+    private static async Task CaseAsync(
+        BenchmarkReport report, string name, CacheTrace trace, int percent, bool others = true)
     {
         long size = (long)Objects * BlockBytes * percent / 100;
         string[] policies = others ? ["guard", "s3fifo", "lru"] : ["guard"];
@@ -51,7 +55,8 @@ internal sealed class EvictWorkload : IWorkload
     private static async Task<double> ReplayAsync(CacheTrace trace, string policy, long size)
     {
         await using BlockCache cache = new(
-            new BlockCacheOptions { CapacityBytes = size, Policy = policy, ScrubBytesPerSecond = 0 }, TimeProvider.System);
+            new BlockCacheOptions { CapacityBytes = size, Policy = policy, ScrubBytesPerSecond = 0 },
+                TimeProvider.System);
         byte[] buffer = new byte[BlockBytes];
         long hits = 0;
         for (int i = 0; i < trace.Count; i++)

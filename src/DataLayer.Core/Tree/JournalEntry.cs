@@ -25,6 +25,12 @@ public sealed record JournalEntry
     /// <summary>The ETag the object must still have for a delete or overwrite, or null for no condition.</summary>
     public string? ETag { get; init; }
 
+    /// <summary>
+    /// With an upload that has no <see cref="ETag"/>: an object of ours whose ETag nobody knows may be at the key, and is replaced. Else
+    /// there must be none.
+    /// </summary>
+    public bool MayReplace { get; init; }
+
     /// <summary>The placement of a hot copy to delete (<see cref="Layout.Placement.ToText"/>), or null.</summary>
     public string? Placement { get; init; }
 
@@ -33,11 +39,4 @@ public sealed record JournalEntry
 
     /// <summary>Not before this time, nanoseconds since 1970 UTC.</summary>
     public long DueTimeNanoseconds { get; init; }
-
-    /// <summary>
-    /// An earlier upload of ours may have written the key without our knowing its ETag (its answer was lost, or it ended after
-    /// it was cancelled): an object there that does not have <see cref="ETag"/> is not somebody else's. Not stored; set when
-    /// the entry is taken.
-    /// </summary>
-    public bool MayHoldOurs { get; init; }
 }

@@ -3,6 +3,7 @@ using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
+using DataLayer.Engine.Files.Writing;
 using DataLayer.Metadata;
 
 namespace DataLayer.Engine.Files;
@@ -127,7 +128,17 @@ public sealed partial class FileEngine
     public async ValueTask<IReadOnlyList<string>> ListXattrsAsync(string path, CancellationToken cancellationToken)
     {
         InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
-        return await Context.Tree.ListXattrsAsync(found.Inode, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<string> names = await Context.Tree.ListXattrsAsync(found.Inode, cancellationToken).ConfigureAwait(false);
+        List<string> shown = new(names.Count);
+        foreach (string name in names)
+        {
+            if (name != UploadPrints.Attribute)
+            {
+                shown.Add(name);
+            }
+        }
+
+        return shown;
     }
 
     /// <summary>Sets an extended attribute.</summary>

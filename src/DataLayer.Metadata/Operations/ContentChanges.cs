@@ -293,8 +293,9 @@ internal static class ContentChanges
                     + $"{row.Generation}).");
         }
 
-        if (row.Placement is { } old && old != placement)
+        if (row.Placement is { } old)
         {
+            // Also where the text is the same: backing files are named by the generation too.
             ObjectJournal.ScheduleHotCopyDelete(writer, new ContentId(row.Inode, row.Generation), old);
         }
 

@@ -21,7 +21,7 @@ internal static class JournalChanges
             taken.Add(row.Entry with
             {
                 DueTimeNanoseconds = writer.Now + leaseNanoseconds,
-                MayHoldOurs = row.Started || (row.Replaces && row.Entry.ETag is null),
+                MayReplace = row.Replaces,
             });
         }
 

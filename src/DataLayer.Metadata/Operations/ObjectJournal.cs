@@ -36,10 +36,11 @@ internal static class ObjectJournal
 
         string? etag = null;
         List<JournalRow> atKey = journal.ListOfKey(attachment.Id, key);
-        bool replaces = atKey.Count == 0 && row.Object is { } own && own.AttachmentId == attachment.Id && own.Key == key;
-        if (replaces)
+        bool replaces = atKey.Count > 0;
+        if (atKey.Count == 0 && row.Object is { } own && own.AttachmentId == attachment.Id && own.Key == key)
         {
-            etag = row.Object!.ETag;
+            etag = own.ETag;
+            replaces = true;
         }
         else if (atKey.Count > 0 && atKey[^1] is { Started: false, Entry.Kind: JournalKind.DeleteObject } delete
             && !HasOlderUpload(journal, delete))
@@ -47,7 +48,6 @@ internal static class ObjectJournal
             // What stands before it may change the object: then nothing is known of its ETag.
             journal.Remove(delete.Entry.Id);
             etag = atKey.Count == 1 ? delete.Entry.ETag : null;
-            replaces = true;
         }
 
         JournalEntry upload = new()
@@ -73,10 +73,15 @@ internal static class ObjectJournal
     public static void ScheduleDelete(TreeWriter writer, InodeRow row, long attachmentId, string key, string? etag)
     {
         List<JournalRow> atKey = writer.Tables.Journal.ListOfKey(attachmentId, key);
-        if (atKey.FindLast(e => e.Entry.Kind == JournalKind.UploadObject
-            && e.Entry.Content.Inode != row.Inode) is { } other)
+        List<JournalRow> others = atKey.FindAll(
+            e => e.Entry.Kind == JournalKind.UploadObject && e.Entry.Content.Inode != row.Inode);
+        if (others.Count > 0)
         {
-            MarkReplaces(writer.Tables.Journal, other, etag);
+            foreach (JournalRow other in others)
+            {
+                MarkReplaces(writer.Tables.Journal, other, etag);
+            }
+
             return;
         }
 

@@ -6,13 +6,14 @@ using DataLayer.Storage.Cache.Spill;
 namespace DataLayer.Storage.Cache;
 
 /// <summary>
-/// The memory tier: blocks of files, kept in native memory within a hard budget, found through FASTER, given up as an eviction
-/// policy says, and optionally spilled to a local SSD.
+/// The memory tier: blocks of files, kept in native memory within a hard budget, found through FASTER, given up as an
+/// eviction policy says, and optionally spilled to a local SSD.
 /// </summary>
 /// <remarks>
-/// All members may be called from any thread at any time. A hit is one copy from the cache's memory into the caller's buffer and
-/// allocates nothing. The cache never fails a read: what is damaged, gone or unreadable is a miss, and counted.
-/// Callers own their buffers; the cache keeps no reference to them after a call. Details: docs/FORMATS/cache.md.
+/// All members may be called from any thread at any time. A hit is one copy from the cache's memory into the caller's
+/// buffer and allocates nothing. The cache never fails a read: what is damaged, gone or unreadable is a miss, and
+/// counted. Callers own their buffers; the cache keeps no reference to them after a call. Details:
+/// docs/FORMATS/cache.md.
 /// </remarks>
 public sealed class BlockCache : IAsyncDisposable
 {
@@ -25,7 +26,8 @@ public sealed class BlockCache : IAsyncDisposable
     private int _closed;
 
     /// <summary>Makes an empty cache. Memory is reserved now and becomes resident as it fills.</summary>
-    /// <exception cref="Core.Errors.DataLayerException">The options are wrong (all that is wrong is named), or the kernel refuses the memory.</exception>
+    /// <exception cref="Core.Errors.DataLayerException">The options are wrong (all that is wrong is named), or the
+    /// kernel refuses the memory.</exception>
     public BlockCache(BlockCacheOptions options, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -35,16 +37,22 @@ public sealed class BlockCache : IAsyncDisposable
         if (options.SpillDirectory is { } folder)
         {
             // The spill's index and buffers come out of the same budget.
-            int maxEntries = (int)Math.Clamp(options.SpillCapacityBytes / 4096, 1, memoryBytes / 32 / SpillStore.IndexEntryBytes);
+            int maxEntries = (int)Math.Clamp(
+                options.SpillCapacityBytes / 4096, 1, memoryBytes / 32 / SpillStore.IndexEntryBytes);
             int buffers = memoryBytes >= 256 << 20 ? 2 * SpillBuffers : SpillBuffers;
-            memoryBytes -= (maxEntries * (long)SpillStore.IndexEntryBytes) + (buffers * (long)(BlockLayout.BlockBytes + 4096));
-            _spill = SpillStore.Open(folder, options.SpillCapacityBytes, maxEntries, buffers, BlockLayout.BlockBytes, time);
+            memoryBytes -= (maxEntries * (long)SpillStore.IndexEntryBytes)
+                + (buffers * (long)(BlockLayout.BlockBytes + 4096));
+            _spill = SpillStore.Open(
+                folder, options.SpillCapacityBytes, maxEntries, buffers, BlockLayout.BlockBytes, time);
         }
 
         _memory = new MemoryStore(new MemoryStoreSettings(
-            memoryBytes, (long)(options.CapacityBytes * options.PinShare), options.Policy, options.Seed, options.SessionCount,
+            memoryBytes, (long)(options.CapacityBytes * options.PinShare), options.Policy, options.Seed,
+                options.SessionCount,
             _spill is null ? null : _spill.Write));
-        _scrubber = options.ScrubBytesPerSecond == 0 ? null : new BlockScrubber(_memory, options.ScrubBytesPerSecond, time);
+        _scrubber = options.ScrubBytesPerSecond == 0
+            ? null
+            : new BlockScrubber(_memory, options.ScrubBytesPerSecond, time);
         _meter = new BlockCacheMeter(this);
         _capacityBytes = options.CapacityBytes;
     }
@@ -59,9 +67,10 @@ public sealed class BlockCache : IAsyncDisposable
     internal MemoryStore Memory => _memory;
 
     /// <summary>
-    /// Copies bytes [offset, offset + destination.Length) of a cached block into the caller's buffer, fewer at the block's end
-    /// (none at or past it). False on a miss, also for a block whose identity does not match (dropped and counted); the buffer
-    /// may then hold anything. Allocates nothing. Counts an access of dataset <paramref name="datasetId"/> (0: none).
+    /// Copies bytes [offset, offset + destination.Length) of a cached block into the caller's buffer, fewer at the
+    /// block's end (none at or past it). False on a miss, also for a block whose identity does not match (dropped and
+    /// counted); the buffer may then hold anything. Allocates nothing. Counts an access of dataset
+    /// <paramref name="datasetId"/> (0: none).
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The offset is negative.</exception>
     /// <exception cref="ObjectDisposedException">The cache is closed.</exception>
@@ -71,7 +80,10 @@ public sealed class BlockCache : IAsyncDisposable
         return _memory.TryRead(block, offsetInBlock, destination, datasetId, out bytesRead);
     }
 
-    /// <summary>As <see cref="TryRead"/>, from the SSD spill; 0 bytes and false if it is not there. Promotes the block into memory if admitted.</summary>
+    /// <summary>
+    /// As <see cref="TryRead"/>, from the SSD spill; 0 bytes and false if it is not there. Promotes the block into
+    /// memory if admitted.
+    /// </summary>
     public ValueTask<(bool Hit, int BytesRead)> TryReadSpillAsync(
         BlockId block, int offsetInBlock, Memory<byte> destination, int datasetId, CancellationToken cancellationToken)
     {
@@ -82,10 +94,11 @@ public sealed class BlockCache : IAsyncDisposable
     }
 
     /// <summary>
-    /// Offers a whole block after a miss. The admission control decides; true if the cache now holds it. Replaces an older copy
-    /// of the same block, which is gone even if the new one is refused.
+    /// Offers a whole block after a miss. The admission control decides; true if the cache now holds it. Replaces an
+    /// older copy of the same block, which is gone even if the new one is refused.
     /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">The block is longer than <see cref="BlockLayout.BlockBytes"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The block is longer than
+    /// <see cref="BlockLayout.BlockBytes"/>.</exception>
     /// <exception cref="ObjectDisposedException">The cache is closed.</exception>
     public bool TryFill(in BlockId block, ReadOnlySpan<byte> bytes, int datasetId)
     {
@@ -121,7 +134,9 @@ public sealed class BlockCache : IAsyncDisposable
         return inMemory || inSpill;
     }
 
-    /// <summary>Drops the first <paramref name="blockCount"/> blocks of a content; returns how many were in memory.</summary>
+    /// <summary>
+    /// Drops the first <paramref name="blockCount"/> blocks of a content; returns how many were in memory.
+    /// </summary>
     public int RemoveContent(ContentId content, uint blockCount)
     {
         _spill?.RemoveContent(content, blockCount);
@@ -130,15 +145,18 @@ public sealed class BlockCache : IAsyncDisposable
         return removed;
     }
 
-    /// <summary>Keeps a block from being evicted until as many <see cref="Unpin"/>. False if it is not cached or the pin budget is used up.</summary>
+    /// <summary>
+    /// Keeps a block from being evicted until as many <see cref="Unpin"/>. False if it is not cached or the pin budget
+    /// is used up.
+    /// </summary>
     public bool TryPin(in BlockId block) => _memory.TryPin(block);
 
     /// <summary>Takes one pin back. False if the block is not cached or not pinned.</summary>
     public bool Unpin(in BlockId block) => _memory.Unpin(block);
 
     /// <summary>
-    /// Tells the policy the length of a pass over a dataset, blocks (0: unknown, the policy estimates it), and how many jobs
-    /// run over it (0: none now, its blocks may go first).
+    /// Tells the policy the length of a pass over a dataset, blocks (0: unknown, the policy estimates it), and how many
+    /// jobs run over it (0: none now, its blocks may go first).
     /// </summary>
     public void SetDataset(int datasetId, long passLengthBlocks, int runningJobs)
     {
@@ -152,7 +170,8 @@ public sealed class BlockCache : IAsyncDisposable
     {
         MemoryStoreCounters memory = _memory.GetCounters();
         return new BlockCacheStatistics(
-            _capacityBytes, memory.UsedBytes + _capacityBytes - memory.CapacityBytes, memory.BlockCount, memory.PinnedBytes,
+            _capacityBytes, memory.UsedBytes + _capacityBytes - memory.CapacityBytes, memory.BlockCount,
+                memory.PinnedBytes,
             memory.Hits, memory.HitBytes, memory.Misses, memory.Fills, memory.FillsRefused, memory.Evictions,
             _spill?.Hits ?? 0, _spill?.UsedBytes ?? 0, memory.BadBlocks + (_spill?.BadBlocks ?? 0));
     }

@@ -2,7 +2,9 @@ using System.Diagnostics.Metrics;
 
 namespace DataLayer.Storage.Cache;
 
-/// <summary>The meter <c>DataLayer.Cache</c>: all values are read from the cache's own counters when somebody collects them.</summary>
+/// <summary>
+/// The meter <c>DataLayer.Cache</c>: all values are read from the cache's own counters when somebody collects them.
+/// </summary>
 internal sealed class BlockCacheMeter : IDisposable
 {
     /// <summary>The meter's name.</summary>
@@ -17,11 +19,14 @@ internal sealed class BlockCacheMeter : IDisposable
         Counter("datalayer.cache.hit.bytes", "By", "Bytes copied from memory", s => s.HitBytes);
         Counter("datalayer.cache.misses", "{read}", "Reads not answered from memory", s => s.Misses);
         Counter("datalayer.cache.fills", "{block}", "Blocks taken in", s => s.Fills);
-        Counter("datalayer.cache.fills.refused", "{block}", "Blocks the admission control did not take in", s => s.FillsRefused);
+        Counter("datalayer.cache.fills.refused", "{block}", "Blocks the admission control did not take in",
+            s => s.FillsRefused);
         Counter("datalayer.cache.evictions", "{block}", "Blocks given up for others", s => s.Evictions);
-        Counter("datalayer.cache.bad_blocks", "{block}", "Blocks dropped for a wrong checksum or identity", s => s.BadBlocks);
+        Counter("datalayer.cache.bad_blocks", "{block}", "Blocks dropped for a wrong checksum or identity",
+            s => s.BadBlocks);
         Counter("datalayer.cache.spill.hits", "{read}", "Reads answered from the SSD spill", s => s.SpillHits);
-        Counter("datalayer.cache.spill.errors", "{operation}", "Reads and writes the spill's device failed", _ => cache.SpillErrors);
+        Counter("datalayer.cache.spill.errors", "{operation}", "Reads and writes the spill's device failed",
+            _ => cache.SpillErrors);
         Gauge("datalayer.cache.capacity", "By", "The hard budget", s => s.CapacityBytes);
         Gauge("datalayer.cache.used", "By", "What is taken of the budget", s => s.UsedBytes);
         Gauge("datalayer.cache.blocks", "{block}", "Blocks in memory", s => s.BlockCount);

@@ -3,8 +3,8 @@ using DataLayer.Storage.Cache.Memory;
 namespace DataLayer.Storage.Cache;
 
 /// <summary>
-/// Compares cached blocks with their checksums in the background, round and round, at a bounded rate. Memory errors and stray
-/// writes are found before somebody trains on them; a bad block is dropped and counted.
+/// Compares cached blocks with their checksums in the background, round and round, at a bounded rate. Memory errors and
+/// stray writes are found before somebody trains on them; a bad block is dropped and counted.
 /// </summary>
 internal sealed class BlockScrubber : IAsyncDisposable
 {
@@ -23,7 +23,10 @@ internal sealed class BlockScrubber : IAsyncDisposable
         _loop = RunAsync(time, _stop.Token);
     }
 
-    /// <summary>Looks at the next entries until <paramref name="bytes"/> bytes are compared or each entry was seen once; returns the bytes.</summary>
+    /// <summary>
+    /// Looks at the next entries until <paramref name="bytes"/> bytes are compared or each entry was seen once; returns
+    /// the bytes.
+    /// </summary>
     public static long ScrubStep(MemoryStore store, ref uint next, long bytes)
     {
         long done = 0;

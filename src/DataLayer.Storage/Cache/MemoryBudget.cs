@@ -10,7 +10,10 @@ namespace DataLayer.Storage.Cache;
 /// <param name="Source">Where it comes from: the file that holds it.</param>
 public sealed record MemoryBudget(long LimitBytes, string Source)
 {
-    /// <summary>The part of the limit that the cache takes when nobody says otherwise: the runtime, buffers and the kernel's share of the page cache need the rest.</summary>
+    /// <summary>
+    /// The part of the limit that the cache takes when nobody says otherwise: the runtime, buffers and the kernel's
+    /// share of the page cache need the rest.
+    /// </summary>
     public const double DefaultCacheShare = 0.6;
 
     // v1 says "no limit" with the largest page-aligned number.
@@ -22,7 +25,9 @@ public sealed record MemoryBudget(long LimitBytes, string Source)
     /// <summary>Reads the limit of this process.</summary>
     public static MemoryBudget Read() => Read("/proc", "/sys/fs/cgroup");
 
-    /// <summary>Reads the limit from given places, for tests. What cannot be read or makes no sense is no limit.</summary>
+    /// <summary>
+    /// Reads the limit from given places, for tests. What cannot be read or makes no sense is no limit.
+    /// </summary>
     internal static MemoryBudget Read(string proc, string cgroups)
     {
         MemoryBudget best = Physical(proc);
@@ -74,7 +79,8 @@ public sealed record MemoryBudget(long LimitBytes, string Source)
         string file = Path.Combine(proc, "meminfo");
         foreach (string line in Lines(file))
         {
-            if (line.StartsWith("MemTotal:", StringComparison.Ordinal) && Number(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), 1) is { } kib)
+            if (line.StartsWith("MemTotal:", StringComparison.Ordinal)
+                && Number(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), 1) is { } kib)
             {
                 return new MemoryBudget(kib * 1024, file);
             }
@@ -84,7 +90,8 @@ public sealed record MemoryBudget(long LimitBytes, string Source)
     }
 
     private static long? Number(string[] words, int index) =>
-        words.Length > index && long.TryParse(words[index].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long value)
+        words.Length > index
+            && long.TryParse(words[index].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out long value)
             && value is > 0 and < NoLimit
             ? value
             : null;

@@ -5,14 +5,14 @@ using Microsoft.Win32.SafeHandles;
 namespace DataLayer.Storage.Interop;
 
 /// <summary>
-/// File calls whose errors count: open, positional read and write, fsync of files and folders, atomic rename, allocation, space.
-/// Every failure is a <see cref="DataLayerException"/> with the errno's code, read at once.
+/// File calls whose errors count: open, positional read and write, fsync of files and folders, atomic rename,
+/// allocation, space. Every failure is a <see cref="DataLayerException"/> with the errno's code, read at once.
 /// </summary>
 /// <remarks>
-/// .NET's own <c>FileStream.Flush(true)</c> and <c>RandomAccess.FlushToDisk</c> return normally on EIO, ENOSPC, EDQUOT and EROFS,
-/// .NET cannot open a folder, and <c>File.Move</c> checks and then renames. Calls restart on EINTR. Nothing here retries an fsync:
-/// after a failed one the kernel drops the dirty pages and the next call would lie.
-/// A call blocks its thread; callers run it where that is wanted.
+/// .NET's own <c>FileStream.Flush(true)</c> and <c>RandomAccess.FlushToDisk</c> return normally on EIO, ENOSPC, EDQUOT
+/// and EROFS, .NET cannot open a folder, and <c>File.Move</c> checks and then renames. Calls restart on EINTR. Nothing
+/// here retries an fsync: after a failed one the kernel drops the dirty pages and the next call would lie. A call
+/// blocks its thread; callers run it where that is wanted.
 /// </remarks>
 internal static unsafe class DurableFile
 {
@@ -23,13 +23,15 @@ internal static unsafe class DurableFile
     internal const int PrivateDirectoryMode = 0x1C0;
 
     /// <summary>
-    /// Opens a file without following a link in its last component and without the advisory lock that <c>File.OpenHandle</c> takes.
+    /// Opens a file without following a link in its last component and without the advisory lock that
+    /// <c>File.OpenHandle</c> takes.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="write">Read and write, else read only.</param>
     /// <param name="create">Make it (mode 0600) if it is missing.</param>
     /// <param name="exclusive">With <paramref name="create"/>: it must not exist.</param>
-    /// <exception cref="DataLayerException">NotFound, AlreadyExists, NoSpace (also of inodes), TargetFailed, ….</exception>
+    /// <exception cref="DataLayerException">NotFound, AlreadyExists, NoSpace (also of inodes), TargetFailed,
+    /// ….</exception>
     internal static SafeFileHandle Open(string path, bool write, bool create = false, bool exclusive = false)
     {
         SafeFileHandle? handle = TryOpen(path, write, create, exclusive, out int errno);
@@ -52,7 +54,8 @@ internal static unsafe class DurableFile
     }
 
     /// <summary>fsync: data and attributes of an open file are on the device when it returns.</summary>
-    /// <exception cref="DataLayerException">TargetFailed (EIO, EROFS), NoSpace, QuotaExceeded. The data may be lost: write it again.</exception>
+    /// <exception cref="DataLayerException">TargetFailed (EIO, EROFS), NoSpace, QuotaExceeded. The data may be lost:
+    /// write it again.</exception>
     internal static void Flush(SafeFileHandle file, string path)
     {
         if (Libc.Fsync(file) != 0)
@@ -87,18 +90,21 @@ internal static unsafe class DurableFile
     internal static void StartWriteback(SafeFileHandle file, long offsetBytes, long lengthBytes) =>
         _ = Libc.SyncFileRange(file, offsetBytes, lengthBytes, Libc.SyncRangeWrite);
 
-    /// <summary>Renames atomically; the target is replaced only if <paramref name="replace"/>. Flush both folders to make it durable.</summary>
+    /// <summary>Renames atomically; the target is replaced only if <paramref name="replace"/>. Flush both folders to
+    /// make it durable.</summary>
     /// <exception cref="DataLayerException">AlreadyExists if the name is taken and must not be replaced.</exception>
     internal static void Rename(string from, string to, bool replace)
     {
-        if (Libc.Rename(Libc.CurrentDirectory, from, Libc.CurrentDirectory, to, replace ? 0u : Libc.RenameNoReplace) != 0)
+        if (Libc.Rename(Libc.CurrentDirectory, from, Libc.CurrentDirectory, to, replace ? 0u
+            : Libc.RenameNoReplace) != 0)
         {
             throw LinuxError.Last("rename", to);
         }
     }
 
     /// <summary>
-    /// Writes a whole small file so that after a crash there is the old or the new content: temp file, fsync, rename, folder fsync.
+    /// Writes a whole small file so that after a crash there is the old or the new content: temp file, fsync, rename,
+    /// folder fsync.
     /// </summary>
     /// <param name="path">The file; replaced if <paramref name="replace"/>, else it must not exist.</param>
     /// <param name="bytes">Its content.</param>
@@ -138,7 +144,8 @@ internal static unsafe class DurableFile
         return errno is LinuxError.NoEntry ? false : throw LinuxError.Create(errno, "unlink", path);
     }
 
-    /// <summary>Makes one folder (mode 0700); false if it exists. The parent must exist; flush it to make the name durable.</summary>
+    /// <summary>Makes one folder (mode 0700); false if it exists. The parent must exist; flush it to make the name
+    /// durable.</summary>
     internal static bool MakeDirectory(string path)
     {
         if (Libc.MakeDirectory(path, PrivateDirectoryMode) == 0)
@@ -150,7 +157,8 @@ internal static unsafe class DurableFile
         return errno == LinuxError.Exists ? false : throw LinuxError.Create(errno, "mkdir", path);
     }
 
-    /// <summary>Reads at an offset until the buffer is full or the file ends; returns the count of bytes read.</summary>
+    /// <summary>Reads at an offset until the buffer is full or the file ends; returns the count of bytes
+    /// read.</summary>
     internal static int Read(SafeFileHandle file, string path, Span<byte> destination, long offsetBytes)
     {
         int done = 0;
@@ -185,8 +193,10 @@ internal static unsafe class DurableFile
         }
     }
 
-    /// <summary>One preadv into pinned pieces; returns the bytes read, which may be fewer than asked, 0 at the end.</summary>
-    internal static int ReadVectors(SafeFileHandle file, string path, Libc.IoVector* vectors, int count, long offsetBytes)
+    /// <summary>One preadv into pinned pieces; returns the bytes read, which may be fewer than asked, 0 at the
+    /// end.</summary>
+    internal static int ReadVectors(SafeFileHandle file, string path, Libc.IoVector* vectors, int count,
+        long offsetBytes)
     {
         while (true)
         {
@@ -201,7 +211,8 @@ internal static unsafe class DurableFile
     }
 
     /// <summary>One pwritev from pinned pieces; returns the bytes written, which may be fewer than asked.</summary>
-    internal static int WriteVectors(SafeFileHandle file, string path, Libc.IoVector* vectors, int count, long offsetBytes)
+    internal static int WriteVectors(SafeFileHandle file, string path, Libc.IoVector* vectors, int count,
+        long offsetBytes)
     {
         while (true)
         {
@@ -224,20 +235,24 @@ internal static unsafe class DurableFile
         }
     }
 
-    /// <summary>Reserves space for a range, which then cannot fail with NoSpace; the size stays. False where the file system cannot.</summary>
+    /// <summary>Reserves space for a range, which then cannot fail with NoSpace; the size stays. False where the file
+    /// system cannot.</summary>
     internal static bool TryAllocate(SafeFileHandle file, string path, long offsetBytes, long lengthBytes) =>
         TryFallocate(file, path, Libc.FallocateKeepSize, offsetBytes, lengthBytes);
 
-    /// <summary>Gives back the space of a range, which then reads as zeros; the size stays. False where the file system cannot.</summary>
+    /// <summary>Gives back the space of a range, which then reads as zeros; the size stays. False where the file system
+    /// cannot.</summary>
     internal static bool TryPunchHole(SafeFileHandle file, string path, long offsetBytes, long lengthBytes) =>
         TryFallocate(file, path, Libc.FallocateKeepSize | Libc.FallocatePunchHole, offsetBytes, lengthBytes);
 
-    /// <summary>Tells the kernel that a range is read soon, in order, or no more (which drops clean pages). A hint.</summary>
+    /// <summary>Tells the kernel that a range is read soon, in order, or no more (which drops clean pages). A
+    /// hint.</summary>
     internal static void Advise(SafeFileHandle file, long offsetBytes, long lengthBytes, int advice) =>
         _ = Libc.Fadvise(file, offsetBytes, lengthBytes, advice);
 
     /// <summary>Capacity and free space of the file system a path is on.</summary>
-    /// <exception cref="DataLayerException">NotFound if the path is gone; TargetFailed if its device does not answer.</exception>
+    /// <exception cref="DataLayerException">NotFound if the path is gone; TargetFailed if its device does not
+    /// answer.</exception>
     internal static FileSystemSpace GetSpace(string path)
     {
         Libc.StatVfs stat;

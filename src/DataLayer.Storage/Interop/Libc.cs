@@ -4,12 +4,12 @@ using Microsoft.Win32.SafeHandles;
 namespace DataLayer.Storage.Interop;
 
 /// <summary>
-/// The libc calls behind <see cref="DurableFile"/>, as they are declared in the Linux manual. Nothing else calls them: there
-/// every errno is turned into a fault that names the file.
+/// The libc calls behind <see cref="DurableFile"/>, as they are declared in the Linux manual. Nothing else calls them:
+/// there every errno is turned into a fault that names the file.
 /// </summary>
 /// <remarks>
-/// Constants of asm-generic; the ones that differ on arm64 are tabled in <see cref="OpenDirectory"/> and <see cref="OpenNoFollow"/>.
-/// Sizes and offsets are 64-bit: only 64-bit Linux is supported.
+/// Constants of asm-generic; the ones that differ on arm64 are tabled in <see cref="OpenDirectory"/> and <see
+/// cref="OpenNoFollow"/>. Sizes and offsets are 64-bit: only 64-bit Linux is supported.
 /// </remarks>
 internal static unsafe partial class Libc
 {

@@ -20,7 +20,8 @@ internal static class LinuxError
     internal const int Quota = 122;
 
     /// <summary>The fault of the libc call that just failed on this thread.</summary>
-    internal static DataLayerException Last(string call, string path) => Create(Marshal.GetLastPInvokeError(), call, path);
+    internal static DataLayerException Last(string call, string path) => Create(Marshal.GetLastPInvokeError(), call,
+        path);
 
     /// <summary>The fault for an errno.</summary>
     /// <param name="errno">A Linux error number.</param>
@@ -39,7 +40,8 @@ internal static class LinuxError
             23 or 24 => (ErrorCode.Overloaded, "Raise the limit of open files or lower the handle cache."),
             27 => (ErrorCode.FileTooLarge, "The file system has a lower size limit."),
             NoSpace => (ErrorCode.NoSpace, "Free space or inodes there, or add a target."),
-            ReadOnly => (ErrorCode.TargetFailed, "The file system is read-only: check the kernel log, repair and remount it."),
+            ReadOnly => (ErrorCode.TargetFailed, "The file system is read-only: check the kernel log, repair and "
+                + "remount it."),
             36 => (ErrorCode.NameTooLong, "Use a shorter path."),
             NotEmpty => (ErrorCode.NotEmpty, "Empty the folder first."),
             40 => (ErrorCode.TooManyLinks, "Name the folder itself, not a link."),
@@ -51,6 +53,7 @@ internal static class LinuxError
         };
         string text = Marshal.GetPInvokeErrorMessage(errno);
         return new DataLayerException(code,
-            string.Create(CultureInfo.InvariantCulture, $"{call} of '{path}' failed: {text} (errno {errno}). {remedy}"));
+            string.Create(CultureInfo.InvariantCulture,
+                $"{call} of '{path}' failed: {text} (errno {errno}). {remedy}"));
     }
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Memory;
 using DataLayer.Core.Objects;
+using DataLayer.Storage.Objects.Decorators;
 using DataLayer.Storage.Objects.Folders;
 using DataLayer.Storage.Objects.S3;
 using Microsoft.Extensions.Logging;
@@ -10,11 +11,15 @@ namespace DataLayer.Storage.Objects;
 
 /// <summary>The configured stores by name; opens a bucket with its decorators and counts its requests.</summary>
 /// <remarks>
-/// A bucket opened twice for a dataset is one store. Stores live until the registry is disposed; disposing what
-/// <see cref="Open"/> returned is not the caller's business.
+/// An S3 bucket is, from the outside in: split (long reads into parallel ranges), retried, hedged, limited, S3. A
+/// folder is limited only: what fails there does not pass by itself. A bucket opened twice for a dataset is one store.
+/// Stores live until the registry is disposed; disposing what <see cref="Open"/> returned is not the caller's business.
 /// </remarks>
 public sealed class ObjectStoreRegistry : IAsyncDisposable
 {
+    private const int WaiterLimit = 16_384;
+    private static readonly TimeSpan _minimumHedgeDelay = TimeSpan.FromMilliseconds(10);
+
     private readonly Dictionary<string, ObjectStoreOptions> _options = new(StringComparer.Ordinal);
     private readonly Dictionary<(string, string, string), IObjectStore> _open = [];
     private readonly Dictionary<string, (S3Connection Connection, RetryPolicy Retries)> _servers =
@@ -74,7 +79,9 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
             if (!_open.TryGetValue(key, out IObjectStore? store))
             {
                 store = options.Kind == "directory"
-                    ? new DirectoryObjectStore(FolderOf(options, source), meter, _buffers, _time)
+                    ? new LimitedObjectStore(
+                        new DirectoryObjectStore(FolderOf(options, source), meter, _buffers, _time),
+                        options.RequestLimit, WaiterLimit)
                     : OpenBucketLocked(options, source, meter);
                 _open.Add(key, store);
             }
@@ -83,7 +90,7 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
         }
     }
 
-    private S3ObjectStore OpenBucketLocked(ObjectStoreOptions options, ObjectSource source, RequestMeter meter)
+    private SplittingObjectStore OpenBucketLocked(ObjectStoreOptions options, ObjectSource source, RequestMeter meter)
     {
         if (source.Scheme != "s3")
         {
@@ -98,7 +105,12 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
             _servers.Add(options.Name, server);
         }
 
-        return new S3ObjectStore(server.Connection, source.Bucket, meter, server.Retries, (_buffers, _time));
+        IObjectStore store =
+            new S3ObjectStore(server.Connection, source.Bucket, meter, server.Retries, (_buffers, _time));
+        store = new LimitedObjectStore(store, options.RequestLimit, WaiterLimit);
+        store = options.HedgedReads ? new HedgedObjectStore(store, _buffers, _time, _minimumHedgeDelay) : store;
+        store = new RetryingObjectStore(store, server.Retries, _buffers);
+        return new SplittingObjectStore(store, options.RangeBytes, options.RangesInFlight);
     }
 
     private static string FolderOf(ObjectStoreOptions options, ObjectSource source)

@@ -4,7 +4,7 @@ using System.Diagnostics.Metrics;
 namespace DataLayer.Storage.Objects;
 
 /// <summary>The verbs requests are counted and priced by; the names are S3's.</summary>
-public enum RequestVerb
+internal enum RequestVerb
 {
     /// <summary>Reads of a body.</summary>
     Get,
@@ -32,10 +32,10 @@ public enum RequestVerb
 /// </summary>
 /// <remarks>Thread-safe, no lock. Instruments of meter <c>DataLayer.Objects</c>, tagged <c>dataset</c> and
 /// <c>verb</c>.</remarks>
-public sealed class RequestMeter
+internal sealed class RequestMeter
 {
     /// <summary>The name of the meter all instruments belong to.</summary>
-    public const string MeterName = "DataLayer.Objects";
+    internal const string MeterName = "DataLayer.Objects";
 
     private static readonly string[] _verbNames = ["GET", "HEAD", "LIST", "PUT", "POST", "DELETE"];
     private static readonly Meter _meter = new(MeterName);
@@ -55,7 +55,7 @@ public sealed class RequestMeter
     private readonly TagList[] _tags;
 
     /// <summary>Makes a meter for a dataset.</summary>
-    public RequestMeter(string dataset)
+    internal RequestMeter(string dataset)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         Dataset = dataset;
@@ -69,14 +69,14 @@ public sealed class RequestMeter
     }
 
     /// <summary>The dataset the requests are counted under.</summary>
-    public string Dataset { get; }
+    internal string Dataset { get; }
 
     /// <summary>Counts one request that ended.</summary>
     /// <param name="verb">What it was.</param>
     /// <param name="failed">Whether it brought no usable answer. 404 and 412 are answers.</param>
     /// <param name="bytes">Body bytes that were transferred.</param>
     /// <param name="elapsed">From its start to the end of the body.</param>
-    public void Record(RequestVerb verb, bool failed, long bytes, TimeSpan elapsed)
+    internal void Record(RequestVerb verb, bool failed, long bytes, TimeSpan elapsed)
     {
         Counts counts = _counts[(int)verb];
         ref readonly TagList tags = ref _tags[(int)verb];
@@ -97,7 +97,7 @@ public sealed class RequestMeter
     }
 
     /// <summary>Adds the counts so far, one entry for each verb that was used.</summary>
-    public void CopyTo(ICollection<RequestCount> destination)
+    internal void CopyTo(ICollection<RequestCount> destination)
     {
         ArgumentNullException.ThrowIfNull(destination);
         for (int verb = 0; verb < _verbNames.Length; verb++)

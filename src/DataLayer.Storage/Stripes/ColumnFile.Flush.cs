@@ -10,8 +10,8 @@ internal sealed partial class ColumnFile
     internal const string RememberedKey = "remembered";
 
     /// <summary>
-    /// Makes all writes durable: the data, then the entries that vouch for it, then the names. A failure concerns every chunk that
-    /// was not durable yet; flushes fail from then on until each of them was written again as a whole.
+    /// Makes all writes durable: the data, then the entries that vouch for it, then the names. A failure concerns every
+    /// chunk that was not durable yet; flushes fail from then on until each of them was written again as a whole.
     /// </summary>
     internal void Flush()
     {
@@ -21,7 +21,8 @@ internal sealed partial class ColumnFile
             if (_loss is not null)
             {
                 DataLayerException remembered = new(ErrorCode.TargetFailed,
-                    $"An earlier flush of '{_path}' failed ({_loss.Reason}) and {_loss.Chunks.Count} chunks were not written again "
+                    $"An earlier flush of '{_path}' failed ({_loss.Reason}) and {_loss.Chunks.Count} chunks were "
+                        + $"not written again "
                     + "since. Write the data again or delete the file.");
                 remembered.Data[RememberedKey] = true;
                 throw remembered;
@@ -32,8 +33,8 @@ internal sealed partial class ColumnFile
     }
 
     /// <summary>
-    /// Flushes if needed and takes crash marks back: the files may be closed after. False if that failed; <see cref="Loss"/> then says
-    /// what must be remembered.
+    /// Flushes if needed and takes crash marks back: the files may be closed after. False if that failed; <see
+    /// cref="Loss"/> then says what must be remembered.
     /// </summary>
     internal bool TryPrepareClose()
     {
@@ -58,10 +59,11 @@ internal sealed partial class ColumnFile
     }
 
     /// <summary>
-    /// First half of a recovery: every chunk of the marked pages gets an entry that fits its bytes. Reads and repairs are allowed
-    /// until <see cref="EndRecovery"/>.
+    /// First half of a recovery: every chunk of the marked pages gets an entry that fits its bytes. Reads and repairs
+    /// are allowed until <see cref="EndRecovery"/>.
     /// </summary>
-    /// <returns>The chunks of the marked pages; those whose entry had to be made from their bytes have their sign flipped (~chunk).</returns>
+    /// <returns>The chunks of the marked pages; those whose entry had to be made from their bytes have their sign
+    /// flipped (~chunk).</returns>
     internal List<long> BeginRecovery()
     {
         lock (_write)
@@ -90,6 +92,7 @@ internal sealed partial class ColumnFile
             if (_needsRecovery)
             {
                 Side.Prepare(0, 0);
+                RewriteLostLocked();
                 FlushLocked();
                 Side.ClearIntent();
             }
@@ -99,7 +102,8 @@ internal sealed partial class ColumnFile
         }
     }
 
-    /// <summary>Replaces a chunk by bytes of a verified copy: the whole chunk with its length. A hole if empty.</summary>
+    /// <summary>Replaces a chunk by bytes of a verified copy: the whole chunk with its length. A hole if
+    /// empty.</summary>
     internal void Repair(long chunk, ReadOnlyMemory<byte> bytes)
     {
         lock (_write)
@@ -121,7 +125,8 @@ internal sealed partial class ColumnFile
         }
     }
 
-    /// <summary>Reads a chunk as it is stored, verified, for comparison and repair; returns its length, 0 for a hole.</summary>
+    /// <summary>Reads a chunk as it is stored, verified, for comparison and repair; returns its length, 0 for a
+    /// hole.</summary>
     /// <exception cref="DataLayerException">Corrupt, TargetFailed.</exception>
     internal int ReadChunk(long chunk, Memory<byte> destination)
     {
@@ -185,8 +190,8 @@ internal sealed partial class ColumnFile
     }
 
     /// <summary>
-    /// Entries that an earlier process wrote and did not flush are settled before they are vouched for. Only a file opened with
-    /// the unflushed mark and not made by this process can have them.
+    /// Entries that an earlier process wrote and did not flush are settled before they are vouched for. Only a file
+    /// opened with the unflushed mark and not made by this process can have them.
     /// </summary>
     private void ResolveLeftoversLocked()
     {
@@ -248,7 +253,29 @@ internal sealed partial class ColumnFile
         }
     }
 
-    /// <summary>Makes the entry fit the bytes; true if neither checksum did and one was made from what is there.</summary>
+    /// <summary>
+    /// After a failed flush the kernel may hold lost bytes as clean: what is still readable is written again, so that
+    /// the flush that follows covers it. The loss itself stays remembered.
+    /// </summary>
+    private void RewriteLostLocked()
+    {
+        byte[] scratch = _scratch.Rent();
+        try
+        {
+            foreach (long chunk in _loss?.Chunks ?? [])
+            {
+                int length = DurableFile.Read(File, _path, scratch, chunk * ChunkBytes);
+                DurableFile.Write(File, _path, scratch.AsSpan(0, length), chunk * ChunkBytes);
+            }
+        }
+        finally
+        {
+            _scratch.Return(scratch);
+        }
+    }
+
+    /// <summary>Makes the entry fit the bytes; true if neither checksum did and one was made from what is
+    /// there.</summary>
     private bool RecoverLocked(long chunk)
     {
         ChunkEntry entry = ResolveLocked(chunk);

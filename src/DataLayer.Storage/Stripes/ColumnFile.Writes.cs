@@ -9,8 +9,8 @@ namespace DataLayer.Storage.Stripes;
 internal sealed partial class ColumnFile
 {
     /// <summary>
-    /// Makes the marks durable that overwriting a range of flushed bytes needs; with copies this comes before the first copy is
-    /// written, so no copy is overwritten while another has no marks. Free for new chunks and appends.
+    /// Makes the marks durable that overwriting a range of flushed bytes needs; with copies this comes before the first
+    /// copy is written, so no copy is overwritten while another has no marks. Free for new chunks and appends.
     /// </summary>
     internal void PrepareWrite(long offsetBytes, long lengthBytes)
     {
@@ -23,8 +23,8 @@ internal sealed partial class ColumnFile
 
     /// <summary>Writes the view's bytes of the range. Not durable until <see cref="Flush"/>.</summary>
     /// <exception cref="DataLayerException">
-    /// NoSpace or TargetFailed: what was there before stays readable, bytes of the range may be old or new. Corrupt: part of a damaged chunk
-    /// was to be replaced.
+    /// NoSpace or TargetFailed: what was there before stays readable, bytes of the range may be old or new. Corrupt:
+    /// part of a damaged chunk was to be replaced.
     /// </exception>
     [SkipLocalsInit]
     internal void Write(long offsetBytes, int lengthBytes, in StripeView view)
@@ -99,7 +99,8 @@ internal sealed partial class ColumnFile
         {
             ThrowIfUnusable();
             long firstChunk = (offsetBytes + ChunkBytes - 1) / ChunkBytes;
-            long endChunk = Math.Min((offsetBytes + lengthBytes) / ChunkBytes, (PhysicalLength + ChunkBytes - 1) / ChunkBytes);
+            long endChunk = Math.Min((offsetBytes + lengthBytes) / ChunkBytes, (PhysicalLength
+                + ChunkBytes - 1) / ChunkBytes);
             if (firstChunk >= endChunk)
             {
                 return;
@@ -246,8 +247,9 @@ internal sealed partial class ColumnFile
     }
 
     /// <summary>
-    /// After a write that failed half way: the chunk's old bytes are partly replaced by the caller's. Both were good, so the entry
-    /// is made to fit what is there now. If that cannot be read either the chunk is lost, and reads say so.
+    /// After a write that failed half way: the chunk's old bytes are partly replaced by the caller's. Both were good,
+    /// so the entry is made to fit what is there now. If that cannot be read either the chunk is lost, and reads say
+    /// so.
     /// </summary>
     private void ReadBackLocked(long chunk)
     {

@@ -7,21 +7,23 @@ using Microsoft.Win32.SafeHandles;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// One open backing file with its side file: verified reads, crash-safe writes, flush (docs/FORMATS/stripes.md tells the states).
+/// One open backing file with its side file: verified reads, crash-safe writes, flush (docs/FORMATS/stripes.md tells
+/// the states).
 /// </summary>
 /// <remarks>
-/// Reads take no lock: they copy the chunks' entries, read, and compare checksums. A mismatch may be a write in progress, so it is
-/// tried again under the write lock, where it is final. Writes, flushes and repairs of one column file take turns under the write
-/// lock (the kernel's inode lock does the same below); it is held over system calls and never over an await.
-/// Lock order: <c>_write</c>, then the side file's state lock.
-/// Life: opened by <see cref="ColumnFileCache"/>, used under a lease, flushed before it is closed. With crash marks it refuses
-/// everything but recovery.
+/// Reads take no lock: they copy the chunks' entries, read, and compare checksums. A mismatch may be a write in
+/// progress, so it is tried again under the write lock, where it is final. Writes, flushes and repairs of one column
+/// file take turns under the write lock (the kernel's inode lock does the same below); it is held over system calls and
+/// never over an await. Lock order: <c>_write</c>, then the side file's state lock. Life: opened by <see
+/// cref="ColumnFileCache"/>, used under a lease, flushed before it is closed. With crash marks it refuses everything
+/// but recovery.
 /// </remarks>
 internal sealed partial class ColumnFile : IDisposable
 {
     private const int ChunkBytes = ChunkEntry.ChunkBytes;
 
-    /// <summary>Bytes read and then checksummed in one go: small enough that the checksum finds them in the second-level cache.</summary>
+    /// <summary>Bytes read and then checksummed in one go: small enough that the checksum finds them in the
+    /// second-level cache.</summary>
     private const int StepBytes = 512 << 10;
 
     private const int StepChunks = StepBytes / ChunkBytes;
@@ -88,8 +90,10 @@ internal sealed partial class ColumnFile : IDisposable
         }
     }
 
-    /// <summary>Reads <paramref name="lengthBytes"/> bytes of the column into the view, every chunk verified; holes are zeros.</summary>
-    /// <exception cref="DataLayerException">Corrupt: a chunk matches no checksum. TargetFailed: the device fails.</exception>
+    /// <summary>Reads <paramref name="lengthBytes"/> bytes of the column into the view, every chunk verified; holes are
+    /// zeros.</summary>
+    /// <exception cref="DataLayerException">Corrupt: a chunk matches no checksum. TargetFailed: the device
+    /// fails.</exception>
     [SkipLocalsInit]
     internal void Read(long offsetBytes, int lengthBytes, in StripeView view)
     {
@@ -175,7 +179,8 @@ internal sealed partial class ColumnFile : IDisposable
             Span<byte> covered = wanted[..length];
             wanted[length..].Clear();
             return length == 0
-                || (DurableFile.Read(File, _path, covered, start) == length && Seal(chunk, covered) == entry.CurrentCrc);
+                || (DurableFile.Read(File, _path, covered, start) == length
+                    && Seal(chunk, covered) == entry.CurrentCrc);
         }
 
         byte[] scratch = _scratch.Rent();
@@ -183,7 +188,8 @@ internal sealed partial class ColumnFile : IDisposable
         {
             Span<byte> covered = scratch.AsSpan(0, length);
             if (length > 0
-                && (DurableFile.Read(File, _path, covered, start) != length || Seal(chunk, covered) != entry.CurrentCrc))
+                && (DurableFile.Read(File, _path, covered, start) != length
+                    || Seal(chunk, covered) != entry.CurrentCrc))
             {
                 return false;
             }
@@ -214,8 +220,8 @@ internal sealed partial class ColumnFile : IDisposable
     }
 
     /// <summary>
-    /// The entry of a chunk, after settling what a crash left: written but not flushed, and the data did not make it to disk, so
-    /// the chunk is what the last flush made of it. Under the write lock.
+    /// The entry of a chunk, after settling what a crash left: written but not flushed, and the data did not make it to
+    /// disk, so the chunk is what the last flush made of it. Under the write lock.
     /// </summary>
     private ChunkEntry ResolveLocked(long chunk)
     {
@@ -259,16 +265,18 @@ internal sealed partial class ColumnFile : IDisposable
     }
 
     private bool Matches(long chunk, ReadOnlySpan<byte> bytes, uint crc, int length) =>
-        length <= bytes.Length && (Crc32C.Compute(bytes[..length]) ^ Id.Bind(chunk, length)) == crc;
+        (uint)length <= (uint)bytes.Length && (Crc32C.Compute(bytes[..length]) ^ Id.Bind(chunk, length)) == crc;
 
     /// <summary>Whether the entry can be one: a length in range, and for a hole its own checksum.</summary>
     private bool IsPlausible(long chunk, ChunkEntry entry) =>
-        entry.CurrentLength is > 0 and <= ChunkBytes || (entry.CurrentLength == 0 && entry.CurrentCrc == Id.Bind(chunk, 0));
+        entry.CurrentLength is > 0 and <= ChunkBytes || (entry.CurrentLength == 0 && entry.CurrentCrc == Id.Bind(
+            chunk, 0));
 
     private uint Seal(long chunk, ReadOnlySpan<byte> bytes) => Crc32C.Compute(bytes) ^ Id.Bind(chunk, bytes.Length);
 
     private DataLayerException CorruptChunk(long chunk) => new(ErrorCode.Corrupt,
-        $"Chunk {chunk} (bytes {chunk * ChunkBytes} … {((chunk + 1) * ChunkBytes) - 1}) of '{_path}' fails its checksum. "
+        $"Chunk {chunk} (bytes {chunk * ChunkBytes} … {((chunk + 1) * ChunkBytes) - 1}) of '{_path}' fails its "
+            + $"checksum. "
         + "Check the disk; a scrub repairs it from another copy or from the cold object.");
 
     private void ThrowIfUnusable()
@@ -286,7 +294,8 @@ internal sealed partial class ColumnFile : IDisposable
 
     private void OpenLocked(bool create)
     {
-        SafeFileHandle? file = DurableFile.TryOpen(_path, write: true, create: false, exclusive: false, out int fileError);
+        SafeFileHandle? file = DurableFile.TryOpen(_path, write: true, create: false, exclusive: false,
+            out int fileError);
         _isReadOnly = fileError == LinuxError.ReadOnly;
         if (_isReadOnly)
         {
@@ -294,8 +303,10 @@ internal sealed partial class ColumnFile : IDisposable
             file = DurableFile.TryOpen(_path, write: false, create: false, exclusive: false, out fileError);
         }
 
-        SafeFileHandle? side = DurableFile.TryOpen(_path + ".sum", !_isReadOnly, create: false, exclusive: false, out int sideError);
-        if (file is null && side is null && create && fileError == LinuxError.NoEntry && sideError == LinuxError.NoEntry)
+        SafeFileHandle? side = DurableFile.TryOpen(_path + ".sum", !_isReadOnly, create: false, exclusive: false,
+            out int sideError);
+        if (file is null && side is null && create && fileError == LinuxError.NoEntry
+            && sideError == LinuxError.NoEntry)
         {
             CreateLocked();
             return;
@@ -308,7 +319,8 @@ internal sealed partial class ColumnFile : IDisposable
             int error = file is null ? fileError : sideError;
             string missing = file is null ? _path : _path + ".sum";
             throw error == LinuxError.NoEntry && (file is null) != (side is null)
-                ? new DataLayerException(ErrorCode.Corrupt, $"'{missing}' is missing: its other half is there. A scrub rebuilds it from another copy.")
+                ? new DataLayerException(ErrorCode.Corrupt,
+                    $"'{missing}' is missing: its other half is there. A scrub rebuilds it from another copy.")
                 : LinuxError.Create(error, "open", missing);
         }
 

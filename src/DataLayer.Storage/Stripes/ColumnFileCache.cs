@@ -4,8 +4,9 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// The open column files of one target, at most as many as the limit allows plus those in use. Least recently used first out;
-/// one with unflushed writes is flushed before it goes. If that fails the loss is remembered here, without the file.
+/// The open column files of one target, at most as many as the limit allows plus those in use. Least recently used
+/// first out; one with unflushed writes is flushed before it goes. If that fails the loss is remembered here, without
+/// the file.
 /// </summary>
 /// <remarks>Lock order: <c>_gate</c> is a leaf; no file call is made under it.</remarks>
 internal sealed class ColumnFileCache
@@ -107,7 +108,8 @@ internal sealed class ColumnFileCache
             lock (_gate)
             {
                 slot.LeaseCount--;
-                if (slot.LeaseCount == 0 && slot.IsListed && (slot.File.Loss is not null || (isClean && !slot.File.IsDirty)))
+                if (slot.LeaseCount == 0 && slot.IsListed && (slot.File.Loss is not null
+                    || (isClean && !slot.File.IsDirty)))
                 {
                     RemoveLocked(slot);
                 }

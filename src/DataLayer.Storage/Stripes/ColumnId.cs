@@ -12,8 +12,8 @@ namespace DataLayer.Storage.Stripes;
 internal readonly record struct ColumnId(ContentId Content, int Column, int Copy)
 {
     /// <summary>
-    /// The part of a chunk's checksum that says who the chunk is: the CRC-32C of inode, generation, column, chunk index and length,
-    /// never 0. The copy is left out, so copies are byte for byte the same and one repairs the other.
+    /// The part of a chunk's checksum that says who the chunk is: the CRC-32C of inode, generation, column, chunk index
+    /// and length, never 0. The copy is left out, so copies are byte for byte the same and one repairs the other.
     /// </summary>
     /// <param name="chunkIndex">The chunk's position in its column.</param>
     /// <param name="lengthBytes">How many of its bytes are covered, from the chunk's start.</param>
@@ -40,7 +40,8 @@ internal readonly record struct ColumnId(ContentId Content, int Column, int Copy
         id = default;
         if (name.Length != 30 || name[16] != '.' || name[25] != '.' || name[28] != '.'
             || !long.TryParse(name[..16], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out long inode)
-            || !uint.TryParse(name[17..25], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint generation)
+            || !uint.TryParse(name[17..25], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture,
+                out uint generation)
             || !int.TryParse(name[26..28], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int column)
             || !int.TryParse(name[29..], NumberStyles.None, CultureInfo.InvariantCulture, out int copy))
         {

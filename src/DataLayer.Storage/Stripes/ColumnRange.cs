@@ -20,7 +20,8 @@ internal readonly record struct ColumnRange(int Column, long OffsetBytes, int Le
     internal static bool IsOneColumn(StripedPlacement placement, long offsetBytes, long lengthBytes, out int column)
     {
         column = placement.ColumnOf(offsetBytes);
-        return placement.Width == 1 || offsetBytes / placement.UnitBytes == (offsetBytes + lengthBytes - 1) / placement.UnitBytes;
+        return placement.Width == 1 || offsetBytes / placement.UnitBytes == (offsetBytes
+            + lengthBytes - 1) / placement.UnitBytes;
     }
 
     /// <summary>The file offset of a column offset.</summary>

@@ -63,7 +63,8 @@ internal sealed partial class DirectoryTarget
         {
             RefreshSpaceLocked(force: false);
             long free = Math.Max(0, _space.AvailableBytes - _takenBytes - _options.ReserveBytes);
-            return new TargetSpace(_space.CapacityBytes, free, Math.Max(0, _space.CapacityBytes - _space.AvailableBytes));
+            return new TargetSpace(_space.CapacityBytes, free,
+                Math.Max(0, _space.CapacityBytes - _space.AvailableBytes));
         }
     }
 
@@ -112,7 +113,8 @@ internal sealed partial class DirectoryTarget
             RefreshSpaceLocked(force: true);
             if (_fenced is null && _space.IsReadOnly)
             {
-                FenceLocked($"The file system of '{Location}' is read-only. Check the kernel log, repair and remount it.");
+                FenceLocked($"The file system of '{Location}' is read-only. Check the kernel log, repair and "
+                    + $"remount it.");
             }
         }
 
@@ -160,7 +162,8 @@ internal sealed partial class DirectoryTarget
             DurableFile.Advise(file, 0, 0, Libc.AdviseDontNeed);
             if (DurableFile.Read(file, path, back, 0) != back.Length || !back.AsSpan().SequenceEqual(bytes))
             {
-                throw new DataLayerException(ErrorCode.TargetFailed, $"'{path}' reads back other bytes than were written. Replace the disk.");
+                throw new DataLayerException(ErrorCode.TargetFailed,
+                    $"'{path}' reads back other bytes than were written. Replace the disk.");
             }
         }
 
@@ -174,9 +177,12 @@ internal sealed partial class DirectoryTarget
         {
             TargetIdentity? found = TargetIdentity.TryRead(Location);
             return found == _identity ? null
-                : found is null ? $"'{Location}' has no identity file: its file system is not mounted, or the folder was emptied. Mount it."
-                : $"'{Location}' is target {found.Target} of pool '{found.Pool}' of deployment {found.Deployment}, not target "
-                    + $"{_identity.Target} of pool '{_identity.Pool}' of {_identity.Deployment}. Mount the right file system there.";
+                : found is null ? $"'{Location}' has no identity file: its file system is not mounted, or the "
+                    + $"folder was emptied. Mount it."
+                : $"'{Location}' is target {found.Target} of pool '{found.Pool}' of deployment {found.Deployment}, "
+                    + $"not target "
+                    + $"{_identity.Target} of pool '{_identity.Pool}' of {_identity.Deployment}. Mount the right "
+                        + $"file system there.";
         }
         catch (DataLayerException fault)
         {
@@ -232,12 +238,14 @@ internal sealed partial class DirectoryTarget
 
             if (isWrite && _fenced is not null)
             {
-                throw new DataLayerException(ErrorCode.TargetFailed, $"Target {Number} ({Location}) takes no writes after a failure: {_fenced}");
+                throw new DataLayerException(ErrorCode.TargetFailed,
+                    $"Target {Number} ({Location}) takes no writes after a failure: {_fenced}");
             }
         }
     }
 
-    /// <summary>Keeps the reserve free: fails before anything was written. Takes from the last statvfs; asks again when that runs low.</summary>
+    /// <summary>Keeps the reserve free: fails before anything was written. Takes from the last statvfs; asks again when
+    /// that runs low.</summary>
     private void TakeRoom(long bytes)
     {
         lock (_health)
@@ -251,7 +259,8 @@ internal sealed partial class DirectoryTarget
             if (!HasRoomLocked(bytes))
             {
                 throw new DataLayerException(ErrorCode.NoSpace,
-                    $"'{Location}' has {_space.AvailableBytes} bytes free and keeps {_options.ReserveBytes} in reserve. Free space or add a target.");
+                    $"'{Location}' has {_space.AvailableBytes} bytes free and keeps {_options.ReserveBytes} in "
+                        + $"reserve. Free space or add a target.");
             }
 
             _takenBytes += bytes;
@@ -286,7 +295,8 @@ internal sealed partial class DirectoryTarget
         _fencedAt = _options.Time.GetTimestamp();
     }
 
-    /// <summary>The fault with the target's name; a failing write fences the target, a missing identity makes it missing.</summary>
+    /// <summary>The fault with the target's name; a failing write fences the target, a missing identity makes it
+    /// missing.</summary>
     private DataLayerException Explain(DataLayerException fault, bool isWrite)
     {
         if (fault.Code is ErrorCode.NotFound or ErrorCode.TargetFailed or ErrorCode.NotADirectory)
@@ -297,7 +307,8 @@ internal sealed partial class DirectoryTarget
             }
             catch (DataLayerException missing)
             {
-                return new DataLayerException(ErrorCode.TargetFailed, $"Target {Number} is missing: {missing.Message}", fault);
+                return new DataLayerException(ErrorCode.TargetFailed, $"Target {Number} is missing: {missing.Message}",
+                    fault);
             }
         }
 

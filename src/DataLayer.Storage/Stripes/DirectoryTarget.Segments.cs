@@ -63,7 +63,8 @@ internal sealed partial class DirectoryTarget
         {
             if (_segments.FindLoss(segment) is { } loss)
             {
-                DataLayerException remembered = new(ErrorCode.TargetFailed, $"An earlier flush of segment {segment:x16} failed ({loss}).");
+                DataLayerException remembered = new(ErrorCode.TargetFailed,
+                    $"An earlier flush of segment {segment:x16} failed ({loss}).");
                 remembered.Data[ColumnFile.RememberedKey] = true;
                 throw remembered;
             }
@@ -110,7 +111,8 @@ internal sealed partial class DirectoryTarget
     }
 
     /// <inheritdoc/>
-    public async ValueTask AppendTombstoneAsync(long segment, SegmentTombstone tombstone, CancellationToken cancellationToken)
+    public async ValueTask AppendTombstoneAsync(long segment, SegmentTombstone tombstone,
+        CancellationToken cancellationToken)
     {
         await EnterAsync(isWrite: true, cancellationToken).ConfigureAwait(false);
         try
@@ -131,7 +133,8 @@ internal sealed partial class DirectoryTarget
     }
 
     /// <inheritdoc/>
-    public async ValueTask<List<SegmentTombstone>> ReadTombstonesAsync(long segment, CancellationToken cancellationToken)
+    public async ValueTask<List<SegmentTombstone>> ReadTombstonesAsync(long segment,
+        CancellationToken cancellationToken)
     {
         await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
         try
@@ -149,7 +152,8 @@ internal sealed partial class DirectoryTarget
     }
 
     /// <inheritdoc/>
-    public async ValueTask<List<(long Segment, long LengthBytes)>> ListSegmentsAsync(CancellationToken cancellationToken)
+    public async ValueTask<List<(long Segment, long LengthBytes)>> ListSegmentsAsync(
+        CancellationToken cancellationToken)
     {
         await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
         try
@@ -207,7 +211,8 @@ internal sealed partial class DirectoryTarget
     {
         List<SegmentTombstone> dead = [];
         string path = TombstonePath(segment);
-        using SafeFileHandle? file = DurableFile.TryOpen(path, write: false, create: false, exclusive: false, out int errno);
+        using SafeFileHandle? file = DurableFile.TryOpen(path, write: false, create: false, exclusive: false,
+            out int errno);
         if (file is null)
         {
             return errno == LinuxError.NoEntry ? dead : throw LinuxError.Create(errno, "open", path);

@@ -6,12 +6,13 @@ using DataLayer.Storage.Interop;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// A target in a folder of any local or network file system: <c>files/HHH/…</c> holds backing files with their side files,
-/// <c>segments/</c> the segments (docs/FORMATS/stripes.md).
+/// A target in a folder of any local or network file system: <c>files/HHH/…</c> holds backing files with their side
+/// files, <c>segments/</c> the segments (docs/FORMATS/stripes.md).
 /// </summary>
 /// <remarks>
-/// Calls run on pool threads, at most <see cref="DirectoryTargetOptions.ConcurrencyCount"/> at a time; the rest wait their turn, a bounded
-/// time. A call the kernel does not return from keeps its place and its buffer: nobody may reuse memory the kernel still writes to.
+/// Calls run on pool threads, at most <see cref="DirectoryTargetOptions.ConcurrencyCount"/> at a time; the rest wait
+/// their turn, a bounded time. A call the kernel does not return from keeps its place and its buffer: nobody may reuse
+/// memory the kernel still writes to.
 /// </remarks>
 internal sealed partial class DirectoryTarget : ITarget
 {
@@ -134,7 +135,8 @@ internal sealed partial class DirectoryTarget : ITarget
         RunAsync(column, isWrite: true, static (file, length) => file.Truncate(length), lengthBytes, cancellationToken);
 
     /// <inheritdoc/>
-    public ValueTask PunchAsync(ColumnId column, long offsetBytes, long lengthBytes, CancellationToken cancellationToken) =>
+    public ValueTask PunchAsync(ColumnId column, long offsetBytes, long lengthBytes,
+        CancellationToken cancellationToken) =>
         RunAsync(column, isWrite: true, static (file, range) => file.Punch(range.offsetBytes, range.lengthBytes),
             (offsetBytes, lengthBytes), cancellationToken);
 
@@ -151,6 +153,7 @@ internal sealed partial class DirectoryTarget : ITarget
                 {
                     bool had = lease.File.Delete();
                     _columns.Forget(lease);
+                    FlushNames(column);
                     return had;
                 }
             }
@@ -158,7 +161,9 @@ internal sealed partial class DirectoryTarget : ITarget
             _columns.ForgetLoss(column);
             string path = Path.Combine(_columns.FolderOf(column), column.FileName);
             bool hadFile = DurableFile.Unlink(path);
-            return DurableFile.Unlink(path + ".sum") || hadFile;
+            hadFile |= DurableFile.Unlink(path + ".sum");
+            FlushNames(column);
+            return hadFile;
         }
         catch (DataLayerException fault)
         {
@@ -167,6 +172,19 @@ internal sealed partial class DirectoryTarget : ITarget
         finally
         {
             Leave();
+        }
+    }
+
+    /// <summary>
+    /// Makes a deletion durable before the journal forgets it; else a power cut brings the files back, and nobody knows
+    /// them. Also where there was nothing: an earlier try may have failed here.
+    /// </summary>
+    private void FlushNames(ColumnId column)
+    {
+        string folder = _columns.FolderOf(column);
+        if (Directory.Exists(folder))
+        {
+            DurableFile.FlushDirectory(folder);
         }
     }
 
@@ -192,17 +210,20 @@ internal sealed partial class DirectoryTarget : ITarget
 
     /// <inheritdoc/>
     public ValueTask<long> GetChunkCountAsync(ColumnId column, CancellationToken cancellationToken) =>
-        ComputeAsync(column, static (file, _) => (file.PhysicalLength + ChunkEntry.ChunkBytes - 1) / ChunkEntry.ChunkBytes, 0, cancellationToken);
+        ComputeAsync(column, static (file, _) => (file.PhysicalLength
+            + ChunkEntry.ChunkBytes - 1) / ChunkEntry.ChunkBytes, 0, cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask<int> ReadChunkAsync(
         ColumnId column, long chunkIndex, Memory<byte> destination, CancellationToken cancellationToken) =>
-        ComputeAsync(column, static (file, args) => file.ReadChunk(args.chunkIndex, args.destination), (chunkIndex, destination), cancellationToken);
+        ComputeAsync(column, static (file, args) => file.ReadChunk(args.chunkIndex, args.destination),
+            (chunkIndex, destination), cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask RepairChunkAsync(
         ColumnId column, long chunkIndex, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
-        RunAsync(column, isWrite: true, static (file, args) => file.Repair(args.chunkIndex, args.bytes), (chunkIndex, bytes), cancellationToken);
+        RunAsync(column, isWrite: true, static (file, args) => file.Repair(args.chunkIndex, args.bytes),
+            (chunkIndex, bytes), cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask RenameColumnAsync(ColumnId from, ColumnId to, CancellationToken cancellationToken)
@@ -211,6 +232,15 @@ internal sealed partial class DirectoryTarget : ITarget
         try
         {
             _columns.Close(from);
+            if (_columns.TryRentOpen(to, out ColumnFileCache.Lease replaced))
+            {
+                using (replaced)
+                {
+                    replaced.File.Delete();
+                    _columns.Forget(replaced);
+                }
+            }
+
             string folder = _columns.FolderOf(to);
             string path = Path.Combine(folder, to.FileName);
             _ = DurableFile.Unlink(path);
@@ -239,7 +269,8 @@ internal sealed partial class DirectoryTarget : ITarget
         RunAsync(column, isWrite: true, static (file, _) => file.EndRecovery(), 0, cancellationToken);
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<ColumnId> EnumerateColumnsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<ColumnId> EnumerateColumnsAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
         Leave();
@@ -257,7 +288,8 @@ internal sealed partial class DirectoryTarget : ITarget
                 cancellationToken.ThrowIfCancellationRequested();
                 ReadOnlySpan<char> name = Path.GetFileName(path.AsSpan());
                 bool isSide = name.EndsWith(".sum", StringComparison.Ordinal);
-                if (ColumnId.TryParse(isSide ? name[..^4] : name, out ColumnId column) && column != last && column.Copy < 8
+                if (ColumnId.TryParse(isSide ? name[..^4] : name, out ColumnId column) && column != last
+                    && column.Copy < 8
                     && (!isSide || !File.Exists(path[..^4])))
                 {
                     last = column;
@@ -332,9 +364,11 @@ internal sealed partial class DirectoryTarget : ITarget
         string name = Path.GetFileName(relative);
         string folder = Path.GetDirectoryName(relative) ?? string.Empty;
         return folder.Length == 0 ? name is TargetIdentity.FileName or TargetRoster.FileName
-            : folder == "segments" ? name.EndsWith(".seg", StringComparison.Ordinal) || name.EndsWith(".dead", StringComparison.Ordinal)
+            : folder == "segments" ? name.EndsWith(".seg", StringComparison.Ordinal)
+                || name.EndsWith(".dead", StringComparison.Ordinal)
             : !folder.StartsWith("files/", StringComparison.Ordinal)
-                || (ColumnId.TryParse(name.EndsWith(".sum", StringComparison.Ordinal) ? name[..^4] : name, out ColumnId column) && column.Copy < 8);
+                || (ColumnId.TryParse(name.EndsWith(".sum", StringComparison.Ordinal) ? name[..^4]
+                    : name, out ColumnId column) && column.Copy < 8);
     }
 
     /// <inheritdoc/>
@@ -347,7 +381,8 @@ internal sealed partial class DirectoryTarget : ITarget
     }
 
     private async ValueTask RunAsync<TArgument>(
-        ColumnId column, bool isWrite, Action<ColumnFile, TArgument> action, TArgument argument, CancellationToken cancellationToken)
+        ColumnId column, bool isWrite, Action<ColumnFile, TArgument> action, TArgument argument,
+            CancellationToken cancellationToken)
     {
         await EnterAsync(isWrite, cancellationToken).ConfigureAwait(false);
         try
@@ -366,7 +401,8 @@ internal sealed partial class DirectoryTarget : ITarget
     }
 
     private async ValueTask<TResult> ComputeAsync<TArgument, TResult>(
-        ColumnId column, Func<ColumnFile, TArgument, TResult> function, TArgument argument, CancellationToken cancellationToken)
+        ColumnId column, Func<ColumnFile, TArgument, TResult> function, TArgument argument,
+            CancellationToken cancellationToken)
     {
         await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
         try

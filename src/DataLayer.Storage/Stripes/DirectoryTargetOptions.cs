@@ -1,6 +1,7 @@
 namespace DataLayer.Storage.Stripes;
 
-/// <summary>Settings of one directory target, taken from <see cref="HotTierOptions"/> and <see cref="PoolOptions"/>.</summary>
+/// <summary>Settings of one directory target, taken from <see cref="HotTierOptions"/> and <see
+/// cref="PoolOptions"/>.</summary>
 internal sealed record DirectoryTargetOptions
 {
     /// <summary>File calls at a time, a count.</summary>

@@ -17,7 +17,8 @@ internal static class Gather
             catch (Exception fault)
             {
                 // An unclean column is no fault but a call for recovery: it goes before others.
-                if (first is null || (fault is UncleanColumnException && first.SourceException is not UncleanColumnException))
+                if (first is null || (fault is UncleanColumnException
+                    && first.SourceException is not UncleanColumnException))
                 {
                     first = ExceptionDispatchInfo.Capture(fault);
                 }

@@ -10,17 +10,21 @@ namespace DataLayer.Storage.Stripes;
 public sealed partial class HotTier
 {
     /// <summary>
-    /// Copies what a content has on one target to another of its pool and returns the new placement, durable; the old one stays valid until
-    /// deleted. Nobody may write the content meanwhile. Columns the target no longer has good copies of come from the other copy.
+    /// Copies what a content has on one target to another of its pool and returns the new placement, durable; the old
+    /// one stays valid until deleted. Nobody may write the content meanwhile. Columns the target no longer has good
+    /// copies of come from the other copy.
     /// </summary>
-    /// <exception cref="DataLayerException">NoSpace: no other target has room. Corrupt: a chunk has no good copy.</exception>
+    /// <exception cref="DataLayerException">NoSpace: no other target has room. Corrupt: a chunk has no good
+    /// copy.</exception>
     public async ValueTask<Placement> MoveAsync(
-        ContentId content, Placement placement, long contentSizeBytes, int fromTarget, CancellationToken cancellationToken)
+        ContentId content, Placement placement, long contentSizeBytes, int fromTarget,
+            CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(placement);
         if (placement is SegmentPlacement segment)
         {
-            return await MoveRecordAsync(content, segment, contentSizeBytes, fromTarget, cancellationToken).ConfigureAwait(false);
+            return await MoveRecordAsync(content, segment, contentSizeBytes, fromTarget, cancellationToken)
+                .ConfigureAwait(false);
         }
 
         StripedPlacement striped = (StripedPlacement)placement;
@@ -35,15 +39,18 @@ public sealed partial class HotTier
 
             int column = i % striped.Width;
             int copy = i / striped.Width;
-            int chosen = ChooseNew(pool, targets, column, striped, fromTarget, striped.ColumnLength(column, contentSizeBytes));
-            await MoveColumnAsync(content, striped, column, copy, chosen, contentSizeBytes, cancellationToken).ConfigureAwait(false);
+            int chosen = ChooseNew(pool, targets, column, striped, fromTarget, striped.ColumnLength(
+                column, contentSizeBytes));
+            await MoveColumnAsync(content, striped, column, copy, chosen, contentSizeBytes, cancellationToken)
+                .ConfigureAwait(false);
             targets = targets.SetItem(i, chosen);
         }
 
         return striped with { Targets = targets };
     }
 
-    /// <summary>Deletes the parts of <paramref name="before"/> that <paramref name="after"/> does not use. Safe to repeat.</summary>
+    /// <summary>Deletes the parts of <paramref name="before"/> that <paramref name="after"/> does not use. Safe to
+    /// repeat.</summary>
     public async ValueTask DeleteMovedAsync(
         ContentId content, Placement before, Placement after, CancellationToken cancellationToken)
     {
@@ -65,13 +72,15 @@ public sealed partial class HotTier
             if (i >= to.Targets.Length || from.Targets[i] != to.Targets[i])
             {
                 await _targets.Get(from.Targets[i])
-                    .DeleteAsync(new ColumnId(content, i % from.Width, i / from.Width), cancellationToken).ConfigureAwait(false);
+                    .DeleteAsync(new ColumnId(content, i % from.Width, i / from.Width), cancellationToken)
+                        .ConfigureAwait(false);
             }
         }
     }
 
     /// <summary>Every striped content found on the targets, once each (fsck compares it with the tree).</summary>
-    public async IAsyncEnumerable<ContentId> EnumerateContentsAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<ContentId> EnumerateContentsAsync(
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         HashSet<ContentId> seen = [];
         foreach (ITarget? target in _targets.ByNumber.ToArray())
@@ -91,12 +100,14 @@ public sealed partial class HotTier
         }
     }
 
-    /// <summary>Deletes all backing files of a content on all targets but those a placement names: of a content the tree does not know, or parts left by a move that was cut short.</summary>
+    /// <summary>Deletes all backing files of a content on all targets but those a placement names: of a content the
+    /// tree does not know, or parts left by a move that was cut short.</summary>
     /// <param name="content">The content.</param>
     /// <param name="keep">The placement the tree has for it, or null to delete everything.</param>
     /// <param name="cancellationToken">Gives up between files.</param>
     /// <returns>How many columns were deleted, a count.</returns>
-    public async ValueTask<int> DeleteStrayAsync(ContentId content, Placement? keep, CancellationToken cancellationToken)
+    public async ValueTask<int> DeleteStrayAsync(ContentId content, Placement? keep,
+        CancellationToken cancellationToken)
     {
         int deleted = 0;
         StripedPlacement? striped = keep as StripedPlacement;
@@ -123,8 +134,8 @@ public sealed partial class HotTier
     }
 
     /// <summary>
-    /// Deletes files on the targets that are none of the format's: temporary files of a crash and unfinished rebuilds. Only while nothing
-    /// else works on the hot tier, as at fsck.
+    /// Deletes files on the targets that are none of the format's: temporary files of a crash and unfinished rebuilds.
+    /// Only while nothing else works on the hot tier, as at fsck.
     /// </summary>
     /// <returns>The paths deleted.</returns>
     public async ValueTask<IReadOnlyList<string>> DeleteStrayFilesAsync(CancellationToken cancellationToken)
@@ -142,34 +153,40 @@ public sealed partial class HotTier
     }
 
     /// <summary>
-    /// Tells segment accounting which records are alive, at start (before the first append) or after fsck: live content bytes by segment.
-    /// Segments of earlier starts that are not in it are deleted; those of this start never are by this call.
+    /// Tells segment accounting which records are alive, at start (before the first append) or after fsck: live content
+    /// bytes by segment. Segments of earlier starts that are not in it are deleted; those of this start never are by
+    /// this call.
     /// </summary>
-    public ValueTask ReconcileSegmentsAsync(IReadOnlyDictionary<long, long> liveBytesBySegment, CancellationToken cancellationToken)
+    public ValueTask ReconcileSegmentsAsync(IReadOnlyDictionary<long, long> liveBytesBySegment,
+        CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(liveBytesBySegment);
         return _segments.ReconcileAsync(liveBytesBySegment, cancellationToken);
     }
 
-    /// <summary>Sealed segments mostly dead, worth compaction: the engine re-appends their live records and publishes the new placements.</summary>
+    /// <summary>Sealed segments mostly dead, worth compaction: the engine re-appends their live records and publishes
+    /// the new placements.</summary>
     public IReadOnlyList<long> GetCompactableSegments() => _segments.GetCompactable();
 
     /// <summary>The segments that have a copy on a target: draining it means moving their live records.</summary>
     public IReadOnlyList<long> GetSegmentsOn(int target) => _segments.GetSegmentsOn(target);
 
     private async ValueTask<Placement> MoveRecordAsync(
-        ContentId content, SegmentPlacement segment, long contentSizeBytes, int fromTarget, CancellationToken cancellationToken)
+        ContentId content, SegmentPlacement segment, long contentSizeBytes, int fromTarget,
+            CancellationToken cancellationToken)
     {
         byte[] bytes = GC.AllocateUninitializedArray<byte>(segment.LengthBytes);
         ArgumentOutOfRangeException.ThrowIfNotEqual(contentSizeBytes, segment.LengthBytes);
         await _segments.ReadAsync(content, segment, 0, bytes, cancellationToken).ConfigureAwait(false);
         SegmentPlacement moved = await _segments
-            .AppendAsync(content, _targets.GetPool(segment.Pool), bytes, fromTarget, cancellationToken).ConfigureAwait(false);
+            .AppendAsync(content, _targets.GetPool(segment.Pool), bytes, fromTarget, cancellationToken)
+                .ConfigureAwait(false);
         await _segments.FlushAsync(moved, cancellationToken).ConfigureAwait(false);
         return moved;
     }
 
-    private int ChooseNew(PoolOptions pool, ImmutableArray<int> used, int column, StripedPlacement placement, int leaving, long bytes)
+    private int ChooseNew(PoolOptions pool, ImmutableArray<int> used, int column, StripedPlacement placement,
+        int leaving, long bytes)
     {
         // Never where another copy of the column is; better where nothing of the content is.
         List<int> excluded = [leaving];
@@ -185,10 +202,12 @@ public sealed partial class HotTier
             eligible = TargetChoice.FindEligible(pool, _targets.ByNumber, bytes, excluded.ToArray());
         }
 
-        return eligible.Count > 0 ? eligible[column % eligible.Count] : throw TargetChoice.NoRoom(pool, _targets.ByNumber, bytes);
+        return eligible.Count > 0 ? eligible[column % eligible.Count] : throw TargetChoice.NoRoom(
+            pool, _targets.ByNumber, bytes);
     }
 
-    private async ValueTask MoveColumnAsync(ContentId content, StripedPlacement placement, int column, int copy, int chosen,
+    private async ValueTask MoveColumnAsync(ContentId content, StripedPlacement placement, int column, int copy,
+        int chosen,
         long contentSizeBytes, CancellationToken cancellationToken)
     {
         ITarget to = _targets.Get(chosen);
@@ -196,14 +215,17 @@ public sealed partial class HotTier
         await to.DeleteAsync(id, cancellationToken).ConfigureAwait(false);
         await to.PrepareWriteAsync(id, 0, 0, create: true, cancellationToken).ConfigureAwait(false);
         byte[] buffer = GC.AllocateUninitializedArray<byte>(ChunkEntry.ChunkBytes);
-        long chunkCount = (placement.ColumnLength(column, contentSizeBytes) + ChunkEntry.ChunkBytes - 1) / ChunkEntry.ChunkBytes;
+        long chunkCount = (placement.ColumnLength(column, contentSizeBytes)
+            + ChunkEntry.ChunkBytes - 1) / ChunkEntry.ChunkBytes;
         for (long chunk = 0; chunk < chunkCount; chunk++)
         {
-            int length = await ReadGoodChunkAsync(content, placement, column, chunk, buffer, cancellationToken).ConfigureAwait(false);
+            int length = await ReadGoodChunkAsync(content, placement, column, chunk, buffer, cancellationToken)
+                .ConfigureAwait(false);
             if (length > 0)
             {
                 long offset = chunk * ChunkEntry.ChunkBytes;
-                await to.WriteAsync(id, offset, length, new StripeView(buffer.AsMemory(0, length), offset), cancellationToken)
+                await to.WriteAsync(id, offset, length, new StripeView(buffer.AsMemory(0, length), offset),
+                    cancellationToken)
                     .ConfigureAwait(false);
             }
         }

@@ -9,8 +9,9 @@ namespace DataLayer.Storage.Stripes;
 public sealed partial class HotTier
 {
     /// <summary>
-    /// Reads exactly <paramref name="destination"/>.Length bytes that the caller knows to be resident; verifies the checksum and identity
-    /// of every 64 KiB touched; a bad copy is read from the other and repaired. Holes read as zeros.
+    /// Reads exactly <paramref name="destination"/>.Length bytes that the caller knows to be resident; verifies the
+    /// checksum and identity of every 64 KiB touched; a bad copy is read from the other and repaired. Holes read as
+    /// zeros.
     /// </summary>
     /// <param name="content">The content.</param>
     /// <param name="placement">Where it lies.</param>
@@ -19,9 +20,11 @@ public sealed partial class HotTier
     /// <param name="destination">The caller's buffer.</param>
     /// <param name="cancellationToken">Gives up where no kernel call is under way.</param>
     /// <exception cref="DataLayerException">
-    /// Corrupt: no copy of a chunk is good; the message names the range. NotFound: the hot copy is gone. TargetFailed: its target is.
+    /// Corrupt: no copy of a chunk is good; the message names the range. NotFound: the hot copy is gone. TargetFailed:
+    /// its target is.
     /// </exception>
-    public ValueTask ReadAsync(ContentId content, Placement placement, long contentSizeBytes, long offsetBytes, Memory<byte> destination,
+    public ValueTask ReadAsync(ContentId content, Placement placement, long contentSizeBytes, long offsetBytes,
+        Memory<byte> destination,
         CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(placement);
@@ -36,33 +39,39 @@ public sealed partial class HotTier
         return placement switch
         {
             StripedPlacement striped => ReadStripedAsync(content, striped, offsetBytes, destination, cancellationToken),
-            SegmentPlacement segment => _segments.ReadAsync(content, segment, offsetBytes, destination, cancellationToken),
+            SegmentPlacement segment => _segments.ReadAsync(content, segment, offsetBytes, destination,
+                cancellationToken),
             _ => throw new DataLayerException(ErrorCode.Internal, $"Placement '{placement}' is of no known kind."),
         };
     }
 
     private ValueTask ReadStripedAsync(
-        ContentId content, StripedPlacement placement, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
+        ContentId content, StripedPlacement placement, long offsetBytes, Memory<byte> destination,
+            CancellationToken cancellationToken)
     {
         if (ColumnRange.IsOneColumn(placement, offsetBytes, destination.Length, out int column))
         {
             ColumnRange range = ColumnRange.Of(placement, column, offsetBytes, destination.Length);
-            return ReadColumnAsync(content, placement, range, new StripeView(destination, offsetBytes, placement, column), cancellationToken);
+            return ReadColumnAsync(content, placement, range, new StripeView(destination, offsetBytes, placement,
+                column), cancellationToken);
         }
 
         return FanOutAsync(placement, offsetBytes, destination.Length, (range, stop) => ReadColumnAsync(
-            content, placement, range, new StripeView(destination, offsetBytes, placement, range.Column), stop), cancellationToken);
+            content, placement, range, new StripeView(destination, offsetBytes, placement, range.Column), stop),
+                cancellationToken);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask ReadColumnAsync(
-        ContentId content, StripedPlacement placement, ColumnRange range, StripeView view, CancellationToken cancellationToken)
+        ContentId content, StripedPlacement placement, ColumnRange range, StripeView view,
+            CancellationToken cancellationToken)
     {
         int copy = ChooseCopy(placement, range.Column);
         try
         {
             await _targets.Get(placement.TargetOf(range.Column, copy))
-                .ReadAsync(new ColumnId(content, range.Column, copy), range.OffsetBytes, range.LengthBytes, view, cancellationToken)
+                .ReadAsync(new ColumnId(content, range.Column, copy), range.OffsetBytes, range.LengthBytes, view,
+                    cancellationToken)
                 .ConfigureAwait(false);
             return;
         }
@@ -80,7 +89,8 @@ public sealed partial class HotTier
 
     /// <summary>Reads chunk by chunk from the first good copy, and mends the bad ones before it.</summary>
     private async ValueTask ReadColumnSlowAsync(
-        ContentId content, StripedPlacement placement, ColumnRange range, StripeView view, CancellationToken cancellationToken)
+        ContentId content, StripedPlacement placement, ColumnRange range, StripeView view,
+            CancellationToken cancellationToken)
     {
         byte[] buffer = GC.AllocateUninitializedArray<byte>(ChunkEntry.ChunkBytes);
         long end = range.OffsetBytes + range.LengthBytes;
@@ -88,7 +98,8 @@ public sealed partial class HotTier
         {
             long chunk = offset / ChunkEntry.ChunkBytes;
             long start = chunk * ChunkEntry.ChunkBytes;
-            int length = await ReadGoodChunkAsync(content, placement, range.Column, chunk, buffer, cancellationToken).ConfigureAwait(false);
+            int length = await ReadGoodChunkAsync(content, placement, range.Column, chunk, buffer, cancellationToken)
+                .ConfigureAwait(false);
             int from = (int)(offset - start);
             int to = (int)Math.Min(ChunkEntry.ChunkBytes, end - start);
             Copy(buffer.AsSpan(0, length), from, view.Slice(offset, to - from));
@@ -105,9 +116,11 @@ public sealed partial class HotTier
 
     /// <summary>One chunk from the first copy that has it whole; copies found bad on the way are mended.</summary>
     /// <returns>The chunk's length, 0 for a hole.</returns>
-    /// <exception cref="DataLayerException">The fault of the first copy if none is good; Corrupt with the range if all are damaged.</exception>
+    /// <exception cref="DataLayerException">The fault of the first copy if none is good; Corrupt with the range if all
+    /// are damaged.</exception>
     private async ValueTask<int> ReadGoodChunkAsync(
-        ContentId content, StripedPlacement placement, int column, long chunk, byte[] buffer, CancellationToken cancellationToken)
+        ContentId content, StripedPlacement placement, int column, long chunk, byte[] buffer,
+            CancellationToken cancellationToken)
     {
         DataLayerException? first = null;
         for (int copy = 0; copy < placement.CopyCount; copy++)
@@ -115,10 +128,12 @@ public sealed partial class HotTier
             ITarget target = _targets.Get(placement.TargetOf(column, copy));
             try
             {
-                int length = await ReadChunkAsync(content, placement, column, copy, chunk, buffer, cancellationToken).ConfigureAwait(false);
+                int length = await ReadChunkAsync(content, placement, column, copy, chunk, buffer, cancellationToken)
+                    .ConfigureAwait(false);
                 for (int bad = 0; bad < copy; bad++)
                 {
-                    await TryRepairAsync(content, placement, column, bad, chunk, buffer.AsMemory(0, length), cancellationToken)
+                    await TryRepairAsync(content, placement, column, bad, chunk, buffer.AsMemory(0, length),
+                        cancellationToken)
                         .ConfigureAwait(false);
                 }
 
@@ -135,7 +150,8 @@ public sealed partial class HotTier
         throw first!;
     }
 
-    private async ValueTask<int> ReadChunkAsync(ContentId content, StripedPlacement placement, int column, int copy, long chunk,
+    private async ValueTask<int> ReadChunkAsync(ContentId content, StripedPlacement placement, int column, int copy,
+        long chunk,
         Memory<byte> buffer, CancellationToken cancellationToken)
     {
         ITarget target = _targets.Get(placement.TargetOf(column, copy));
@@ -180,7 +196,8 @@ public sealed partial class HotTier
         return best;
     }
 
-    /// <summary>Runs an operation on every column a range touches, in parallel; waits for all and throws the first fault.</summary>
+    /// <summary>Runs an operation on every column a range touches, in parallel; waits for all and throws the first
+    /// fault.</summary>
     private static async ValueTask FanOutAsync(StripedPlacement placement, long offsetBytes, long lengthBytes,
         Func<ColumnRange, CancellationToken, ValueTask> run, CancellationToken cancellationToken)
     {

@@ -11,8 +11,9 @@ public sealed partial class HotTier
     private const int StagingCopy = 8;
 
     /// <summary>
-    /// Reads and checks everything of a content, repairing from the other copy; copies that are both valid but differ (a write that failed
-    /// on one) are made alike. Bad ranges that remain are returned for a repair from the cold object.
+    /// Reads and checks everything of a content, repairing from the other copy; copies that are both valid but differ
+    /// (a write that failed on one) are made alike. Bad ranges that remain are returned for a repair from the cold
+    /// object.
     /// </summary>
     /// <param name="content">The content; nobody should write it meanwhile.</param>
     /// <param name="placement">Where it lies.</param>
@@ -45,10 +46,12 @@ public sealed partial class HotTier
             for (long chunk = 0; chunk < chunkCount; chunk++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                if (!await ScrubChunkAsync(content, striped, column, chunk, tally, cancellationToken).ConfigureAwait(false))
+                if (!await ScrubChunkAsync(content, striped, column, chunk, tally, cancellationToken)
+                    .ConfigureAwait(false))
                 {
                     long start = chunk * ChunkEntry.ChunkBytes;
-                    tally.AddBad(ColumnRange.ToFileOffset(striped, column, start), Math.Min(ChunkEntry.ChunkBytes, length - start));
+                    tally.AddBad(ColumnRange.ToFileOffset(striped, column, start), Math.Min(ChunkEntry.ChunkBytes,
+                        length - start));
                 }
             }
         }
@@ -61,7 +64,8 @@ public sealed partial class HotTier
         return new ScrubResult(tally.Checked, tally.Repaired, tally.TakeRanges());
     }
 
-    private async ValueTask<bool> ScrubChunkAsync(ContentId content, StripedPlacement placement, int column, long chunk, ScrubTally tally,
+    private async ValueTask<bool> ScrubChunkAsync(ContentId content, StripedPlacement placement, int column,
+        long chunk, ScrubTally tally,
         CancellationToken cancellationToken)
     {
         int good = -1;
@@ -72,7 +76,8 @@ public sealed partial class HotTier
             byte[] buffer = good < 0 ? tally.Good : tally.Other;
             try
             {
-                int length = await ReadChunkAsync(content, placement, column, copy, chunk, buffer, cancellationToken).ConfigureAwait(false);
+                int length = await ReadChunkAsync(content, placement, column, copy, chunk, buffer, cancellationToken)
+                    .ConfigureAwait(false);
                 tally.Checked++;
                 if (good < 0)
                 {
@@ -100,7 +105,8 @@ public sealed partial class HotTier
 
         foreach (int copy in bad)
         {
-            if (await TryRepairAsync(content, placement, column, copy, chunk, tally.Good.AsMemory(0, goodLength), cancellationToken)
+            if (await TryRepairAsync(content, placement, column, copy, chunk, tally.Good.AsMemory(0, goodLength),
+                cancellationToken)
                 .ConfigureAwait(false))
             {
                 tally.Repaired++;
@@ -110,8 +116,10 @@ public sealed partial class HotTier
         return true;
     }
 
-    /// <summary>Replaces a bad chunk by good bytes; if the whole column file is gone, builds it anew. False if that failed: the read still succeeds.</summary>
-    private async ValueTask<bool> TryRepairAsync(ContentId content, StripedPlacement placement, int column, int copy, long chunk,
+    /// <summary>Replaces a bad chunk by good bytes; if the whole column file is gone, builds it anew. False if that
+    /// failed: the read still succeeds.</summary>
+    private async ValueTask<bool> TryRepairAsync(ContentId content, StripedPlacement placement, int column, int copy,
+        long chunk,
         ReadOnlyMemory<byte> good, CancellationToken cancellationToken)
     {
         ITarget target = _targets.Get(placement.TargetOf(column, copy));
@@ -119,7 +127,8 @@ public sealed partial class HotTier
         {
             try
             {
-                await target.RepairChunkAsync(new ColumnId(content, column, copy), chunk, good, cancellationToken).ConfigureAwait(false);
+                await target.RepairChunkAsync(new ColumnId(content, column, copy), chunk, good, cancellationToken)
+                    .ConfigureAwait(false);
             }
             catch (DataLayerException fault) when (fault.Code is ErrorCode.NotFound or ErrorCode.Corrupt)
             {
@@ -139,27 +148,32 @@ public sealed partial class HotTier
 
     /// <summary>Reads every chunk of a range, which mends bad copies on the way.</summary>
     private async ValueTask MendRangeAsync(
-        ContentId content, StripedPlacement placement, long offsetBytes, int lengthBytes, CancellationToken cancellationToken)
+        ContentId content, StripedPlacement placement, long offsetBytes, int lengthBytes,
+            CancellationToken cancellationToken)
     {
         byte[] buffer = GC.AllocateUninitializedArray<byte>(ChunkEntry.ChunkBytes);
         for (int column = 0; column < placement.Width; column++)
         {
             ColumnRange range = ColumnRange.Of(placement, column, offsetBytes, lengthBytes);
             long last = (range.OffsetBytes + range.LengthBytes - 1) / ChunkEntry.ChunkBytes;
-            for (long chunk = range.OffsetBytes / ChunkEntry.ChunkBytes; range.LengthBytes > 0 && chunk <= last; chunk++)
+            for (long chunk = range.OffsetBytes / ChunkEntry.ChunkBytes; range.LengthBytes > 0
+                && chunk <= last; chunk++)
             {
                 for (int copy = 0; copy < placement.CopyCount; copy++)
                 {
                     try
                     {
-                        await ReadChunkAsync(content, placement, column, copy, chunk, buffer, cancellationToken).ConfigureAwait(false);
+                        await ReadChunkAsync(content, placement, column, copy, chunk, buffer, cancellationToken)
+                            .ConfigureAwait(false);
                     }
                     catch (DataLayerException)
                     {
                         int other = 1 - copy;
-                        int length = await ReadChunkAsync(content, placement, column, other, chunk, buffer, cancellationToken)
+                        int length = await ReadChunkAsync(content, placement, column, other, chunk, buffer,
+                            cancellationToken)
                             .ConfigureAwait(false);
-                        await TryRepairAsync(content, placement, column, copy, chunk, buffer.AsMemory(0, length), cancellationToken)
+                        await TryRepairAsync(content, placement, column, copy, chunk, buffer.AsMemory(0, length),
+                            cancellationToken)
                             .ConfigureAwait(false);
                     }
                 }
@@ -168,8 +182,9 @@ public sealed partial class HotTier
     }
 
     /// <summary>
-    /// Makes sure that the files of all columns and copies are there. None: the content is new, all are made (if <paramref name="create"/>).
-    /// Some: the rest was lost; it is built from the other copy, or the content is damaged. Never makes one that should have data.
+    /// Makes sure that the files of all columns and copies are there. None: the content is new, all are made (if
+    /// <paramref name="create"/>). Some: the rest was lost; it is built from the other copy, or the content is damaged.
+    /// Never makes one that should have data.
     /// </summary>
     private async ValueTask EnsureColumnsAsync(
         ContentId content, StripedPlacement placement, bool create, CancellationToken cancellationToken)
@@ -182,7 +197,8 @@ public sealed partial class HotTier
             for (int i = 0; i < exists.Length; i++)
             {
                 ColumnId id = new(content, i % placement.Width, i / placement.Width);
-                exists[i] = await _targets.Get(placement.Targets[i]).ExistsAsync(id, cancellationToken).ConfigureAwait(false);
+                exists[i] = await _targets.Get(placement.Targets[i]).ExistsAsync(id, cancellationToken)
+                    .ConfigureAwait(false);
             }
 
             if (Array.TrueForAll(exists, static there => !there))
@@ -198,7 +214,8 @@ public sealed partial class HotTier
             for (int i = 0; i < exists.Length; i++)
             {
                 ColumnId id = new(content, i % placement.Width, i / placement.Width);
-                if (!exists[i] || await IsHalfAsync(_targets.Get(placement.Targets[i]), id, cancellationToken).ConfigureAwait(false))
+                if (!exists[i] || await IsHalfAsync(_targets.Get(placement.Targets[i]), id, cancellationToken)
+                    .ConfigureAwait(false))
                 {
                     await RebuildAsync(placement, id, cancellationToken).ConfigureAwait(false);
                 }
@@ -223,14 +240,16 @@ public sealed partial class HotTier
         }
     }
 
-    private async ValueTask CreateColumnsAsync(ContentId content, StripedPlacement placement, CancellationToken cancellationToken)
+    private async ValueTask CreateColumnsAsync(ContentId content, StripedPlacement placement,
+        CancellationToken cancellationToken)
     {
         try
         {
             for (int i = 0; i < placement.Targets.Length; i++)
             {
                 ColumnId id = new(content, i % placement.Width, i / placement.Width);
-                await _targets.Get(placement.Targets[i]).PrepareWriteAsync(id, 0, 0, create: true, cancellationToken).ConfigureAwait(false);
+                await _targets.Get(placement.Targets[i]).PrepareWriteAsync(id, 0, 0, create: true, cancellationToken)
+                    .ConfigureAwait(false);
             }
         }
         catch (DataLayerException)
@@ -253,13 +272,15 @@ public sealed partial class HotTier
         }
     }
 
-    /// <summary>Builds a lost column from another copy under a staging name, makes it durable, and gives it its name.</summary>
+    /// <summary>Builds a lost column from another copy under a staging name, makes it durable, and gives it its
+    /// name.</summary>
     private async ValueTask RebuildAsync(StripedPlacement placement, ColumnId lost, CancellationToken cancellationToken)
     {
         if (placement.CopyCount == 1)
         {
             throw new DataLayerException(ErrorCode.Corrupt,
-                $"Column {lost.Column} of content {lost.Content} is gone from target {placement.TargetOf(lost.Column, lost.Copy)} while others "
+                $"Column {lost.Column} of content {lost.Content} is gone from "
+                    + $"target {placement.TargetOf(lost.Column, lost.Copy)} while others "
                 + "are there, and there is no other copy. Restore it from the cold object.");
         }
 
@@ -274,7 +295,7 @@ public sealed partial class HotTier
     }
 
     /// <summary>Copies a column chunk by chunk, verified, holes kept, and makes it durable.</summary>
-    private async ValueTask CopyColumnAsync(
+    private static async ValueTask CopyColumnAsync(
         ITarget from, ColumnId source, ITarget to, ColumnId destination, CancellationToken cancellationToken)
     {
         await to.DeleteAsync(destination, cancellationToken).ConfigureAwait(false);
@@ -287,7 +308,8 @@ public sealed partial class HotTier
             if (length > 0)
             {
                 long offset = chunk * ChunkEntry.ChunkBytes;
-                await to.WriteAsync(destination, offset, length, new StripeView(buffer.AsMemory(0, length), offset), cancellationToken)
+                await to.WriteAsync(destination, offset, length, new StripeView(buffer.AsMemory(0, length), offset),
+                    cancellationToken)
                     .ConfigureAwait(false);
             }
         }
@@ -296,8 +318,8 @@ public sealed partial class HotTier
     }
 
     /// <summary>
-    /// Recovers a column after an unclean stop: each copy makes its entries fit its bytes, then all copies are made alike. Where copies
-    /// differ one that needed no guess wins, else the first.
+    /// Recovers a column after an unclean stop: each copy makes its entries fit its bytes, then all copies are made
+    /// alike. Where copies differ one that needed no guess wins, else the first.
     /// </summary>
     private async ValueTask RecoverAsync(
         ContentId content, StripedPlacement placement, int column, CancellationToken cancellationToken)
@@ -308,21 +330,38 @@ public sealed partial class HotTier
         {
             SortedSet<long> chunks = [];
             HashSet<(int Copy, long Chunk)> guessed = [];
+            List<int> recovered = [];
+            DataLayerException? first = null;
             for (int copy = 0; copy < placement.CopyCount; copy++)
             {
                 ITarget target = _targets.Get(placement.TargetOf(column, copy));
-                foreach (long found in await target.BeginRecoveryAsync(new ColumnId(content, column, copy), cancellationToken)
-                    .ConfigureAwait(false))
+                try
                 {
-                    chunks.Add(found < 0 ? ~found : found);
-                    if (found < 0)
+                    foreach (long found in await target.BeginRecoveryAsync(new ColumnId(content, column, copy), cancellationToken)
+                        .ConfigureAwait(false))
                     {
-                        guessed.Add((copy, ~found));
+                        chunks.Add(found < 0 ? ~found : found);
+                        if (found < 0)
+                        {
+                            guessed.Add((copy, ~found));
+                        }
                     }
+
+                    recovered.Add(copy);
+                }
+                catch (DataLayerException fault)
+                {
+                    // A copy that is gone must not keep the other from being read; it is rebuilt from it.
+                    first ??= fault;
                 }
             }
 
-            if (placement.CopyCount > 1)
+            if (recovered.Count == 0)
+            {
+                throw first!;
+            }
+
+            if (recovered.Count > 1)
             {
                 foreach (long chunk in chunks)
                 {
@@ -331,7 +370,7 @@ public sealed partial class HotTier
                 }
             }
 
-            for (int copy = 0; copy < placement.CopyCount; copy++)
+            foreach (int copy in recovered)
             {
                 await _targets.Get(placement.TargetOf(column, copy)).EndRecoveryAsync(new ColumnId(content, column, copy), cancellationToken)
                     .ConfigureAwait(false);
@@ -346,7 +385,8 @@ public sealed partial class HotTier
     }
 
     /// <summary>Makes the copies of a chunk alike: as the preferred one, or as the other if that is damaged.</summary>
-    private async ValueTask AlignAsync(ContentId content, StripedPlacement placement, int column, long chunk, int preferred,
+    private async ValueTask AlignAsync(ContentId content, StripedPlacement placement, int column, long chunk,
+        int preferred,
         CancellationToken cancellationToken)
     {
         byte[] good = GC.AllocateUninitializedArray<byte>(ChunkEntry.ChunkBytes);
@@ -357,9 +397,11 @@ public sealed partial class HotTier
             try
             {
                 int length = await _targets.Get(placement.TargetOf(column, source))
-                    .ReadChunkAsync(new ColumnId(content, column, source), chunk, good, cancellationToken).ConfigureAwait(false);
+                    .ReadChunkAsync(new ColumnId(content, column, source), chunk, good, cancellationToken)
+                        .ConfigureAwait(false);
                 await _targets.Get(placement.TargetOf(column, other))
-                    .RepairChunkAsync(new ColumnId(content, column, other), chunk, good.AsMemory(0, length), cancellationToken)
+                    .RepairChunkAsync(new ColumnId(content, column, other), chunk, good.AsMemory(0, length),
+                        cancellationToken)
                     .ConfigureAwait(false);
                 return;
             }

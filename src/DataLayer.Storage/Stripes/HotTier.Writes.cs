@@ -8,20 +8,22 @@ namespace DataLayer.Storage.Stripes;
 public sealed partial class HotTier
 {
     /// <summary>
-    /// Writes at any offset; parallel over columns and copies; not durable until <see cref="FlushAsync"/>. Extends as needed; gaps are holes
-    /// that read as zeros. The first write makes the files of all columns and copies.
+    /// Writes at any offset; parallel over columns and copies; not durable until <see cref="FlushAsync"/>. Extends as
+    /// needed; gaps are holes that read as zeros. The first write makes the files of all columns and copies.
     /// </summary>
     /// <param name="content">The content.</param>
     /// <param name="placement">Where it lies.</param>
     /// <param name="offsetBytes">The first byte.</param>
     /// <param name="bytes">What to write; read until the call has ended.</param>
-    /// <param name="cancellationToken">Gives up where no kernel call is under way; part of the range may be written then.</param>
+    /// <param name="cancellationToken">Gives up where no kernel call is under way; part of the range may be written
+    /// then.</param>
     /// <exception cref="DataLayerException">
-    /// NoSpace: nothing that was there is lost. TargetFailed: a copy could not be written. Corrupt: part of a chunk without a good copy was to
-    /// be replaced, or a column is gone; rewrite or recall the content.
+    /// NoSpace: nothing that was there is lost. TargetFailed: a copy could not be written. Corrupt: part of a chunk
+    /// without a good copy was to be replaced, or a column is gone; rewrite or recall the content.
     /// </exception>
     public async ValueTask WriteAsync(
-        ContentId content, StripedPlacement placement, long offsetBytes, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+        ContentId content, StripedPlacement placement, long offsetBytes, ReadOnlyMemory<byte> bytes,
+            CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(placement);
         ArgumentOutOfRangeException.ThrowIfNegative(offsetBytes);
@@ -46,10 +48,12 @@ public sealed partial class HotTier
             {
                 await EnsureColumnsAsync(content, placement, create: true, cancellationToken).ConfigureAwait(false);
             }
-            catch (DataLayerException fault) when (tries < 3 && fault.Code == ErrorCode.Corrupt && placement.CopyCount > 1)
+            catch (DataLayerException fault) when (tries < 3 && fault.Code == ErrorCode.Corrupt
+                && placement.CopyCount > 1)
             {
                 await EnsureColumnsAsync(content, placement, create: false, cancellationToken).ConfigureAwait(false);
-                await MendRangeAsync(content, placement, offsetBytes, bytes.Length, cancellationToken).ConfigureAwait(false);
+                await MendRangeAsync(content, placement, offsetBytes, bytes.Length, cancellationToken)
+                    .ConfigureAwait(false);
             }
         }
 
@@ -57,10 +61,11 @@ public sealed partial class HotTier
     }
 
     /// <summary>
-    /// Makes all writes of the content durable: data, side files, directory entries. A failure is remembered: later flushes fail too until
-    /// the data was written again or the content deleted, and a target that failed is fenced.
+    /// Makes all writes of the content durable: data, side files, directory entries. A failure is remembered: later
+    /// flushes fail too until the data was written again or the content deleted, and a target that failed is fenced.
     /// </summary>
-    /// <exception cref="DataLayerException">TargetFailed, NoSpace: bytes since the last good flush may be lost. NotFound: there is no such content.</exception>
+    /// <exception cref="DataLayerException">TargetFailed, NoSpace: bytes since the last good flush may be lost.
+    /// NotFound: there is no such content.</exception>
     public async ValueTask FlushAsync(ContentId content, Placement placement, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(placement);
@@ -73,7 +78,8 @@ public sealed partial class HotTier
             }
             else
             {
-                await EachColumnAsync(content, (StripedPlacement)placement, static (target, column, _, stop) => target.FlushAsync(column, stop),
+                await EachColumnAsync(content, (StripedPlacement)placement, static (target, column, _, stop) =>
+                    target.FlushAsync(column, stop),
                     0L, cancellationToken).ConfigureAwait(false);
             }
         }
@@ -84,19 +90,25 @@ public sealed partial class HotTier
         }
     }
 
-    /// <summary>Cuts the content to a size; growing needs nothing, because what was never written reads as zeros.</summary>
-    /// <remarks>Commit the new size to the metadata first: a crash in between leaves bytes past the end, which the next truncation takes.</remarks>
-    public ValueTask TruncateAsync(ContentId content, StripedPlacement placement, long sizeBytes, CancellationToken cancellationToken)
+    /// <summary>Cuts the content to a size; growing needs nothing, because what was never written reads as
+    /// zeros.</summary>
+    /// <remarks>Commit the new size to the metadata first: a crash in between leaves bytes past the end, which the next
+    /// truncation takes.</remarks>
+    public ValueTask TruncateAsync(ContentId content, StripedPlacement placement, long sizeBytes,
+        CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(placement);
         ArgumentOutOfRangeException.ThrowIfNegative(sizeBytes);
         return CreateAndEachAsync(content, placement, static (target, column, args, stop) =>
-            target.TruncateAsync(column, args.placement.ColumnLength(column.Column, args.sizeBytes), stop), (placement, sizeBytes), cancellationToken);
+            target.TruncateAsync(column, args.placement.ColumnLength(column.Column, args.sizeBytes), stop),
+                (placement, sizeBytes), cancellationToken);
     }
 
-    /// <summary>Gives back the space of a byte range of blocks (partial release); later reads of it are the caller's error.</summary>
+    /// <summary>Gives back the space of a byte range of blocks (partial release); later reads of it are the caller's
+    /// error.</summary>
     public ValueTask PunchAsync(
-        ContentId content, StripedPlacement placement, long offsetBytes, long lengthBytes, CancellationToken cancellationToken)
+        ContentId content, StripedPlacement placement, long offsetBytes, long lengthBytes,
+            CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(placement);
         ArgumentOutOfRangeException.ThrowIfNegative(offsetBytes);
@@ -110,10 +122,11 @@ public sealed partial class HotTier
     }
 
     /// <summary>
-    /// Deletes a hot copy; no error if it is gone. A segment record is marked dead and its segment deleted when all are, or offered for
-    /// compaction when mostly dead. Safe to repeat.
+    /// Deletes a hot copy; no error if it is gone. A segment record is marked dead and its segment deleted when all
+    /// are, or offered for compaction when mostly dead. Safe to repeat.
     /// </summary>
-    /// <exception cref="DataLayerException">TargetFailed: a target is missing; what is on others is deleted. Repeat when it is back.</exception>
+    /// <exception cref="DataLayerException">TargetFailed: a target is missing; what is on others is deleted. Repeat
+    /// when it is back.</exception>
     public async ValueTask DeleteAsync(ContentId content, Placement placement, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(placement);
@@ -128,8 +141,8 @@ public sealed partial class HotTier
     }
 
     /// <summary>
-    /// Appends a small content as one segment record; not durable until <see cref="FlushAsync"/> with the returned placement (flushes of
-    /// many records are one fsync).
+    /// Appends a small content as one segment record; not durable until <see cref="FlushAsync"/> with the returned
+    /// placement (flushes of many records are one fsync).
     /// </summary>
     /// <param name="content">The content.</param>
     /// <param name="pool">The pool, or null for the default.</param>
@@ -142,7 +155,9 @@ public sealed partial class HotTier
         PoolOptions options = _targets.GetPool(pool);
         if (bytes.Length > options.SegmentLimitBytes)
         {
-            throw new ArgumentException($"{bytes.Length} bytes are more than the pool's segment limit of {options.SegmentLimitBytes}.", nameof(bytes));
+            throw new ArgumentException(
+                $"{bytes.Length} bytes are more than the pool's segment limit of {options.SegmentLimitBytes}.",
+                    nameof(bytes));
         }
 
         _meter.WrittenBytes.Add(bytes.Length);
@@ -150,36 +165,46 @@ public sealed partial class HotTier
     }
 
     private async ValueTask WriteOnceAsync(
-        ContentId content, StripedPlacement placement, long offsetBytes, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+        ContentId content, StripedPlacement placement, long offsetBytes, ReadOnlyMemory<byte> bytes,
+            CancellationToken cancellationToken)
     {
         if (placement.CopyCount > 1)
         {
             // No copy is overwritten before all have their marks: a copy without marks is then known to be whole.
-            await FanOutAsync(placement, offsetBytes, bytes.Length, (range, stop) => EachCopyAsync(content, placement, range,
-                static (target, column, range, _, stop) => target.PrepareWriteAsync(column, range.OffsetBytes, range.LengthBytes, create: false, stop),
+            await FanOutAsync(placement, offsetBytes, bytes.Length, (range, stop) => EachCopyAsync(content, placement,
+                range,
+                static (target, column, range, _, stop) => target.PrepareWriteAsync(column, range.OffsetBytes,
+                    range.LengthBytes, create: false, stop),
                 default, stop), cancellationToken).ConfigureAwait(false);
         }
 
         if (placement.CopyCount == 1 && ColumnRange.IsOneColumn(placement, offsetBytes, bytes.Length, out int column))
         {
             ColumnRange range = ColumnRange.Of(placement, column, offsetBytes, bytes.Length);
-            await _targets.Get(placement.TargetOf(column, 0)).WriteAsync(new ColumnId(content, column, 0), range.OffsetBytes,
-                range.LengthBytes, new StripeView(bytes, offsetBytes, placement, column), cancellationToken).ConfigureAwait(false);
+            await _targets.Get(placement.TargetOf(column, 0)).WriteAsync(new ColumnId(content, column, 0),
+                range.OffsetBytes,
+                range.LengthBytes, new StripeView(bytes, offsetBytes, placement, column), cancellationToken)
+                    .ConfigureAwait(false);
             return;
         }
 
-        await FanOutAsync(placement, offsetBytes, bytes.Length, (range, stop) => EachCopyAsync(content, placement, range,
-            static (target, column, range, view, stop) => target.WriteAsync(column, range.OffsetBytes, range.LengthBytes, view, stop),
-            new StripeView(bytes, offsetBytes, placement, range.Column), stop), cancellationToken).ConfigureAwait(false);
+        await FanOutAsync(placement, offsetBytes, bytes.Length, (range, stop) => EachCopyAsync(content, placement,
+            range,
+            static (target, column, range, view, stop) => target.WriteAsync(column, range.OffsetBytes,
+                range.LengthBytes, view, stop),
+            new StripeView(bytes, offsetBytes, placement, range.Column), stop), cancellationToken)
+                .ConfigureAwait(false);
     }
 
     private async ValueTask EachCopyAsync(ContentId content, StripedPlacement placement, ColumnRange range,
-        Func<ITarget, ColumnId, ColumnRange, StripeView, CancellationToken, ValueTask> run, StripeView view, CancellationToken cancellationToken)
+        Func<ITarget, ColumnId, ColumnRange, StripeView, CancellationToken, ValueTask> run, StripeView view,
+            CancellationToken cancellationToken)
     {
         Task[] tasks = new Task[placement.CopyCount];
         for (int copy = 0; copy < tasks.Length; copy++)
         {
-            tasks[copy] = run(_targets.Get(placement.TargetOf(range.Column, copy)), new ColumnId(content, range.Column, copy), range,
+            tasks[copy] = run(_targets.Get(placement.TargetOf(range.Column, copy)), new ColumnId(content, range.Column,
+                copy), range,
                 view, cancellationToken).AsTask();
         }
 
@@ -187,7 +212,8 @@ public sealed partial class HotTier
     }
 
     private async ValueTask CreateAndEachAsync<TArgument>(ContentId content, StripedPlacement placement,
-        Func<ITarget, ColumnId, TArgument, CancellationToken, ValueTask> run, TArgument argument, CancellationToken cancellationToken)
+        Func<ITarget, ColumnId, TArgument, CancellationToken, ValueTask> run, TArgument argument,
+            CancellationToken cancellationToken)
     {
         try
         {
@@ -200,9 +226,11 @@ public sealed partial class HotTier
         }
     }
 
-    /// <summary>Runs an operation on every column and copy in parallel, once more after a recovery; waits for all, throws the first fault.</summary>
+    /// <summary>Runs an operation on every column and copy in parallel, once more after a recovery; waits for all,
+    /// throws the first fault.</summary>
     private async ValueTask EachColumnAsync<TArgument>(ContentId content, StripedPlacement placement,
-        Func<ITarget, ColumnId, TArgument, CancellationToken, ValueTask> run, TArgument argument, CancellationToken cancellationToken)
+        Func<ITarget, ColumnId, TArgument, CancellationToken, ValueTask> run, TArgument argument,
+            CancellationToken cancellationToken)
     {
         for (int tries = 0; ; tries++)
         {

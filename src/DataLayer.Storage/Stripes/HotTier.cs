@@ -6,14 +6,16 @@ using Microsoft.Extensions.Logging;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// The hot tier: contents striped over the targets of pools with checksums and copies, and small contents as records of segments.
+/// The hot tier: contents striped over the targets of pools with checksums and copies, and small contents as records of
+/// segments.
 /// </summary>
 /// <remarks>
-/// Invariants: bytes that reach a caller passed their checksum, which binds who they are; bytes of an acknowledged flush survive
-/// a crash and the loss of all copies but one; a failed flush is repeated to every later one until the data was written again.
-/// All calls are safe from any thread. Buffers belong to the caller and are free when the call has ended, cancelled or not.
-/// A write goes to every copy or fails; after a failure bytes of its range may be old or new, and the next flush says so.
-/// Life: opened, used, <see cref="DisposeAsync"/>, which flushes what is open. A killed process loses nothing it wrote.
+/// Invariants: bytes that reach a caller passed their checksum, which binds who they are; bytes of an acknowledged
+/// flush survive a crash and the loss of all copies but one; a failed flush is repeated to every later one until the
+/// data was written again. All calls are safe from any thread. Buffers belong to the caller and are free when the call
+/// has ended, cancelled or not. A write goes to every copy or fails; after a failure bytes of its range may be old or
+/// new, and the next flush says so. Life: opened, used, <see cref="DisposeAsync"/>, which flushes what is open. A
+/// killed process loses nothing it wrote.
 /// </remarks>
 public sealed partial class HotTier : IAsyncDisposable
 {
@@ -42,9 +44,11 @@ public sealed partial class HotTier : IAsyncDisposable
     /// <summary>Opens the hot tier: finds its targets and segments; folders that are new become targets.</summary>
     /// <param name="options">Pools and bounds; validated.</param>
     /// <param name="time">The clock of checks, fences and space readings.</param>
-    /// <param name="log">Gets one message for each change of a target's state and each repair, none for a block.</param>
+    /// <param name="log">Gets one message for each change of a target's state and each repair, none for a
+    /// block.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="DataLayerException">InvalidArgument: bad options, or a folder that is not ours. A missing target is no error.</exception>
+    /// <exception cref="DataLayerException">InvalidArgument: bad options, or a folder that is not ours. A missing
+    /// target is no error.</exception>
     public static ValueTask<HotTier> OpenAsync(
         HotTierOptions options, TimeProvider time, ILogger<HotTier> log, CancellationToken cancellationToken)
     {
@@ -54,7 +58,8 @@ public sealed partial class HotTier : IAsyncDisposable
         return OpenAsync(options, time, log, static target => target, cancellationToken);
     }
 
-    /// <summary>As the public one; <paramref name="decorate"/> may put a faulty target of a test in front of each.</summary>
+    /// <summary>As the public one; <paramref name="decorate"/> may put a faulty target of a test in front of
+    /// each.</summary>
     internal static async ValueTask<HotTier> OpenAsync(HotTierOptions options, TimeProvider time, ILogger<HotTier> log,
         Func<ITarget, ITarget> decorate, CancellationToken cancellationToken)
     {
@@ -66,7 +71,8 @@ public sealed partial class HotTier : IAsyncDisposable
         }
 
         int openColumns = Math.Max(4, options.OpenFileCount / 2 / targetCount);
-        TargetSet targets = TargetSet.Open(options, (identity, directory, pool) => decorate(new DirectoryTarget(identity, directory,
+        TargetSet targets = TargetSet.Open(options, (identity, directory, pool) =>
+            decorate(new DirectoryTarget(identity, directory,
             new DirectoryTargetOptions
             {
                 ConcurrencyCount = options.TargetConcurrencyCount,
@@ -83,15 +89,16 @@ public sealed partial class HotTier : IAsyncDisposable
         return tier;
     }
 
-    /// <summary>Whether a content of this size goes to a segment (≤ the pool's small-file limit) rather than to stripes.</summary>
+    /// <summary>Whether a content of this size goes to a segment (≤ the pool's small-file limit) rather than to
+    /// stripes.</summary>
     /// <param name="pool">The pool, or null for the default.</param>
     /// <param name="sizeBytes">The content's size, bytes.</param>
     public bool UsesSegment(string? pool, long sizeBytes) => sizeBytes <= _targets.GetPool(pool).SegmentLimitBytes
         && _targets.GetPool(pool).SegmentLimitBytes > 0;
 
     /// <summary>
-    /// Chooses targets for a striped content: width and unit of the pool (width 1 up to one unit), the start derived from the inode, only
-    /// targets that are well and have room. Nothing is written.
+    /// Chooses targets for a striped content: width and unit of the pool (width 1 up to one unit), the start derived
+    /// from the inode, only targets that are well and have room. Nothing is written.
     /// </summary>
     /// <param name="pool">The pool, or null for the default.</param>
     /// <param name="content">The content.</param>
@@ -107,7 +114,8 @@ public sealed partial class HotTier : IAsyncDisposable
     /// <param name="pool">The pool's name.</param>
     /// <param name="directory">An empty folder, or one that is a target of this deployment already.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="DataLayerException">InvalidArgument: no such pool, or a folder that is not empty or not ours.</exception>
+    /// <exception cref="DataLayerException">InvalidArgument: no such pool, or a folder that is not empty or not
+    /// ours.</exception>
     public async ValueTask<int> AddTargetAsync(string pool, string directory, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(pool);
@@ -125,19 +133,23 @@ public sealed partial class HotTier : IAsyncDisposable
     /// <exception cref="DataLayerException">TargetFailed: there is no such target.</exception>
     public void SetDraining(int target, bool draining) => _targets.SetDraining(target, draining);
 
-    /// <summary>Removes an empty, drained target and its identity; take its folder out of the configuration too.</summary>
-    /// <exception cref="DataLayerException">NotEmpty: contents or segments are on it. InvalidArgument: it does not drain.</exception>
+    /// <summary>Removes an empty, drained target and its identity; take its folder out of the configuration
+    /// too.</summary>
+    /// <exception cref="DataLayerException">NotEmpty: contents or segments are on it. InvalidArgument: it does not
+    /// drain.</exception>
     public async ValueTask RemoveTargetAsync(int target, CancellationToken cancellationToken)
     {
         ITarget leaving = _targets.Get(target);
         if (leaving.State != TargetState.Draining)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"Target {target} is not draining. Drain it first.");
+            throw new DataLayerException(ErrorCode.InvalidArgument,
+                $"Target {target} is not draining. Drain it first.");
         }
 
         await foreach (ColumnId column in leaving.EnumerateColumnsAsync(cancellationToken).ConfigureAwait(false))
         {
-            throw new DataLayerException(ErrorCode.NotEmpty, $"Target {target} still holds content {column.Content}. Drain it first.");
+            throw new DataLayerException(ErrorCode.NotEmpty,
+                $"Target {target} still holds content {column.Content}. Drain it first.");
         }
 
         await _segments.RemoveEmptyOnAsync(target, cancellationToken).ConfigureAwait(false);
@@ -173,7 +185,8 @@ public sealed partial class HotTier : IAsyncDisposable
         return list;
     }
 
-    /// <summary>Looks at every target now instead of at the next interval: missing ones may be back, fences may end.</summary>
+    /// <summary>Looks at every target now instead of at the next interval: missing ones may be back, fences may
+    /// end.</summary>
     public async ValueTask CheckTargetsAsync(CancellationToken cancellationToken)
     {
         foreach (ITarget? target in _targets.ByNumber.ToArray())
@@ -187,7 +200,8 @@ public sealed partial class HotTier : IAsyncDisposable
             await target.CheckAsync(cancellationToken).ConfigureAwait(false);
             if (target.State != before)
             {
-                HotTierLog.TargetChanged(_log, target.Number, target.Location, before, target.State, target.Fault ?? "well");
+                HotTierLog.TargetChanged(_log, target.Number, target.Location, before, target.State,
+                    target.Fault ?? "well");
             }
         }
     }

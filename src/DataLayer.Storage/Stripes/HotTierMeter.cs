@@ -10,12 +10,17 @@ internal sealed class HotTierMeter : IDisposable
     internal HotTierMeter()
     {
         ReadBytes = _meter.CreateCounter<long>("datalayer.stripes.read", "By", "Bytes read and verified.");
-        WrittenBytes = _meter.CreateCounter<long>("datalayer.stripes.written", "By", "Bytes written, copies not counted.");
+        WrittenBytes = _meter.CreateCounter<long>("datalayer.stripes.written", "By", "Bytes written, copies not "
+            + "counted.");
         Flushes = _meter.CreateCounter<long>("datalayer.stripes.flushes", "{flush}", "Flushes asked for.");
-        FlushFailures = _meter.CreateCounter<long>("datalayer.stripes.flush_failures", "{flush}", "Flushes that failed.");
-        BadCopies = _meter.CreateCounter<long>("datalayer.stripes.bad_copies", "{chunk}", "Chunks or records that could not be read or failed their checksum.");
-        Repairs = _meter.CreateCounter<long>("datalayer.stripes.repairs", "{chunk}", "Chunks or records replaced from another copy.");
-        Lost = _meter.CreateCounter<long>("datalayer.stripes.lost", "{chunk}", "Chunks or records without any good copy.");
+        FlushFailures = _meter.CreateCounter<long>("datalayer.stripes.flush_failures", "{flush}", "Flushes that "
+            + "failed.");
+        BadCopies = _meter.CreateCounter<long>("datalayer.stripes.bad_copies", "{chunk}", "Chunks or records that "
+            + "could not be read or failed their checksum.");
+        Repairs = _meter.CreateCounter<long>("datalayer.stripes.repairs", "{chunk}", "Chunks or records replaced "
+            + "from another copy.");
+        Lost = _meter.CreateCounter<long>("datalayer.stripes.lost", "{chunk}", "Chunks or records without any good "
+            + "copy.");
     }
 
     internal Counter<long> ReadBytes { get; }

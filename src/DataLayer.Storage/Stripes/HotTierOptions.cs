@@ -4,7 +4,8 @@ using DataLayer.Core.Errors;
 
 namespace DataLayer.Storage.Stripes;
 
-/// <summary>The hot tier's settings: its pools and the bounds of its work. Validated at start, all errors at once.</summary>
+/// <summary>The hot tier's settings: its pools and the bounds of its work. Validated at start, all errors at
+/// once.</summary>
 public sealed class HotTierOptions
 {
     /// <summary>The pools; at least one, names unique.</summary>
@@ -14,31 +15,36 @@ public sealed class HotTierOptions
     public string DefaultPool { get; init; } = "default";
 
     /// <summary>
-    /// A folder on a disk of its own (the metadata store's is right) that remembers which targets there are. Without it a deployment whose
-    /// mounts are all missing looks like a new one. Default: none.
+    /// A folder on a disk of its own (the metadata store's is right) that remembers which targets there are. Without it
+    /// a deployment whose mounts are all missing looks like a new one. Default: none.
     /// </summary>
     public string? StateDirectory { get; init; }
 
     /// <summary>
-    /// Open backing files of all targets together, a count of descriptors, 16 … 16,384. Default 512: with two descriptors a column that is
-    /// 256 columns, and far from a limit of 20,000.
+    /// Open backing files of all targets together, a count of descriptors, 16 … 16,384. Default 512: with two
+    /// descriptors a column that is 256 columns, and far from a limit of 20,000.
     /// </summary>
     public int OpenFileCount { get; init; } = 512;
 
-    /// <summary>File calls under way on one target, a count, 1 … 256. Default 16: enough for an NVMe disk's queue with large transfers.</summary>
+    /// <summary>File calls under way on one target, a count, 1 … 256. Default 16: enough for an NVMe disk's queue with
+    /// large transfers.</summary>
     public int TargetConcurrencyCount { get; init; } = 16;
 
-    /// <summary>How long a call waits for its turn on a target before it fails with TimedOut, 0.1 s … 10 min. Default 30 s.</summary>
+    /// <summary>How long a call waits for its turn on a target before it fails with TimedOut, 0.1 s … 10 min. Default
+    /// 30 s.</summary>
     public TimeSpan WaitLimit { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How often targets are looked at: missing ones for their return, fenced ones for a probe; 0.1 s … 1 h. Default 5 s.</summary>
+    /// <summary>How often targets are looked at: missing ones for their return, fenced ones for a probe; 0.1 s … 1 h.
+    /// Default 5 s.</summary>
     public TimeSpan CheckInterval { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long a failed write or flush keeps a target without writes at least, 0 … 1 h. Default 30 s.</summary>
+    /// <summary>How long a failed write or flush keeps a target without writes at least, 0 … 1 h. Default 30
+    /// s.</summary>
     public TimeSpan FenceTime { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
-    /// Size at which a segment is sealed, bytes, 1 MiB … 1 GiB. Default 256 MiB: long sequential writes, and a compaction that moves little.
+    /// Size at which a segment is sealed, bytes, 1 MiB … 1 GiB. Default 256 MiB: long sequential writes, and a
+    /// compaction that moves little.
     /// </summary>
     public int SegmentBytes { get; init; } = 256 << 20;
 
@@ -46,7 +52,8 @@ public sealed class HotTierOptions
     public double CompactBelow { get; init; } = 0.5;
 
     /// <summary>Checks everything.</summary>
-    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> with all errors, one a line.</exception>
+    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> with all errors, one a
+    /// line.</exception>
     public void Validate()
     {
         List<string> errors = [];

@@ -4,13 +4,13 @@ using DataLayer.Core.Identity;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// One place that holds stripe units and segments: a process edge. A target verifies what it reads (checksum and identity) and
-/// keeps its own crash promises; placement, copies and repair are the hot tier's.
+/// One place that holds stripe units and segments: a process edge. A target verifies what it reads (checksum and
+/// identity) and keeps its own crash promises; placement, copies and repair are the hot tier's.
 /// </summary>
 /// <remarks>
-/// Every call is safe from any thread, waits a bounded time for its turn, and fails with a <see cref="DataLayerException"/> that names
-/// the target. A buffer is free again when the call has ended. NotFound means the column or segment is gone while the target is well;
-/// a target that is gone says TargetFailed.
+/// Every call is safe from any thread, waits a bounded time for its turn, and fails with a <see
+/// cref="DataLayerException"/> that names the target. A buffer is free again when the call has ended. NotFound means
+/// the column or segment is gone while the target is well; a target that is gone says TargetFailed.
 /// </remarks>
 internal interface ITarget : IAsyncDisposable
 {
@@ -32,7 +32,8 @@ internal interface ITarget : IAsyncDisposable
     /// <summary>Operations under way or waiting, a count.</summary>
     int LoadCount { get; }
 
-    /// <summary>Capacity, free bytes past the reserve, bytes used by our files; the last known values if the target is missing.</summary>
+    /// <summary>Capacity, free bytes past the reserve, bytes used by our files; the last known values if the target is
+    /// missing.</summary>
     TargetSpace GetSpace();
 
     /// <summary>Whether it would take new content of this many bytes now.</summary>
@@ -41,19 +42,25 @@ internal interface ITarget : IAsyncDisposable
     /// <summary>Stops or resumes taking new content.</summary>
     void SetDraining(bool draining);
 
-    /// <summary>Looks whether the target is there and well, and ends a fence that may end. Never throws for a bad target.</summary>
+    /// <summary>Looks whether the target is there and well, and ends a fence that may end. Never throws for a bad
+    /// target.</summary>
     ValueTask CheckAsync(CancellationToken cancellationToken);
 
     /// <summary>Reads a range of a column, every chunk verified; holes are zeros.</summary>
-    ValueTask ReadAsync(ColumnId column, long offsetBytes, int lengthBytes, StripeView view, CancellationToken cancellationToken);
+    ValueTask ReadAsync(ColumnId column, long offsetBytes, int lengthBytes, StripeView view,
+        CancellationToken cancellationToken);
 
-    /// <summary>Makes the column if <paramref name="create"/> and it is missing, and whatever must be durable before flushed bytes are overwritten.</summary>
-    ValueTask PrepareWriteAsync(ColumnId column, long offsetBytes, int lengthBytes, bool create, CancellationToken cancellationToken);
+    /// <summary>Makes the column if <paramref name="create"/> and it is missing, and whatever must be durable before
+    /// flushed bytes are overwritten.</summary>
+    ValueTask PrepareWriteAsync(ColumnId column, long offsetBytes, int lengthBytes, bool create,
+        CancellationToken cancellationToken);
 
     /// <summary>Writes a range of a column that exists; durable after <see cref="FlushAsync"/>.</summary>
-    ValueTask WriteAsync(ColumnId column, long offsetBytes, int lengthBytes, StripeView view, CancellationToken cancellationToken);
+    ValueTask WriteAsync(ColumnId column, long offsetBytes, int lengthBytes, StripeView view,
+        CancellationToken cancellationToken);
 
-    /// <summary>Makes a column's writes durable. A failure fences the target and is remembered until the data was written again.</summary>
+    /// <summary>Makes a column's writes durable. A failure fences the target and is remembered until the data was
+    /// written again.</summary>
     ValueTask FlushAsync(ColumnId column, CancellationToken cancellationToken);
 
     /// <summary>Cuts a column; longer than it is does nothing (a hole needs no bytes).</summary>
@@ -72,12 +79,15 @@ internal interface ITarget : IAsyncDisposable
     ValueTask<long> GetChunkCountAsync(ColumnId column, CancellationToken cancellationToken);
 
     /// <summary>Reads one chunk as stored, verified; returns its length, 0 for a hole.</summary>
-    ValueTask<int> ReadChunkAsync(ColumnId column, long chunkIndex, Memory<byte> destination, CancellationToken cancellationToken);
+    ValueTask<int> ReadChunkAsync(ColumnId column, long chunkIndex, Memory<byte> destination,
+        CancellationToken cancellationToken);
 
     /// <summary>Replaces one chunk of a column that exists by verified bytes of another copy.</summary>
-    ValueTask RepairChunkAsync(ColumnId column, long chunkIndex, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken);
+    ValueTask RepairChunkAsync(ColumnId column, long chunkIndex, ReadOnlyMemory<byte> bytes,
+        CancellationToken cancellationToken);
 
-    /// <summary>Gives a column built under a staging name its own, replacing what is there; both names are of one content.</summary>
+    /// <summary>Gives a column built under a staging name its own, replacing what is there; both names are of one
+    /// content.</summary>
     ValueTask RenameColumnAsync(ColumnId from, ColumnId to, CancellationToken cancellationToken);
 
     /// <summary>Starts recovering a column after an unclean stop; see <see cref="ColumnFile.BeginRecovery"/>.</summary>
@@ -92,14 +102,17 @@ internal interface ITarget : IAsyncDisposable
     /// <summary>The columns of one content that are here, also half ones and staging ones.</summary>
     ValueTask<List<ColumnId>> FindColumnsAsync(ContentId content, CancellationToken cancellationToken);
 
-    /// <summary>Deletes files that are none of the format's: temporary files, unfinished rebuilds; returns their paths.</summary>
+    /// <summary>Deletes files that are none of the format's: temporary files, unfinished rebuilds; returns their
+    /// paths.</summary>
     ValueTask<List<string>> DeleteStrayFilesAsync(CancellationToken cancellationToken);
 
     /// <summary>Writes a record at its place in a segment, making the segment if need be.</summary>
-    ValueTask WriteSegmentAsync(long segment, long offsetBytes, ReadOnlyMemory<byte> record, CancellationToken cancellationToken);
+    ValueTask WriteSegmentAsync(long segment, long offsetBytes, ReadOnlyMemory<byte> record,
+        CancellationToken cancellationToken);
 
     /// <summary>Reads from a segment; returns how many bytes it had. The caller verifies.</summary>
-    ValueTask<int> ReadSegmentAsync(long segment, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken);
+    ValueTask<int> ReadSegmentAsync(long segment, long offsetBytes, Memory<byte> destination,
+        CancellationToken cancellationToken);
 
     /// <summary>Makes a segment's records durable. A failure fences the target.</summary>
     ValueTask FlushSegmentAsync(long segment, CancellationToken cancellationToken);

@@ -14,16 +14,20 @@ public sealed class PoolOptions
     /// <summary>Stripe width, a count, 1 … 64; fewer where fewer targets have room. Default 1.</summary>
     public int Width { get; init; } = 1;
 
-    /// <summary>Stripe unit, bytes, a power of two from 64 KiB to 256 MiB. Default 1 MiB, a block: one block is one transfer to one target.</summary>
+    /// <summary>Stripe unit, bytes, a power of two from 64 KiB to 256 MiB. Default 1 MiB, a block: one block is one
+    /// transfer to one target.</summary>
     public int UnitBytes { get; init; } = 1 << 20;
 
-    /// <summary>Copies of every content, each on a target of its own, 1 or 2. Default 1: a cold object usually is the second.</summary>
+    /// <summary>Copies of every content, each on a target of its own, 1 or 2. Default 1: a cold object usually is the
+    /// second.</summary>
     public int CopyCount { get; init; } = 1;
 
-    /// <summary>Contents up to this size go to segments, bytes, 0 … 1 MiB; 0 turns segments off. Default 1 MiB.</summary>
+    /// <summary>Contents up to this size go to segments, bytes, 0 … 1 MiB; 0 turns segments off. Default 1
+    /// MiB.</summary>
     public int SegmentLimitBytes { get; init; } = 1 << 20;
 
-    /// <summary>Bytes of each target's file system that stay free, 0 … 1 TiB. Default 256 MiB: room for metadata and for deleting.</summary>
+    /// <summary>Bytes of each target's file system that stay free, 0 … 1 TiB. Default 256 MiB: room for metadata and
+    /// for deleting.</summary>
     public long ReserveBytes { get; init; } = 256L << 20;
 
     internal void Validate(List<string> errors, HashSet<string> directories)

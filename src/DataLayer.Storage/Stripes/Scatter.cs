@@ -6,8 +6,8 @@ using Microsoft.Win32.SafeHandles;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// Reads and writes between one piece of a backing file and the several pieces of a caller's buffer it belongs to. The caller
-/// keeps the view pinned (<see cref="StripeView.Pin"/>).
+/// Reads and writes between one piece of a backing file and the several pieces of a caller's buffer it belongs to. The
+/// caller keeps the view pinned (<see cref="StripeView.Pin"/>).
 /// </summary>
 internal static unsafe class Scatter
 {
@@ -18,11 +18,13 @@ internal static unsafe class Scatter
         Transfer(file, path, offsetBytes, lengthBytes, view, isWrite: false);
 
     /// <summary>Writes all of the view's bytes of the range.</summary>
-    internal static void Write(SafeFileHandle file, string path, long offsetBytes, int lengthBytes, in StripeView view) =>
+    internal static void Write(SafeFileHandle file, string path, long offsetBytes, int lengthBytes,
+        in StripeView view) =>
         _ = Transfer(file, path, offsetBytes, lengthBytes, view, isWrite: true);
 
     [SkipLocalsInit]
-    private static int Transfer(SafeFileHandle file, string path, long offset, int length, in StripeView view, bool isWrite)
+    private static int Transfer(SafeFileHandle file, string path, long offset, int length, in StripeView view,
+        bool isWrite)
     {
         Libc.IoVector* vectors = stackalloc Libc.IoVector[MaxVectors];
         int done = 0;

@@ -3,8 +3,8 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// Chunk-sized pinned buffers for reads and writes that do not cover whole chunks. Each operation holds at most two at a time and
-/// operations are bounded by the target's gate, which bounds the pool.
+/// Chunk-sized pinned buffers for reads and writes that do not cover whole chunks. Each operation holds at most two at
+/// a time and operations are bounded by the target's gate, which bounds the pool.
 /// </summary>
 internal sealed class ScratchPool(int limitCount)
 {
@@ -19,7 +19,8 @@ internal sealed class ScratchPool(int limitCount)
         {
             if (_rentedCount >= limitCount)
             {
-                throw new DataLayerException(ErrorCode.Internal, $"{_rentedCount} scratch buffers are in use: a bound was broken. Report it.");
+                throw new DataLayerException(ErrorCode.Internal,
+                    $"{_rentedCount} scratch buffers are in use: a bound was broken. Report it.");
             }
 
             _rentedCount++;

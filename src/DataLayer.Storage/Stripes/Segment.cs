@@ -2,7 +2,8 @@ using System.Collections.Immutable;
 
 namespace DataLayer.Storage.Stripes;
 
-/// <summary>One segment as the process knows it. Guarded by <see cref="Gate"/>, but for the flush, which takes turns by <see cref="FlushTurn"/>.</summary>
+/// <summary>One segment as the process knows it. Guarded by <see cref="Gate"/>, but for the flush, which takes turns by
+/// <see cref="FlushTurn"/>.</summary>
 internal sealed class Segment(long id, string pool, ImmutableArray<int> targets) : IDisposable
 {
     /// <summary>The first record's offset: the segment's head.</summary>

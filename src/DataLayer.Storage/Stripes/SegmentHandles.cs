@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// The open segment files of one target, bounded; least recently used first out. One written since its last flush stays open,
-/// because only its own descriptor is sure to see a write-back error.
+/// The open segment files of one target, bounded; least recently used first out. One written since its last flush stays
+/// open, because only its own descriptor is sure to see a write-back error.
 /// </summary>
 /// <remarks>Lock order: <c>_gate</c> is a leaf; files are opened outside it.</remarks>
 internal sealed class SegmentHandles(string folder, int limitCount)
@@ -16,7 +16,8 @@ internal sealed class SegmentHandles(string folder, int limitCount)
     private readonly Dictionary<long, string> _losses = [];
     private readonly LinkedList<Slot> _order = new();
 
-    internal string PathOf(long segment) => Path.Combine(folder, segment.ToString("x16", CultureInfo.InvariantCulture) + ".seg");
+    internal string PathOf(long segment) => Path.Combine(folder, segment.ToString("x16", CultureInfo.InvariantCulture)
+        + ".seg");
 
     /// <summary>An open segment file; dispose the lease, not the handle.</summary>
     internal Lease Rent(long segment, bool create)
@@ -79,7 +80,8 @@ internal sealed class SegmentHandles(string folder, int limitCount)
         }
     }
 
-    /// <summary>Closes what is not in use. One that was written is flushed first; if that fails the loss is remembered.</summary>
+    /// <summary>Closes what is not in use. One that was written is flushed first; if that fails the loss is
+    /// remembered.</summary>
     internal void CloseAll()
     {
         List<Slot> unused = [];

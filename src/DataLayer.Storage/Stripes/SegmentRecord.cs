@@ -5,8 +5,8 @@ using DataLayer.Core.Integrity;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// The record of a small content in a segment (docs/FORMATS/stripes.md): a 48-byte header whose checksum covers the content and says
-/// who it is and where it belongs, then the content, padded to 16 bytes.
+/// The record of a small content in a segment (docs/FORMATS/stripes.md): a 48-byte header whose checksum covers the
+/// content and says who it is and where it belongs, then the content, padded to 16 bytes.
 /// </summary>
 internal static class SegmentRecord
 {
@@ -15,9 +15,11 @@ internal static class SegmentRecord
     private const int AlignmentBytes = 16;
 
     /// <summary>Bytes a record of a content takes.</summary>
-    internal static int RecordBytes(int contentBytes) => (HeaderBytes + contentBytes + AlignmentBytes - 1) / AlignmentBytes * AlignmentBytes;
+    internal static int RecordBytes(int contentBytes) => (HeaderBytes + contentBytes
+        + AlignmentBytes - 1) / AlignmentBytes * AlignmentBytes;
 
-    /// <summary>Writes header and padding around the content, which lies at <see cref="HeaderBytes"/> already.</summary>
+    /// <summary>Writes header and padding around the content, which lies at <see cref="HeaderBytes"/>
+    /// already.</summary>
     internal static void Seal(Span<byte> record, ContentId content, long segment, long offsetBytes, int contentBytes)
     {
         record[..HeaderBytes].Clear();
@@ -28,16 +30,19 @@ internal static class SegmentRecord
         BinaryPrimitives.WriteInt32LittleEndian(record[20..], contentBytes);
         BinaryPrimitives.WriteInt64LittleEndian(record[24..], segment);
         BinaryPrimitives.WriteInt64LittleEndian(record[32..], offsetBytes);
-        BinaryPrimitives.WriteUInt32LittleEndian(record[4..], Crc32C.Compute(record.Slice(8, HeaderBytes - 8 + contentBytes)));
+        BinaryPrimitives.WriteUInt32LittleEndian(record[4..], Crc32C.Compute(record.Slice(8, HeaderBytes - 8
+            + contentBytes)));
     }
 
     /// <summary>Whether header and content are the whole record that should be there.</summary>
-    internal static bool IsValid(ReadOnlySpan<byte> header, ReadOnlySpan<byte> bytes, ContentId content, long segment, long offsetBytes) =>
+    internal static bool IsValid(ReadOnlySpan<byte> header, ReadOnlySpan<byte> bytes, ContentId content, long segment,
+        long offsetBytes) =>
         BinaryPrimitives.ReadUInt32LittleEndian(header) == Magic
         && BinaryPrimitives.ReadInt64LittleEndian(header[8..]) == content.Inode.Value
         && BinaryPrimitives.ReadUInt32LittleEndian(header[16..]) == content.Generation
         && BinaryPrimitives.ReadInt32LittleEndian(header[20..]) == bytes.Length
         && BinaryPrimitives.ReadInt64LittleEndian(header[24..]) == segment
         && BinaryPrimitives.ReadInt64LittleEndian(header[32..]) == offsetBytes
-        && BinaryPrimitives.ReadUInt32LittleEndian(header[4..]) == Crc32C.Append(Crc32C.Compute(header[8..HeaderBytes]), bytes);
+        && BinaryPrimitives.ReadUInt32LittleEndian(header[4..]) == Crc32C.Append(
+            Crc32C.Compute(header[8..HeaderBytes]), bytes);
 }

@@ -6,7 +6,8 @@ namespace DataLayer.Storage.Stripes;
 /// <content>What is dead, and giving its space back.</content>
 internal sealed partial class SegmentStore
 {
-    /// <summary>Marks a record dead; deletes its segment if it was the last and the segment is sealed. A repeated call does nothing.</summary>
+    /// <summary>Marks a record dead; deletes its segment if it was the last and the segment is sealed. A repeated call
+    /// does nothing.</summary>
     internal async ValueTask DeleteAsync(SegmentPlacement placement, CancellationToken cancellationToken)
     {
         if (!_segments.TryGetValue(placement.SegmentId, out Segment? segment))
@@ -16,7 +17,8 @@ internal sealed partial class SegmentStore
         }
 
         await LoadDeadAsync(segment, cancellationToken).ConfigureAwait(false);
-        SegmentTombstone tombstone = new((uint)placement.OffsetBytes, (uint)SegmentRecord.RecordBytes(placement.LengthBytes));
+        SegmentTombstone tombstone = new((uint)placement.OffsetBytes, (uint)SegmentRecord.RecordBytes(
+            placement.LengthBytes));
         lock (segment.Gate)
         {
             if (segment.IsDeleted || !segment.MarkDeadLocked(tombstone))
@@ -34,7 +36,8 @@ internal sealed partial class SegmentStore
         {
             try
             {
-                await _targets.Get(number).AppendTombstoneAsync(segment.Id, tombstone, cancellationToken).ConfigureAwait(false);
+                await _targets.Get(number).AppendTombstoneAsync(segment.Id, tombstone, cancellationToken)
+                    .ConfigureAwait(false);
             }
             catch (DataLayerException fault)
             {
@@ -44,8 +47,10 @@ internal sealed partial class SegmentStore
         }
     }
 
-    /// <summary>Segments of earlier starts without live bytes are deleted; for the others the difference is noted.</summary>
-    internal async ValueTask ReconcileAsync(IReadOnlyDictionary<long, long> liveBytesBySegment, CancellationToken cancellationToken)
+    /// <summary>Segments of earlier starts without live bytes are deleted; for the others the difference is
+    /// noted.</summary>
+    internal async ValueTask ReconcileAsync(IReadOnlyDictionary<long, long> liveBytesBySegment,
+        CancellationToken cancellationToken)
     {
         foreach (Segment segment in _segments.Values)
         {
@@ -182,7 +187,8 @@ internal sealed partial class SegmentStore
         {
             try
             {
-                List<SegmentTombstone> dead = await _targets.Get(number).ReadTombstonesAsync(segment.Id, cancellationToken).ConfigureAwait(false);
+                List<SegmentTombstone> dead = await _targets.Get(number).ReadTombstonesAsync(segment.Id,
+                    cancellationToken).ConfigureAwait(false);
                 lock (segment.Gate)
                 {
                     segment.LoadDeadLocked(dead);

@@ -12,13 +12,13 @@ using Microsoft.Extensions.Logging;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// Small contents as records of append-only segment files. One segment a pool is open for appends; flushes of many records share one
-/// fsync; a sealed segment is deleted when all its records are dead.
+/// Small contents as records of append-only segment files. One segment a pool is open for appends; flushes of many
+/// records share one fsync; a sealed segment is deleted when all its records are dead.
 /// </summary>
 /// <remarks>
-/// A segment's number is the start's number × 2²⁰ + a count, so none is used twice and a late delete never meets a new segment.
-/// Which records are dead is known record by record (memory and a <c>.dead</c> file), so a repeated delete counts once.
-/// Lock order: <c>_open</c>, then a segment's gate.
+/// A segment's number is the start's number × 2²⁰ + a count, so none is used twice and a late delete never meets a new
+/// segment. Which records are dead is known record by record (memory and a <c>.dead</c> file), so a repeated delete
+/// counts once. Lock order: <c>_open</c>, then a segment's gate.
 /// </remarks>
 internal sealed partial class SegmentStore : IDisposable
 {
@@ -42,7 +42,8 @@ internal sealed partial class SegmentStore : IDisposable
         _log = log;
     }
 
-    /// <summary>Learns the segments of earlier starts from targets that were not looked at yet (a missing one may have come back).</summary>
+    /// <summary>Learns the segments of earlier starts from targets that were not looked at yet (a missing one may have
+    /// come back).</summary>
     internal async ValueTask LoadAsync(CancellationToken cancellationToken)
     {
         foreach (ITarget? target in _targets.ByNumber.ToArray())
@@ -54,9 +55,11 @@ internal sealed partial class SegmentStore : IDisposable
 
             try
             {
-                foreach ((long id, long length) in await target.ListSegmentsAsync(cancellationToken).ConfigureAwait(false))
+                foreach ((long id, long length) in await target.ListSegmentsAsync(cancellationToken)
+                    .ConfigureAwait(false))
                 {
-                    Segment segment = _segments.GetOrAdd(id, static (key, pool) => new Segment(key, pool, []), target.Pool);
+                    Segment segment = _segments.GetOrAdd(id, static (key, pool) => new Segment(key, pool, []),
+                        target.Pool);
                     lock (segment.Gate)
                     {
                         segment.AddTarget(target.Number);
@@ -77,9 +80,11 @@ internal sealed partial class SegmentStore : IDisposable
         }
     }
 
-    /// <summary>Writes a record to every copy of the open segment; after a failure tries a new segment on other targets.</summary>
+    /// <summary>Writes a record to every copy of the open segment; after a failure tries a new segment on other
+    /// targets.</summary>
     internal async ValueTask<SegmentPlacement> AppendAsync(
-        ContentId content, PoolOptions pool, ReadOnlyMemory<byte> bytes, int excludedTarget, CancellationToken cancellationToken)
+        ContentId content, PoolOptions pool, ReadOnlyMemory<byte> bytes, int excludedTarget,
+            CancellationToken cancellationToken)
     {
         int recordBytes = SegmentRecord.RecordBytes(bytes.Length);
         byte[] record = ArrayPool<byte>.Shared.Rent(recordBytes);
@@ -93,14 +98,17 @@ internal sealed partial class SegmentStore : IDisposable
                 try
                 {
                     SegmentRecord.Seal(record.AsSpan(0, recordBytes), content, segment.Id, offset, bytes.Length);
-                    await WriteCopiesAsync(segment, offset, record.AsMemory(0, recordBytes), cancellationToken).ConfigureAwait(false);
+                    await WriteCopiesAsync(segment, offset, record.AsMemory(0, recordBytes), cancellationToken)
+                        .ConfigureAwait(false);
                     return new SegmentPlacement(segment.Pool, segment.Id, offset, bytes.Length, segment.Targets);
                 }
-                catch (DataLayerException fault) when (tries < 2 && fault.Code is ErrorCode.NoSpace or ErrorCode.TargetFailed or ErrorCode.TimedOut)
+                catch (DataLayerException fault) when (tries < 2
+                    && fault.Code is ErrorCode.NoSpace or ErrorCode.TargetFailed or ErrorCode.TimedOut)
                 {
                     GiveUpRecord(segment, offset, recordBytes);
                     excluded.AddRange(segment.Targets);
-                    if (TargetChoice.FindEligible(pool, _targets.ByNumber, recordBytes, excluded.ToArray()).Count < pool.CopyCount)
+                    if (TargetChoice.FindEligible(pool, _targets.ByNumber, recordBytes, excluded.ToArray())
+                        .Count < pool.CopyCount)
                     {
                         throw;
                     }
@@ -177,17 +185,20 @@ internal sealed partial class SegmentStore : IDisposable
         }
     }
 
-    /// <summary>Reads a range of a record's content; checks the whole record; takes the other copy and mends the bad one if it must.</summary>
+    /// <summary>Reads a range of a record's content; checks the whole record; takes the other copy and mends the bad
+    /// one if it must.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     internal async ValueTask ReadAsync(
-        ContentId content, SegmentPlacement placement, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
+        ContentId content, SegmentPlacement placement, long offsetBytes, Memory<byte> destination,
+            CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offsetBytes, placement.LengthBytes - destination.Length);
         int wholeBytes = SegmentRecord.HeaderBytes + placement.LengthBytes;
         byte[] whole = ArrayPool<byte>.Shared.Rent(wholeBytes);
         try
         {
-            await ReadRecordAsync(content, placement, whole.AsMemory(0, wholeBytes), cancellationToken).ConfigureAwait(false);
+            await ReadRecordAsync(content, placement, whole.AsMemory(0, wholeBytes), cancellationToken)
+                .ConfigureAwait(false);
             whole.AsSpan(SegmentRecord.HeaderBytes + (int)offsetBytes, destination.Length).CopyTo(destination.Span);
         }
         finally
@@ -197,14 +208,16 @@ internal sealed partial class SegmentStore : IDisposable
     }
 
     /// <summary>Checks all copies of a record and mends bad ones.</summary>
-    internal async ValueTask<ScrubResult> ScrubAsync(ContentId content, SegmentPlacement placement, CancellationToken cancellationToken)
+    internal async ValueTask<ScrubResult> ScrubAsync(ContentId content, SegmentPlacement placement,
+        CancellationToken cancellationToken)
     {
         byte[] whole = GC.AllocateUninitializedArray<byte>(SegmentRecord.HeaderBytes + placement.LengthBytes);
         byte[] good = [];
         List<int> bad = [];
         foreach (int number in placement.Targets)
         {
-            if (await TryReadCopyAsync(content, placement, number, whole, cancellationToken).ConfigureAwait(false) is null)
+            if (await TryReadCopyAsync(content, placement, number, whole, cancellationToken)
+                .ConfigureAwait(false) is null)
             {
                 good = good.Length == 0 ? (byte[])whole.Clone() : good;
             }
@@ -223,7 +236,8 @@ internal sealed partial class SegmentStore : IDisposable
         int repaired = 0;
         foreach (int number in bad)
         {
-            repaired += await TryRepairAsync(content, placement, number, good, cancellationToken).ConfigureAwait(false) ? 1 : 0;
+            repaired += await TryRepairAsync(content, placement, number, good, cancellationToken).ConfigureAwait(false)
+                ? 1 : 0;
         }
 
         return new ScrubResult(chunks * placement.Targets.Length, chunks * repaired, []);
@@ -243,12 +257,14 @@ internal sealed partial class SegmentStore : IDisposable
         ContentId content, SegmentPlacement placement, Memory<byte> whole, CancellationToken cancellationToken)
     {
         DataLayerException? first = null;
-        int firstCopy = placement.Targets.Length > 1 && _targets.Get(placement.Targets[0]).State == TargetState.Missing ? 1 : 0;
+        int firstCopy = placement.Targets.Length > 1 && _targets.Get(placement.Targets[0]).State == TargetState.Missing
+            ? 1 : 0;
         List<int>? bad = null;
         for (int i = 0; i < placement.Targets.Length; i++)
         {
             int number = placement.Targets[(i + firstCopy) % placement.Targets.Length];
-            DataLayerException? fault = await TryReadCopyAsync(content, placement, number, whole, cancellationToken).ConfigureAwait(false);
+            DataLayerException? fault = await TryReadCopyAsync(content, placement, number, whole, cancellationToken)
+                .ConfigureAwait(false);
             if (fault is null)
             {
                 foreach (int broken in bad ?? [])
@@ -271,18 +287,22 @@ internal sealed partial class SegmentStore : IDisposable
     /// <summary>Reads and checks one copy; null if it is good, else what is wrong.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<DataLayerException?> TryReadCopyAsync(
-        ContentId content, SegmentPlacement placement, int number, Memory<byte> whole, CancellationToken cancellationToken)
+        ContentId content, SegmentPlacement placement, int number, Memory<byte> whole,
+            CancellationToken cancellationToken)
     {
         try
         {
             ITarget target = _targets.Get(number);
-            int length = await target.ReadSegmentAsync(placement.SegmentId, placement.OffsetBytes, whole, cancellationToken).ConfigureAwait(false);
+            int length = await target.ReadSegmentAsync(placement.SegmentId, placement.OffsetBytes, whole,
+                cancellationToken).ConfigureAwait(false);
             return length == whole.Length && SegmentRecord.IsValid(whole.Span[..SegmentRecord.HeaderBytes],
                 whole.Span[SegmentRecord.HeaderBytes..], content, placement.SegmentId, placement.OffsetBytes)
                 ? null
                 : new DataLayerException(ErrorCode.Corrupt,
-                    $"The record of content {content} (bytes 0 … {placement.LengthBytes - 1}) at {placement.OffsetBytes} of segment {placement.SegmentId:x16} on "
-                    + $"target {number} fails its checksum. Check the disk; a scrub repairs it from another copy or from the cold object.");
+                    $"The record of content {content} (bytes 0 … {placement.LengthBytes - 1}) "
+                        + $"at {placement.OffsetBytes} of segment {placement.SegmentId:x16} on "
+                    + $"target {number} fails its checksum. Check the disk; a scrub repairs it from another copy or "
+                        + $"from the cold object.");
         }
         catch (DataLayerException fault)
         {
@@ -290,14 +310,17 @@ internal sealed partial class SegmentStore : IDisposable
         }
     }
 
-    /// <summary>Writes a good record over a bad copy and flushes it. A segment file that is gone is made again; its other records follow as they are read.</summary>
+    /// <summary>Writes a good record over a bad copy and flushes it. A segment file that is gone is made again; its
+    /// other records follow as they are read.</summary>
     private async ValueTask<bool> TryRepairAsync(
-        ContentId content, SegmentPlacement placement, int number, ReadOnlyMemory<byte> whole, CancellationToken cancellationToken)
+        ContentId content, SegmentPlacement placement, int number, ReadOnlyMemory<byte> whole,
+            CancellationToken cancellationToken)
     {
         try
         {
             ITarget target = _targets.Get(number);
-            await target.WriteSegmentAsync(placement.SegmentId, placement.OffsetBytes, whole, cancellationToken).ConfigureAwait(false);
+            await target.WriteSegmentAsync(placement.SegmentId, placement.OffsetBytes, whole, cancellationToken)
+                .ConfigureAwait(false);
             await target.FlushSegmentAsync(placement.SegmentId, cancellationToken).ConfigureAwait(false);
             _meter.Repairs.Add(1);
             HotTierLog.Repaired(_log, content, number);
@@ -317,7 +340,8 @@ internal sealed partial class SegmentStore : IDisposable
             return segment.DurableEnd >= end ? true
                 : segment.Failure is null ? false
                 : throw new DataLayerException(ErrorCode.TargetFailed,
-                    $"A flush of segment {segment.Id:x16} failed ({segment.Failure}) before the record was durable. Write the content again.");
+                    $"A flush of segment {segment.Id:x16} failed ({segment.Failure}) before the record was durable. "
+                        + $"Write the content again.");
         }
     }
 
@@ -353,7 +377,8 @@ internal sealed partial class SegmentStore : IDisposable
             {
                 lock (segment.Gate)
                 {
-                    if (!segment.IsSealed && segment.TailBytes + recordBytes <= _options.SegmentBytes && AreWell(segment, excluded))
+                    if (!segment.IsSealed && segment.TailBytes + recordBytes <= _options.SegmentBytes
+                        && AreWell(segment, excluded))
                     {
                         offset = segment.BeginWriteLocked(recordBytes);
                         return segment;

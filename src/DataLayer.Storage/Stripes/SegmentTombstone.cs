@@ -18,7 +18,8 @@ internal readonly record struct SegmentTombstone(uint OffsetBytes, uint RecordBy
         BinaryPrimitives.WriteUInt32LittleEndian(destination[12..], Crc32C.Compute(destination[..12]));
     }
 
-    /// <summary>Reads one; false if it is torn or of another segment: then the record merely stays alive until the next reconciliation.</summary>
+    /// <summary>Reads one; false if it is torn or of another segment: then the record merely stays alive until the next
+    /// reconciliation.</summary>
     internal static bool TryDecode(ReadOnlySpan<byte> source, long segment, out SegmentTombstone tombstone)
     {
         tombstone = new SegmentTombstone(BinaryPrimitives.ReadUInt32LittleEndian(source),

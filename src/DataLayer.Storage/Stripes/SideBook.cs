@@ -4,11 +4,12 @@ using DataLayer.Core.Integrity;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// The head of 1,024 entry pages in a side file: which column this is, and two bits a page. <c>settled</c>: the page was flushed,
-/// so an absent entry in it is damage; before that it is a hole. <c>intent</c>: durable chunks of the page's 16 MiB may be
-/// half overwritten, so after an unclean stop those that match no checksum are taken as they are.
+/// The head of 1,024 entry pages in a side file: which column this is, and two bits a page. <c>settled</c>: the page
+/// was flushed, so an absent entry in it is damage; before that it is a hole. <c>intent</c>: durable chunks of the
+/// page's 16 MiB may be half overwritten, so after an unclean stop those that match no checksum are taken as they are.
 /// </summary>
-/// <remarks>Stored twice in its 4 KiB block, at 0 and 2,048, each within one 512-byte sector: a torn write leaves one of them whole.</remarks>
+/// <remarks>Stored twice in its 4 KiB block, at 0 and 2,048, each within one 512-byte sector: a torn write leaves one
+/// of them whole.</remarks>
 internal sealed class SideBook
 {
     internal const int PageBytes = 4096;
@@ -78,7 +79,8 @@ internal sealed class SideBook
         return first;
     }
 
-    /// <summary>The book in place of one that was lost: every page counts as settled, so absent entries are damage, not holes.</summary>
+    /// <summary>The book in place of one that was lost: every page counts as settled, so absent entries are damage, not
+    /// holes.</summary>
     internal static SideBook Damaged()
     {
         SideBook book = new();

@@ -5,12 +5,14 @@ using Microsoft.Win32.SafeHandles;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// The checksums of one backing file: an open <c>.sum</c> file with the entry pages that were touched, held in memory. Every
-/// change is written through to the page cache at once, so a killed process loses nothing; <see cref="Flush"/> makes it durable.
+/// The checksums of one backing file: an open <c>.sum</c> file with the entry pages that were touched, held in memory.
+/// Every change is written through to the page cache at once, so a killed process loses nothing; <see cref="Flush"/>
+/// makes it durable.
 /// </summary>
 /// <remarks>
-/// Changes come from one thread at a time (the column's write lock). Entries are read by any thread: <c>_state</c> is a leaf lock
-/// over the page table, held for copies only. Pages stay until the file is closed: 4 KiB for each 16 MiB touched.
+/// Changes come from one thread at a time (the column's write lock). Entries are read by any thread: <c>_state</c> is a
+/// leaf lock over the page table, held for copies only. Pages stay until the file is closed: 4 KiB for each 16 MiB
+/// touched.
 /// </remarks>
 internal sealed class SideFile : IDisposable
 {
@@ -30,7 +32,8 @@ internal sealed class SideFile : IDisposable
 
     internal string FilePath { get; }
 
-    /// <summary>Whether pages are marked as half overwritten: after opening, the column needs a recovery first.</summary>
+    /// <summary>Whether pages are marked as half overwritten: after opening, the column needs a recovery
+    /// first.</summary>
     internal bool HasIntent
     {
         get
@@ -154,8 +157,8 @@ internal sealed class SideFile : IDisposable
     }
 
     /// <summary>
-    /// Makes room on disk for the entries of a range of chunks and notes that writes follow: so a full file system fails
-    /// before any data was touched. Under the write lock.
+    /// Makes room on disk for the entries of a range of chunks and notes that writes follow: so a full file system
+    /// fails before any data was touched. Under the write lock.
     /// </summary>
     internal void Prepare(long firstChunk, long lastChunk)
     {
@@ -177,7 +180,8 @@ internal sealed class SideFile : IDisposable
         }
     }
 
-    /// <summary>Sets the entry of one chunk in memory; <see cref="WriteEntries"/> or <see cref="StoreEntries"/> follows.</summary>
+    /// <summary>Sets the entry of one chunk in memory; <see cref="WriteEntries"/> or <see cref="StoreEntries"/>
+    /// follows.</summary>
     internal void SetEntry(long chunk, ChunkEntry entry)
     {
         (long group, long slot) = Math.DivRem(chunk, SideBook.PageEntryCount);
@@ -189,7 +193,8 @@ internal sealed class SideFile : IDisposable
         }
     }
 
-    /// <summary>Takes the current half of an entry over as durable; its mark as changed stays. Under the write lock.</summary>
+    /// <summary>Takes the current half of an entry over as durable; its mark as changed stays. Under the write
+    /// lock.</summary>
     internal void PromoteEntry(SidePage page, int slot)
     {
         lock (_state)
@@ -211,8 +216,9 @@ internal sealed class SideFile : IDisposable
     }
 
     /// <summary>
-    /// Marks the pages of a range as half overwritten and makes the marks durable, if they are not yet. Each time this costs a
-    /// flush within one interval it marks twice as much around, so scattered overwrites pay for few. Under the write lock.
+    /// Marks the pages of a range as half overwritten and makes the marks durable, if they are not yet. Each time this
+    /// costs a flush within one interval it marks twice as much around, so scattered overwrites pay for few. Under the
+    /// write lock.
     /// </summary>
     internal void Intend(long firstChunk, long lastChunk)
     {
@@ -262,7 +268,8 @@ internal sealed class SideFile : IDisposable
         return groups;
     }
 
-    /// <summary>After a flush: the touched pages are settled, and no write is uncovered. Not made durable at once. Under the write lock.</summary>
+    /// <summary>After a flush: the touched pages are settled, and no write is uncovered. Not made durable at once.
+    /// Under the write lock.</summary>
     internal void MarkFlushed(IEnumerable<long> groups)
     {
         bool[] changed = new bool[_books.Length];

@@ -1,6 +1,7 @@
 namespace DataLayer.Storage.Stripes;
 
-/// <summary>The entries of 256 chunks (16 MiB of a column) in memory, and which of them this process changed since the last flush.</summary>
+/// <summary>The entries of 256 chunks (16 MiB of a column) in memory, and which of them this process changed since the
+/// last flush.</summary>
 internal sealed class SidePage
 {
     private readonly ulong[] _dirty = new ulong[SideBook.PageEntryCount / 64];

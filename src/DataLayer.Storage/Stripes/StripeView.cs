@@ -4,8 +4,8 @@ using DataLayer.Core.Layout;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// A caller's buffer seen from one column: maps an offset in the column's backing file to the buffer's bytes. A chunk never
-/// crosses a stripe unit, so it is always contiguous in the buffer.
+/// A caller's buffer seen from one column: maps an offset in the column's backing file to the buffer's bytes. A chunk
+/// never crosses a stripe unit, so it is always contiguous in the buffer.
 /// </summary>
 internal readonly struct StripeView
 {
@@ -15,7 +15,8 @@ internal readonly struct StripeView
     private readonly int _width;
     private readonly int _column;
 
-    /// <summary>A view for reading into <paramref name="buffer"/>, which holds the file from <paramref name="fileOffset"/>.</summary>
+    /// <summary>A view for reading into <paramref name="buffer"/>, which holds the file from <paramref
+    /// name="fileOffset"/>.</summary>
     internal StripeView(Memory<byte> buffer, long fileOffset, StripedPlacement placement, int column)
     {
         _buffer = buffer;
@@ -31,7 +32,8 @@ internal readonly struct StripeView
     {
     }
 
-    /// <summary>A view of a buffer that lies in the column in one piece, starting at <paramref name="columnOffset"/>.</summary>
+    /// <summary>A view of a buffer that lies in the column in one piece, starting at <paramref
+    /// name="columnOffset"/>.</summary>
     internal StripeView(Memory<byte> buffer, long columnOffset)
     {
         _buffer = buffer;
@@ -44,7 +46,8 @@ internal readonly struct StripeView
     /// <summary>Keeps the buffer in place while the kernel works on it.</summary>
     internal System.Buffers.MemoryHandle Pin() => _buffer.Pin();
 
-    /// <summary>The buffer's bytes for column bytes from <paramref name="columnOffset"/>: up to the unit's end, at most <paramref name="maxBytes"/>.</summary>
+    /// <summary>The buffer's bytes for column bytes from <paramref name="columnOffset"/>: up to the unit's end, at most
+    /// <paramref name="maxBytes"/>.</summary>
     internal Span<byte> Slice(long columnOffset, int maxBytes)
     {
         if (_width == 1)

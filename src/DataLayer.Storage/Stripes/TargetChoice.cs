@@ -5,7 +5,8 @@ using DataLayer.Core.Layout;
 
 namespace DataLayer.Storage.Stripes;
 
-/// <summary>Which targets a new content goes to: a pure function of the inode and of which targets are well and have room.</summary>
+/// <summary>Which targets a new content goes to: a pure function of the inode and of which targets are well and have
+/// room.</summary>
 internal static class TargetChoice
 {
     /// <summary>Places a striped content; see <see cref="HotTier.PlaceStriped"/>.</summary>
@@ -15,7 +16,8 @@ internal static class TargetChoice
         int width = expectedSizeBytes > 0 && expectedSizeBytes <= pool.UnitBytes ? 1 : pool.Width;
         List<int> eligible = [];
 
-        // A column's share shrinks with the width that turns out; ask for the share of the width wished for, then again.
+        // A column's share shrinks with the width that turns out; ask for the share of the width wished for, then
+        // again.
         for (int tries = 0; tries < 2; tries++)
         {
             eligible = FindEligible(pool, targets, (expectedSizeBytes / width) + 1, excluded: []);
@@ -51,7 +53,8 @@ internal static class TargetChoice
     }
 
     /// <summary>The numbers of the pool's targets that take new content of so many bytes.</summary>
-    internal static List<int> FindEligible(PoolOptions pool, ReadOnlySpan<ITarget?> targets, long bytes, ReadOnlySpan<int> excluded)
+    internal static List<int> FindEligible(PoolOptions pool, ReadOnlySpan<ITarget?> targets, long bytes,
+        ReadOnlySpan<int> excluded)
     {
         List<int> eligible = [];
         foreach (ITarget? target in targets)
@@ -76,15 +79,18 @@ internal static class TargetChoice
             if (target is not null && target.Pool == pool.Name)
             {
                 isFailed &= target.State is TargetState.Fenced or TargetState.Missing;
-                states.Add($"target {target.Number} ({target.Location}) is {target.State} with {target.GetSpace().FreeBytes} bytes free past its reserve");
+                states.Add($"target {target.Number} ({target.Location}) is {target.State} "
+                    + $"with {target.GetSpace().FreeBytes} bytes free past its reserve");
             }
         }
 
         return new DataLayerException(isFailed ? ErrorCode.TargetFailed : ErrorCode.NoSpace,
-            $"Pool '{pool.Name}' has no room for {bytes} bytes in {pool.CopyCount} copies: {string.Join(", ", states)}. Free space or add a target.");
+            $"Pool '{pool.Name}' has no room for {bytes} bytes in {pool.CopyCount} "
+                + $"copies: {string.Join(", ", states)}. Free space or add a target.");
     }
 
-    /// <summary>A bijective mixer (the finaliser of MurmurHash3): neighbouring inodes start on unrelated targets.</summary>
+    /// <summary>A bijective mixer (the finaliser of MurmurHash3): neighbouring inodes start on unrelated
+    /// targets.</summary>
     internal static ulong Mix(ulong value)
     {
         value = (value ^ (value >> 33)) * 0xFF51AFD7ED558CCDUL;

@@ -8,8 +8,8 @@ using DataLayer.Storage.Interop;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// The file <c>datalayer-target</c> in a target's folder: which deployment and which target this is. Without it the folder is an
-/// empty mount point or somebody else's, and is refused.
+/// The file <c>datalayer-target</c> in a target's folder: which deployment and which target this is. Without it the
+/// folder is an empty mount point or somebody else's, and is refused.
 /// </summary>
 /// <param name="Deployment">The deployment, the same on all its targets.</param>
 /// <param name="Target">The target's number, never used again.</param>
@@ -29,20 +29,24 @@ internal sealed record TargetIdentity(Guid Deployment, int Target, string Pool)
             return null;
         }
 
-        if (lines.Length == 4 && lines[0] == Head && Guid.TryParse(TextRecord.Value(lines[1], "deployment"), out Guid deployment)
-            && int.TryParse(TextRecord.Value(lines[2], "target"), NumberStyles.None, CultureInfo.InvariantCulture, out int target)
+        if (lines.Length == 4 && lines[0] == Head && Guid.TryParse(TextRecord.Value(lines[1], "deployment"),
+            out Guid deployment)
+            && int.TryParse(TextRecord.Value(lines[2], "target"), NumberStyles.None, CultureInfo.InvariantCulture,
+                out int target)
             && TextRecord.Value(lines[3], "pool") is { Length: > 0 } pool)
         {
             return new TargetIdentity(deployment, target, pool);
         }
 
         throw new DataLayerException(ErrorCode.Corrupt,
-            $"'{path}' is not an identity this version can read. Restore it from a backup, or remove the target and add it again.");
+            $"'{path}' is not an identity this version can read. Restore it from a backup, or remove the target and "
+                + $"add it again.");
     }
 
     /// <summary>Writes the identity of a new target, durably.</summary>
     internal void Write(string directory) => TextRecord.Write(Path.Combine(directory, FileName),
-        [Head, $"deployment {Deployment:D}", string.Create(CultureInfo.InvariantCulture, $"target {Target}"), $"pool {Pool}"], replace: false);
+        [Head, $"deployment {Deployment:D}", string.Create(CultureInfo.InvariantCulture, $"target {Target}"),
+            $"pool {Pool}"], replace: false);
 }
 
 /// <summary>Small text files with a checksum in their last line, replaced atomically.</summary>
@@ -58,7 +62,8 @@ internal static class TextRecord
             DurableFile.TryOpen(path, write: false, create: false, exclusive: false, out int errno);
         if (file is null)
         {
-            return errno is LinuxError.NoEntry or LinuxError.NotADirectory ? null : throw LinuxError.Create(errno, "open", path);
+            return errno is LinuxError.NoEntry or LinuxError.NotADirectory ? null
+                : throw LinuxError.Create(errno, "open", path);
         }
 
         byte[] bytes = new byte[Math.Min(RandomAccess.GetLength(file), MaxBytes)];
@@ -66,10 +71,12 @@ internal static class TextRecord
         ReadOnlySpan<byte> text = bytes.AsSpan(0, length).TrimEnd((byte)'\n');
         int lastLine = text.LastIndexOf((byte)'\n') + 1;
         ReadOnlySpan<byte> sum = text[lastLine..];
-        if (lastLine == 0 || !sum.StartsWith("crc32c "u8) || !Utf8Parser.TryParse(sum[7..], out uint crc, out int used, 'x') || used != 8
+        if (lastLine == 0 || !sum.StartsWith("crc32c "u8) || !Utf8Parser.TryParse(sum[7..], out uint crc,
+            out int used, 'x') || used != 8
             || crc != Crc32C.Compute(bytes.AsSpan(0, lastLine)))
         {
-            throw new DataLayerException(ErrorCode.Corrupt, $"'{path}' fails its checksum. Check the disk and restore the file.");
+            throw new DataLayerException(ErrorCode.Corrupt,
+                $"'{path}' fails its checksum. Check the disk and restore the file.");
         }
 
         return Encoding.UTF8.GetString(bytes.AsSpan(0, lastLine - 1)).Split('\n');

@@ -4,8 +4,9 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// Which targets a deployment has: the file <c>datalayer-roster</c>, the same on every target and in the state folder; the one with
-/// the highest version counts. It is how a folder that lost its identity is known to be a missing mount and not a new target.
+/// Which targets a deployment has: the file <c>datalayer-roster</c>, the same on every target and in the state folder;
+/// the one with the highest version counts. It is how a folder that lost its identity is known to be a missing mount
+/// and not a new target.
 /// </summary>
 internal sealed record TargetRoster
 {
@@ -17,7 +18,8 @@ internal sealed record TargetRoster
     /// <summary>Counts every change.</summary>
     internal long Version { get; init; }
 
-    /// <summary>Counts the openings of the hot tier: the upper part of segment numbers, so none is ever used twice.</summary>
+    /// <summary>Counts the openings of the hot tier: the upper part of segment numbers, so none is ever used
+    /// twice.</summary>
     internal long Session { get; init; }
 
     /// <summary>The number of the next new target.</summary>
@@ -35,7 +37,8 @@ internal sealed record TargetRoster
             return null;
         }
 
-        if (lines.Length < 5 || lines[0] != Head || !Guid.TryParse(TextRecord.Value(lines[1], "deployment"), out Guid deployment)
+        if (lines.Length < 5 || lines[0] != Head || !Guid.TryParse(TextRecord.Value(lines[1], "deployment"),
+            out Guid deployment)
             || !TryNumber(lines[2], "version", out long version) || !TryNumber(lines[3], "session", out long session)
             || !TryNumber(lines[4], "next-target", out long next))
         {

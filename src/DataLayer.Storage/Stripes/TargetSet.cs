@@ -4,10 +4,11 @@ using DataLayer.Storage.Interop;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// The targets of a deployment: finds them at start from configuration and roster, refuses foreign folders, adds and removes them
-/// while the service runs. Readers take an immutable snapshot.
+/// The targets of a deployment: finds them at start from configuration and roster, refuses foreign folders, adds and
+/// removes them while the service runs. Readers take an immutable snapshot.
 /// </summary>
-/// <remarks>Lock order: <c>_change</c> serialises changes and is held over file calls; snapshots are read without it.</remarks>
+/// <remarks>Lock order: <c>_change</c> serialises changes and is held over file calls; snapshots are read without
+/// it.</remarks>
 internal sealed class TargetSet
 {
     private readonly Lock _change = new();
@@ -16,7 +17,8 @@ internal sealed class TargetSet
     private TargetRoster _roster;
     private ITarget?[] _byNumber = [];
 
-    private TargetSet(HotTierOptions options, Func<TargetIdentity, string, PoolOptions, ITarget> make, TargetRoster roster)
+    private TargetSet(HotTierOptions options, Func<TargetIdentity, string, PoolOptions, ITarget> make,
+        TargetRoster roster)
     {
         _options = options;
         _make = make;
@@ -30,7 +32,8 @@ internal sealed class TargetSet
     internal ReadOnlySpan<ITarget?> ByNumber => Volatile.Read(ref _byNumber);
 
     /// <summary>Finds all targets; new folders become targets, missing ones are kept as missing.</summary>
-    /// <exception cref="DataLayerException">InvalidArgument: a folder belongs to another deployment, or is not empty.</exception>
+    /// <exception cref="DataLayerException">InvalidArgument: a folder belongs to another deployment, or is not
+    /// empty.</exception>
     internal static TargetSet Open(HotTierOptions options, Func<TargetIdentity, string, PoolOptions, ITarget> make)
     {
         TargetRoster? roster = FindRoster(options);
@@ -60,7 +63,8 @@ internal sealed class TargetSet
     {
         ITarget?[] targets = Volatile.Read(ref _byNumber);
         return (uint)number < (uint)targets.Length && targets[number] is { } target ? target
-            : throw new DataLayerException(ErrorCode.TargetFailed, $"Target {number} is not part of this deployment. Add it back, or restore the file.");
+            : throw new DataLayerException(ErrorCode.TargetFailed,
+                $"Target {number} is not part of this deployment. Add it back, or restore the file.");
     }
 
     /// <summary>Adds a folder to a pool; returns the target.</summary>
@@ -124,7 +128,8 @@ internal sealed class TargetSet
             }
         }
 
-        throw new DataLayerException(ErrorCode.InvalidArgument, $"There is no pool '{name}'. Configure it, or use another.");
+        throw new DataLayerException(ErrorCode.InvalidArgument,
+            $"There is no pool '{name}'. Configure it, or use another.");
     }
 
     private static TargetRoster? FindRoster(HotTierOptions options)
@@ -151,7 +156,8 @@ internal sealed class TargetSet
                 if (found is not null && best is not null && found.Deployment != best.Deployment)
                 {
                     throw new DataLayerException(ErrorCode.InvalidArgument,
-                        $"'{folder}' belongs to deployment {found.Deployment}, others to {best.Deployment}. Configure targets of one deployment only.");
+                        $"'{folder}' belongs to deployment {found.Deployment}, others to {best.Deployment}. "
+                            + $"Configure targets of one deployment only.");
                 }
 
                 best = found is not null && (best is null || found.Version > best.Version) ? found : best;
@@ -173,7 +179,8 @@ internal sealed class TargetSet
         if (identity is not null && identity.Deployment != _roster.Deployment)
         {
             throw new DataLayerException(ErrorCode.InvalidArgument,
-                $"'{directory}' is target {identity.Target} of another deployment ({identity.Deployment}). Use another folder, or delete what is in it.");
+                $"'{directory}' is target {identity.Target} of another deployment ({identity.Deployment}). Use "
+                    + $"another folder, or delete what is in it.");
         }
 
         int index = identity is null ? -1 : entries.FindIndex(entry => entry.Target == identity.Target);
@@ -186,7 +193,8 @@ internal sealed class TargetSet
         if (identity is not null && identity.Target < next)
         {
             throw new DataLayerException(ErrorCode.InvalidArgument,
-                $"'{directory}' was target {identity.Target} and was removed. Delete '{TargetIdentity.FileName}' in it to add it anew.");
+                $"'{directory}' was target {identity.Target} and was removed. Delete '{TargetIdentity.FileName}' in "
+                    + $"it to add it anew.");
         }
 
         if (identity is null)
@@ -210,7 +218,8 @@ internal sealed class TargetSet
             if (name is not ("lost+found" or TargetRoster.FileName) && !name.EndsWith(".tmp", StringComparison.Ordinal))
             {
                 throw new DataLayerException(ErrorCode.InvalidArgument,
-                    $"'{directory}' is not empty and has no '{TargetIdentity.FileName}'. Give an empty folder, or mount the target that belongs there.");
+                    $"'{directory}' is not empty and has no '{TargetIdentity.FileName}'. Give an empty folder, or "
+                        + $"mount the target that belongs there.");
             }
         }
     }
@@ -227,7 +236,8 @@ internal sealed class TargetSet
         ITarget?[] targets = new ITarget?[size];
         foreach (RosterEntry entry in roster.Entries)
         {
-            targets[entry.Target] = entry.Target < _byNumber.Length && _byNumber[entry.Target] is { } known ? known : Make(roster, entry);
+            targets[entry.Target] = entry.Target < _byNumber.Length && _byNumber[entry.Target] is { } known ? known
+                : Make(roster, entry);
         }
 
         WriteEverywhere(roster);
@@ -237,7 +247,8 @@ internal sealed class TargetSet
 
     private ITarget Make(TargetRoster roster, RosterEntry entry)
     {
-        ITarget target = _make(new TargetIdentity(roster.Deployment, entry.Target, entry.Pool), entry.Directory, GetPool(entry.Pool));
+        ITarget target = _make(new TargetIdentity(roster.Deployment, entry.Target, entry.Pool), entry.Directory,
+            GetPool(entry.Pool));
         target.SetDraining(entry.IsDraining);
         return target;
     }

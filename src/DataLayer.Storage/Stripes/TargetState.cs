@@ -12,6 +12,7 @@ internal enum TargetState
     /// <summary>A write or flush failed: reads only, until a probe succeeds after the fence time.</summary>
     Fenced,
 
-    /// <summary>The folder or its identity is gone (a missing mount, a foreign disk): nothing, until it is back.</summary>
+    /// <summary>The folder or its identity is gone (a missing mount, a foreign disk): nothing, until it is
+    /// back.</summary>
     Missing,
 }

@@ -10,4 +10,5 @@ namespace DataLayer.Storage.Stripes;
 /// <param name="UsedBytes">What is used on its file system, bytes.</param>
 /// <param name="Fault">Why it is fenced or missing and what to do, or null.</param>
 public sealed record TargetStatus(
-    int Target, string Pool, string Location, string State, long CapacityBytes, long FreeBytes, long UsedBytes, string? Fault);
+    int Target, string Pool, string Location, string State, long CapacityBytes, long FreeBytes, long UsedBytes,
+        string? Fault);

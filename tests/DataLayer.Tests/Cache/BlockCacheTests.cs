@@ -132,10 +132,13 @@ public sealed class BlockCacheTests
         cache.Memory.CheckIntegrity();
     }
 
-    [Fact]
-    public async Task A_hit_allocates_nothing()
+    [Theory]
+    [InlineData("lru")]
+    [InlineData("s3fifo")]
+    [InlineData("guard")]
+    public async Task A_hit_allocates_nothing_nor_does_a_miss(string policy)
     {
-        await using BlockCache cache = NewCache();
+        await using BlockCache cache = NewCache(policy: policy);
         cache.TryFill(Block(1), Bytes(Block(1), 16_384), 0);
         byte[] buffer = new byte[16_384];
         for (int i = 0; i < 100; i++)

@@ -7,7 +7,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace DataLayer.Tests.Stripes;
 
-/// <summary>States of the files that a kill or a power cut can leave, built by hand and by cutting the power of a real ext4.</summary>
+/// <summary>States of the files that a kill or a power cut can leave, built by hand and by cutting the power of a real
+/// ext4.</summary>
 public sealed class CrashStateTests
 {
     private const int Chunk = 65_536;
@@ -22,7 +23,8 @@ public sealed class CrashStateTests
         byte[] patch = HotTierFixture.RandomBytes(5, 8_192);
         await fixture.Tier.WriteAsync(content, placement, Chunk + 4_096, patch, default);
 
-        // Power cut: of the data only the first half reached the disk, of the side file only the marks, which were made durable before.
+        // Power cut: of the data only the first half reached the disk, of the side file only the marks, which were made
+        // durable before.
         Patch(file, Chunk + 4_096 + 4_096, bytes.AsSpan(Chunk + 8_192, 4_096));
         Patch(file + ".sum", 4_096, flushedEntries);
         HotTier tier = await fixture.KillAndOpenAsync();
@@ -36,7 +38,8 @@ public sealed class CrashStateTests
         await tier.DisposeAsync();
         Patch(file, Chunk, [(byte)(expected[Chunk] ^ 1)]);
         tier = await fixture.OpenAsync();
-        await Assert.ThrowsAsync<DataLayerException>(async () => await tier.ReadAsync(content, placement, read.Length, 0, read, default));
+        await Assert.ThrowsAsync<DataLayerException>(async () => await tier.ReadAsync(content, placement, read.Length,
+            0, read, default));
     }
 
     [Fact]
@@ -100,7 +103,8 @@ public sealed class CrashStateTests
         byte[] bytes = HotTierFixture.RandomBytes(1, 500_000);
         for (int offset = 0; offset < bytes.Length; offset += 7_000)
         {
-            await tier.WriteAsync(content, placement, offset, bytes.AsMemory(offset, Math.Min(7_000, bytes.Length - offset)), default);
+            await tier.WriteAsync(content, placement, offset, bytes.AsMemory(
+                offset, Math.Min(7_000, bytes.Length - offset)), default);
         }
 
         tier = await fixture.KillAndOpenAsync();
@@ -221,7 +225,8 @@ public sealed class CrashStateTests
         }
 
         // Some of it reaches the disk, in any order; then the power goes.
-        foreach (string path in Directory.EnumerateFiles(disk.Path, "*", SearchOption.AllDirectories).Where(_ => random.Next(2) == 0))
+        foreach (string path in Directory.EnumerateFiles(disk.Path, "*", SearchOption.AllDirectories).Where(_ =>
+            random.Next(2) == 0))
         {
             using Microsoft.Win32.SafeHandles.SafeFileHandle file = Storage.Interop.DurableFile.Open(path, write: true);
             Storage.Interop.DurableFile.Flush(file, path);
@@ -249,10 +254,12 @@ public sealed class CrashStateTests
     private static async Task<HotTier> OpenOnAsync(SmallFilesystem disk) => await HotTier.OpenAsync(
         new HotTierOptions
         {
-            Pools = [new PoolOptions { Name = "default", Directories = [Path.Combine(disk.Path, "target")], UnitBytes = Chunk, ReserveBytes = 0 }],
+            Pools = [new PoolOptions { Name = "default", Directories = [Path.Combine(disk.Path, "target")], UnitBytes =
+                Chunk, ReserveBytes = 0 }],
         }, TimeProvider.System, NullLogger<HotTier>.Instance, CancellationToken.None);
 
-    private static async Task<(ContentId Content, StripedPlacement Placement, byte[] Bytes)> WriteFlushedAsync(HotTierFixture fixture, int length)
+    private static async Task<(ContentId Content, StripedPlacement Placement, byte[] Bytes)> WriteFlushedAsync(
+        HotTierFixture fixture, int length)
     {
         HotTier tier = await fixture.OpenAsync();
         ContentId content = HotTierFixture.Content(1);

@@ -70,7 +70,8 @@ public sealed class DurableFileTests : IDisposable
         string to = Path.Combine(_folder, "to");
         File.WriteAllText(from, "new");
         File.WriteAllText(to, "old");
-        DataLayerException fault = Assert.Throws<DataLayerException>(() => DurableFile.Rename(from, to, replace: false));
+        DataLayerException fault = Assert.Throws<DataLayerException>(() =>
+            DurableFile.Rename(from, to, replace: false));
         Assert.Equal(ErrorCode.AlreadyExists, fault.Code);
         Assert.Equal("old", File.ReadAllText(to));
         DurableFile.Rename(from, to, replace: true);
@@ -81,7 +82,8 @@ public sealed class DurableFileTests : IDisposable
     public void A_write_to_a_full_device_is_NoSpace()
     {
         using SafeFileHandle full = DurableFile.Open("/dev/full", write: true);
-        DataLayerException fault = Assert.Throws<DataLayerException>(() => DurableFile.Write(full, "/dev/full", [1], 0));
+        DataLayerException fault = Assert.Throws<DataLayerException>(() => DurableFile.Write(full, "/dev/full", [1],
+            0));
         Assert.Equal(ErrorCode.NoSpace, fault.Code);
     }
 

@@ -10,7 +10,8 @@ internal sealed class HotTierFixture : IAsyncDisposable
 {
     private readonly TempFolder _folder = new("stripes");
 
-    public HotTierFixture(int targetCount = 1) => Directories = [.. Enumerable.Range(0, targetCount).Select(i => _folder.MakeFolder($"t{i}"))];
+    public HotTierFixture(int targetCount = 1) => Directories = [.. Enumerable.Range(0, targetCount).Select(i =>
+        _folder.MakeFolder($"t{i}"))];
 
     public List<string> Directories { get; }
 
@@ -74,7 +75,8 @@ internal sealed class HotTierFixture : IAsyncDisposable
         return await OpenAsync();
     }
 
-    /// <summary>Opens again while the old tier was not closed: what a kill -9 leaves (the page cache survives it).</summary>
+    /// <summary>Opens again while the old tier was not closed: what a kill -9 leaves (the page cache survives
+    /// it).</summary>
     public Task<HotTier> KillAndOpenAsync() => OpenAsync();
 
     public static ContentId Content(long inode, uint generation = 1) => new(new InodeId(inode), generation);
@@ -88,7 +90,8 @@ internal sealed class HotTierFixture : IAsyncDisposable
 
     public List<string> BackingFiles() =>
         [.. Directories.SelectMany(directory => Directory.EnumerateFiles(directory, "*", SearchOption.AllDirectories))
-            .Where(path => path.Contains("/files/", StringComparison.Ordinal) && !path.EndsWith(".sum", StringComparison.Ordinal))
+            .Where(path => path.Contains("/files/", StringComparison.Ordinal)
+                && !path.EndsWith(".sum", StringComparison.Ordinal))
             .Order(StringComparer.Ordinal)];
 
     public async ValueTask DisposeAsync()

@@ -44,7 +44,8 @@ public sealed class HotTierSegmentTests
     {
         await using HotTierFixture fixture = new();
         HotTier tier = await fixture.OpenAsync();
-        SegmentPlacement placement = await tier.AppendSmallAsync(HotTierFixture.Content(1), null, new byte[100], default);
+        SegmentPlacement placement = await tier.AppendSmallAsync(HotTierFixture.Content(1), null, new byte[100],
+            default);
         DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(
             async () => await tier.ReadAsync(HotTierFixture.Content(2), placement, 100, 0, new byte[100], default));
         Assert.Equal(ErrorCode.Corrupt, fault.Code);

@@ -29,7 +29,8 @@ public sealed class HotTierStripeTests
         ContentId content = HotTierFixture.Content(9);
         StripedPlacement placement = tier.PlaceStriped(null, content, bytes.Length);
         await tier.WriteAsync(content, placement, 0, bytes, default);
-        foreach ((int offset, int length) in new[] { (0, 1_500_000), (1, 1), (65_535, 2), (65_536, 65_536), (100_000, 999_999), (1_499_999, 1) })
+        foreach ((int offset, int length) in new[] { (0, 1_500_000), (1, 1), (65_535, 2), (65_536, 65_536),
+            (100_000, 999_999), (1_499_999, 1) })
         {
             byte[] read = new byte[length];
             await tier.ReadAsync(content, placement, bytes.Length, offset, read, default);
@@ -105,7 +106,8 @@ public sealed class HotTierStripeTests
                 case 0 or 1 or 2 or 3:
                     int offset = random.Next(4) == 0 ? size : random.Next(model.Length - 1);
                     offset = random.Next(3) == 0 ? offset & ~0xFFFF : offset;
-                    int length = Math.Min(1 + random.Next(random.Next(2) == 0 ? 5_000 : 300_000), model.Length - offset);
+                    int length = Math.Min(1 + random.Next(random.Next(2) == 0 ? 5_000 : 300_000),
+                        model.Length - offset);
                     if (length <= 0)
                     {
                         continue;
@@ -132,7 +134,8 @@ public sealed class HotTierStripeTests
                     int from = random.Next(size);
                     byte[] read = new byte[1 + random.Next(size - from)];
                     await tier.ReadAsync(content, placement, size, from, read, default);
-                    Assert.True(read.AsSpan().SequenceEqual(model.AsSpan(from, read.Length)), $"seed {seed}, step {step}, {from} + {read.Length}");
+                    Assert.True(read.AsSpan().SequenceEqual(model.AsSpan(from, read.Length)),
+                        $"seed {seed}, step {step}, {from} + {read.Length}");
                     break;
             }
         }

@@ -5,7 +5,8 @@ using DataLayer.Storage.Stripes;
 
 namespace DataLayer.Tests.Stripes;
 
-/// <summary>Every kind of damage on disk, with one copy and with two: never wrong bytes, and with two copies never an error.</summary>
+/// <summary>Every kind of damage on disk, with one copy and with two: never wrong bytes, and with two copies never an
+/// error.</summary>
 public sealed class StripeCorruptionTests
 {
     private const int Size = (5 * 65_536) + 1_000;
@@ -15,7 +16,8 @@ public sealed class StripeCorruptionTests
         TheoryData<string, int> all = [];
         foreach (string damage in new[]
         {
-            "flip-bit", "zero-page", "truncate", "swap-chunks", "misdirected-chunk", "stale-chunk", "delete-data", "side-flip-entry", "side-flip-half",
+            "flip-bit", "zero-page", "truncate", "swap-chunks", "misdirected-chunk", "stale-chunk", "delete-data",
+            "side-flip-entry", "side-flip-half",
             "side-zero-page",
             "side-truncate", "side-empty", "side-head", "side-of-another", "side-delete",
         })
@@ -39,11 +41,13 @@ public sealed class StripeCorruptionTests
         StripedPlacement placement = tier.PlaceStriped(null, content, 0);
         await tier.WriteAsync(content, placement, 0, HotTierFixture.RandomBytes(9, Size), default);
         await tier.FlushAsync(content, placement, default);
-        string victim = fixture.BackingFiles().Single(path => path.StartsWith(fixture.Directories[placement.TargetOf(0, 0)], StringComparison.Ordinal));
+        string victim = fixture.BackingFiles().Single(path =>
+            path.StartsWith(fixture.Directories[placement.TargetOf(0, 0)], StringComparison.Ordinal));
         byte[] stale = await File.ReadAllBytesAsync(victim);
         await tier.WriteAsync(content, placement, 0, bytes, default);
         await tier.FlushAsync(content, placement, default);
-        await tier.WriteAsync(other, tier.PlaceStriped(null, other, 0), 0, HotTierFixture.RandomBytes(2, Size), default);
+        await tier.WriteAsync(other, tier.PlaceStriped(null, other, 0), 0, HotTierFixture.RandomBytes(2, Size),
+            default);
         await tier.DisposeAsync();
         string foreign = fixture.BackingFiles().First(path => path != victim
             && path.Contains("0000000000000002.", StringComparison.Ordinal));
@@ -118,7 +122,8 @@ public sealed class StripeCorruptionTests
         await tier.WriteAsync(content, placement, 0, HotTierFixture.RandomBytes(1, 65_536), default);
         await tier.FlushAsync(content, placement, default);
         await tier.DisposeAsync();
-        string second = fixture.BackingFiles().Single(path => path.StartsWith(fixture.Directories[placement.TargetOf(0, 1)], StringComparison.Ordinal));
+        string second = fixture.BackingFiles().Single(path =>
+            path.StartsWith(fixture.Directories[placement.TargetOf(0, 1)], StringComparison.Ordinal));
         byte[] oldData = await File.ReadAllBytesAsync(second);
         byte[] oldSide = await File.ReadAllBytesAsync(second + ".sum");
         tier = await fixture.OpenAsync();
@@ -164,7 +169,8 @@ public sealed class StripeCorruptionTests
 
         (ContentId id, SegmentPlacement placement, byte[] expected) = all[1];
         await tier.DisposeAsync();
-        string file = Directory.GetFiles(Path.Combine(fixture.Directories[placement.Targets[0]], "segments"), "*.seg").Single();
+        string file = Directory.GetFiles(Path.Combine(fixture.Directories[placement.Targets[0]], "segments"), "*.seg")
+            .Single();
         DamageSegment(damage, file, placement, all[2].Placement);
         tier = await fixture.OpenAsync();
         byte[] read = new byte[20_000];
@@ -198,9 +204,11 @@ public sealed class StripeCorruptionTests
         {
             int length = Math.Min(65_536, Size - offset);
             byte[] part = new byte[length];
-            if (bad.BadRanges.Any(range => offset >= range.OffsetBytes && offset < range.OffsetBytes + range.LengthBytes))
+            if (bad.BadRanges.Any(range => offset >= range.OffsetBytes && offset < range.OffsetBytes
+                + range.LengthBytes))
             {
-                await Assert.ThrowsAsync<DataLayerException>(async () => await tier.ReadAsync(content, placement, Size, offset, part, default));
+                await Assert.ThrowsAsync<DataLayerException>(async () => await tier.ReadAsync(content, placement, Size,
+                    offset, part, default));
             }
             else
             {

@@ -197,7 +197,8 @@ public sealed class TargetHealthTests
         Assert.Equal(ErrorCode.InvalidArgument, fault.Code);
         using TempFolder full = new();
         await File.WriteAllTextAsync(full.Combine("thesis.tex"), "mine");
-        fault = await Assert.ThrowsAsync<DataLayerException>(async () => await mine.Tier.AddTargetAsync("default", full.Path, default));
+        fault = await Assert.ThrowsAsync<DataLayerException>(async () => await mine.Tier.AddTargetAsync("default",
+            full.Path, default));
         Assert.Contains("not empty", fault.Message, StringComparison.Ordinal);
         Assert.Equal("thesis.tex", Path.GetFileName(Assert.Single(Directory.GetFiles(full.Path))));
     }
@@ -271,7 +272,8 @@ public sealed class TargetHealthTests
         await tier.FlushAsync(other, otherPlacement, default);
         for (int i = 0; i < 2; i++)
         {
-            fault = await Assert.ThrowsAsync<DataLayerException>(async () => await tier.FlushAsync(content, placement, default));
+            fault = await Assert.ThrowsAsync<DataLayerException>(async () => await tier.FlushAsync(content, placement,
+                default));
             Assert.Contains("earlier flush", fault.Message, StringComparison.Ordinal);
         }
 
@@ -294,11 +296,13 @@ public sealed class TargetHealthTests
         await tier.FlushAsync(HotTierFixture.Content(1), durable, default);
         SegmentPlacement lost = await tier.AppendSmallAsync(HotTierFixture.Content(2), null, bytes, default);
         disk.ShutDown();
-        await Assert.ThrowsAsync<DataLayerException>(async () => await tier.FlushAsync(HotTierFixture.Content(2), lost, default));
+        await Assert.ThrowsAsync<DataLayerException>(async () => await tier.FlushAsync(HotTierFixture.Content(2), lost,
+            default));
         await tier.CheckTargetsAsync(default);
         disk.Remount();
         await tier.CheckTargetsAsync(default);
-        await Assert.ThrowsAsync<DataLayerException>(async () => await tier.FlushAsync(HotTierFixture.Content(2), lost, default));
+        await Assert.ThrowsAsync<DataLayerException>(async () => await tier.FlushAsync(HotTierFixture.Content(2), lost,
+            default));
         await tier.FlushAsync(HotTierFixture.Content(1), durable, default);
         byte[] read = new byte[20_000];
         await tier.ReadAsync(HotTierFixture.Content(1), durable, read.Length, 0, read, default);

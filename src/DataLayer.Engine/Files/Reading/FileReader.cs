@@ -45,6 +45,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         if (content.Streams.IsActive)
         {
             readahead.Note(content, offsetBytes, wanted);
+            content.Streams.Passed(size);
         }
 
         return ValueTask.FromResult(wanted);
@@ -130,6 +131,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
             }
         }
 
+        content.Streams.Passed(content.SizeBytes);
         long waited = (long)context.Time.GetElapsedTime(started).TotalNanoseconds;
         context.Counters.Add(Counter.ReadWaitNanoseconds, waited);
         context.Counters.Add(request.WasCold ? Counter.ColdWaitNanoseconds : Counter.HotWaitNanoseconds, waited);

@@ -15,19 +15,19 @@ namespace DataLayer.Engine.Files.Writing;
 internal sealed class JournalTasks(EngineContext context, FetchRunner runner, UploadWaits uploads)
 {
     private static readonly TimeSpan _conflictWait = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan _soon = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan _busyWait = TimeSpan.FromSeconds(1);
+    private readonly UploadPrints _prints = new(context);
     private readonly ConcurrentDictionary<long, long> _heldSince = new();
+    private readonly ConcurrentDictionary<(long AttachmentId, string Key), byte> _keys = new();
 
     /// <summary>Does the entry and completes it; or says how long to leave it alone.</summary>
     /// <exception cref="DataLayerException">It failed and is to be tried again later.</exception>
     public async ValueTask<TimeSpan?> RunAsync(JournalEntry entry, CancellationToken cancellationToken)
     {
-        TimeSpan? hold = entry.Kind switch
-        {
-            JournalKind.UploadObject => await UploadAsync(entry, cancellationToken).ConfigureAwait(false),
-            JournalKind.DeleteObject => await DeleteObjectAsync(entry, cancellationToken).ConfigureAwait(false),
-            _ => await DeleteHotCopyAsync(entry, cancellationToken).ConfigureAwait(false),
-        };
+        TimeSpan? hold = entry.Kind == JournalKind.DeleteHotCopy
+            ? await DeleteHotCopyAsync(entry, cancellationToken).ConfigureAwait(false)
+            : await RunOnKeyAsync(entry, cancellationToken).ConfigureAwait(false);
         if (hold is null)
         {
             _heldSince.TryRemove(entry.Id, out _);
@@ -42,6 +42,28 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         if (entry.Kind == JournalKind.UploadObject)
         {
             uploads.Ended(entry.Content.Inode, error);
+        }
+    }
+
+    /// <summary>
+    /// One at a time on a key: an upload that was cancelled in the tree may still be under way, and must not overtake the next.
+    /// </summary>
+    private async ValueTask<TimeSpan?> RunOnKeyAsync(JournalEntry entry, CancellationToken cancellationToken)
+    {
+        if (!_keys.TryAdd((entry.AttachmentId, entry.Key), 0))
+        {
+            return _soon;
+        }
+
+        try
+        {
+            return entry.Kind == JournalKind.UploadObject
+                ? await UploadAsync(entry, cancellationToken).ConfigureAwait(false)
+                : await DeleteObjectAsync(entry, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _keys.TryRemove((entry.AttachmentId, entry.Key), out _);
         }
     }
 
@@ -68,6 +90,12 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
                 return _busyWait; // Its next flush signals.
             }
 
+            FileContent? fresh = await context.Tree.GetContentAsync(inode, cancellationToken).ConfigureAwait(false);
+            if (fresh?.Attributes.Content != content.Id || fresh.Attributes.Version != content.Content.Attributes.Version)
+            {
+                return _soon; // The commit that made the entry is not yet known here.
+            }
+
             return NeededByReaders(entry, content.Id) ? _busyWait : await UploadAsync(entry, content, cancellationToken).ConfigureAwait(false);
         }
         finally
@@ -84,7 +112,12 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         string? etag = current.Object is { } known && known.Key == entry.Key && known.AttachmentId == entry.AttachmentId
             ? known.ETag
             : entry.ETag;
-        ObjectWriteCondition condition = new(etag, IfAbsent: etag is null);
+        bool replacesUnknown = entry.MayReplace && entry.ETag is null;
+        ObjectWriteCondition condition = replacesUnknown
+            ? ObjectWriteCondition.None
+            : new ObjectWriteCondition(etag, IfAbsent: etag is null);
+        IReadOnlyList<string> prints = await _prints.AddAsync(content.Id.Inode, source, cancellationToken).ConfigureAwait(false);
+        context.Step("upload.noted");
         ObjectProperties stored;
         try
         {
@@ -108,11 +141,12 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
             {
                 stored = other; // Our own upload, whose answer was lost.
             }
-            else if (found is { } ours && entry.MayHoldOurs)
+            else if (found is { } earlier
+                && await UploadPrints.MatchesAsync(prints, store, earlier, cancellationToken).ConfigureAwait(false))
             {
-                // An earlier upload of ours whose ETag we never learned; unless it changes in between.
+                // Our own upload of a content that was replaced since.
                 stored = await store.WriteAsync(
-                    entry.Key, source, new ObjectWriteCondition(ours.ETag), cancellationToken).ConfigureAwait(false);
+                    entry.Key, source, new ObjectWriteCondition(earlier.ETag), cancellationToken).ConfigureAwait(false);
             }
             else
             {
@@ -142,6 +176,7 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         }
 
         context.Step("upload.completed");
+        await _prints.ForgetAsync(content.Id.Inode).ConfigureAwait(false);
         await context.ReloadAsync(content, CancellationToken.None).ConfigureAwait(false);
         context.Counters.Add(Counter.UploadedBytes, lengthBytes);
         uploads.Ended(content.Id.Inode, null);
@@ -188,34 +223,28 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     private async ValueTask<TimeSpan?> DeleteHotCopyAsync(JournalEntry entry, CancellationToken cancellationToken)
     {
         Placement placement = PlacementText.Parse(entry.Placement!);
-        ContentState? content = await context.AcquireAsync(entry.Content.Inode, cancellationToken).ConfigureAwait(false);
-        try
+        // The tree itself is asked: what is cached may be of a moment before the commit that made this entry.
+        FileContent? current = await context.Tree.GetContentAsync(entry.Content.Inode, cancellationToken).ConfigureAwait(false);
+        if (current?.Attributes.Content == entry.Content)
         {
-            if (content?.Id == entry.Content)
+            if (!await DeleteUnusedAsync(entry.Content, placement, cancellationToken).ConfigureAwait(false))
             {
-                await DeleteUnusedLockedAsync(content, placement, cancellationToken).ConfigureAwait(false);
-            }
-            else if (context.Contents.IsInUse(entry.Content))
-            {
-                if (context.Contents.Peek(entry.Content) is { } reader)
-                {
-                    reader.WakeOnClose = true;
-                }
-
-                return _busyWait;
-            }
-            else
-            {
-                context.Contents.Forget(entry.Content);
-                await context.Hot.DeleteAsync(entry.Content, placement, cancellationToken).ConfigureAwait(false);
+                return _soon;
             }
         }
-        finally
+        else if (context.Contents.IsInUse(entry.Content))
         {
-            if (content is not null)
+            if (context.Contents.Peek(entry.Content) is { } reader)
             {
-                await context.ReleaseAsync(content).ConfigureAwait(false);
+                reader.WakeOnClose = true;
             }
+
+            return _busyWait;
+        }
+        else
+        {
+            context.Contents.Forget(entry.Content);
+            await context.Hot.DeleteAsync(entry.Content, placement, cancellationToken).ConfigureAwait(false);
         }
 
         context.Step("hotcopy.deleted");
@@ -223,29 +252,44 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         return null;
     }
 
-    private async ValueTask DeleteUnusedLockedAsync(ContentState content, Placement placement, CancellationToken cancellationToken)
+    /// <summary>Deletes what the current placement of a content does not use; false if the content is no longer, or not yet, known as current.</summary>
+    private async ValueTask<bool> DeleteUnusedAsync(ContentId id, Placement placement, CancellationToken cancellationToken)
     {
+        ContentState? content = await context.AcquireAsync(id.Inode, cancellationToken).ConfigureAwait(false);
+        if (content is null)
+        {
+            return false;
+        }
+
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            await context.ReloadAsync(content, cancellationToken).ConfigureAwait(false);
-            Placement? inUse = content.Content.Placement;
-            if (Equals(inUse, placement))
+            FileContent? current = await context.Tree.GetContentAsync(id.Inode, cancellationToken).ConfigureAwait(false);
+            if (content.Id != id || current?.Attributes.Content != id)
             {
-                return;
+                return false;
             }
 
-            if (inUse is StripedPlacement && placement is StripedPlacement)
+            if (Equals(current.Placement, placement))
             {
-                await context.Hot.DeleteMovedAsync(content.Id, placement, inUse, cancellationToken).ConfigureAwait(false);
-                return;
+                return true; // Placed there again meanwhile.
             }
 
-            await context.Hot.DeleteAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
+            if (current.Placement is StripedPlacement && placement is StripedPlacement)
+            {
+                await context.Hot.DeleteMovedAsync(id, placement, current.Placement, cancellationToken).ConfigureAwait(false);
+            }
+            else
+            {
+                await context.Hot.DeleteAsync(id, placement, cancellationToken).ConfigureAwait(false);
+            }
+
+            return true;
         }
         finally
         {
             content.WriteGate.Release();
+            await context.ReleaseAsync(content).ConfigureAwait(false);
         }
     }
 
@@ -256,6 +300,11 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     private bool NeededByReaders(JournalEntry entry, ContentId current)
     {
         bool needed = false;
+        if (context.Attachments.Find(entry.AttachmentId) is { Flush: FlushMode.WriteThrough })
+        {
+            return false; // The writer waits.
+        }
+
         foreach (ContentState older in context.Contents.OlderInUse(current == default ? new ContentId(entry.Content.Inode, 0) : current))
         {
             FileContent content = older.Content;

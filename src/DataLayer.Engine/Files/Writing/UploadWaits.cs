@@ -64,10 +64,11 @@ internal sealed class UploadWaits(EngineContext context)
             _failures.Remove(inode);
         }
 
+        HashSet<long> hurried = [];
         while (true)
         {
             Task next = NextAsync();
-            if (!await HurryAsync(inode, cancellationToken).ConfigureAwait(false))
+            if (!await HurryAsync(inode, hurried, cancellationToken).ConfigureAwait(false))
             {
                 return;
             }
@@ -99,8 +100,8 @@ internal sealed class UploadWaits(EngineContext context)
         }
     }
 
-    /// <summary>Makes the inode's uploads due now, unless they run or failed a moment ago. False when there is none.</summary>
-    private async ValueTask<bool> HurryAsync(InodeId inode, CancellationToken cancellationToken)
+    /// <summary>Makes the inode's uploads due now, each once, unless they run. False when there is none.</summary>
+    private async ValueTask<bool> HurryAsync(InodeId inode, HashSet<long> hurried, CancellationToken cancellationToken)
     {
         bool any = false;
         long now = context.NowNanoseconds();
@@ -118,7 +119,7 @@ internal sealed class UploadWaits(EngineContext context)
                 runs = _running.Contains(entry.Id);
             }
 
-            if (!runs && entry.FailureCount == 0 && entry.DueTimeNanoseconds > now)
+            if (!runs && entry.DueTimeNanoseconds > now && hurried.Add(entry.Id))
             {
                 await context.Tree.PostponeJournalAsync(entry.Id, now, cancellationToken).ConfigureAwait(false);
             }

@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace DataLayer.Storage.Cache.Interop;
 
 /// <summary>
-/// Anonymous memory straight from the kernel: zeroed, page aligned, and resident only where it was touched.
-/// Released when the handle is disposed; nobody may touch it afterwards.
+/// Anonymous memory straight from the kernel: zeroed, page aligned, and resident only where it was touched. Released
+/// when the handle is disposed; nobody may touch it afterwards.
 /// </summary>
 internal sealed unsafe partial class NativeMapping : SafeHandleZeroOrMinusOneIsInvalid
 {
@@ -34,7 +34,7 @@ internal sealed unsafe partial class NativeMapping : SafeHandleZeroOrMinusOneIsI
         if (_mapped == -1)
         {
             throw new DataLayerException(ErrorCode.Overloaded,
-                $"The kernel refused {bytes} bytes of memory (errno {Marshal.GetLastPInvokeError()}). Lower the cache's CapacityBytes.");
+                $"The kernel refused {bytes} bytes (errno {Marshal.GetLastPInvokeError()}). Lower CapacityBytes.");
         }
 
         nint aligned = huge ? (nint)((_mapped + HugePageBytes - 1) & ~(HugePageBytes - 1)) : _mapped;
@@ -52,7 +52,9 @@ internal sealed unsafe partial class NativeMapping : SafeHandleZeroOrMinusOneIsI
     /// <summary>Usable length, bytes.</summary>
     public long Bytes { get; }
 
-    /// <summary>Gives the pages of a range back to the kernel; they read as zero afterwards. Offset and length in whole pages.</summary>
+    /// <summary>
+    /// Gives the pages of a range back to the kernel; they read as zero afterwards. Offset and length in whole pages.
+    /// </summary>
     public void Discard(long offset, long bytes) => _ = Advise(handle + (nint)offset, (nuint)bytes, AdviseDontNeed);
 
     /// <inheritdoc/>

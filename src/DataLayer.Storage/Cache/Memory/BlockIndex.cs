@@ -9,11 +9,12 @@ namespace DataLayer.Storage.Cache.Memory;
 /// Finds a block's entry: a FASTER store in memory only, from <see cref="BlockId"/> to <see cref="BlockLocation"/>.
 /// </summary>
 /// <remarks>
-/// <para>Look-ups run on any thread; each borrows one of a bounded set of FASTER sessions, which are not thread safe. All
-/// changes come from one thread at a time (the cache's lock).</para>
-/// <para>FASTER appends a 40-byte record for each fill and never reuses one, so <see cref="Sweep"/> copies the records still
-/// wanted from the log's head to its tail and moves the head: the log stays within twice the live records. A record whose
-/// version is no longer its entry's is garbage, so nothing has to be deleted for correctness; deleting keeps chains short.</para>
+/// <para>Look-ups run on any thread; each borrows one of a bounded set of FASTER sessions, which are not thread safe.
+/// All changes come from one thread at a time (the cache's lock).</para>
+/// <para>FASTER appends a 40-byte record for each fill and never reuses one, so <see cref="Sweep"/> copies the records
+/// still wanted from the log's head to its tail and moves the head: the log stays within twice the live records. A
+/// record whose version is no longer its entry's is garbage, so nothing has to be deleted for correctness; deleting
+/// keeps chains short.</para>
 /// </remarks>
 internal sealed class BlockIndex : IDisposable
 {
@@ -43,7 +44,13 @@ internal sealed class BlockIndex : IDisposable
         int memoryBits = Math.Max(pageBits + 4, BitOperations.Log2((ulong)maxLogBytes) + 1);
         _store = new FasterKV<BlockId, BlockLocation>(
             hashBytes / 64,
-            new LogSettings { LogDevice = _device, PageSizeBits = pageBits, MemorySizeBits = memoryBits, MutableFraction = 0.9 },
+            new LogSettings
+            {
+                LogDevice = _device,
+                PageSizeBits = pageBits,
+                MemorySizeBits = memoryBits,
+                MutableFraction = 0.9,
+            },
             comparer: default(BlockIdComparer),
             concurrencyControlMode: ConcurrencyControlMode.None);
 
@@ -69,14 +76,16 @@ internal sealed class BlockIndex : IDisposable
     /// <summary>What the record log holds in memory now, bytes.</summary>
     public long LogBytes => _store.Log.MemorySizeBytes;
 
-    /// <summary>What the log may hold beyond the allowance in <see cref="BaseBytes"/> if it takes one more record, bytes.</summary>
+    /// <summary>
+    /// What the log may hold beyond the allowance in <see cref="BaseBytes"/> if it takes one more record, bytes.
+    /// </summary>
     public long LogBytesBeyondBase => Math.Max(0, UsedLogBytes + (2 * _pageBytes) - (IdlePages * _pageBytes));
 
     private long UsedLogBytes => _store.Log.TailAddress - (_store.Log.BeginAddress & ~(_pageBytes - 1L));
 
     /// <summary>
-    /// Takes a session for look-ups; give it back with <see cref="Return"/>. Waits for one if all are taken. While any is
-    /// taken, <see cref="Dispose"/> waits, so its holder may use the cache's memory.
+    /// Takes a session for look-ups; give it back with <see cref="Return"/>. Waits for one if all are taken. While any
+    /// is taken, <see cref="Dispose"/> waits, so its holder may use the cache's memory.
     /// </summary>
     public Session Borrow()
     {
@@ -119,12 +128,13 @@ internal sealed class BlockIndex : IDisposable
     public bool WantsSweep => UsedLogBytes > (2 * _live * RecordBytes) + (IdlePages * _pageBytes) - (2 * _pageBytes);
 
     /// <summary>
-    /// Copies the live records of the log's oldest pages to its tail and gives the pages back. Under the cache's lock. Returns how many records
-    /// it dropped.
+    /// Copies the live records of the log's oldest pages to its tail and gives the pages back. Under the cache's lock.
+    /// Returns how many records it dropped.
     /// </summary>
     public void Sweep()
     {
-        long until = Math.Min((_store.Log.BeginAddress & ~(_pageBytes - 1L)) + (2 * _pageBytes), _store.Log.TailAddress);
+        long until = Math.Min(
+            (_store.Log.BeginAddress & ~(_pageBytes - 1L)) + (2 * _pageBytes), _store.Log.TailAddress);
         _store.Log.ShiftReadOnlyAddress(until, wait: true);
         _writer.Compact(until, CompactionType.Lookup, new LiveRecords(_entries));
     }
@@ -164,7 +174,8 @@ internal sealed class BlockIndex : IDisposable
     }
 
     /// <summary>A FASTER session, used by one thread at a time, with that thread's share of the counters.</summary>
-    internal sealed class Session(ClientSession<BlockId, BlockLocation, Empty, BlockLocation, Empty, IndexFunctions> session) : IDisposable
+    internal sealed class Session(
+        ClientSession<BlockId, BlockLocation, Empty, BlockLocation, Empty, IndexFunctions> session) : IDisposable
     {
         /// <summary>Counters of the reads done through this session: written by its holder, summed by anyone.</summary>
         public long Hits, HitBytes, Misses;
@@ -229,7 +240,8 @@ internal sealed class BlockIndex : IDisposable
 
         // A record never changes, so a reader never sees half of one: FASTER then appends a new record.
         public override bool ConcurrentWriter(
-            ref BlockId key, ref Empty input, ref BlockLocation src, ref BlockLocation dst, ref BlockLocation output, ref UpsertInfo upsertInfo) => false;
+            ref BlockId key, ref Empty input, ref BlockLocation src, ref BlockLocation dst, ref BlockLocation output,
+                ref UpsertInfo upsertInfo) => false;
     }
 
     private readonly struct LiveRecords(EntryTable entries) : ICompactionFunctions<BlockId, BlockLocation>

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace DataLayer.Storage.Cache.Memory;
 
 /// <summary>
-/// What the index says of a block: its entry, and, for a block in one piece, where the bytes are, so that a reader can start
-/// to copy while the entry is still on its way from memory. 16 bytes; never changed once it is in the index.
+/// What the index says of a block: its entry, and, for a block in one piece, where the bytes are, so that a reader can
+/// start to copy while the entry is still on its way from memory. 16 bytes; never changed once it is in the index.
 /// </summary>
 /// <param name="Entry">The entry's number.</param>
 /// <param name="Version">The entry's version while this holds; odd.</param>

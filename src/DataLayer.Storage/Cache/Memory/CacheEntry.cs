@@ -4,13 +4,14 @@ using DataLayer.Core.Identity;
 namespace DataLayer.Storage.Cache.Memory;
 
 /// <summary>
-/// One cached block: the header (who it is, how long, its CRC32C), where its bytes lie, and what the eviction policy keeps about
-/// it. 128 bytes, two cache lines, in native memory. Layout in docs/FORMATS/cache.md.
+/// One cached block: the header (who it is, how long, its CRC32C), where its bytes lie, and what the eviction policy
+/// keeps about it. 128 bytes, two cache lines, in native memory. Layout in docs/FORMATS/cache.md.
 /// </summary>
 /// <remarks>
-/// <see cref="Version"/> is odd while the bytes may be read and changes whenever they stop being so. A reader takes the version
-/// from the index, copies, and believes the copy only if the version still stands. All else is written under the cache's lock,
-/// except <see cref="LastAccess"/> and <see cref="Frequency"/>, which hits update without one: they are hints.
+/// <see cref="Version"/> is odd while the bytes may be read and changes whenever they stop being so. A reader takes the
+/// version from the index, copies, and believes the copy only if the version still stands. All else is written under
+/// the cache's lock, except <see cref="LastAccess"/> and <see cref="Frequency"/>, which hits update without one: they
+/// are hints.
 /// </remarks>
 [StructLayout(LayoutKind.Sequential, Size = EntryTable.EntryBytes)]
 internal unsafe struct CacheEntry
@@ -60,7 +61,9 @@ internal unsafe struct CacheEntry
     /// <summary>Where the bytes lie, in order: the first granule of each piece.</summary>
     public fixed uint Pieces[SlabArena.MaxPieces];
 
-    /// <summary>How long each piece is: 2^order granules. Kept here so that a reader need not look at the arena's map.</summary>
+    /// <summary>
+    /// How long each piece is: 2^order granules. Kept here so that a reader need not look at the arena's map.
+    /// </summary>
     public fixed byte Orders[SlabArena.MaxPieces];
 
     /// <summary>Whether the policy may choose it as a victim.</summary>

@@ -5,10 +5,11 @@ using DataLayer.Storage.Cache.Interop;
 namespace DataLayer.Storage.Cache.Memory;
 
 /// <summary>
-/// The table of <see cref="CacheEntry"/>, in chunks of 64 KiB taken from a source as the cache grows. Chunks are never given
-/// back, so an entry number that a reader still holds always leads to an entry. Entry 0 is no entry.
+/// The table of <see cref="CacheEntry"/>, in chunks of 64 KiB taken from a source as the cache grows. Chunks are never
+/// given back, so an entry number that a reader still holds always leads to an entry. Entry 0 is no entry.
 /// </summary>
-/// <remarks>The owner's lock guards <see cref="TryAllocate"/> and <see cref="Free"/>; <see cref="this"/> may be used by any thread.</remarks>
+/// <remarks>The owner's lock guards <see cref="TryAllocate"/> and <see cref="Free"/>; <see cref="this"/> may be used by
+/// any thread.</remarks>
 internal sealed unsafe class EntryTable : IDisposable
 {
     /// <summary>An entry's size, bytes.</summary>
@@ -60,7 +61,9 @@ internal sealed unsafe class EntryTable : IDisposable
     /// <summary>Whether the next <see cref="TryAllocate"/> needs a new chunk.</summary>
     public bool NeedsChunk => _freeHead == 0 && (_used >> EntriesPerChunkBits) >= _chunkCount;
 
-    /// <summary>Takes a free entry with all fields but <see cref="CacheEntry.Version"/> zero. False if the source has no memory.</summary>
+    /// <summary>
+    /// Takes a free entry with all fields but <see cref="CacheEntry.Version"/> zero. False if the source has no memory.
+    /// </summary>
     public bool TryAllocate(out uint entry)
     {
         entry = _freeHead;

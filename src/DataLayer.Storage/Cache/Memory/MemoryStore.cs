@@ -12,12 +12,13 @@ namespace DataLayer.Storage.Cache.Memory;
 /// <see cref="BlockIndex"/>, given up as an <see cref="EvictionPolicy"/> says. Everything it holds fits the capacity.
 /// </summary>
 /// <remarks>
-/// <para>Life of a block. 1 reserved: it has an entry with an even version, pieces of the arena, and is busy. 2 written: its
-/// filler copies bytes and checksum in, without a lock. 3 published: the version turns odd, the index names it, the policy
-/// knows it. 4 detached: the policy forgot it, it is busy, but can still be read while it is copied to the spill.
-/// 5 released: the version turns even and only then the pieces are free again.</para>
-/// <para>Readers take no lock. A reader holds a session of the index, learns entry and version, copies, and checks that the
-/// version stands: then all that it copied was the published block. If not, the read is a miss. Dispose waits for sessions.</para>
+/// <para>Life of a block. 1 reserved: it has an entry with an even version, pieces of the arena, and is busy. 2
+/// written: its filler copies bytes and checksum in, without a lock. 3 published: the version turns odd, the index
+/// names it, the policy knows it. 4 detached: the policy forgot it, it is busy, but can still be read while it is
+/// copied to the spill. 5 released: the version turns even and only then the pieces are free again.</para>
+/// <para>Readers take no lock. A reader holds a session of the index, learns entry and version, copies, and checks that
+/// the version stands: then all that it copied was the published block. If not, the read is a miss. Dispose waits for
+/// sessions.</para>
 /// <para>One lock guards all changes; the policy may have its own inside it.</para>
 /// </remarks>
 internal sealed unsafe class MemoryStore : IDisposable
@@ -120,11 +121,14 @@ internal sealed unsafe class MemoryStore : IDisposable
         }
     }
 
-    /// <summary>Takes a whole block in if the policy makes room for it; an older copy is replaced and keeps its pins.</summary>
+    /// <summary>
+    /// Takes a whole block in if the policy makes room for it; an older copy is replaced and keeps its pins.
+    /// </summary>
     /// <param name="block">Which block.</param>
     /// <param name="bytes">All of its bytes.</param>
     /// <param name="datasetId">Its dataset, 0 for none.</param>
-    /// <param name="isCurrent">Asked under the lock just before the block is published; false drops it. Null is always.</param>
+    /// <param name="isCurrent">Asked under the lock just before the block is published; false drops it. Null is
+    /// always.</param>
     public bool TryFill(in BlockId block, ReadOnlySpan<byte> bytes, int datasetId, Func<bool>? isCurrent = null)
     {
         BlockIndex.Session session = _index.Borrow();
@@ -193,7 +197,9 @@ internal sealed unsafe class MemoryStore : IDisposable
         return removed;
     }
 
-    /// <summary>Keeps a block from being evicted; pins count. False if it is not cached or the pin budget would be exceeded.</summary>
+    /// <summary>
+    /// Keeps a block from being evicted; pins count. False if it is not cached or the pin budget would be exceeded.
+    /// </summary>
     public bool TryPin(in BlockId block)
     {
         BlockIndex.Session session = _index.Borrow();
@@ -263,8 +269,8 @@ internal sealed unsafe class MemoryStore : IDisposable
     }
 
     /// <summary>
-    /// Checks the checksum of one entry's bytes against its header. A bad block is taken out and counted.
-    /// Returns the bytes looked at; 0 if the entry holds nothing now.
+    /// Checks the checksum of one entry's bytes against its header. A bad block is taken out and counted. Returns the
+    /// bytes looked at; 0 if the entry holds nothing now.
     /// </summary>
     public int Scrub(uint entry)
     {
@@ -308,12 +314,15 @@ internal sealed unsafe class MemoryStore : IDisposable
         lock (_lock)
         {
             return new MemoryStoreCounters(
-                _capacityBytes, _fixedBytes + _arena.UsedBytes, _blocks, _blockBytes, _pinnedBytes, hits, hitBytes, misses,
+                _capacityBytes, _fixedBytes + _arena.UsedBytes, _blocks, _blockBytes, _pinnedBytes, hits, hitBytes,
+                    misses,
                 _fills, Volatile.Read(ref _fillsRefused), _evictions, _badBlocks);
         }
     }
 
-    /// <summary>Checks that pieces, entries, index and counters agree. For tests and soaks: nobody else may use the store.</summary>
+    /// <summary>
+    /// Checks that pieces, entries, index and counters agree. For tests and soaks: nobody else may use the store.
+    /// </summary>
     public void CheckIntegrity()
     {
         _arena.CheckIntegrity();
@@ -333,12 +342,15 @@ internal sealed unsafe class MemoryStore : IDisposable
                 live++;
                 bytes += node.Length;
                 pieces += PieceBytes(entry);
-                Check(TryFindLive(session, node.Block, out uint found) && found == entry, $"{node.Block} is not indexed");
-                Check(TryChecksum(entry, node.Length, out uint checksum) && checksum == node.Checksum, $"{node.Block} is damaged");
+                Check(TryFindLive(session, node.Block, out uint found) && found == entry,
+                    $"{node.Block} is not indexed");
+                Check(TryChecksum(entry, node.Length, out uint checksum) && checksum == node.Checksum,
+                    $"{node.Block} is damaged");
                 Check(!node.Busy, $"{node.Block} is still busy");
             }
 
-            Check(live == _blocks && live == _entries.Count && bytes == _blockBytes, $"{live} blocks of {bytes} bytes are live");
+            Check(live == _blocks && live == _entries.Count && bytes == _blockBytes,
+                $"{live} blocks of {bytes} bytes are live");
             Check(pieces + _entries.ChunkCount * (long)EntryTable.ChunkBytes == _arena.UsedBytes, "pieces leaked");
         }
         finally
@@ -372,7 +384,8 @@ internal sealed unsafe class MemoryStore : IDisposable
     {
         bool found = session.TryFind(block, out BlockLocation location);
         entry = location.Entry;
-        return found && Volatile.Read(ref _entries[entry].Version) == location.Version && _entries[entry].Block == block;
+        return found && Volatile.Read(ref _entries[entry].Version) == location.Version
+            && _entries[entry].Block == block;
     }
 
     /// <summary>Whether what was read from the entry's bytes so far was the published block.</summary>
@@ -383,8 +396,9 @@ internal sealed unsafe class MemoryStore : IDisposable
     }
 
     /// <summary>
-    /// Copies from the place that the index names. The entry, whose version says afterwards whether that was right, comes from
-    /// memory meanwhile: this hides one of the four cache misses of a hit (measured: 16 KiB from 0.61 to 0.69 of memcpy).
+    /// Copies from the place that the index names. The entry, whose version says afterwards whether that was right,
+    /// comes from memory meanwhile: this hides one of the four cache misses of a hit (measured: 16 KiB from 0.61 to
+    /// 0.69 of memcpy).
     /// </summary>
     private bool TryCopySingle(in BlockLocation location, int offset, Span<byte> destination, out int bytesRead)
     {
@@ -403,7 +417,9 @@ internal sealed unsafe class MemoryStore : IDisposable
         return true;
     }
 
-    /// <summary>Copies the first bytes of an entry that the caller keeps from changing, or checks its version afterwards.</summary>
+    /// <summary>
+    /// Copies the first bytes of an entry that the caller keeps from changing, or checks its version afterwards.
+    /// </summary>
     public bool TryCopyOut(uint entry, int offset, Span<byte> destination, out int bytesRead)
     {
         ref CacheEntry node = ref _entries[entry];
@@ -454,7 +470,9 @@ internal sealed unsafe class MemoryStore : IDisposable
         return true;
     }
 
-    /// <summary>Copies and sums in steps that stay in the first cache, so that the bytes come from memory once.</summary>
+    /// <summary>
+    /// Copies and sums in steps that stay in the first cache, so that the bytes come from memory once.
+    /// </summary>
     private void CopyIn(uint entry, ReadOnlySpan<byte> bytes)
     {
         const int StepBytes = 12 << 10;
@@ -630,7 +648,9 @@ internal sealed unsafe class MemoryStore : IDisposable
         }
     }
 
-    /// <summary>Sets arena memory aside for the index's log as that grows, so that both stay within one budget.</summary>
+    /// <summary>
+    /// Sets arena memory aside for the index's log as that grows, so that both stay within one budget.
+    /// </summary>
     private bool HasLogRoomLocked()
     {
         while (_index.LogBytesBeyondBase > _logRoom.Count * (long)EntryTable.ChunkBytes)

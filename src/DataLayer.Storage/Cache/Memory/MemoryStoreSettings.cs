@@ -10,10 +10,12 @@ namespace DataLayer.Storage.Cache.Memory;
 /// <param name="SessionCount">How many calls may run at once; more wait.</param>
 /// <param name="OnVictim">Called without the lock for each victim while its bytes can still be read; or null.</param>
 internal sealed record MemoryStoreSettings(
-    long CapacityBytes, long PinBudgetBytes, string Policy, int Seed, int SessionCount, Action<MemoryStore, uint>? OnVictim);
+    long CapacityBytes, long PinBudgetBytes, string Policy, int Seed, int SessionCount,
+        Action<MemoryStore, uint>? OnVictim);
 
 /// <summary>Counters of a <see cref="MemoryStore"/>; as in <see cref="BlockCacheStatistics"/>.</summary>
 [StructLayout(LayoutKind.Auto)]
 internal readonly record struct MemoryStoreCounters(
-    long CapacityBytes, long UsedBytes, long BlockCount, long BlockBytes, long PinnedBytes, long Hits, long HitBytes, long Misses,
+    long CapacityBytes, long UsedBytes, long BlockCount, long BlockBytes, long PinnedBytes, long Hits, long HitBytes,
+        long Misses,
     long Fills, long FillsRefused, long Evictions, long BadBlocks);

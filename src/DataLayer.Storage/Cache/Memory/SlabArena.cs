@@ -5,23 +5,27 @@ using DataLayer.Storage.Cache.Interop;
 namespace DataLayer.Storage.Cache.Memory;
 
 /// <summary>
-/// The cache's memory: one native mapping cut into pieces of 2^k granules (binary buddies), k from 0 to <see cref="MaxOrder"/>.
-/// A value is a short list of pieces, largest first, so that no free byte is lost to fragmentation: if no large piece is
-/// free, smaller ones do.
+/// The cache's memory: one native mapping cut into pieces of 2^k granules (binary buddies), k from 0 to
+/// <see cref="MaxOrder"/>. A value is a short list of pieces, largest first, so that no free byte is lost to
+/// fragmentation: if no large piece is free, smaller ones do.
 /// </summary>
 /// <remarks>
-/// <para>Algorithm. A value's size in granules is rounded up to <see cref="SignificantBits"/> significant bits (at most 3 % waste,
-/// and at most that many pieces in an empty arena). Then, largest power of two first: take the smallest free piece that is
-/// large enough and split it; if there is none, take the largest that is free; give up after <see cref="MaxPieces"/>.
-/// Freeing merges a piece with its buddy while that is free too. Both cost O(pieces × MaxOrder).</para>
-/// <para>A byte a granule holds the order of the piece that starts there, and whether it is free. Free pieces are chained
-/// through their own first bytes. Memory that was never used lies behind a watermark, untouched, so it is not resident.</para>
+/// <para>Algorithm. A value's size in granules is rounded up to <see cref="SignificantBits"/> significant bits (at most
+/// 3 % waste, and at most that many pieces in an empty arena). Then, largest power of two first: take the smallest free
+/// piece that is large enough and split it; if there is none, take the largest that is free; give up after
+/// <see cref="MaxPieces"/>. Freeing merges a piece with its buddy while that is free too. Both cost O(pieces ×
+/// MaxOrder).</para>
+/// <para>A byte a granule holds the order of the piece that starts there, and whether it is free. Free pieces are
+/// chained through their own first bytes. Memory that was never used lies behind a watermark, untouched, so it is not
+/// resident.</para>
 /// <para>Not thread safe: the owner's lock guards all but <see cref="TryGetPiece"/>, which any reader may call with any
 /// number, stale or torn, and which never leads outside the mapping.</para>
 /// </remarks>
 internal sealed unsafe class SlabArena : IDisposable
 {
-    /// <summary>The unit of allocation, bytes. 128 wastes 12 % on a 784-byte file; the map costs 0.8 % of the arena.</summary>
+    /// <summary>
+    /// The unit of allocation, bytes. 128 wastes 12 % on a 784-byte file; the map costs 0.8 % of the arena.
+    /// </summary>
     public const int GranuleBytes = 128;
 
     /// <summary>The largest piece: 2^13 granules, 1 MiB, one whole block.</summary>
@@ -161,7 +165,9 @@ internal sealed unsafe class SlabArena : IDisposable
         _map.Dispose();
     }
 
-    /// <summary>Walks all pieces and checks that they tile the arena and that the counts agree. For tests and soaks.</summary>
+    /// <summary>
+    /// Walks all pieces and checks that they tile the arena and that the counts agree. For tests and soaks.
+    /// </summary>
     public void CheckIntegrity()
     {
         long free = _granules - _watermark;
@@ -181,7 +187,8 @@ internal sealed unsafe class SlabArena : IDisposable
 
         if (at != _watermark || free != FreeGranules)
         {
-            throw new InvalidOperationException($"The pieces end at {at} of {_watermark}, and {free} granules are free where {FreeGranules} are counted.");
+            throw new InvalidOperationException(
+                $"The pieces end at {at} of {_watermark}; {free} granules are free, {FreeGranules} are counted.");
         }
     }
 
@@ -198,7 +205,9 @@ internal sealed unsafe class SlabArena : IDisposable
         return (granules + step - 1) & ~(step - 1);
     }
 
-    /// <summary>A piece of the wanted order, or else the largest smaller one there is; <paramref name="order"/> says which.</summary>
+    /// <summary>
+    /// A piece of the wanted order, or else the largest smaller one there is; <paramref name="order"/> says which.
+    /// </summary>
     private uint Take(ref int order)
     {
         uint atLeast = _freeOrders >> order << order;
@@ -230,7 +239,9 @@ internal sealed unsafe class SlabArena : IDisposable
         return piece;
     }
 
-    /// <summary>Puts the next untouched stretch on the free lists: a whole largest piece, or at the end what is left.</summary>
+    /// <summary>
+    /// Puts the next untouched stretch on the free lists: a whole largest piece, or at the end what is left.
+    /// </summary>
     private bool GrowWatermark(int order)
     {
         bool grown = false;

@@ -23,8 +23,8 @@ internal readonly record struct AccessRecord(uint LastAccess, float MeanLog, byt
 }
 
 /// <summary>
-/// Remembers the uses of blocks that are not cached, in a fixed table of 12-byte slots, eight to a set; a set forgets what was used longest ago.
-/// Not thread safe.
+/// Remembers the uses of blocks that are not cached, in a fixed table of 12-byte slots, eight to a set; a set forgets
+/// what was used longest ago. Not thread safe.
 /// </summary>
 internal sealed class AccessHistory(int slots)
 {

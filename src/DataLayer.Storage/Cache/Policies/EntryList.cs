@@ -3,8 +3,8 @@ using DataLayer.Storage.Cache.Memory;
 namespace DataLayer.Storage.Cache.Policies;
 
 /// <summary>
-/// A doubly linked list through the entries themselves: newest at the head, oldest at the tail. An entry is on at most one list.
-/// Not thread safe.
+/// A doubly linked list through the entries themselves: newest at the head, oldest at the tail. An entry is on at most
+/// one list. Not thread safe.
 /// </summary>
 internal sealed class EntryList(EntryTable entries)
 {

@@ -11,13 +11,14 @@ namespace DataLayer.Storage.Cache.Policies;
 internal readonly record struct Candidate(ulong Hash, int Bytes, int DatasetId);
 
 /// <summary>
-/// Decides what a full cache gives up, and for whom. The real cache and the trace simulator run the same policies over the same
-/// <see cref="EntryTable"/>; a policy keeps its marks in the entries and never touches the bytes.
+/// Decides what a full cache gives up, and for whom. The real cache and the trace simulator run the same policies over
+/// the same <see cref="EntryTable"/>; a policy keeps its marks in the entries and never touches the bytes.
 /// </summary>
 /// <remarks>
-/// An access is either <see cref="OnHit"/> or <see cref="OnMiss"/>, from any thread. A miss may be followed by a fill: the
-/// cache calls <see cref="SelectVictim"/> until the block fits, each time followed by <see cref="OnRemove"/> of the victim,
-/// then <see cref="OnInsert"/>. Those, and <see cref="SetDataset"/>, come from one thread at a time (the cache's lock).
+/// An access is either <see cref="OnHit"/> or <see cref="OnMiss"/>, from any thread. A miss may be followed by a fill:
+/// the cache calls <see cref="SelectVictim"/> until the block fits, each time followed by <see cref="OnRemove"/> of the
+/// victim, then <see cref="OnInsert"/>. Those, and <see cref="SetDataset"/>, come from one thread at a time (the
+/// cache's lock).
 /// </remarks>
 internal abstract class EvictionPolicy
 {
@@ -32,7 +33,9 @@ internal abstract class EvictionPolicy
     {
     }
 
-    /// <summary>The entry to give up so that <paramref name="candidate"/> may come in, or 0 to refuse the candidate.</summary>
+    /// <summary>
+    /// The entry to give up so that <paramref name="candidate"/> may come in, or 0 to refuse the candidate.
+    /// </summary>
     public abstract uint SelectVictim(in Candidate candidate);
 
     /// <summary>The block is in the cache now; its entry holds length and dataset.</summary>
@@ -44,7 +47,9 @@ internal abstract class EvictionPolicy
     /// <param name="evicted">True if it was a victim, false if somebody removed it.</param>
     public abstract void OnRemove(uint entry, ulong hash, bool evicted);
 
-    /// <summary>The length of a pass over a dataset, blocks, and how many jobs run over it; 0 where unknown or none.</summary>
+    /// <summary>
+    /// The length of a pass over a dataset, blocks, and how many jobs run over it; 0 where unknown or none.
+    /// </summary>
     public virtual void SetDataset(int datasetId, long passLengthBlocks, int runningJobs)
     {
     }

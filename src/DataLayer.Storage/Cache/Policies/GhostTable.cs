@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace DataLayer.Storage.Cache.Policies;
 
 /// <summary>
-/// Remembers the hashes of blocks that left not long ago, in a fixed table of 8-byte slots, four to a set. A set forgets its
-/// oldest; a hash counts as remembered only while fewer than the asked number of others came after it.
+/// Remembers the hashes of blocks that left not long ago, in a fixed table of 8-byte slots, four to a set. A set
+/// forgets its oldest; a hash counts as remembered only while fewer than the asked number of others came after it.
 /// </summary>
 internal sealed class GhostTable(int slots)
 {

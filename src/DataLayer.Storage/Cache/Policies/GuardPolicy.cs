@@ -3,17 +3,18 @@ using DataLayer.Storage.Cache.Memory;
 namespace DataLayer.Storage.Cache.Policies;
 
 /// <summary>
-/// Keeps what is there until something is worth more. A newcomer takes free space; in a full cache it comes in only if its
-/// <see cref="ReuseModel">worth</see> is clearly above that of the least worthy of a few random blocks.
+/// Keeps what is there until something is worth more. A newcomer takes free space; in a full cache it comes in only if
+/// its <see cref="ReuseModel">worth</see> is clearly above that of the least worthy of a few random blocks.
 /// </summary>
 /// <remarks>
-/// <para>Each dataset has a model with a clock of its own, counted in accesses to it; blocks of no dataset have one too. A
-/// dataset whose pass length was told (<see cref="SetDataset"/>) follows the plain rule: a block idle for more than two pass
-/// lengths times the running jobs is worth nothing, all others about one hit a pass. Worths of different datasets are compared in
-/// hits per access of everybody, so a dataset nobody reads fades away.</para>
+/// <para>Each dataset has a model with a clock of its own, counted in accesses to it; blocks of no dataset have one
+/// too. A dataset whose pass length was told (<see cref="SetDataset"/>) follows the plain rule: a block idle for more
+/// than two pass lengths times the running jobs is worth nothing, all others about one hit a pass. Worths of different
+/// datasets are compared in hits per access of everybody, so a dataset nobody reads fades away.</para>
 /// <para>Reads of one block in a row (a sequential reader asking for parts) count as one use.</para>
-/// <para>Cost: a hit takes no lock; a refusal or eviction looks at <see cref="Samples"/> entries; every so many accesses the
-/// models are refreshed from at most <see cref="MaxScanned"/> entries and as many remembered blocks.</para>
+/// <para>Cost: a hit takes no lock; a refusal or eviction looks at <see cref="Samples"/> entries; every so many
+/// accesses the models are refreshed from at most <see cref="MaxScanned"/> entries and as many remembered
+/// blocks.</para>
 /// </remarks>
 internal sealed class GuardPolicy : EvictionPolicy
 {
@@ -163,7 +164,8 @@ internal sealed class GuardPolicy : EvictionPolicy
     }
 
     private AccessRecord RecordOf(ref CacheEntry node) =>
-        new(node.LastAccess, BitConverter.UInt32BitsToSingle(node.PolicyWord), node.Frequency, (byte)ModelOf(node.DatasetId));
+        new(node.LastAccess, BitConverter.UInt32BitsToSingle(node.PolicyWord), node.Frequency,
+            (byte)ModelOf(node.DatasetId));
 
     private uint Tick(ReuseModel model)
     {

@@ -2,7 +2,9 @@ using DataLayer.Storage.Cache.Memory;
 
 namespace DataLayer.Storage.Cache.Policies;
 
-/// <summary>Least recently used: admits everything, gives up what was idle longest. Each hit takes a lock and moves a link.</summary>
+/// <summary>
+/// Least recently used: admits everything, gives up what was idle longest. Each hit takes a lock and moves a link.
+/// </summary>
 internal sealed class LruPolicy(PolicySettings settings) : EvictionPolicy
 {
     private readonly EntryTable _entries = settings.Entries;

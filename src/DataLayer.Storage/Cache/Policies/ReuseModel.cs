@@ -3,19 +3,22 @@ using System.Numerics;
 namespace DataLayer.Storage.Cache.Policies;
 
 /// <summary>
-/// Learns from a stream of accesses when blocks are used again, and says what keeping a block is worth:
-/// the most hits per tick that memory can earn by holding it for the best length of time.
+/// Learns from a stream of accesses when blocks are used again, and says what keeping a block is worth: the most hits
+/// per tick that memory can earn by holding it for the best length of time.
 /// </summary>
 /// <remarks>
-/// <para>A block's class is how often it was reused (never, once, 2–3, 4 or more times) and the octave of its mean interval.
-/// Within a class, age (ticks since the last use) is cut into half octaves. A cell (class, age) counts how many reuses fell
-/// into it, and how many blocks, cached or remembered, spent how long in it: their quotient is the hazard, the chance of a reuse per
-/// tick. Blocks that are still waiting count as waiting, so nothing has to be forgotten before it is known to be dead.</para>
-/// <para>The worth of a block at age a is the largest, over all horizons h, of P(reused before a + h) ÷ E(ticks held until then),
-/// known as the Gittins index. Over passes it grows with age (a block that was just used comes back last), so newcomers
-/// are refused; after two pass lengths it is zero; under Zipf-like traffic it is the rate of use; a scan's blocks are worth nothing.</para>
-/// <para>The counts fade, to a half in <see cref="HalfLife"/> mean intervals, so the model follows changes. <see cref="OnReuse"/> may be called from many
-/// threads and may then lose a count; all else by one thread at a time.</para>
+/// <para>A block's class is how often it was reused (never, once, 2–3, 4 or more times) and the octave of its mean
+/// interval. Within a class, age (ticks since the last use) is cut into half octaves. A cell (class, age) counts how
+/// many reuses fell into it, and how many blocks, cached or remembered, spent how long in it: their quotient is the
+/// hazard, the chance of a reuse per tick. Blocks that are still waiting count as waiting, so nothing has to be
+/// forgotten before it is known to be dead.</para>
+/// <para>The worth of a block at age a is the largest, over all horizons h, of P(reused before a + h) ÷ E(ticks held
+/// until then), known as the Gittins index. Over passes it grows with age (a block that was just used comes back last),
+/// so newcomers are refused; after two pass lengths it is zero; under Zipf-like traffic it is the rate of use; a scan's
+/// blocks are worth nothing.</para>
+/// <para>The counts fade, to a half in <see cref="HalfLife"/> mean intervals, so the model follows changes.
+/// <see cref="OnReuse"/> may be called from many threads and may then lose a count; all else by one thread at a
+/// time.</para>
 /// </remarks>
 internal sealed class ReuseModel
 {
@@ -25,7 +28,8 @@ internal sealed class ReuseModel
     private const int Ages = 2 * Octaves;
     private const float HalfLife = 1;
 
-    // A cell's hazard starts from what its class suggests, with the weight of this many reuses: one in the mean interval,
+    // A cell's hazard starts from what its class suggests, with the weight of this many reuses: one in the mean
+    // interval,
     // or, for blocks never reused, a chance of UnseenChance while the age doubles.
     private const float PriorReuses = 0.25f;
     private const float UnseenChance = 0.5f;
@@ -49,12 +53,15 @@ internal sealed class ReuseModel
     public float Share { get; set; } = 1;
 
     /// <summary>The mean interval between uses lately, ticks; under passes the length of a pass.</summary>
-    public float MeanInterval => _passLength > 0 ? _passLength : _intervalCount == 0 ? Math.Max(1, Now) : _intervalSum / _intervalCount;
+    public float MeanInterval =>
+        _passLength > 0 ? _passLength : _intervalCount == 0 ? Math.Max(1, Now) : _intervalSum / _intervalCount;
 
     /// <summary>Whether somebody told how long a pass is.</summary>
     public bool IsTold => _passLength > 0 || _jobs == 0;
 
-    /// <summary>Says how long a pass is, ticks (0: to be learned), and how many jobs run (0: the blocks are worth nothing now).</summary>
+    /// <summary>
+    /// Says how long a pass is, ticks (0: to be learned), and how many jobs run (0: the blocks are worth nothing now).
+    /// </summary>
     public void Tell(long passLength, int jobs) => (_passLength, _jobs) = (passLength, jobs);
 
     /// <summary>A block of that history was used again after <paramref name="interval"/> ticks.</summary>
@@ -81,8 +88,11 @@ internal sealed class ReuseModel
         return age > limit || _jobs == 0 ? 0 : (1 + ((float)age / limit)) / _passLength * Share;
     }
 
-    /// <summary>Counts a block that waits for its next use; between <see cref="BeginRefresh"/> and <see cref="EndRefresh"/>.</summary>
-    public void AddWaiting(int count, float meanLog, uint age, float weight) => _waiting[Cell(count, meanLog, age)] += weight;
+    /// <summary>
+    /// Counts a block that waits for its next use; between <see cref="BeginRefresh"/> and <see cref="EndRefresh"/>.
+    /// </summary>
+    public void AddWaiting(int count, float meanLog, uint age, float weight) =>
+        _waiting[Cell(count, meanLog, age)] += weight;
 
     /// <summary>Starts a count of what waits.</summary>
     public void BeginRefresh() => Array.Clear(_waiting);
@@ -179,8 +189,8 @@ internal sealed class ReuseModel
     }
 
     /// <summary>
-    /// Predicts the next interval's log from the mean of those before, by least squares. Where all blocks come
-    /// back equally often the slope is nil and the past of a block says nothing; under Zipf-like traffic it is near one.
+    /// Predicts the next interval's log from the mean of those before, by least squares. Where all blocks come back
+    /// equally often the slope is nil and the past of a block says nothing; under Zipf-like traffic it is near one.
     /// </summary>
     private struct Regression
     {

@@ -3,13 +3,15 @@ using DataLayer.Storage.Cache.Memory;
 namespace DataLayer.Storage.Cache.Policies;
 
 /// <summary>
-/// S3-FIFO (Yang and others, SOSP 2023): a small queue in front of a main queue, and a memory of what fell out of the small one.
+/// S3-FIFO (Yang and others, SOSP 2023): a small queue in front of a main queue, and a memory of what fell out of the
+/// small one.
 /// </summary>
 /// <remarks>
-/// A block enters the small queue (a tenth of the bytes), or the main one if it fell out of the small one not long ago. At the
-/// small queue's end a block that was hit meanwhile moves to main; the others leave and are remembered. At main's end a block
-/// that was hit goes round again with one mark less (marks stop at 3). A hit only sets a mark, so it takes no lock.
-/// Pinned and busy blocks go round at no cost; after a whole round without a victim the candidate is refused.
+/// A block enters the small queue (a tenth of the bytes), or the main one if it fell out of the small one not long ago.
+/// At the small queue's end a block that was hit meanwhile moves to main; the others leave and are remembered. At
+/// main's end a block that was hit goes round again with one mark less (marks stop at 3). A hit only sets a mark, so it
+/// takes no lock. Pinned and busy blocks go round at no cost; after a whole round without a victim the candidate is
+/// refused.
 /// </remarks>
 internal sealed class S3FifoPolicy : EvictionPolicy
 {
@@ -49,7 +51,8 @@ internal sealed class S3FifoPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override uint SelectVictim(in Candidate candidate)
     {
-        // Each round lowers a mark, moves a block to main or passes over one that may not go: this many rounds see them all.
+        // Each round lowers a mark, moves a block to main or passes over one that may not go: this many rounds see them
+        // all.
         for (long rounds = (MaxFrequency + 2L) * (_small.Count + _main.Count); rounds > 0; rounds--)
         {
             bool fromSmall = _main.Count == 0 || (_small.Count > 0 && _small.Bytes * 10 >= Bytes);

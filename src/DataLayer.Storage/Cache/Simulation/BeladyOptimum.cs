@@ -1,9 +1,9 @@
 namespace DataLayer.Storage.Cache.Simulation;
 
 /// <summary>
-/// Belady's rule over a trace known in advance: what is used again farthest in the future goes first, and a newcomer that is
-/// itself the farthest does not come in. Optimal for objects of one size; for mixed sizes (where the optimum is NP-hard) the usual
-/// reference. O(n log n).
+/// Belady's rule over a trace known in advance: what is used again farthest in the future goes first, and a newcomer
+/// that is itself the farthest does not come in. Optimal for objects of one size; for mixed sizes (where the optimum is
+/// NP-hard) the usual reference. O(n log n).
 /// </summary>
 internal static class BeladyOptimum
 {
@@ -13,7 +13,8 @@ internal static class BeladyOptimum
         int[] next = NextUses(trace);
         int[] cachedNext = new int[trace.ObjectCount], cachedSize = new int[trace.ObjectCount];
 
-        // Farthest next use first. Entries are stale once the object was used again or evicted; they are skipped when met.
+        // Farthest next use first. Entries are stale once the object was used again or evicted; they are skipped when
+        // met.
         PriorityQueue<(int Object, int Next), int> farthest = new();
         long used = 0, hits = 0, bytes = 0, hitBytes = 0;
         for (int i = 0; i < trace.Count; i++)

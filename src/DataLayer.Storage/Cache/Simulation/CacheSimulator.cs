@@ -8,8 +8,9 @@ using DataLayer.Storage.Cache.Policies;
 namespace DataLayer.Storage.Cache.Simulation;
 
 /// <summary>
-/// Replays a trace against the eviction policies of the real cache, without the bytes. Objects count with their size and nothing
-/// else; the real cache spends 1 to 3 % of its budget on headers, index and rounding, more on objects under 4 KiB.
+/// Replays a trace against the eviction policies of the real cache, without the bytes. Objects count with their size
+/// and nothing else; the real cache spends 1 to 3 % of its budget on headers, index and rounding, more on objects under
+/// 4 KiB.
 /// </summary>
 /// <example><code>
 /// using StreamReader trace = File.OpenText("trace.txt");
@@ -23,8 +24,12 @@ public static class CacheSimulator
     /// <summary>The policies that can be asked for; <c>lru</c> and <c>belady</c> are always added to a run.</summary>
     public static IReadOnlyList<string> PolicyNames => PolicySettings.Names;
 
-    /// <summary>Reads a trace (see <see cref="CacheTrace"/>) and replays it: a row for each policy, then LRU's and Belady's optimum.</summary>
-    /// <exception cref="DataLayerException">A bad line, policy name or size (<see cref="ErrorCode.InvalidArgument"/>).</exception>
+    /// <summary>
+    /// Reads a trace (see <see cref="CacheTrace"/>) and replays it: a row for each policy, then LRU's and Belady's
+    /// optimum.
+    /// </summary>
+    /// <exception cref="DataLayerException">A bad line, policy name or size
+    /// (<see cref="ErrorCode.InvalidArgument"/>).</exception>
     public static IReadOnlyList<SimulationRow> Run(TextReader trace, IReadOnlyList<string> policies, long sizeBytes)
     {
         ArgumentNullException.ThrowIfNull(policies);
@@ -35,7 +40,8 @@ public static class CacheSimulator
 
         if (sizeBytes <= 0)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"The cache's size is {sizeBytes} bytes; it must be positive.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"The cache's size is {sizeBytes} bytes; it must be positive.");
         }
 
         return Run(CacheTrace.Read(trace), policies, sizeBytes);
@@ -60,13 +66,16 @@ public static class CacheSimulator
     }
 
     /// <summary>Replays a trace against one policy.</summary>
-    internal static SimulationRow Replay(CacheTrace trace, string policyName, long sizeBytes, Action<EvictionPolicy>? prepare = null)
+    internal static SimulationRow Replay(
+        CacheTrace trace, string policyName, long sizeBytes, Action<EvictionPolicy>? prepare = null)
     {
         List<NativeMapping> chunks = [];
         try
         {
-            using EntryTable entries = new(((long)trace.ObjectCount + 1) * EntryTable.EntryBytes * 2, () => NewChunk(chunks));
-            EvictionPolicy policy = new PolicySettings(entries, sizeBytes, GhostSlots(trace, sizeBytes), 1).Create(policyName);
+            using EntryTable entries = new(
+                ((long)trace.ObjectCount + 1) * EntryTable.EntryBytes * 2, () => NewChunk(chunks));
+            EvictionPolicy policy = new PolicySettings(entries, sizeBytes, GhostSlots(trace, sizeBytes), 1).Create(
+                policyName);
             prepare?.Invoke(policy);
             return Replay(trace, policy, entries, sizeBytes);
         }
@@ -135,7 +144,10 @@ public static class CacheSimulator
 
     private static ulong HashOf(int id) => BlockIndex.Hash(new BlockId(id + 1, 1, 0));
 
-    /// <summary>As many ghosts as the real cache of this size would have, or one an object that fits, if objects are smaller than blocks.</summary>
+    /// <summary>
+    /// As many ghosts as the real cache of this size would have, or one an object that fits, if objects are smaller
+    /// than blocks.
+    /// </summary>
     private static int GhostSlots(CacheTrace trace, long sizeBytes)
     {
         long bytes = 0;

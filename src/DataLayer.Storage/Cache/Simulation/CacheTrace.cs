@@ -5,10 +5,11 @@ namespace DataLayer.Storage.Cache.Simulation;
 
 /// <summary>A sequence of accesses to objects, as read from a text trace.</summary>
 /// <remarks>
-/// One access a line: <c>time key size</c>, separated by blanks. The key is free text and may hold blanks itself: the time is the
-/// first word, the size (bytes) the last. Times must be numbers and are not used otherwise. A key of the form
-/// <c>dataset/rest</c> belongs to the dataset named by its first component; a key without a slash to none. Empty lines and
-/// lines that start with <c>#</c> are skipped. An access with another size than before counts as a new version: a miss.
+/// One access a line: <c>time key size</c>, separated by blanks. The key is free text and may hold blanks itself: the
+/// time is the first word, the size (bytes) the last. Times must be numbers and are not used otherwise. A key of the
+/// form <c>dataset/rest</c> belongs to the dataset named by its first component; a key without a slash to none. Empty
+/// lines and lines that start with <c>#</c> are skipped. An access with another size than before counts as a new
+/// version: a miss.
 /// </remarks>
 public sealed class CacheTrace
 {
@@ -32,7 +33,8 @@ public sealed class CacheTrace
     internal List<int> DatasetOf => _datasetOf;
 
     /// <summary>Reads a trace.</summary>
-    /// <exception cref="DataLayerException">A line is malformed (<see cref="ErrorCode.InvalidArgument"/>); the message names its number.</exception>
+    /// <exception cref="DataLayerException">A line is malformed (<see cref="ErrorCode.InvalidArgument"/>); the message
+    /// names its number.</exception>
     public static CacheTrace Read(TextReader reader)
     {
         ArgumentNullException.ThrowIfNull(reader);
@@ -91,9 +93,11 @@ public sealed class CacheTrace
             throw Malformed(number, $"the time '{text[..first]}' is not a number");
         }
 
-        if (!int.TryParse(text[(last + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out int size) || size == 0)
+        if (!int.TryParse(text[(last + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out int size)
+            || size == 0)
         {
-            throw Malformed(number, $"the size '{text[(last + 1)..]}' is not a count of bytes from 1 to {int.MaxValue}");
+            throw Malformed(
+                number, $"the size '{text[(last + 1)..]}' is not a count of bytes from 1 to {int.MaxValue}");
         }
 
         int start = first, end = last;
@@ -130,5 +134,6 @@ public sealed class CacheTrace
     }
 
     private static DataLayerException Malformed(long number, string why) =>
-        new(ErrorCode.InvalidArgument, string.Create(CultureInfo.InvariantCulture, $"Line {number} of the trace is malformed: {why}."));
+        new(ErrorCode.InvalidArgument,
+            string.Create(CultureInfo.InvariantCulture, $"Line {number} of the trace is malformed: {why}."));
 }

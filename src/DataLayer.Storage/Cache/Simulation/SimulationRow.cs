@@ -11,7 +11,8 @@ namespace DataLayer.Storage.Cache.Simulation;
 /// <param name="Bytes">Bytes asked for.</param>
 /// <param name="HitBytes">Bytes answered from the cache.</param>
 [StructLayout(LayoutKind.Auto)]
-public readonly record struct SimulationRow(string Policy, long SizeBytes, long Requests, long Hits, long Bytes, long HitBytes)
+public readonly record struct SimulationRow(
+    string Policy, long SizeBytes, long Requests, long Hits, long Bytes, long HitBytes)
 {
     /// <summary>Hits ÷ requests; 0 for an empty trace.</summary>
     public double HitRatio => Requests == 0 ? 0 : (double)Hits / Requests;
@@ -21,5 +22,6 @@ public readonly record struct SimulationRow(string Policy, long SizeBytes, long 
 
     /// <summary>The row as one line of JSON: <c>{"policy","size","requests","hits","bytes","hitBytes"}</c>.</summary>
     public string ToJson() => string.Create(CultureInfo.InvariantCulture,
-        $$"""{"policy":"{{Policy}}","size":{{SizeBytes}},"requests":{{Requests}},"hits":{{Hits}},"bytes":{{Bytes}},"hitBytes":{{HitBytes}}}""");
+        $$"""{"policy":"{{Policy}}","size":{{SizeBytes}},"requests":{{Requests}},"hits":{{Hits}}"""
+        + $$""","bytes":{{Bytes}},"hitBytes":{{HitBytes}}}""");
 }

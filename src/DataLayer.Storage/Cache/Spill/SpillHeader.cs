@@ -9,7 +9,8 @@ namespace DataLayer.Storage.Cache.Spill;
 /// docs/FORMATS/cache.md.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
-internal readonly record struct SpillHeader(ulong Magic, long Address, BlockId Block, int Length, uint Checksum, int DatasetId, uint HeaderChecksum)
+internal readonly record struct SpillHeader(
+    ulong Magic, long Address, BlockId Block, int Length, uint Checksum, int DatasetId, uint HeaderChecksum)
 {
     /// <summary>Its size, bytes.</summary>
     public const int Bytes = 48;
@@ -17,7 +18,8 @@ internal readonly record struct SpillHeader(ulong Magic, long Address, BlockId B
     private const ulong MagicNumber = 0x31_4C_4C_49_50_53_4C_44;
 
     /// <summary>Writes the header of a block that goes to <paramref name="address"/>.</summary>
-    public static void Write(Span<byte> destination, long address, BlockId block, int length, uint checksum, int datasetId)
+    public static void Write(
+        Span<byte> destination, long address, BlockId block, int length, uint checksum, int datasetId)
     {
         SpillHeader header = new(MagicNumber, address, block, length, checksum, datasetId, 0);
         MemoryMarshal.Write(destination, header);
@@ -25,13 +27,16 @@ internal readonly record struct SpillHeader(ulong Magic, long Address, BlockId B
         MemoryMarshal.Write(destination[(Bytes - 4)..], sum);
     }
 
-    /// <summary>Whether these bytes are the block's header for this address, and the bytes after it the block's.</summary>
+    /// <summary>
+    /// Whether these bytes are the block's header for this address, and the bytes after it the block's.
+    /// </summary>
     public static bool TryVerify(ReadOnlySpan<byte> record, long address, BlockId block, int length, out int datasetId)
     {
         SpillHeader header = MemoryMarshal.Read<SpillHeader>(record);
         datasetId = header.DatasetId;
         return header.HeaderChecksum == Crc32C.Compute(record[..(Bytes - 4)])
-            && header.Magic == MagicNumber && header.Address == address && header.Block == block && header.Length == length
+            && header.Magic == MagicNumber && header.Address == address && header.Block == block
+                && header.Length == length
             && header.Checksum == Crc32C.Compute(record.Slice(Bytes, length));
     }
 }

@@ -7,18 +7,20 @@ using FASTER.core;
 namespace DataLayer.Storage.Cache.Spill;
 
 /// <summary>
-/// Blocks that memory gave up, on a local SSD: a log on one of FASTER's devices, written at the tail, forgotten at the head, a
-/// segment at a time, so that it never exceeds its size.
+/// Blocks that memory gave up, on a local SSD: a log on one of FASTER's devices, written at the tail, forgotten at the
+/// head, a segment at a time, so that it never exceeds its size.
 /// </summary>
 /// <remarks>
-/// <para>Each record is a <see cref="SpillHeader"/> and the block's bytes, padded to sectors. The index of what is where lives
-/// in memory only, so a restart begins with an empty spill; the folder's old segments are deleted. A block becomes visible when
-/// its write has ended well. On each read header, identity, address and CRC32C are checked: truncated, overwritten, misdirected
-/// or flipped bytes are a miss, counted, and the record is forgotten. The device's errors are misses, counted, too; after
-/// <see cref="MaxErrorsInRow"/> writes failed in a row the spill rests for <see cref="RestTime"/>.</para>
-/// <para>It never makes anybody wait for the disk: with all buffers in use a victim is dropped and a read is a miss. Buffers
-/// belong to the store; one handed to the device comes back only in the device's callback.</para>
-/// <para>One lock guards index and addresses; it is never held across I/O, takes no other lock, and may be taken inside the memory's.</para>
+/// <para>Each record is a <see cref="SpillHeader"/> and the block's bytes, padded to sectors. The index of what is
+/// where lives in memory only, so a restart begins with an empty spill; the folder's old segments are deleted. A block
+/// becomes visible when its write has ended well. On each read header, identity, address and CRC32C are checked:
+/// truncated, overwritten, misdirected or flipped bytes are a miss, counted, and the record is forgotten. The device's
+/// errors are misses, counted, too; after <see cref="MaxErrorsInRow"/> writes failed in a row the spill rests for
+/// <see cref="RestTime"/>.</para>
+/// <para>It never makes anybody wait for the disk: with all buffers in use a victim is dropped and a read is a miss.
+/// Buffers belong to the store; one handed to the device comes back only in the device's callback.</para>
+/// <para>One lock guards index and addresses; it is never held across I/O, takes no other lock, and may be taken inside
+/// the memory's.</para>
 /// </remarks>
 internal sealed class SpillStore : IAsyncDisposable
 {
@@ -67,14 +69,16 @@ internal sealed class SpillStore : IAsyncDisposable
     /// <param name="bufferCount">How many reads and writes may be under way.</param>
     /// <param name="maxBlockBytes">The longest block, bytes.</param>
     /// <param name="time">For the rest after errors.</param>
-    public SpillStore(IDevice device, long capacityBytes, int maxEntries, int bufferCount, int maxBlockBytes, TimeProvider time)
+    public SpillStore(
+        IDevice device, long capacityBytes, int maxEntries, int bufferCount, int maxBlockBytes, TimeProvider time)
     {
         _device = device;
         _time = time;
         _capacityBytes = capacityBytes;
         _maxEntries = maxEntries;
         _sectorBytes = Math.Max(512, device.SectorSize);
-        _segmentBits = Math.Max(MinSegmentBits, 63 - System.Numerics.BitOperations.LeadingZeroCount((ulong)capacityBytes / 16));
+        _segmentBits = Math.Max(
+            MinSegmentBits, 63 - System.Numerics.BitOperations.LeadingZeroCount((ulong)capacityBytes / 16));
         device.Initialize(1L << _segmentBits, _epoch);
         _bufferBytes = (int)RecordBytes(maxBlockBytes);
         _bufferCount = bufferCount;
@@ -118,7 +122,8 @@ internal sealed class SpillStore : IAsyncDisposable
     }
 
     /// <summary>Opens a spill in a folder, empty. Old segments are deleted.</summary>
-    public static SpillStore Open(string folder, long capacityBytes, int maxEntries, int bufferCount, int maxBlockBytes, TimeProvider time)
+    public static SpillStore Open(
+        string folder, long capacityBytes, int maxEntries, int bufferCount, int maxBlockBytes, TimeProvider time)
     {
         const string Name = "cache-spill";
         if (OperatingSystem.IsWindows())
@@ -128,7 +133,8 @@ internal sealed class SpillStore : IAsyncDisposable
         else
         {
             // Other people's data: nobody else reads it. An existing folder keeps its mode.
-            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            Directory.CreateDirectory(
+                folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
 
         foreach (string old in Directory.EnumerateFiles(folder, Name + ".*"))
@@ -148,7 +154,8 @@ internal sealed class SpillStore : IAsyncDisposable
         Operation operation;
         lock (_lock)
         {
-            if (_index.TryGetValue(node.Block, out Location there) && there.Length == node.Length && there.Checksum == node.Checksum)
+            if (_index.TryGetValue(node.Block, out Location there) && there.Length == node.Length
+                && there.Checksum == node.Checksum)
             {
                 // It was promoted from here and did not change.
                 return;
@@ -160,7 +167,8 @@ internal sealed class SpillStore : IAsyncDisposable
                 return;
             }
 
-            operation = new Operation(node.Block, ReserveLocked(length), node.Length, _buffers.Pop(), null) { Checksum = node.Checksum };
+            operation = new Operation(node.Block, ReserveLocked(length), node.Length, _buffers.Pop(), null);
+            operation.Checksum = node.Checksum;
             CancelLocked(node.Block);
             _pending[node.Block] = operation;
         }
@@ -169,7 +177,8 @@ internal sealed class SpillStore : IAsyncDisposable
         SpillHeader.Write(record, operation.Address, node.Block, node.Length, node.Checksum, node.DatasetId);
         bool copied = store.TryCopyOut(entry, 0, record.Slice(SpillHeader.Bytes, node.Length), out _);
 
-        // Whoever removes the block first makes its version even and then cancels what is pending: one of the two is seen.
+        // Whoever removes the block first makes its version even and then cancels what is pending: one of the two is
+        // seen.
         if (!copied || Volatile.Read(ref store.Entries[entry].Version) != node.Version)
         {
             lock (_lock)
@@ -193,7 +202,8 @@ internal sealed class SpillStore : IAsyncDisposable
     }
 
     /// <summary>
-    /// Reads a block and gives its checked bytes to <paramref name="use"/> before the buffer goes back. False if it is not there, damaged or unreadable.
+    /// Reads a block and gives its checked bytes to <paramref name="use"/> before the buffer goes back. False if it is
+    /// not there, damaged or unreadable.
     /// </summary>
     public async ValueTask<bool> TryReadAsync(BlockId block, SpillReader use)
     {
@@ -222,7 +232,8 @@ internal sealed class SpillStore : IAsyncDisposable
 
             int needed = SpillHeader.Bytes + operation.Length;
             if (bytes < needed
-                || !SpillHeader.TryVerify(Buffer(operation)[..needed], operation.Address, block, operation.Length, out int datasetId))
+                || !SpillHeader.TryVerify(
+                    Buffer(operation)[..needed], operation.Address, block, operation.Length, out int datasetId))
             {
                 Interlocked.Increment(ref _badBlocks);
                 Forget(operation);
@@ -230,7 +241,8 @@ internal sealed class SpillStore : IAsyncDisposable
             }
 
             Interlocked.Increment(ref _hits);
-            use(Buffer(operation).Slice(SpillHeader.Bytes, operation.Length), datasetId, () => IsAt(block, operation.Address));
+            use(Buffer(operation).Slice(SpillHeader.Bytes, operation.Length), datasetId, () =>
+                IsAt(block, operation.Address));
             return true;
         }
         finally
@@ -290,7 +302,9 @@ internal sealed class SpillStore : IAsyncDisposable
         }
     }
 
-    /// <summary>Whether the block is still the one that lies at that address: false once it was removed or replaced.</summary>
+    /// <summary>
+    /// Whether the block is still the one that lies at that address: false once it was removed or replaced.
+    /// </summary>
     private bool IsAt(BlockId block, long address)
     {
         lock (_lock)
@@ -422,7 +436,9 @@ internal sealed class SpillStore : IAsyncDisposable
         return _index.Remove(block);
     }
 
-    /// <summary>The next free address for a record, which lies in one segment; gives the oldest segments up to keep the size.</summary>
+    /// <summary>
+    /// The next free address for a record, which lies in one segment; gives the oldest segments up to keep the size.
+    /// </summary>
     private long ReserveLocked(long length)
     {
         long segment = 1L << _segmentBits;
@@ -466,13 +482,16 @@ internal sealed class SpillStore : IAsyncDisposable
         }
     }
 
-    private long RecordBytes(int blockBytes) => (SpillHeader.Bytes + blockBytes + (long)_sectorBytes - 1) & -(long)_sectorBytes;
+    private long RecordBytes(int blockBytes) =>
+        (SpillHeader.Bytes + blockBytes + (long)_sectorBytes - 1) & -(long)_sectorBytes;
 
-    private unsafe nint Pointer(Operation operation) => (nint)(_memory.Pointer + ((long)operation.Buffer * _bufferBytes));
+    private unsafe nint Pointer(Operation operation) =>
+        (nint)(_memory.Pointer + ((long)operation.Buffer * _bufferBytes));
 
     private unsafe Span<byte> Buffer(Operation operation) => new((void*)Pointer(operation), _bufferBytes);
 
-    private sealed class Operation(BlockId block, long address, int length, int buffer, TaskCompletionSource<(uint Error, uint Bytes)>? done)
+    private sealed class Operation(
+        BlockId block, long address, int length, int buffer, TaskCompletionSource<(uint Error, uint Bytes)>? done)
     {
         public BlockId Block => block;
 
@@ -484,7 +503,7 @@ internal sealed class SpillStore : IAsyncDisposable
 
         public TaskCompletionSource<(uint Error, uint Bytes)>? Done => done;
 
-        public uint Checksum { get; init; }
+        public uint Checksum { get; set; }
 
         public bool IsCancelled { get; set; }
     }
@@ -494,7 +513,7 @@ internal sealed class SpillStore : IAsyncDisposable
 }
 
 /// <summary>
-/// Gets the bytes of a block from the spill; they are valid during the call only. <paramref name="isCurrent"/> says whether the
-/// block was neither removed nor replaced meanwhile.
+/// Gets the bytes of a block from the spill; they are valid during the call only. <paramref name="isCurrent"/> says
+/// whether the block was neither removed nor replaced meanwhile.
 /// </summary>
 internal delegate void SpillReader(ReadOnlySpan<byte> bytes, int datasetId, Func<bool> isCurrent);

@@ -34,6 +34,20 @@ internal sealed class DirectoryCursor
         Seek(from);
     }
 
+    /// <summary>Whether the folders on the way are as they were when their names were read.</summary>
+    internal bool IsCurrent()
+    {
+        foreach (Level level in _levels)
+        {
+            if (level.Modified != Directory.GetLastWriteTimeUtc(Path.Combine(_root, level.Path)))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>The next key, or null at the end. Whether it is a plain file shows only when it is opened.</summary>
     internal string? Next()
     {
@@ -57,7 +71,7 @@ internal sealed class DirectoryCursor
                 return level.Path + name;
             }
 
-            _levels.Push(new Level(level.Path + name, ReadNames(level.Path + name)));
+            _levels.Push(Read(level.Path + name));
         }
 
         return null;
@@ -92,7 +106,7 @@ internal sealed class DirectoryCursor
         string path = "";
         while (true)
         {
-            Level level = new(path, ReadNames(path));
+            Level level = Read(path);
             _levels.Push(level);
             string rest = from[path.Length..];
             int slash = rest.IndexOf('/', StringComparison.Ordinal);
@@ -112,6 +126,13 @@ internal sealed class DirectoryCursor
             path += wanted;
             level.Index++;
         }
+    }
+
+    private Level Read(string path)
+    {
+        // The time first: a change while the names are read shows as one.
+        DateTime modified = Directory.GetLastWriteTimeUtc(Path.Combine(_root, path));
+        return new Level(path, ReadNames(path), modified);
     }
 
     private List<string> ReadNames(string path)
@@ -149,12 +170,14 @@ internal sealed class DirectoryCursor
     private static string NameOf(ref FileSystemEntry entry) =>
         entry.IsDirectory ? string.Concat(entry.FileName, "/") : entry.FileName.ToString();
 
-    private sealed class Level(string path, List<string> names)
+    private sealed class Level(string path, List<string> names, DateTime modified)
     {
         /// <summary>The folder's path with a trailing '/', empty at the root.</summary>
         public string Path { get; } = path;
 
         public List<string> Names { get; } = names;
+
+        public DateTime Modified { get; } = modified;
 
         public int Index { get; set; }
     }

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Globalization;
 using System.Text;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Objects;
@@ -11,12 +12,14 @@ namespace DataLayer.Storage.Objects.Folders;
 /// <remarks>
 /// A token holds the last entry of its page, so any page can be asked again, in another process too. The cursor of a
 /// page is kept for the next one (a few of them), so that a folder of 10⁵ files is read and sorted once, not once a
-/// page. The lock is a leaf.
+/// page; it is used only while its folders are unchanged, so that a page shows every write acknowledged before it was
+/// asked for. The lock is a leaf.
 /// </remarks>
 internal sealed class DirectoryListing(string root, Func<string, ObjectProperties?> describe)
 {
     private const int KeptCursorLimit = 8;
     private readonly Lock _lock = new();
+    private long _pages;
     private readonly List<(string Token, DirectoryCursor Cursor)> _kept = [];
 
     /// <summary>Makes one page. Blocks on the file system.</summary>
@@ -39,7 +42,7 @@ internal sealed class DirectoryListing(string root, Func<string, ObjectPropertie
             if (objects.Count + prefixes.Count == request.MaxKeys)
             {
                 cursor.PushBack(key);
-                string next = Encode(after!, afterPrefix);
+                string next = Encode(after!, afterPrefix, Interlocked.Increment(ref _pages));
                 Keep(next, cursor);
                 return new ObjectListPage(objects, prefixes, next);
             }
@@ -82,7 +85,7 @@ internal sealed class DirectoryListing(string root, Func<string, ObjectPropertie
 
     private DirectoryCursor Open(ObjectListRequest request, string? after, bool afterPrefix)
     {
-        if (request.ContinuationToken is { } token && Take(token) is { } kept)
+        if (request.ContinuationToken is { } token && Take(token) is { } kept && kept.IsCurrent())
         {
             return kept;
         }
@@ -126,17 +129,21 @@ internal sealed class DirectoryListing(string root, Func<string, ObjectPropertie
         }
     }
 
-    private static string Encode(string after, bool isPrefix) =>
-        Base64Url.EncodeToString(Encoding.UTF8.GetBytes((isPrefix ? "p" : "k") + after));
+    /// <summary>
+    /// The page's number tells apart listings that pass the same entry; only the entry matters to others.
+    /// </summary>
+    private static string Encode(string after, bool isPrefix, long page) => Base64Url.EncodeToString(
+        Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{(isPrefix ? 'p' : 'k')}{page}/{after}")));
 
     private static (string After, bool IsPrefix) Decode(string token)
     {
         try
         {
             string text = Encoding.UTF8.GetString(Base64Url.DecodeFromChars(token));
-            if (text.Length > 1 && text[0] is 'p' or 'k')
+            int slash = text.IndexOf('/', StringComparison.Ordinal);
+            if (slash > 1 && slash < text.Length - 1 && text[0] is 'p' or 'k')
             {
-                return (text[1..], text[0] == 'p');
+                return (text[(slash + 1)..], text[0] == 'p');
             }
         }
         catch (FormatException)

@@ -22,7 +22,7 @@ namespace DataLayer.Storage.Objects.Folders;
 /// <para>Each call does its blocking work on one pool thread. Symbolic links are never followed. Lock order: one key
 /// lock at a time.</para>
 /// </remarks>
-public sealed class DirectoryObjectStore : IObjectStore
+internal sealed class DirectoryObjectStore : IObjectStore
 {
     private const int CopyBytes = 1 << 20;
     private const int KeyLockCount = 64;
@@ -45,7 +45,7 @@ public sealed class DirectoryObjectStore : IObjectStore
     /// <param name="buffers">Where write buffers (1 MiB each) come from; not owned.</param>
     /// <param name="time">The clock of new files' modification times.</param>
     /// <exception cref="DataLayerException">NotFound: there is no such folder.</exception>
-    public DirectoryObjectStore(string folder, RequestMeter meter, NativeBufferPool buffers, TimeProvider time)
+    internal DirectoryObjectStore(string folder, RequestMeter meter, NativeBufferPool buffers, TimeProvider time)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentNullException.ThrowIfNull(meter);

@@ -19,6 +19,8 @@ internal sealed class S3Caller(S3Connection connection, RequestMeter meter, Time
     {
         long start = time.GetTimestamp();
         bool failed = true;
+        SendPermit permit = new(mayRepeat: verb is RequestVerb.Head or RequestVerb.List or RequestVerb.Delete);
+        SendPermit.Current = permit;
         TimeSpan limit = connection.Options.AttemptTimeout + TimeSpan.FromSeconds(uploadBytes / UploadBytesPerSecond);
         using CancellationTokenSource attempt = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         attempt.CancelAfter(limit);
@@ -42,7 +44,13 @@ internal sealed class S3Caller(S3Connection connection, RequestMeter meter, Time
         }
         finally
         {
+            SendPermit.Current = null;
             meter.Record(verb, failed, failed ? 0 : uploadBytes, time.GetElapsedTime(start));
+            for (int repeated = 1; repeated < permit.SentCount; repeated++)
+            {
+                // Sent again by the SDK: billed too.
+                meter.Record(verb, failed: true, 0, TimeSpan.Zero);
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ namespace DataLayer.Storage.Objects.S3;
 internal sealed class S3Connection : IDisposable
 {
     private readonly SocketsHttpHandler _handler;
+    private readonly HttpClient _sdkHttp;
     private readonly X509Certificate2Collection? _authorities;
     private readonly AWSCredentials _credentials;
 
@@ -46,6 +47,10 @@ internal sealed class S3Connection : IDisposable
         }
 
         Http = new HttpClient(_handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+        _sdkHttp = new HttpClient(new SendOnceHandler(_handler), disposeHandler: false)
+        {
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
         _credentials = ResolveCredentials(options);
         Client = new AmazonS3Client(_credentials, CreateConfig(options));
         Signer = options.Anonymous ? null : new S3Signer(options.Region);
@@ -77,6 +82,7 @@ internal sealed class S3Connection : IDisposable
     public void Dispose()
     {
         Client.Dispose();
+        _sdkHttp.Dispose();
         Http.Dispose();
         _handler.Dispose();
     }
@@ -144,7 +150,7 @@ internal sealed class S3Connection : IDisposable
         Timeout = Timeout.InfiniteTimeSpan,
         RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
         ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
-        HttpClientFactory = new SharedHttpClientFactory(_handler),
+        HttpClientFactory = new SharedHttpClientFactory(_sdkHttp),
     };
 
     /// <summary>The name must match; the chain must end at one of the given authorities.</summary>
@@ -164,26 +170,15 @@ internal sealed class S3Connection : IDisposable
     }
 
     /// <summary>
-    /// Takes off the Expect: 100-continue the SDK puts on uploads: it costs a round trip each, and after a refusal Ceph
-    /// RGW takes the next request on the connection for the body that never came.
+    /// Gives the SDK one client over our connections. Its own cache is off: it is shared by all clients of the process
+    /// with like settings, and outlives ours.
     /// </summary>
-    private sealed class WithoutExpect(HttpMessageHandler inner) : DelegatingHandler(inner)
+    private sealed class SharedHttpClientFactory(HttpClient client) : HttpClientFactory
     {
-        protected override Task<HttpResponseMessage> SendAsync(
-            HttpRequestMessage request, CancellationToken cancellationToken)
-        {
-            request.Headers.ExpectContinue = false;
-            return base.SendAsync(request, cancellationToken);
-        }
-    }
+        public override HttpClient CreateHttpClient(IClientConfig clientConfig) => client;
 
-    private sealed class SharedHttpClientFactory(SocketsHttpHandler handler) : HttpClientFactory
-    {
-        public override HttpClient CreateHttpClient(IClientConfig clientConfig) =>
-            new(new WithoutExpect(handler), disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+        public override bool UseSDKHttpClientCaching(IClientConfig clientConfig) => false;
 
-        public override bool UseSDKHttpClientCaching(IClientConfig clientConfig) => true;
-
-        public override string? GetConfigUniqueString(IClientConfig clientConfig) => null;
+        public override bool DisposeHttpClientsAfterUse(IClientConfig clientConfig) => false;
     }
 }

@@ -22,6 +22,8 @@ internal static class S3Fault
             FromAnswer(status, service.ErrorCode, what, endpoint, e),
         AmazonUnmarshallingException => Unavailable(what, endpoint, "the answer is damaged or not S3's", e),
         HttpRequestException or IOException or SocketException => Unavailable(what, endpoint, Reason(e), e),
+        ArgumentException or FormatException or InvalidOperationException =>
+            Unavailable(what, endpoint, "the answer is damaged", e), // What HttpClient throws on some broken heads.
         AmazonServiceException => Unavailable(what, endpoint, Reason(e), e),
         AmazonClientException => new DataLayerException(
             ErrorCode.PermissionDenied, $"{what} at {endpoint} was not sent: {e.Message}", e),

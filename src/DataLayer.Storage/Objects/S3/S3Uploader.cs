@@ -74,7 +74,8 @@ internal sealed class S3Uploader(
         {
             throw new DataLayerException(ErrorCode.Stale, condition.IfAbsent
                 ? $"There is an object '{key}' in {displayName} already."
-                : $"The object '{key}' in {displayName} has ETag {found?.ETag ?? "(none: it is gone)"}, not {condition.IfMatch}.");
+                : $"The object '{key}' in {displayName} has ETag {found?.ETag ?? "(none: it is gone)"}, "
+                    + $"not {condition.IfMatch}.");
         }
     }
 
@@ -393,7 +394,8 @@ internal sealed class S3Uploader(
             ? it
             : throw new DataLayerException(ErrorCode.Stale,
                 $"'{key}' in {displayName} is not what was just written: "
-                + $"{found?.SizeBytes} bytes with ETag {found?.ETag} in place of {lengthBytes} with {etag}. Somebody else wrote it at the same time.");
+                + $"{found?.SizeBytes} bytes with ETag {found?.ETag} in place of {lengthBytes} with {etag}. "
+                + "Somebody else wrote it at the same time.");
     }
 
     private void ThrowIfOther(string key, string etag, string expected)

@@ -1,0 +1,89 @@
+using DataLayer.Core.Errors;
+using DataLayer.Core.Objects;
+
+namespace DataLayer.Storage.Objects.Decorators;
+
+/// <summary>
+/// Lets a bounded number of calls into a store at a time; more wait their turn, and past a bound of waiters a call
+/// fails with Overloaded. Changes nothing else: no retry, no effect on idempotence.
+/// </summary>
+internal sealed class LimitedObjectStore(IObjectStore inner, int callLimit, int waiterLimit) : IObjectStore
+{
+    private readonly SemaphoreSlim _slots = new(callLimit, callLimit);
+    private int _waiters;
+
+    public string DisplayName => inner.DisplayName;
+
+    public ValueTask<ObjectProperties?> HeadAsync(string key, CancellationToken cancellationToken) => RunAsync(
+        (inner, key), static (state, token) => state.inner.HeadAsync(state.key, token), cancellationToken);
+
+    public ValueTask<ObjectReadResult> ReadAsync(
+        string key, long offsetBytes, Memory<byte> destination, string? ifMatch, CancellationToken cancellationToken) =>
+            RunAsync(
+        (inner, key, offsetBytes, destination, ifMatch),
+        static (state, token) =>
+            state.inner.ReadAsync(state.key, state.offsetBytes, state.destination, state.ifMatch, token),
+        cancellationToken);
+
+    public ValueTask<ObjectProperties> WriteAsync(
+        string key, IObjectContent content, ObjectWriteCondition condition, CancellationToken cancellationToken) =>
+            RunAsync(
+        (inner, key, content, condition),
+        static (state, token) => state.inner.WriteAsync(state.key, state.content, state.condition, token),
+        cancellationToken);
+
+    public ValueTask<bool> DeleteAsync(
+        string key, ObjectWriteCondition condition, CancellationToken cancellationToken) => RunAsync(
+        (inner, key, condition),
+        static (state, token) => state.inner.DeleteAsync(state.key, state.condition, token),
+        cancellationToken);
+
+    public ValueTask<ObjectListPage> ListAsync(
+        ObjectListRequest request, CancellationToken cancellationToken) => RunAsync(
+        (inner, request), static (state, token) => state.inner.ListAsync(state.request, token), cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        await inner.DisposeAsync().ConfigureAwait(false);
+        _slots.Dispose();
+    }
+
+    private async ValueTask<TResult> RunAsync<TState, TResult>(
+        TState state, Func<TState, CancellationToken, ValueTask<TResult>> call, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (!_slots.Wait(0, CancellationToken.None))
+        {
+            await WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        try
+        {
+            return await call(state, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _slots.Release();
+        }
+    }
+
+    private async ValueTask WaitAsync(CancellationToken cancellationToken)
+    {
+        if (Interlocked.Increment(ref _waiters) > waiterLimit)
+        {
+            Interlocked.Decrement(ref _waiters);
+            throw new DataLayerException(ErrorCode.Overloaded,
+                $"{callLimit} requests to {inner.DisplayName} are in flight and {waiterLimit} wait. "
+                + "Lower the load or raise the store's requestLimit.");
+        }
+
+        try
+        {
+            await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _waiters);
+        }
+    }
+}
