@@ -23,12 +23,7 @@ internal sealed class Checker(EngineContext context)
     public async ValueTask<CheckReport> RunAsync(bool repair, CancellationToken cancellationToken)
     {
         List<TreeProblem> problems = [.. await context.Tree.CheckAsync(cancellationToken).ConfigureAwait(false)];
-        HashSet<ContentId> found = [];
-        await foreach (ContentId content in context.Hot.EnumerateContentsAsync(cancellationToken).ConfigureAwait(false))
-        {
-            found.Add(content);
-        }
-
+        HashSet<ContentId> found = await ListFoundAsync(cancellationToken).ConfigureAwait(false);
         HashSet<ContentId> owed = await ListOwedAsync(cancellationToken).ConfigureAwait(false);
         HashSet<ContentId> stray = [.. found];
         stray.ExceptWith(owed);
@@ -60,6 +55,12 @@ internal sealed class Checker(EngineContext context)
 
         owed = await ListOwedAsync(cancellationToken).ConfigureAwait(false);
         stray.ExceptWith(owed);
+        if (stray.Count > 0)
+        {
+            // A deletion that ended between the listing of the targets and that of the journal is in neither any more.
+            stray.IntersectWith(await ListFoundAsync(cancellationToken).ConfigureAwait(false));
+        }
+
         foreach (ContentId content in stray)
         {
             repaired += await CheckStrayAsync(content, repair, problems, cancellationToken)
@@ -67,6 +68,17 @@ internal sealed class Checker(EngineContext context)
         }
 
         return new CheckReport(0, contents, repaired, problems);
+    }
+
+    private async ValueTask<HashSet<ContentId>> ListFoundAsync(CancellationToken cancellationToken)
+    {
+        HashSet<ContentId> found = [];
+        await foreach (ContentId content in context.Hot.EnumerateContentsAsync(cancellationToken).ConfigureAwait(false))
+        {
+            found.Add(content);
+        }
+
+        return found;
     }
 
     /// <summary>Contents that the journal knows of: being written, or about to be deleted.</summary>
