@@ -22,7 +22,7 @@ internal sealed partial class DirectoryTarget
             TakeRoom(record.Length);
             using SegmentHandles.Lease lease = RentSegment(segment, create: true);
             lease.Slot.IsUnflushed = true;
-            DurableFile.Write(lease.File, _segments.PathOf(segment), record.Span, offsetBytes);
+            DurableFile.Write(lease.File, lease.Slot.FilePath, record.Span, offsetBytes);
         }
         catch (DataLayerException fault)
         {
@@ -44,7 +44,7 @@ internal sealed partial class DirectoryTarget
         {
             using SegmentHandles.Lease lease = RentSegment(segment, create: false);
             return DurableFile.ReadTwo(
-                lease.File, _segments.PathOf(segment), header.Span, content.Span, offsetBytes);
+                lease.File, lease.Slot.FilePath, header.Span, content.Span, offsetBytes);
         }
         catch (DataLayerException fault)
         {
@@ -72,7 +72,7 @@ internal sealed partial class DirectoryTarget
 
             using SegmentHandles.Lease lease = RentSegment(segment, create: false);
             lease.Slot.IsUnflushed = false;
-            DurableFile.Flush(lease.File, _segments.PathOf(segment));
+            DurableFile.Flush(lease.File, lease.Slot.FilePath);
             if (!lease.Slot.IsNameDurable)
             {
                 DurableFile.FlushDirectory(Path.Combine(Location, "segments"));

@@ -263,6 +263,7 @@ internal sealed partial class SegmentStore : IDisposable
 
     private bool IsOfEarlierStart(long segment) => segment >> SessionShift != _targets.Session;
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask ReadRecordAsync(
         ContentId content, SegmentPlacement placement, Memory<byte> header, Memory<byte> whole,
         CancellationToken cancellationToken)
