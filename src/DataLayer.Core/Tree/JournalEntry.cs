@@ -25,6 +25,12 @@ public sealed record JournalEntry
     /// <summary>The ETag the object must still have for a delete or overwrite, or null for no condition.</summary>
     public string? ETag { get; init; }
 
+    /// <summary>
+    /// With an upload that has no <see cref="ETag"/>: an object of ours whose ETag nobody knows may be at the key, and
+    /// is replaced. Else there must be none.
+    /// </summary>
+    public bool MayReplace { get; init; }
+
     /// <summary>The placement of a hot copy to delete (<see cref="Layout.Placement.ToText"/>), or null.</summary>
     public string? Placement { get; init; }
 

@@ -31,6 +31,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<PendingChange> _batch = [];
     private readonly List<PendingChange> _done = [];
+    private readonly List<(PendingChange Change, Exception Error)> _refused = [];
     private bool _closing;
     private DataLayerException? _fence;
 
@@ -181,6 +182,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
     private void CommitTogether(List<PendingChange> changes)
     {
         _done.Clear();
+        _refused.Clear();
         _writer.Begin();
         foreach (PendingChange change in changes)
         {
@@ -191,11 +193,18 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
             }
             catch (Exception error) when (error is not DbException)
             {
-                change.Fail(error);
+                // A refusal may rest on a change before it in this batch ("exists already"), so it is told only when
+                // that one can be read; and if the batch is undone, the change has not been answered and runs again.
+                _refused.Add((change, error));
             }
         }
 
         _writer.Commit();
+        foreach ((PendingChange change, Exception error) in _refused)
+        {
+            change.Fail(error);
+        }
+
         foreach (PendingChange change in _done)
         {
             change.Complete();

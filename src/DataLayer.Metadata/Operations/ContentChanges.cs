@@ -266,7 +266,10 @@ internal static class ContentChanges
         }
         else
         {
+            // Its object was given up with its last name.
             row = orphan;
+            row.Object = null;
+            row.CheckedTime = 0;
             row.LinkCount = 1;
             row.AttachmentId = parent.AttachmentId;
         }
@@ -290,8 +293,9 @@ internal static class ContentChanges
                     + $"{row.Generation}).");
         }
 
-        if (row.Placement is { } old && old != placement)
+        if (row.Placement is { } old)
         {
+            // Also where the text is the same: backing files are named by the generation too.
             ObjectJournal.ScheduleHotCopyDelete(writer, new ContentId(row.Inode, row.Generation), old);
         }
 

@@ -18,7 +18,11 @@ internal static class JournalChanges
         foreach (JournalRow row in writer.Tables.Journal.ListDue(kind, writer.Now, limit))
         {
             writer.Tables.Journal.Start(row.Entry.Id, writer.Now + leaseNanoseconds);
-            taken.Add(row.Entry with { DueTimeNanoseconds = writer.Now + leaseNanoseconds });
+            taken.Add(row.Entry with
+            {
+                DueTimeNanoseconds = writer.Now + leaseNanoseconds,
+                MayReplace = row.Replaces,
+            });
         }
 
         return taken;
@@ -105,11 +109,11 @@ internal static class JournalChanges
             // Its own upload replaces what was written; or this took its object's place: then it is uploaded again.
             JournalRow? next = ObjectJournal.PendingUploads(writer.Tables.Journal, owner)
                 .FindLast(upload => upload.Entry.Key == uploaded.Key);
-            if (next is { Started: false })
+            if (next is not null)
             {
-                writer.Tables.Journal.SetReplaces(next, uploaded.ETag);
+                ObjectJournal.MarkReplaces(writer.Tables.Journal, next, uploaded.ETag);
             }
-            else if (next is null && row.Object?.Key == uploaded.Key && row.Object.ETag != uploaded.ETag)
+            else if (row.Object?.Key == uploaded.Key && row.Object.ETag != uploaded.ETag)
             {
                 ObjectJournal.ScheduleUpload(writer, row, attachment, uploaded.Key, writer.Now);
             }

@@ -56,11 +56,39 @@ internal sealed class CommandFactory(CliEnvironment environment, GlobalOptions o
 
     /// <summary>A tree path that must be given.</summary>
     public static Argument<string> Path(string name = "path", string description = "A path in the tree, from '/'.") =>
-        new(name) { Description = description };
+        Checked(new Argument<string>(name) { Description = description });
 
     /// <summary>A tree path that is the root where it is not given.</summary>
-    public static Argument<string> OptionalPath() =>
-        new("path") { Description = "A path in the tree. Default: /.", DefaultValueFactory = _ => "/" };
+    public static Argument<string> OptionalPath() => Checked(
+        new Argument<string>("path")
+        {
+            Description = "A path in the tree. Default: /.",
+            DefaultValueFactory = _ => "/",
+        });
+
+    /// <summary>Tree paths, at least one.</summary>
+    public static Argument<string[]> Paths(string description) =>
+        Checked(new Argument<string[]>("path") { Description = description, Arity = ArgumentArity.OneOrMore });
+
+    /// <summary>Tree paths; the root where none is given.</summary>
+    public static Argument<string[]> OptionalPaths() => Checked(
+        new Argument<string[]>("path") { Description = "Paths. Default: /.", DefaultValueFactory = _ => ["/"] });
+
+    /// <summary>The parser takes an unknown option for a path; a path always starts with '/'.</summary>
+    private static Argument<T> Checked<T>(Argument<T> argument)
+    {
+        argument.Validators.Add(result =>
+        {
+            foreach (System.CommandLine.Parsing.Token token in result.Tokens)
+            {
+                if (!token.Value.StartsWith('/'))
+                {
+                    result.AddError($"'{token.Value}' is neither a path from '/' nor an option of this command.");
+                }
+            }
+        });
+        return argument;
+    }
 
     /// <summary>A flag.</summary>
     public static Option<bool> Flag(string name, string description, params string[] aliases) =>

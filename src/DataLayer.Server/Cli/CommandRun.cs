@@ -98,7 +98,7 @@ internal sealed class CommandRun : IDisposable
     private static void Complain(CliEnvironment environment, bool json, DataLayerException fault, string? server)
     {
         string remedy = ExitCode.IsServiceUnreachable(fault)
-            ? $"Is '{server}' the service? Give another with --server or {ServerVariable}."
+            ? $"Start the service with 'datalayer serve', or give its address with --server or {ServerVariable}."
             : ErrorCodeText.Remedy(fault.Code);
         if (json)
         {

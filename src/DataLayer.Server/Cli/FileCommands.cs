@@ -143,7 +143,7 @@ internal static class FileCommands
 
     private static Command Cat(CommandFactory factory)
     {
-        Argument<string[]> paths = new("path") { Description = "Files.", Arity = ArgumentArity.OneOrMore };
+        Argument<string[]> paths = CommandFactory.Paths("Files.");
         Option<long> offset = new("--offset") { Description = "First byte.", HelpName = "BYTES" };
         Option<long?> length = new("--length")
         {
@@ -262,7 +262,7 @@ internal static class FileCommands
 
     private static Command Remove(CommandFactory factory)
     {
-        Argument<string[]> paths = new("path") { Description = "What to remove.", Arity = ArgumentArity.OneOrMore };
+        Argument<string[]> paths = CommandFactory.Paths("What to remove.");
         Option<bool> recursive = CommandFactory.Flag("--recursive", "Folders with all that is in them.", "-r");
         Option<bool> force = CommandFactory.Flag("--force", "A path that is not there is no error.", "-f");
         return factory.Make(
@@ -321,7 +321,7 @@ internal static class FileCommands
 
     private static Command MakeDirectory(CommandFactory factory)
     {
-        Argument<string[]> paths = new("path") { Description = "The folders.", Arity = ArgumentArity.OneOrMore };
+        Argument<string[]> paths = CommandFactory.Paths("The folders.");
         Option<bool> parents = CommandFactory.Flag(
             "--parents", "Parents as well; an existing folder is no error.", "-p");
         return factory.Make(
@@ -343,11 +343,7 @@ internal static class FileCommands
 
     private static Command Usage(CommandFactory factory)
     {
-        Argument<string[]> paths = new("path")
-        {
-            Description = "Paths. Default: /.",
-            DefaultValueFactory = _ => ["/"],
-        };
+        Argument<string[]> paths = CommandFactory.OptionalPaths();
         return factory.Make(
             "du",
             "Counts files, folders, bytes, and bytes in the hot tier.",

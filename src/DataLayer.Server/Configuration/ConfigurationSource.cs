@@ -88,7 +88,8 @@ internal static class ConfigurationSource
         {
             problems.Add(
                 new ConfigurationProblem(
-                    At(source, e.Start), string.Empty, $"This is not YAML: {e.Message.TrimEnd('.')}.",
+                    At(source, e.End.Line > e.Start.Line ? e.End : e.Start), string.Empty,
+                    $"This is not YAML: {e.Message.TrimEnd('.')}.",
                     "Mind indentation, colons and quotes."));
             return empty;
         }

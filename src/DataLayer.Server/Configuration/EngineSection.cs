@@ -10,7 +10,8 @@ internal static class EngineSection
 
     /// <summary>Reads the section.</summary>
     /// <param name="section">The section.</param>
-    /// <param name="budgetBytes">The process's memory: where readahead is not set it gets a sixteenth, at most its default.</param>
+    /// <param name="budgetBytes">The process's memory: where readahead is not set it gets a
+    /// sixteenth, at most its default.</param>
     public static FileEngineOptions Read(SettingReader section, long budgetBytes)
     {
         FileEngineOptions d = new();
@@ -38,7 +39,8 @@ internal static class EngineSection
                 "Cold content waiting to be written to the hot tier; 0 turns that off. 'auto': as readaheadMemory, at "
                 + "most 128MiB.") ?? Math.Min(share, d.RecallQueueBytes),
             RecallWriters = section.Count("recallWriters", d.RecallWriters, 1, 64, "Recall writers."),
-            WriteDepth = section.Count("writeDepth", d.WriteDepth, 1, 64, "Buffers one replacement may have under way."),
+            WriteDepth = section.Count(
+                "writeDepth", d.WriteDepth, 1, 64, "Buffers one replacement may have under way."),
             MaxUploads = section.Count("uploads", d.MaxUploads, 1, 256, "Uploads in flight."),
             MaxBackoff = section.Duration(
                 "maxBackoff", d.MaxBackoff, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1),
@@ -57,7 +59,8 @@ internal static class EngineSection
             ListingCacheEntries = section.Count(
                 "listingCache", d.ListingCacheEntries, 0, 100_000_000, "Directory entries kept in listings in memory."),
             IdleContents = section.Count(
-                "idleContents", d.IdleContents, 16, 10_000_000, "Contents whose access state outlives their last close."),
+                "idleContents", d.IdleContents, 16, 10_000_000,
+                "Contents whose access state outlives their last close."),
             HeatHalfLife = section.Duration(
                 "heatHalfLife", d.HeatHalfLife, TimeSpan.FromMinutes(1), TimeSpan.FromDays(3650),
                 "After this time half of a file's heat is gone."),
@@ -72,7 +75,8 @@ internal static class EngineSection
         if (engine.MaxRequestBytes % MiB != 0)
         {
             section.Report(
-                "maxRequest", $"{UnitText.FormatSize(engine.MaxRequestBytes)} is not a multiple of 1 MiB.", "Round it.");
+                "maxRequest", $"{UnitText.FormatSize(engine.MaxRequestBytes)} is not a multiple of 1 MiB.",
+                "Round it.");
         }
 
         if (!int.IsPow2(engine.SubBlockBytes))

@@ -49,8 +49,8 @@ internal static class ServerConfigurationReader
         SettingReader memory = root.Section("memory");
         long budget = memory.SizeOrAuto(
             "budget", null, 64 * MiB, PiB,
-            "Memory of the whole process. 'auto': 80 % of the control group's limit, or half of the machine's memory.")
-            ?? MemoryLimit.DefaultBudgetBytes();
+            "Memory of the whole process. 'auto': the tightest limit of its control groups, else the machine's memory.")
+            ?? MemoryBudget.Read().LimitBytes;
         memory.Done();
         BlockCacheOptions cache = ReadCache(root.Section("cache"), budget);
         IReadOnlyList<PoolOptions> pools = root.Items("pools", PoolSection.Read, () => [PoolSection.Default(state)]);
@@ -76,6 +76,7 @@ internal static class ServerConfigurationReader
             Logging = ReadLogging(root.Section("logging")),
         };
         root.Done();
+        reading.SortProblems();
         return new ConfigurationResult(reading.Problems.Count == 0 ? configuration : null, reading);
     }
 
@@ -94,10 +95,10 @@ internal static class ServerConfigurationReader
     {
         long? capacity = section.SizeOrAuto(
             "capacity", null, MiB, PiB,
-            "Memory of the block cache, index included. 'auto': what the budget leaves after buffers and the runtime.");
+            "Memory of the block cache, index included. 'auto': 60 % of the budget; buffers need the rest.");
         BlockCacheOptions cache = new()
         {
-            CapacityBytes = capacity ?? MemoryLimit.CacheBytes(budget),
+            CapacityBytes = capacity ?? (long)(budget * MemoryBudget.DefaultCacheShare),
             Policy = section.Choice(
                 "policy", "guard", "How blocks are admitted and evicted.", "guard", "s3fifo", "lru"),
             PinShare = section.Number("pinShare", 0.5, 0, 0.9, "The most that may be pinned, as a part of capacity."),

@@ -47,6 +47,17 @@ internal sealed class ConfigurationReading
     /// <summary>All that is wrong.</summary>
     public List<ConfigurationProblem> Problems { get; } = [];
 
+    /// <summary>Brings the problems into the order of the file; those of the environment come last.</summary>
+    public void SortProblems()
+    {
+        List<ConfigurationProblem> sorted =
+        [
+            .. Problems.OrderBy(p => p.Origin.Line == 0).ThenBy(p => p.Origin.Line).ThenBy(p => p.Origin.Column),
+        ];
+        Problems.Clear();
+        Problems.AddRange(sorted);
+    }
+
     /// <summary>Every setting there is, in the order of reading; list items described once.</summary>
     public List<SettingDescription> Settings { get; } = [];
 

@@ -23,7 +23,7 @@ internal sealed class SettingReader(ConfigurationReading reading, MapNode? node,
     /// <summary>Adds a problem about a key of this section.</summary>
     public void Report(string name, string message, string remedy) =>
         reading.Problems.Add(
-            new ConfigurationProblem(Find(name)?.Origin ?? Origin, Join(path, name), message, remedy));
+            new ConfigurationProblem(OriginOf(name), Join(path, name), message, remedy));
 
     /// <summary>Reads text.</summary>
     public string? Text(string name, string? fallback, string summary, string range = "") =>
@@ -242,6 +242,15 @@ internal sealed class SettingReader(ConfigurationReading reading, MapNode? node,
                 return fallback;
         }
     }
+
+    /// <summary>Where a value stands; of a list or section its key, since its first item may be lines below.</summary>
+    private ConfigurationOrigin OriginOf(string name) =>
+        Find(name) switch
+        {
+            null => Origin,
+            ScalarNode scalar => scalar.Origin,
+            _ => node!.Entries[node.IndexOf(name)].KeyOrigin,
+        };
 
     private ConfigurationNode? Find(string name)
     {

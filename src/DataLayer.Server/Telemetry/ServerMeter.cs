@@ -5,9 +5,8 @@ using DataLayer.Server.Hosting;
 namespace DataLayer.Server.Telemetry;
 
 /// <summary>
-/// What the HTTP side measures, and the counters of the parts that publish none themselves. Counting a request is two
-/// array increments:
-/// the instruments are observable and read the arrays when asked.
+/// What the HTTP side measures, and the targets' space; the tiers have meters of their own. Counting a request is one
+/// array increment: the instruments are observable and read the arrays when asked.
 /// </summary>
 internal sealed class ServerMeter : IDisposable
 {
@@ -77,16 +76,7 @@ internal sealed class ServerMeter : IDisposable
             "Requests refused with 503 because too many were in flight.");
         _meter.CreateObservableGauge(
             "datalayer.ready", () => host.Node is null ? 0 : 1, null, "1 while the node is open.");
-        CreateReads();
-        CreateCache();
         CreateTargets();
-        _meter.CreateObservableCounter(
-            "datalayer.origin.requests", ObserveOriginRequests, "{request}",
-            "Requests to object stores, by dataset and verb.");
-        _meter.CreateObservableCounter(
-            "datalayer.origin.failures", ObserveOriginFailures, "{request}", "Failed requests to object stores.");
-        _meter.CreateObservableCounter(
-            "datalayer.origin.transferred", ObserveOriginBytes, "By", "Bytes moved to and from object stores.");
     }
 
     /// <summary>The index of a path's route, for <see cref="Count"/>.</summary>
@@ -114,55 +104,6 @@ internal sealed class ServerMeter : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();
 
-    private void CreateReads()
-    {
-        _meter.CreateObservableCounter("datalayer.reads", ObserveReads, "{read}", "Reads by the tier that answered.");
-        _meter.CreateObservableCounter(
-            "datalayer.read", ObserveReadBytes, "By", "Bytes read by the tier that answered.");
-        Counter(
-            "datalayer.origin.fetched", "By", "Bytes fetched from object stores, readahead included.",
-            n => n.Engine.GetStatistics().OriginBytes);
-        Counter("datalayer.written", "By", "Bytes written by callers.", n => n.Engine.GetStatistics().WrittenBytes);
-        Counter(
-            "datalayer.uploaded", "By", "Bytes uploaded and verified.", n => n.Engine.GetStatistics().UploadedBytes);
-        Counter(
-            "datalayer.readahead", "By", "Bytes fetched ahead of readers.",
-            n => n.Engine.GetStatistics().ReadaheadBytes);
-        Gauge(
-            "datalayer.uploads.pending", "{upload}", "Uploads that wait or run.",
-            n => n.Engine.GetStatistics().PendingUploads);
-        _meter.CreateObservableCounter(
-            "datalayer.read.wait", () => Observe(n => n.Engine.GetStatistics().ReadWaitNanoseconds / 1e9), "s",
-            "Time readers waited for tiers below memory.");
-    }
-
-    private void CreateCache()
-    {
-        Gauge(
-            "datalayer.cache.capacity",
-            "By",
-            "The memory tier's budget.",
-            n => n.Cache.GetStatistics().CapacityBytes
-        );
-        Gauge("datalayer.cache.used", "By", "Bytes the memory tier uses.", n => n.Cache.GetStatistics().UsedBytes);
-        Gauge("datalayer.cache.blocks", "{block}", "Blocks in memory.", n => n.Cache.GetStatistics().BlockCount);
-        Gauge("datalayer.cache.pinned", "By", "Bytes pinned in memory.", n => n.Cache.GetStatistics().PinnedBytes);
-        Counter("datalayer.cache.hits", "{hit}", "Hits of the memory tier.", n => n.Cache.GetStatistics().Hits);
-        Counter("datalayer.cache.hit", "By", "Bytes of the hits.", n => n.Cache.GetStatistics().HitBytes);
-        Counter(
-            "datalayer.cache.misses", "{miss}", "Misses of the memory tier.", n => n.Cache.GetStatistics().Misses);
-        Counter("datalayer.cache.fills", "{block}", "Blocks admitted.", n => n.Cache.GetStatistics().Fills);
-        Counter(
-            "datalayer.cache.fills.refused", "{block}", "Blocks the admission control refused.",
-            n => n.Cache.GetStatistics().FillsRefused);
-        Counter("datalayer.cache.evictions", "{block}", "Blocks evicted.", n => n.Cache.GetStatistics().Evictions);
-        Counter(
-            "datalayer.cache.spill.hits", "{hit}", "Hits of the SSD spill.", n => n.Cache.GetStatistics().SpillHits);
-        Counter(
-            "datalayer.cache.bad_blocks", "{block}", "Blocks dropped because checksum or identity did not hold.",
-            n => n.Cache.GetStatistics().BadBlocks);
-    }
-
     private void CreateTargets()
     {
         _meter.CreateObservableGauge(
@@ -178,15 +119,6 @@ internal sealed class ServerMeter : IDisposable
             "1 while a target is not fenced.");
     }
 
-    private void Counter(string name, string unit, string description, Func<StorageNode, long> read) =>
-        _meter.CreateObservableCounter(name, () => Observe(read), unit, description);
-
-    private void Gauge(string name, string unit, string description, Func<StorageNode, long> read) =>
-        _meter.CreateObservableGauge(name, () => Observe(read), unit, description);
-
-    private IEnumerable<Measurement<T>> Observe<T>(Func<StorageNode, T> read)
-        where T : struct => _host.Node is { } node ? [new Measurement<T>(read(node))] : [];
-
     private IEnumerable<Measurement<long>> ObserveRequests()
     {
         for (int i = 0; i < _requests.Length; i++)
@@ -199,19 +131,6 @@ internal sealed class ServerMeter : IDisposable
         }
     }
 
-    private IEnumerable<Measurement<long>> ObserveReads() =>
-        _host.Node?.Engine.GetStatistics() is not { } s
-            ? []
-            : [Tiered(s.MemoryHits, "memory"), Tiered(s.HotReads, "hot"), Tiered(s.ColdReads, "cold")];
-
-    private IEnumerable<Measurement<long>> ObserveReadBytes() =>
-        _host.Node?.Engine.GetStatistics() is not { } s
-            ? []
-            : [Tiered(s.MemoryHitBytes, "memory"), Tiered(s.HotReadBytes, "hot"), Tiered(s.ColdReadBytes, "cold")];
-
-    private static Measurement<long> Tiered(long value, string tier) =>
-        new(value, new KeyValuePair<string, object?>("tier", tier));
-
     private IEnumerable<Measurement<long>> ObserveTargets(Func<Storage.Stripes.TargetStatus, long> read) =>
         _host.Node is not { } node
             ? []
@@ -220,19 +139,4 @@ internal sealed class ServerMeter : IDisposable
                 .Select(t => new Measurement<long>(
                     read(t), new KeyValuePair<string, object?>("target", t.Target),
                     new KeyValuePair<string, object?>("pool", t.Pool)));
-
-    private IEnumerable<Measurement<long>> ObserveOriginRequests() => ObserveOrigin(c => c.Requests);
-
-    private IEnumerable<Measurement<long>> ObserveOriginFailures() => ObserveOrigin(c => c.Failures);
-
-    private IEnumerable<Measurement<long>> ObserveOriginBytes() => ObserveOrigin(c => c.Bytes);
-
-    private IEnumerable<Measurement<long>> ObserveOrigin(Func<Storage.Objects.RequestCount, long> read) =>
-        _host.Node is not { } node
-            ? []
-            : node
-                .Stores.GetRequestCounts()
-                .Select(c => new Measurement<long>(
-                    read(c), new KeyValuePair<string, object?>("dataset", c.Dataset),
-                    new KeyValuePair<string, object?>("verb", c.Verb)));
 }

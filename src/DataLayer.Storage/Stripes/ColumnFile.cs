@@ -265,7 +265,7 @@ internal sealed partial class ColumnFile : IDisposable
     }
 
     private bool Matches(long chunk, ReadOnlySpan<byte> bytes, uint crc, int length) =>
-        length <= bytes.Length && (Crc32C.Compute(bytes[..length]) ^ Id.Bind(chunk, length)) == crc;
+        (uint)length <= (uint)bytes.Length && (Crc32C.Compute(bytes[..length]) ^ Id.Bind(chunk, length)) == crc;
 
     /// <summary>Whether the entry can be one: a length in range, and for a hole its own checksum.</summary>
     private bool IsPlausible(long chunk, ChunkEntry entry) =>

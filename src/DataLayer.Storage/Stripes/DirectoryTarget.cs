@@ -153,6 +153,7 @@ internal sealed partial class DirectoryTarget : ITarget
                 {
                     bool had = lease.File.Delete();
                     _columns.Forget(lease);
+                    FlushNames(column);
                     return had;
                 }
             }
@@ -160,7 +161,9 @@ internal sealed partial class DirectoryTarget : ITarget
             _columns.ForgetLoss(column);
             string path = Path.Combine(_columns.FolderOf(column), column.FileName);
             bool hadFile = DurableFile.Unlink(path);
-            return DurableFile.Unlink(path + ".sum") || hadFile;
+            hadFile |= DurableFile.Unlink(path + ".sum");
+            FlushNames(column);
+            return hadFile;
         }
         catch (DataLayerException fault)
         {
@@ -169,6 +172,19 @@ internal sealed partial class DirectoryTarget : ITarget
         finally
         {
             Leave();
+        }
+    }
+
+    /// <summary>
+    /// Makes a deletion durable before the journal forgets it; else a power cut brings the files back, and nobody knows
+    /// them. Also where there was nothing: an earlier try may have failed here.
+    /// </summary>
+    private void FlushNames(ColumnId column)
+    {
+        string folder = _columns.FolderOf(column);
+        if (Directory.Exists(folder))
+        {
+            DurableFile.FlushDirectory(folder);
         }
     }
 

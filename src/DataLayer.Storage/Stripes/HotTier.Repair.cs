@@ -330,35 +330,49 @@ public sealed partial class HotTier
         {
             SortedSet<long> chunks = [];
             HashSet<(int Copy, long Chunk)> guessed = [];
+            List<int> recovered = [];
+            DataLayerException? first = null;
             for (int copy = 0; copy < placement.CopyCount; copy++)
             {
                 ITarget target = _targets.Get(placement.TargetOf(column, copy));
-                foreach (long found in await target.BeginRecoveryAsync(new ColumnId(content, column, copy),
-                    cancellationToken)
-                    .ConfigureAwait(false))
+                try
                 {
-                    chunks.Add(found < 0 ? ~found : found);
-                    if (found < 0)
+                    foreach (long found in await target.BeginRecoveryAsync(new ColumnId(content, column, copy), cancellationToken)
+                        .ConfigureAwait(false))
                     {
-                        guessed.Add((copy, ~found));
+                        chunks.Add(found < 0 ? ~found : found);
+                        if (found < 0)
+                        {
+                            guessed.Add((copy, ~found));
+                        }
                     }
+
+                    recovered.Add(copy);
+                }
+                catch (DataLayerException fault)
+                {
+                    // A copy that is gone must not keep the other from being read; it is rebuilt from it.
+                    first ??= fault;
                 }
             }
 
-            if (placement.CopyCount > 1)
+            if (recovered.Count == 0)
+            {
+                throw first!;
+            }
+
+            if (recovered.Count > 1)
             {
                 foreach (long chunk in chunks)
                 {
-                    await AlignAsync(content, placement, column, chunk, guessed.Contains((0, chunk)) ? 1
-                        : 0, cancellationToken)
+                    await AlignAsync(content, placement, column, chunk, guessed.Contains((0, chunk)) ? 1 : 0, cancellationToken)
                         .ConfigureAwait(false);
                 }
             }
 
-            for (int copy = 0; copy < placement.CopyCount; copy++)
+            foreach (int copy in recovered)
             {
-                await _targets.Get(placement.TargetOf(column, copy)).EndRecoveryAsync(
-                    new ColumnId(content, column, copy), cancellationToken)
+                await _targets.Get(placement.TargetOf(column, copy)).EndRecoveryAsync(new ColumnId(content, column, copy), cancellationToken)
                     .ConfigureAwait(false);
             }
 

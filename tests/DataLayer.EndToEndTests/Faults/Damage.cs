@@ -42,7 +42,7 @@ internal sealed class Damage
             .Where(file => new FileInfo(file).Length > 0)
             .Order(StringComparer.Ordinal)];
 
-    /// <summary>Damages one file; <paramref name="other"/> is where a misdirected page comes from.</summary>
+    /// <summary>Damages one file; <paramref name="other"/> is where a misdirected page comes from, if it is there.</summary>
     internal static Damage Do(string path, DamageKind kind, string other, Random random)
     {
         var damage = new Damage(path, kind, File.ReadAllBytes(path));
@@ -65,7 +65,7 @@ internal sealed class Damage
                 damage._original.AsSpan(0, length).CopyTo(bytes.AsSpan(page));
                 break;
             case DamageKind.Misdirect:
-                var source = File.ReadAllBytes(other);
+                var source = File.Exists(other) ? File.ReadAllBytes(other) : [.. damage._original.Reverse()];
                 source.AsSpan(0, Math.Min(length, source.Length)).CopyTo(bytes.AsSpan(page));
                 break;
             case DamageKind.Remove:

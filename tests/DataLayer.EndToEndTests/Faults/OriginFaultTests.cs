@@ -146,7 +146,8 @@ public sealed class OriginFaultTests
         }
         catch (DataLayerException e)
         {
-            Assert.Equal(ErrorCode.Stale, e.Code);
+            // Before the answer began it has a status; after that only a cut connection can say it.
+            Assert.True(e.Code == ErrorCode.Stale || e.InnerException is IOException or HttpRequestException, e.ToString());
         }
 
         Assert.True(gets >= 3, "the object was read in too few requests for this test");

@@ -66,6 +66,7 @@ internal sealed class LoadWorker
         {
             await act();
             (_files, _maybe, _torn) = (after, null, null);
+            _tornFiles.ExceptWith(after.Keys);
             Acknowledged++;
             return true;
         }
@@ -106,11 +107,14 @@ internal sealed class LoadWorker
         if (faults.Count > 0 && _maybe is not null)
         {
             var other = Compare(found, _maybe, _torn);
-            (faults, _files) = other.Count == 0 ? (other, Settle(found, _maybe)) : (faults, _files);
+            (faults, _files) = other.Count == 0
+                ? (other, Settle(found, _maybe))
+                : ([.. faults, "or, with the unanswered operation applied:", .. other], _files);
         }
 
         var message = _maybe is null ? "" : $" (unanswered: {_unanswered})";
         (_maybe, _torn) = (null, null);
+        _tornFiles.ExceptWith(_files.Keys);
         return [.. faults.Select(fault => fault + message)];
     }
 
@@ -164,7 +168,6 @@ internal sealed class LoadWorker
         {
             var content = new Content(_nextSeed++, NextLength());
             after[path] = new FileModel(content);
-            _tornFiles.Remove(path);
             return ($"write {path} {content.Length}", after, null, () => client.WriteFileAsync(path, content.ToBytes()).AsTask());
         }
 

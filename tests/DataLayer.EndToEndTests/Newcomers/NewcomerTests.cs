@@ -63,7 +63,7 @@ public sealed class NewcomerTests
         var result = await DataLayerProgram.RunAsync(["ls", "/"], address);
         Assert.NotEqual(0, result.ExitCode);
         Assert.Contains(address.Authority, result.Error, StringComparison.Ordinal);
-        Assert.Contains("datalayer serve", result.Error, StringComparison.Ordinal);
+        Assert.Contains("serve", result.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", result.Error, StringComparison.Ordinal);
     }
 

@@ -72,6 +72,7 @@ public sealed class TierTests
         await it.Client.WriteFileAsync("/data/b", new byte[10]);
         await it.Client.RenameAsync("/data/b", "/data/c");
         await it.Client.DeleteAsync("/data/a");
+        await it.Client.Admin.FlushUploadsAsync("/data");
         await it.Origin.WhenAsync(() => it.Origin.Keys(Installation.Bucket) is ["data/c", "kept/a"]);
 
         var refused = await Installation.FailureOf(async () => await it.Client.DeleteAsync("/kept/a"));

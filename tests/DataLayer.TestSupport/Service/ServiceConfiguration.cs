@@ -22,6 +22,7 @@ internal static class ServiceConfiguration
 
         Line($"cache:");
         Line($"  capacity: {(settings.MemoryBytes is { } capacity ? capacity.ToString(CultureInfo.InvariantCulture) : "auto")}");
+        Line($"  policy: {settings.MemoryPolicy}");
         if (settings.SpillFolder is { } spill)
         {
             Line($"  spillDirectory: {spill}");

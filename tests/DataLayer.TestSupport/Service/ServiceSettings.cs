@@ -27,6 +27,9 @@ public sealed record ServiceSettings
     /// <summary>Budget of the memory tier, bytes; null to take what the process's budget leaves.</summary>
     public long? MemoryBytes { get; init; } = 64L << 20;
 
+    /// <summary>The memory tier's policy.</summary>
+    public string MemoryPolicy { get; init; } = "guard";
+
     /// <summary>Budget of the whole process, bytes; null to leave it to the service.</summary>
     public long? ProcessBytes { get; init; }
 

@@ -149,7 +149,8 @@ internal sealed class EngineFixture : IAsyncDisposable
         FreshnessMode freshness = FreshnessMode.Immutable,
         FlushMode flush = FlushMode.WriteBack,
         string path = "/data",
-        TimeSpan? maxAge = null) =>
+        TimeSpan? maxAge = null,
+        IProgress<AttachProgress>? progress = null) =>
         Engine.AttachAsync(
             new AttachRequest
             {
@@ -160,17 +161,18 @@ internal sealed class EngineFixture : IAsyncDisposable
                 Flush = flush,
                 MaxAge = maxAge ?? TimeSpan.FromMinutes(1),
             },
-            progress: null,
+            progress,
             CancellationToken.None);
 
     /// <summary>Everything that runs behind the readers' backs has ended: fetches and recalls.</summary>
     public Task SettleAsync() => Engine.Context.Fetches.WhenIdleAsync();
 
     /// <summary>The journal owes nothing any more.</summary>
-    public async Task JournalDoneAsync()
+    public async Task JournalDoneAsync(CancellationToken cancellationToken = default)
     {
         while (await Tree.ListJournalAsync(null, 0, 1, CancellationToken.None) is { Count: > 0 })
         {
+            cancellationToken.ThrowIfCancellationRequested();
             Engine.Context.JournalSignal?.Invoke();
             await Task.Yield();
         }

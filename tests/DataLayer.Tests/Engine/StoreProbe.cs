@@ -5,6 +5,7 @@ namespace DataLayer.Tests.Engine;
 /// <summary>Stands in front of a store: counts calls, holds reads until told, and lets calls fail as a test says.</summary>
 internal sealed class StoreProbe
 {
+    private readonly TaskCompletionSource _firstRead = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource? _gate;
 
     public int Reads;
@@ -20,6 +21,9 @@ internal sealed class StoreProbe
 
     /// <summary>Called after a request was carried out: throwing loses the answer.</summary>
     public Func<string, string, Exception?>? After { get; set; }
+
+    /// <summary>Ends when a read has arrived.</summary>
+    public Task FirstReadAsync() => _firstRead.Task;
 
     public void Hold() => _gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -54,6 +58,7 @@ internal sealed class StoreProbe
         {
             Interlocked.Increment(ref probe.Reads);
             Interlocked.Add(ref probe.ReadBytes, destination.Length);
+            probe._firstRead.TrySetResult();
             probe.MaxReadBytes = Math.Max(probe.MaxReadBytes, destination.Length);
             if (probe._gate is { } gate)
             {

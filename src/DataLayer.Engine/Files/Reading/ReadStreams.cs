@@ -3,29 +3,33 @@ using DataLayer.Core.Layout;
 namespace DataLayer.Engine.Files.Reading;
 
 /// <summary>What a read looks like, and what to fetch ahead of the next.</summary>
-/// <param name="IsSequential">The read goes on where an earlier one ended, or starts the file: whole blocks are worth fetching.</param>
+/// <param name="IsSequential">
+/// The read goes on where an earlier one ended, or starts the file: whole blocks are worth fetching.
+/// </param>
 /// <param name="IssueFrom">First byte to fetch ahead.</param>
 /// <param name="IssueTo">End of what to fetch ahead; nothing if not after <paramref name="IssueFrom"/>.</param>
 /// <param name="WindowBytes">The stream's window, from which the size of requests follows.</param>
 /// <param name="Stride">Distance of a strided pattern, bytes, or 0.</param>
-internal readonly record struct ReadAdvice(bool IsSequential, long IssueFrom, long IssueTo, long WindowBytes, long Stride);
+internal readonly record struct ReadAdvice(
+    bool IsSequential, long IssueFrom, long IssueTo, long WindowBytes, long Stride);
 
 /// <summary>
-/// Finds sequential and strided readers of one content among its reads, whichever descriptor or request they come by, and says how far
-/// to run ahead of each.
+/// Finds sequential and strided readers of one content among its reads, whichever descriptor or request they come by,
+/// and says how far to run ahead of each.
 /// </summary>
 /// <remarks>
-/// <para>Four streams are followed; a read that fits none takes the place of the least promising. A stream's window starts at one block
-/// and grows eightfold each time a window was consumed, up to the bound the caller gives: a file of 64 MiB needs three round trips.
-/// More is issued when less than half the window lies ahead. Three reads at one distance make a stride; the next
-/// <see cref="StrideDepth"/> places are fetched.</para>
-/// <para>Fetches of a stream that the cache did not take are held here until the reader passed them. Lock: own, a leaf except that it is
-/// taken before a content's.</para>
+/// <para>Four streams are followed; a read that fits none takes the place of the least promising. A stream's window
+/// starts at one block and grows eightfold each time a window was consumed, up to the bound the caller gives: a file
+/// of 64 MiB needs three round trips. More is issued when less than half the window lies ahead. Three reads at one
+/// distance make a stride; the next <see cref="StrideDepth"/> places are fetched.</para>
+/// <para>Fetches of a stream that the cache did not take are held here until the reader passed them. Lock: own, a leaf
+/// except that it is taken before a content's.</para>
 /// </remarks>
 internal sealed class ReadStreams
 {
     public const int StrideDepth = 8;
     private const int SlotCount = 4;
+    private const int StrangerLimit = 64;
     private const long SlackBytes = BlockLayout.BlockBytes;
     private readonly Lock _lock = new();
     private readonly Slot[] _slots = new Slot[SlotCount];
@@ -36,6 +40,7 @@ internal sealed class ReadStreams
     private long _stride;
     private int _strideRun;
     private long _strideIssuedTo;
+    private int _strangers;
 
     /// <summary>Whether reads that hit must be noted too: a stream runs.</summary>
     public bool IsActive => _isActive;
@@ -71,8 +76,38 @@ internal sealed class ReadStreams
             }
 
             _isActive = true;
-            ReleasePassedLocked(slot.NextBytes, index);
+            _strangers = 0;
             return AdviseLocked(ref slot, sizeBytes);
+        }
+    }
+
+    /// <summary>A read that was noted has its bytes: what no stream comes to any more is let go.</summary>
+    public void Passed(long sizeBytes)
+    {
+        lock (_lock)
+        {
+            bool any = false;
+            foreach (ref Slot slot in _slots.AsSpan())
+            {
+                if (slot.NextBytes >= sizeBytes)
+                {
+                    slot = default; // The reader reached the end.
+                }
+
+                any |= slot.LastUse != 0;
+            }
+
+            for (int i = (_held?.Count ?? 0) - 1; i >= 0; i--)
+            {
+                BlockFetch fetch = _held![i];
+                if (!IsWantedLocked(fetch))
+                {
+                    _held.RemoveAt(i);
+                    fetch.Release();
+                }
+            }
+
+            _isActive &= any || _held is { Count: > 0 };
         }
     }
 
@@ -169,7 +204,6 @@ internal sealed class ReadStreams
         if (_strideRun >= 2)
         {
             _isActive = true;
-            ReleaseStridedLocked(offset);
             long from = Math.Max(offset + _stride, _strideIssuedTo);
             long to = offset + (_stride * StrideDepth);
             if (_stride > 0 && to - from >= _stride * StrideDepth / 2)
@@ -196,7 +230,9 @@ internal sealed class ReadStreams
             worst = worse ? i : worst;
         }
 
-        ReleasePassedLocked(long.MaxValue, worst);
+        // A reader in no order is not worth watching while memory answers it; its next miss is noted again.
+        _strangers++;
+        _isActive = _strangers < StrangerLimit || _held is { Count: > 0 };
         bool starts = offset == 0;
         _slots[worst] = new Slot
         {
@@ -225,46 +261,22 @@ internal sealed class ReadStreams
         return new ReadAdvice(IsSequential: true, from, to, slot.WindowBytes, 0);
     }
 
-    /// <summary>Releases what the stream's reader has passed. A fetch belongs to the stream whose reader comes to it next.</summary>
-    private void ReleasePassedLocked(long passed, int index)
+    /// <summary>
+    /// Whether a stream, or the strided reader, will come to a fetch. Proven streams are given slack for requests out
+    /// of order.
+    /// </summary>
+    private bool IsWantedLocked(BlockFetch fetch)
     {
-        if (_held is null || _held.Count == 0)
+        if (_strideRun >= 2 && fetch.EndBytes > _lastOffset)
         {
-            return;
+            return true;
         }
 
-        long issued = _slots[index].IssuedBytes;
-        for (int i = _held.Count - 1; i >= 0; i--)
+        foreach (ref Slot slot in _slots.AsSpan())
         {
-            BlockFetch fetch = _held[i];
-            bool isOurs = fetch.EndBytes <= issued && !WantedByOtherLocked(fetch, index);
-            if (isOurs && fetch.EndBytes <= passed)
-            {
-                _held.RemoveAt(i);
-                fetch.Release();
-            }
-        }
-    }
-
-    private void ReleaseStridedLocked(long offset)
-    {
-        for (int i = (_held?.Count ?? 0) - 1; i >= 0; i--)
-        {
-            BlockFetch fetch = _held![i];
-            if (fetch.EndBytes <= offset && !WantedByOtherLocked(fetch, -1))
-            {
-                _held.RemoveAt(i);
-                fetch.Release();
-            }
-        }
-    }
-
-    private bool WantedByOtherLocked(BlockFetch fetch, int index)
-    {
-        for (int i = 0; i < SlotCount; i++)
-        {
-            if (i != index && _slots[i].Run >= 2 && fetch.OffsetBytes >= _slots[i].NextBytes - SlackBytes
-                && fetch.EndBytes <= _slots[i].IssuedBytes)
+            long slack = slot.Run >= 3 ? SlackBytes : 0;
+            if (slot.Run >= 1 && fetch.EndBytes + slack > slot.NextBytes
+                && fetch.OffsetBytes < slot.IssuedBytes + SlackBytes)
             {
                 return true;
             }

@@ -15,19 +15,19 @@ namespace DataLayer.Engine.Files.Writing;
 internal sealed class JournalTasks(EngineContext context, FetchRunner runner, UploadWaits uploads)
 {
     private static readonly TimeSpan _conflictWait = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan _soon = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan _busyWait = TimeSpan.FromSeconds(1);
+    private readonly UploadPrints _prints = new(context);
     private readonly ConcurrentDictionary<long, long> _heldSince = new();
+    private readonly ConcurrentDictionary<(long AttachmentId, string Key), byte> _keys = new();
 
     /// <summary>Does the entry and completes it; or says how long to leave it alone.</summary>
     /// <exception cref="DataLayerException">It failed and is to be tried again later.</exception>
     public async ValueTask<TimeSpan?> RunAsync(JournalEntry entry, CancellationToken cancellationToken)
     {
-        TimeSpan? hold = entry.Kind switch
-        {
-            JournalKind.UploadObject => await UploadAsync(entry, cancellationToken).ConfigureAwait(false),
-            JournalKind.DeleteObject => await DeleteObjectAsync(entry, cancellationToken).ConfigureAwait(false),
-            _ => await DeleteHotCopyAsync(entry, cancellationToken).ConfigureAwait(false),
-        };
+        TimeSpan? hold = entry.Kind == JournalKind.DeleteHotCopy
+            ? await DeleteHotCopyAsync(entry, cancellationToken).ConfigureAwait(false)
+            : await RunOnKeyAsync(entry, cancellationToken).ConfigureAwait(false);
         if (hold is null)
         {
             _heldSince.TryRemove(entry.Id, out _);
@@ -42,6 +42,29 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         if (entry.Kind == JournalKind.UploadObject)
         {
             uploads.Ended(entry.Content.Inode, error);
+        }
+    }
+
+    /// <summary>
+    /// One at a time on a key: an upload that was cancelled in the tree may still be under way, and must not overtake
+    /// the next.
+    /// </summary>
+    private async ValueTask<TimeSpan?> RunOnKeyAsync(JournalEntry entry, CancellationToken cancellationToken)
+    {
+        if (!_keys.TryAdd((entry.AttachmentId, entry.Key), 0))
+        {
+            return _soon;
+        }
+
+        try
+        {
+            return entry.Kind == JournalKind.UploadObject
+                ? await UploadAsync(entry, cancellationToken).ConfigureAwait(false)
+                : await DeleteObjectAsync(entry, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _keys.TryRemove((entry.AttachmentId, entry.Key), out _);
         }
     }
 
@@ -68,7 +91,15 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
                 return _busyWait; // Its next flush signals.
             }
 
-            return NeededByReaders(entry, content.Id) ? _busyWait : await UploadAsync(entry, content, cancellationToken).ConfigureAwait(false);
+            FileContent? fresh = await context.Tree.GetContentAsync(inode, cancellationToken).ConfigureAwait(false);
+            if (fresh?.Attributes.Content != content.Id
+                || fresh.Attributes.Version != content.Content.Attributes.Version)
+            {
+                return _soon; // The commit that made the entry is not yet known here.
+            }
+
+            return NeededByReaders(entry, content.Id) ? _busyWait : await UploadAsync(entry, content, cancellationToken)
+                .ConfigureAwait(false);
         }
         finally
         {
@@ -76,7 +107,8 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         }
     }
 
-    private async ValueTask<TimeSpan?> UploadAsync(JournalEntry entry, ContentState content, CancellationToken cancellationToken)
+    private async ValueTask<TimeSpan?> UploadAsync(
+        JournalEntry entry, ContentState content, CancellationToken cancellationToken)
     {
         FileContent current = content.Content;
         IObjectStore store = context.Attachments.StoreOf(entry.AttachmentId);
@@ -84,13 +116,20 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         string? etag = current.Object is { } known && known.Key == entry.Key && known.AttachmentId == entry.AttachmentId
             ? known.ETag
             : entry.ETag;
-        ObjectWriteCondition condition = new(etag, IfAbsent: etag is null);
+        bool replacesUnknown = entry.MayReplace && entry.ETag is null;
+        ObjectWriteCondition condition = replacesUnknown
+            ? ObjectWriteCondition.None
+            : new ObjectWriteCondition(etag, IfAbsent: etag is null);
+        IReadOnlyList<string> prints = await _prints.AddAsync(content.Id.Inode, source, cancellationToken)
+            .ConfigureAwait(false);
+        context.Step("upload.noted");
         ObjectProperties stored;
         try
         {
             stored = await store.WriteAsync(entry.Key, source, condition, cancellationToken).ConfigureAwait(false);
         }
-        catch (DataLayerException error) when (error.Code is ErrorCode.Stale or ErrorCode.AlreadyExists or ErrorCode.NotFound)
+        catch (DataLayerException error) when (
+            error.Code is ErrorCode.Stale or ErrorCode.AlreadyExists or ErrorCode.NotFound)
         {
             if (content.IsDirty || content.Content.Attributes.Version != current.Attributes.Version)
             {
@@ -100,13 +139,23 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
             ObjectProperties? found = await store.HeadAsync(entry.Key, cancellationToken).ConfigureAwait(false);
             if (found is null && etag is not null)
             {
-                // Somebody deleted the object we would have replaced: ours takes its place, unless one appears meanwhile.
+                // Somebody deleted the object we would have replaced: ours takes its place, unless one appears
+                // meanwhile.
                 stored = await store.WriteAsync(
-                    entry.Key, source, new ObjectWriteCondition(IfAbsent: true), cancellationToken).ConfigureAwait(false);
+                    entry.Key, source, new ObjectWriteCondition(IfAbsent: true), cancellationToken)
+                        .ConfigureAwait(false);
             }
-            else if (found is { } other && await source.EqualsObjectAsync(store, other, cancellationToken).ConfigureAwait(false))
+            else if (found is { } other && await source.EqualsObjectAsync(store, other, cancellationToken)
+                .ConfigureAwait(false))
             {
                 stored = other; // Our own upload, whose answer was lost.
+            }
+            else if (found is { } earlier
+                && await UploadPrints.MatchesAsync(prints, store, earlier, cancellationToken).ConfigureAwait(false))
+            {
+                // Our own upload of a content that was replaced since.
+                stored = await store.WriteAsync(
+                    entry.Key, source, new ObjectWriteCondition(earlier.ETag), cancellationToken).ConfigureAwait(false);
             }
             else
             {
@@ -125,17 +174,20 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         if (stored.SizeBytes != lengthBytes)
         {
             throw new DataLayerException(
-                ErrorCode.Corrupt, $"Object '{entry.Key}' has {stored.SizeBytes} bytes after the upload of {lengthBytes}.");
+                ErrorCode.Corrupt,
+                $"Object '{entry.Key}' has {stored.SizeBytes} bytes after the upload of {lengthBytes}.");
         }
 
         ObjectReference uploaded = new(entry.AttachmentId, entry.Key, stored.ETag, stored.VersionId, lengthBytes);
         using (new ChangeScope(context.Stamps).Inode(content.Id.Inode))
         {
             await context.Tree.CompleteUploadAsync(
-                entry.Id, content.Id, current.Attributes.Version, uploaded, CancellationToken.None).ConfigureAwait(false);
+                entry.Id, content.Id, current.Attributes.Version, uploaded, CancellationToken.None)
+                    .ConfigureAwait(false);
         }
 
         context.Step("upload.completed");
+        await _prints.ForgetAsync(content.Id.Inode).ConfigureAwait(false);
         await context.ReloadAsync(content, CancellationToken.None).ConfigureAwait(false);
         context.Counters.Add(Counter.UploadedBytes, lengthBytes);
         uploads.Ended(content.Id.Inode, null);
@@ -147,7 +199,8 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         EngineLog.UploadConflict(context.Log, entry.Key, error.Message);
         uploads.Ended(entry.Content.Inode, new DataLayerException(
             ErrorCode.Stale,
-            $"object '{entry.Key}' was changed by somebody else. Save the local content under another name, or delete the object, then it is uploaded.",
+            $"object '{entry.Key}' was changed by somebody else. Save the local content under another name, or delete "
+            + "the object, then it is uploaded.",
             error));
         return _conflictWait;
     }
@@ -176,40 +229,35 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     }
 
     /// <summary>
-    /// Deletes a hot copy nobody uses. A content that is current again (released, then recalled) keeps the parts its new placement
-    /// shares with the old.
+    /// Deletes a hot copy nobody uses. A content that is current again (released, then recalled) keeps the parts its
+    /// new placement shares with the old.
     /// </summary>
     private async ValueTask<TimeSpan?> DeleteHotCopyAsync(JournalEntry entry, CancellationToken cancellationToken)
     {
         Placement placement = PlacementText.Parse(entry.Placement!);
-        ContentState? content = await context.AcquireAsync(entry.Content.Inode, cancellationToken).ConfigureAwait(false);
-        try
+        // The tree itself is asked: what is cached may be of a moment before the commit that made this entry.
+        FileContent? current = await context.Tree.GetContentAsync(entry.Content.Inode, cancellationToken)
+            .ConfigureAwait(false);
+        if (current?.Attributes.Content == entry.Content)
         {
-            if (content?.Id == entry.Content)
+            if (!await DeleteUnusedAsync(entry.Content, placement, cancellationToken).ConfigureAwait(false))
             {
-                await DeleteUnusedLockedAsync(content, placement, cancellationToken).ConfigureAwait(false);
-            }
-            else if (context.Contents.IsInUse(entry.Content))
-            {
-                if (context.Contents.Peek(entry.Content) is { } reader)
-                {
-                    reader.WakeOnClose = true;
-                }
-
-                return _busyWait;
-            }
-            else
-            {
-                context.Contents.Forget(entry.Content);
-                await context.Hot.DeleteAsync(entry.Content, placement, cancellationToken).ConfigureAwait(false);
+                return _soon;
             }
         }
-        finally
+        else if (context.Contents.IsInUse(entry.Content))
         {
-            if (content is not null)
+            if (context.Contents.Peek(entry.Content) is { } reader)
             {
-                await context.ReleaseAsync(content).ConfigureAwait(false);
+                reader.WakeOnClose = true;
             }
+
+            return _busyWait;
+        }
+        else
+        {
+            context.Contents.Forget(entry.Content);
+            await context.Hot.DeleteAsync(entry.Content, placement, cancellationToken).ConfigureAwait(false);
         }
 
         context.Step("hotcopy.deleted");
@@ -217,40 +265,67 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         return null;
     }
 
-    private async ValueTask DeleteUnusedLockedAsync(ContentState content, Placement placement, CancellationToken cancellationToken)
+    /// <summary>
+    /// Deletes what the current placement of a content does not use; false if the content is no longer, or not yet,
+    /// known as current.
+    /// </summary>
+    private async ValueTask<bool> DeleteUnusedAsync(
+        ContentId id, Placement placement, CancellationToken cancellationToken)
     {
+        ContentState? content = await context.AcquireAsync(id.Inode, cancellationToken).ConfigureAwait(false);
+        if (content is null)
+        {
+            return false;
+        }
+
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            await context.ReloadAsync(content, cancellationToken).ConfigureAwait(false);
-            Placement? inUse = content.Content.Placement;
-            if (Equals(inUse, placement))
+            FileContent? current = await context.Tree.GetContentAsync(id.Inode, cancellationToken)
+                .ConfigureAwait(false);
+            if (content.Id != id || current?.Attributes.Content != id)
             {
-                return;
+                return false;
             }
 
-            if (inUse is StripedPlacement && placement is StripedPlacement)
+            if (Equals(current.Placement, placement))
             {
-                await context.Hot.DeleteMovedAsync(content.Id, placement, inUse, cancellationToken).ConfigureAwait(false);
-                return;
+                return true; // Placed there again meanwhile.
             }
 
-            await context.Hot.DeleteAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
+            if (current.Placement is StripedPlacement && placement is StripedPlacement)
+            {
+                await context.Hot.DeleteMovedAsync(id, placement, current.Placement, cancellationToken)
+                    .ConfigureAwait(false);
+            }
+            else
+            {
+                await context.Hot.DeleteAsync(id, placement, cancellationToken).ConfigureAwait(false);
+            }
+
+            return true;
         }
         finally
         {
             content.WriteGate.Release();
+            await context.ReleaseAsync(content).ConfigureAwait(false);
         }
     }
 
     /// <summary>
-    /// Whether somebody still reads an older content of the inode that lies in the bucket only, so that changing the object would cut
-    /// the reader off. Bounded by <see cref="FileEngineOptions.OpenReaderGrace"/>.
+    /// Whether somebody still reads an older content of the inode that lies in the bucket only, so that changing the
+    /// object would cut the reader off. Bounded by <see cref="FileEngineOptions.OpenReaderGrace"/>.
     /// </summary>
     private bool NeededByReaders(JournalEntry entry, ContentId current)
     {
         bool needed = false;
-        foreach (ContentState older in context.Contents.OlderInUse(current == default ? new ContentId(entry.Content.Inode, 0) : current))
+        if (context.Attachments.Find(entry.AttachmentId) is { Flush: FlushMode.WriteThrough })
+        {
+            return false; // The writer waits.
+        }
+
+        foreach (ContentState older in context.Contents.OlderInUse(current == default
+            ? new ContentId(entry.Content.Inode, 0) : current))
         {
             FileContent content = older.Content;
             needed |= content.Object?.Key == entry.Key && content.Attributes.State != TierState.Hot

@@ -5,7 +5,9 @@ using DataLayer.Engine.Files.State;
 
 namespace DataLayer.Engine.Files.Writing;
 
-/// <summary>Lets callers wait for the journal's worker: each end of an upload, good or bad, wakes all who wait and look again.</summary>
+/// <summary>
+/// Lets callers wait for the journal's worker: each end of an upload, good or bad, wakes all who wait and look again.
+/// </summary>
 internal sealed class UploadWaits(EngineContext context)
 {
     private readonly Lock _lock = new();
@@ -56,7 +58,9 @@ internal sealed class UploadWaits(EngineContext context)
     /// <summary>Uploads that wait or run, as last counted by the journal's worker.</summary>
     public long PendingCount { get; set; }
 
-    /// <summary>Waits until the inode owes no upload. A conflict is thrown; other failures too unless they are to be waited out.</summary>
+    /// <summary>
+    /// Waits until the inode owes no upload. A conflict is thrown; other failures too unless they are to be waited out.
+    /// </summary>
     public async ValueTask WaitAsync(InodeId inode, bool retryFailures, CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -64,17 +68,19 @@ internal sealed class UploadWaits(EngineContext context)
             _failures.Remove(inode);
         }
 
+        HashSet<long> hurried = [];
         while (true)
         {
             Task next = NextAsync();
-            if (!await HurryAsync(inode, cancellationToken).ConfigureAwait(false))
+            if (!await HurryAsync(inode, hurried, cancellationToken).ConfigureAwait(false))
             {
                 return;
             }
 
             if (FailureOf(inode) is { } error && (error.Code == ErrorCode.Stale || !retryFailures))
             {
-                throw new DataLayerException(error.Code, $"The content is kept locally, but its upload failed: {error.Message}", error);
+                throw new DataLayerException(
+                    error.Code, $"The content is kept locally, but its upload failed: {error.Message}", error);
             }
 
             await next.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -99,12 +105,13 @@ internal sealed class UploadWaits(EngineContext context)
         }
     }
 
-    /// <summary>Makes the inode's uploads due now, unless they run or failed a moment ago. False when there is none.</summary>
-    private async ValueTask<bool> HurryAsync(InodeId inode, CancellationToken cancellationToken)
+    /// <summary>Makes the inode's uploads due now, each once, unless they run. False when there is none.</summary>
+    private async ValueTask<bool> HurryAsync(InodeId inode, HashSet<long> hurried, CancellationToken cancellationToken)
     {
         bool any = false;
         long now = context.NowNanoseconds();
-        foreach (JournalEntry entry in await context.Tree.ListJournalOfAsync(inode, cancellationToken).ConfigureAwait(false))
+        foreach (JournalEntry entry in await context.Tree.ListJournalOfAsync(inode, cancellationToken)
+            .ConfigureAwait(false))
         {
             if (entry.Kind != JournalKind.UploadObject)
             {
@@ -118,7 +125,7 @@ internal sealed class UploadWaits(EngineContext context)
                 runs = _running.Contains(entry.Id);
             }
 
-            if (!runs && entry.FailureCount == 0 && entry.DueTimeNanoseconds > now)
+            if (!runs && entry.DueTimeNanoseconds > now && hurried.Add(entry.Id))
             {
                 await context.Tree.PostponeJournalAsync(entry.Id, now, cancellationToken).ConfigureAwait(false);
             }

@@ -1,0 +1,54 @@
+using System.Diagnostics;
+using DataLayer.TestSupport.Ceph;
+
+namespace DataLayer.Workloads.Cold;
+
+/// <summary>Runs rclone against the gateway; installs Debian's package where it is missing.</summary>
+internal sealed class Rclone(CephCluster cluster)
+{
+    public static async Task EnsureInstalledAsync()
+    {
+        if (await RunAsync("bash", ["-c", "command -v rclone >/dev/null || apt-get install -y -qq rclone >/dev/null 2>&1"], []) != 0)
+        {
+            throw new InvalidOperationException("rclone is needed as a baseline: apt-get install rclone.");
+        }
+    }
+
+    /// <summary>Reads an object to nowhere.</summary>
+    public Task CatAsync(string bucket, string key) => CallAsync("cat", "--discard", $"rgw:{bucket}/{key}");
+
+    /// <summary>Copies all objects below a prefix to a folder, 32 at a time.</summary>
+    public Task CopyAsync(string bucket, string prefix, string folder) =>
+        CallAsync("copy", "--transfers", "32", "--checkers", "32", $"rgw:{bucket}/{prefix}", folder);
+
+    private static async Task<int> RunAsync(string program, string[] arguments, Dictionary<string, string> environment)
+    {
+        ProcessStartInfo start = new(program, arguments);
+        start.Environment.Remove("AWS_CA_BUNDLE"); // The gateway speaks plain HTTP, and rclone trips over a bundle.
+        foreach ((string name, string value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        using Process process = Process.Start(start)!;
+        await process.WaitForExitAsync();
+        return process.ExitCode;
+    }
+
+    private async Task CallAsync(params string[] arguments)
+    {
+        Dictionary<string, string> environment = new(StringComparer.Ordinal)
+        {
+            ["RCLONE_CONFIG"] = "/dev/null",
+            ["RCLONE_CONFIG_RGW_TYPE"] = "s3",
+            ["RCLONE_CONFIG_RGW_PROVIDER"] = "Ceph",
+            ["RCLONE_CONFIG_RGW_ENDPOINT"] = cluster.Endpoint.ToString(),
+            ["RCLONE_CONFIG_RGW_ACCESS_KEY_ID"] = cluster.AccessKey,
+            ["RCLONE_CONFIG_RGW_SECRET_ACCESS_KEY"] = cluster.SecretKey,
+        };
+        if (await RunAsync("rclone", arguments, environment) is not 0 and int code)
+        {
+            throw new InvalidOperationException($"rclone {string.Join(' ', arguments)} ended with {code}.");
+        }
+    }
+}
