@@ -9,8 +9,8 @@ namespace DataLayer.Engine.Files.Reading;
 /// </summary>
 /// <remarks>
 /// Life: made and listed in its content under the content's lock → runs → <see cref="Succeed"/> or
-/// <see cref="Fail"/> → the last <see cref="Release"/> unlists it and returns the buffer. A reader that gives up releases and leaves the
-/// transfer to the others.
+/// <see cref="Fail"/> → the last <see cref="Release"/> unlists it and returns the buffer. A reader that gives up
+/// releases and leaves the transfer to the others.
 /// </remarks>
 internal sealed class BlockFetch(
     ContentState content, long offsetBytes, int lengthBytes, long epoch, bool isCold, bool isReadahead,
