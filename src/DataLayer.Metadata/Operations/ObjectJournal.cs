@@ -20,7 +20,9 @@ namespace DataLayer.Metadata.Operations;
 /// </remarks>
 internal static class ObjectJournal
 {
-    /// <summary>Makes sure the file's content ends at a key. Adds nothing where the upload is pending that does it.</summary>
+    /// <summary>
+    /// Makes sure the file's content ends at a key. Adds nothing where the upload is pending that does it.
+    /// </summary>
     public static void ScheduleUpload(TreeWriter writer, InodeRow row, Attachment attachment, string key, long dueTime)
     {
         JournalTable journal = writer.Tables.Journal;
@@ -195,7 +197,8 @@ internal static class ObjectJournal
     }
 
     /// <summary>
-    /// Records that an upload takes the place of an object that is there, so that a cancelled one leaves its deletion. Its ETag
+    /// Records that an upload takes the place of an object that is there, so that a cancelled one leaves its deletion.
+    /// Its ETag
     /// becomes the upload's condition where nothing else is done to the key before.
     /// </summary>
     public static void MarkReplaces(JournalTable journal, JournalRow upload, string? etag)

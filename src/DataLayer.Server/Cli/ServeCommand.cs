@@ -27,7 +27,8 @@ internal static class ServeCommand
                 ServerConfiguration configuration = ConfigCommands.Load(
                     run.Arguments.GetValue(config), run.Environment);
 
-                // Reads and flushes of targets block a pool thread each. The pool starts with one thread a core and adds
+                // Reads and flushes of targets block a pool thread each. The pool starts with one thread a core and
+                // adds
                 // one or two a second, so a burst of cold reads would wait for threads, not for disks.
                 ThreadPool.SetMinThreads(MinThreadCount, MinThreadCount);
                 await using DataLayerService service = DataLayerService.Build(configuration);

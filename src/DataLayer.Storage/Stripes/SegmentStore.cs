@@ -198,7 +198,8 @@ internal sealed partial class SegmentStore : IDisposable
         try
         {
             // The checksum covers the whole record: what is asked for in part is read aside and copied.
-            whole = destination.Length < placement.LengthBytes ? ArrayPool<byte>.Shared.Rent(placement.LengthBytes) : null;
+            whole = destination.Length < placement.LengthBytes
+                ? ArrayPool<byte>.Shared.Rent(placement.LengthBytes) : null;
             Memory<byte> bytes = whole is null ? destination : whole.AsMemory(0, placement.LengthBytes);
             await ReadRecordAsync(content, placement, header, bytes, cancellationToken).ConfigureAwait(false);
             if (whole is not null)
