@@ -1,6 +1,7 @@
 using System.CommandLine;
 using DataLayer.Server.Configuration;
 using DataLayer.Server.Hosting;
+using DataLayer.Server.Interop;
 
 namespace DataLayer.Server.Cli;
 
@@ -31,6 +32,7 @@ internal static class ServeCommand
                 // adds
                 // one or two a second, so a burst of cold reads would wait for threads, not for disks.
                 ThreadPool.SetMinThreads(MinThreadCount, MinThreadCount);
+                ProcessMemory.Bound(configuration.MemoryBudgetBytes);
                 await using DataLayerService service = DataLayerService.Build(configuration);
                 try
                 {
