@@ -67,6 +67,25 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
     }
 
     /// <summary>
+    /// Keeps a reader's own fetch, which has not run yet, for the rest of its blocks: the reader will come back, and
+    /// the cache may
+    /// refuse them. Within the readahead budget: many readers that stop in the middle would else hold a block each.
+    /// </summary>
+    public void HoldRest(ContentState content, BlockFetch fetch)
+    {
+        if (!context.Fetches.TryReserve(fetch.LengthBytes))
+        {
+            ShrinkAll(content, fetch.EndBytes);
+            return;
+        }
+
+        fetch.IsReserved = true;
+        fetch.AddReference();
+        content.Streams.Hold(fetch);
+        _holders.TryAdd(content.Streams, 0);
+    }
+
+    /// <summary>
     /// Fetches what is neither cached nor under way of an extent, in requests of at most
     /// <paramref name="requestBytes"/>.
     /// </summary>
