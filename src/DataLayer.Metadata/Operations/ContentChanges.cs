@@ -266,7 +266,10 @@ internal static class ContentChanges
         }
         else
         {
+            // Its object was given up with its last name.
             row = orphan;
+            row.Object = null;
+            row.CheckedTime = 0;
             row.LinkCount = 1;
             row.AttachmentId = parent.AttachmentId;
         }

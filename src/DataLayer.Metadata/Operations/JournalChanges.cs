@@ -109,11 +109,11 @@ internal static class JournalChanges
             // Its own upload replaces what was written; or this took its object's place: then it is uploaded again.
             JournalRow? next = ObjectJournal.PendingUploads(writer.Tables.Journal, owner)
                 .FindLast(upload => upload.Entry.Key == uploaded.Key);
-            if (next is { Started: false })
+            if (next is not null)
             {
-                writer.Tables.Journal.SetReplaces(next, uploaded.ETag);
+                ObjectJournal.MarkReplaces(writer.Tables.Journal, next, uploaded.ETag);
             }
-            else if (next is null && row.Object?.Key == uploaded.Key && row.Object.ETag != uploaded.ETag)
+            else if (row.Object?.Key == uploaded.Key && row.Object.ETag != uploaded.ETag)
             {
                 ObjectJournal.ScheduleUpload(writer, row, attachment, uploaded.Key, writer.Now);
             }

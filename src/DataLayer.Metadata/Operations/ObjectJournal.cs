@@ -20,33 +20,36 @@ namespace DataLayer.Metadata.Operations;
 /// </remarks>
 internal static class ObjectJournal
 {
-    /// <summary>Makes sure the file's content goes to a key. Adds nothing where such an upload is pending.</summary>
+    /// <summary>
+    /// Makes sure the file's content ends at a key. Adds nothing where the upload is pending that does it.
+    /// </summary>
     public static void ScheduleUpload(TreeWriter writer, InodeRow row, Attachment attachment, string key, long dueTime)
     {
         JournalTable journal = writer.Tables.Journal;
-        foreach (JournalRow mine in journal.ListOfInode(row.Inode))
+        if (FindFinalUpload(journal, row.Inode, attachment.Id, key) is { } pending)
         {
-            if (mine.Entry.Kind == JournalKind.UploadObject && mine.Entry.AttachmentId == attachment.Id
-                && mine.Entry.Key == key)
+            if (!pending.Started && dueTime < pending.Entry.DueTimeNanoseconds)
             {
-                if (!mine.Started && dueTime < mine.Entry.DueTimeNanoseconds)
-                {
-                    journal.SetDue(mine.Entry.Id, dueTime);
-                }
-
-                return;
+                journal.SetDue(pending.Entry.Id, dueTime);
             }
+
+            return;
         }
 
-        string? etag = row.Object is { } own && own.AttachmentId == attachment.Id && own.Key == key ? own.ETag : null;
-        bool replaces = etag is not null;
+        string? etag = null;
         List<JournalRow> atKey = journal.ListOfKey(attachment.Id, key);
-        if (atKey.Count > 0 && atKey[^1] is { Started: false, Entry.Kind: JournalKind.DeleteObject } delete
+        bool replaces = atKey.Count > 0;
+        if (atKey.Count == 0 && row.Object is { } own && own.AttachmentId == attachment.Id && own.Key == key)
+        {
+            etag = own.ETag;
+            replaces = true;
+        }
+        else if (atKey.Count > 0 && atKey[^1] is { Started: false, Entry.Kind: JournalKind.DeleteObject } delete
             && !HasOlderUpload(journal, delete))
         {
+            // What stands before it may change the object: then nothing is known of its ETag.
             journal.Remove(delete.Entry.Id);
-            etag = delete.Entry.ETag;
-            replaces = true;
+            etag = atKey.Count == 1 ? delete.Entry.ETag : null;
         }
 
         JournalEntry upload = new()
@@ -72,12 +75,13 @@ internal static class ObjectJournal
     public static void ScheduleDelete(TreeWriter writer, InodeRow row, long attachmentId, string key, string? etag)
     {
         List<JournalRow> atKey = writer.Tables.Journal.ListOfKey(attachmentId, key);
-        if (atKey.FindLast(e => e.Entry.Kind == JournalKind.UploadObject
-            && e.Entry.Content.Inode != row.Inode) is { } other)
+        List<JournalRow> others = atKey.FindAll(
+            e => e.Entry.Kind == JournalKind.UploadObject && e.Entry.Content.Inode != row.Inode);
+        if (others.Count > 0)
         {
-            if (!other.Started && !other.Replaces)
+            foreach (JournalRow other in others)
             {
-                writer.Tables.Journal.SetReplaces(other, etag);
+                MarkReplaces(writer.Tables.Journal, other, etag);
             }
 
             return;
@@ -120,11 +124,12 @@ internal static class ObjectJournal
         List<JournalRow> uploads = PendingUploads(writer.Tables.Journal, row.Inode);
         if (!row.DependsOnObject)
         {
-            CancelUploads(writer, row, except: (target.Id, newKey));
+            CancelUploads(writer, row, except: FindFinalUpload(writer.Tables.Journal, row.Inode, target.Id, newKey));
             ScheduleUpload(writer, row, target, newKey, writer.Now);
             if (row.Object is { } old && (old.Key != newKey || old.AttachmentId != target.Id))
             {
                 ScheduleDelete(writer, row, old.AttachmentId, old.Key, old.ETag);
+                ForgetObject(writer, row);
             }
 
             return;
@@ -152,11 +157,11 @@ internal static class ObjectJournal
     /// Drops a file's pending uploads. What a worker may already have written to the bucket is deleted, and so is what
     /// the upload would have replaced.
     /// </summary>
-    public static void CancelUploads(TreeWriter writer, InodeRow row, (long AttachmentId, string Key)? except = null)
+    public static void CancelUploads(TreeWriter writer, InodeRow row, JournalRow? except = null)
     {
         foreach (JournalRow upload in PendingUploads(writer.Tables.Journal, row.Inode))
         {
-            if (except != (upload.Entry.AttachmentId, upload.Entry.Key))
+            if (upload.Entry.Id != except?.Entry.Id)
             {
                 CancelUpload(writer, row, upload);
             }
@@ -191,12 +196,51 @@ internal static class ObjectJournal
         }
     }
 
+    /// <summary>
+    /// Records that an upload takes the place of an object that is there, so that a cancelled one leaves its deletion.
+    /// Its ETag
+    /// becomes the upload's condition where nothing else is done to the key before.
+    /// </summary>
+    public static void MarkReplaces(JournalTable journal, JournalRow upload, string? etag)
+    {
+        if (upload.Started)
+        {
+            return;
+        }
+
+        // Two objects that may be there, or one that other work may change first, leave the ETag unknown.
+        bool isNext = journal.ListOfKey(upload.Entry.AttachmentId, upload.Entry.Key)[0].Entry.Id == upload.Entry.Id;
+        bool isKnown = isNext && (!upload.Replaces || upload.Entry.ETag == etag);
+        journal.SetReplaces(upload, isKnown ? etag : null);
+    }
+
     /// <summary>A file's pending uploads, oldest first.</summary>
     public static List<JournalRow> PendingUploads(JournalTable journal, InodeId inode)
     {
         List<JournalRow> uploads = journal.ListOfInode(inode);
         uploads.RemoveAll(static entry => entry.Entry.Kind != JournalKind.UploadObject);
         return uploads;
+    }
+
+    // The object is going to be deleted, and the file does not need it: from now on it is as if there had been none.
+    private static void ForgetObject(TreeWriter writer, InodeRow row)
+    {
+        row.Object = null;
+        row.State = TierState.Hot;
+        row.CheckedTime = 0;
+        writer.Tables.Inodes.Save(row);
+    }
+
+    // The upload that leaves the file at a key: its last one, with nothing after it for that key.
+    private static JournalRow? FindFinalUpload(JournalTable journal, InodeId inode, long attachmentId, string key)
+    {
+        List<JournalRow> uploads = PendingUploads(journal, inode);
+        if (uploads.Count == 0 || uploads[^1].Entry.AttachmentId != attachmentId || uploads[^1].Entry.Key != key)
+        {
+            return null;
+        }
+
+        return journal.ListOfKey(attachmentId, key)[^1].Entry.Id == uploads[^1].Entry.Id ? uploads[^1] : null;
     }
 
     private static void CancelUpload(TreeWriter writer, InodeRow row, JournalRow upload)

@@ -138,10 +138,10 @@ internal sealed class RenameChange
         _tables.Dentries.Replace(other with { Inode = first.Inode, Kind = first.Kind });
         if (firstKey is not null && secondKey is not null)
         {
-            KeepHot(first);
-            KeepHot(second);
-            MoveObjectIfKeyedBy(first, attachment!, firstKey, secondKey);
-            MoveObjectIfKeyedBy(second, attachment!, secondKey, firstKey);
+            bool firstMoves = IsKeyedBy(first, firstKey);
+            bool secondMoves = IsKeyedBy(second, secondKey);
+            MoveHotObject(first, firstMoves, attachment!, secondKey);
+            MoveHotObject(second, secondMoves, attachment!, firstKey);
         }
 
         first.ChangeTime = _writer.Now;
@@ -214,14 +214,26 @@ internal sealed class RenameChange
         }
     }
 
-    // A file with several names has one object, at the key of one of them; the others move without it.
     private void MoveObjectIfKeyedBy(InodeRow row, Attachment attachment, string oldKey, string newKey)
     {
-        if (row.Kind == FileKind.Regular && (row.LinkCount == 1 || ObjectKeys.OfFile(_tables, row) == oldKey))
+        if (IsKeyedBy(row, oldKey))
         {
             ObjectJournal.FileMoved(_writer, row, attachment, newKey);
         }
     }
+
+    private void MoveHotObject(InodeRow row, bool moves, Attachment attachment, string newKey)
+    {
+        if (moves)
+        {
+            KeepHot(row);
+            ObjectJournal.FileMoved(_writer, row, attachment, newKey);
+        }
+    }
+
+    // A file with several names has one object, at the key of one of them; the others move without it.
+    private bool IsKeyedBy(InodeRow row, string key) =>
+        row.Kind == FileKind.Regular && (row.LinkCount == 1 || ObjectKeys.OfFile(_tables, row) == key);
 
     private void MoveAcross(InodeRow moved, Attachment? target)
     {

@@ -19,6 +19,7 @@ internal sealed class BucketSimulation(TreeFixture t, Attachment attachment, Ran
     private int _next;
 
     private readonly List<string> _steps = [];
+    private readonly HashSet<long> _taken = [];
 
     /// <summary>The last steps, newest last, with the journal after them.</summary>
     public async Task<string> TraceAsync() =>
@@ -92,6 +93,7 @@ internal sealed class BucketSimulation(TreeFixture t, Attachment attachment, Ran
     /// <summary>Lets the workers finish and compares the bucket with the tree.</summary>
     public async Task DrainAsync(string what)
     {
+        Assert.Empty(await t.Tree.CheckAsync(default));
         for (int round = 0; round < 1000 && (await t.JournalAsync()).Length > 0; round++)
         {
             await ReleaseOrphanAsync();
@@ -189,6 +191,14 @@ internal sealed class BucketSimulation(TreeFixture t, Attachment attachment, Ran
                 Assert.Equal(word, _bucket[file.Object.Key].Word);
             }
 
+            // As the engine does: the expected object, none, the same bytes, what may be ours, or what an earlier try
+            // of this upload wrote (the engine keeps a print of it); else it is a conflict.
+            (string Word, string ETag)? there = _bucket.TryGetValue(entry.Key, out var found) ? found : null;
+            string? expected = file.Object?.Key == entry.Key ? file.Object.ETag : entry.ETag;
+            bool mayBeOurs = (entry.MayReplace && entry.ETag is null) || !_taken.Add(entry.Id);
+            Assert.True(
+                there is null || there.Value.ETag == expected || there.Value.Word == word || mayBeOurs,
+                $"{entry.Key} should have the ETag {expected ?? "none"}, it has {there}");
             _bucket[entry.Key] = (word, "e" + NextWord());
             _underWay.Add((entry, file.Attributes.Content, file.Attributes.Version, _bucket[entry.Key].ETag));
             _steps.Add($"upload {entry.Key} started");
@@ -248,6 +258,7 @@ internal sealed class BucketSimulation(TreeFixture t, Attachment attachment, Ran
     {
         _underWay.Clear();
         await t.ReopenAsync();
+        Assert.Empty(await t.Tree.CheckAsync(default));
         _steps.Add("restart");
     }
 
