@@ -37,6 +37,9 @@ internal sealed class BlockFetch(
     /// <summary>Fetched ahead of any reader; its buffer counts against the readahead budget.</summary>
     public bool IsReadahead { get; } = isReadahead;
 
+    /// <summary>Whether its buffer counts against the readahead budget. Set before it runs.</summary>
+    public bool IsReserved { get; set; } = isReadahead;
+
     /// <summary>Whether the cache took every block of it, so that nobody needs to hold the buffer.</summary>
     public bool IsCached { get; set; }
 

@@ -71,7 +71,7 @@ internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMem
 
     public void Return(BlockFetch fetch)
     {
-        if (fetch.IsReadahead)
+        if (fetch.IsReserved)
         {
             Interlocked.Add(ref _readaheadBytes, -fetch.LengthBytes);
         }

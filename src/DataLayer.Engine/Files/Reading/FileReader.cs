@@ -275,8 +275,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         if (request.IsSequential && wholeBlock && fetch.EndBytes > request.EndBytes)
         {
             // The reader will come back for the rest; should the cache refuse the block, the stream keeps it.
-            fetch.AddReference();
-            request.Content.Streams.Hold(fetch);
+            readahead.TryHold(request.Content, fetch);
         }
         else if (!wholeBlock)
         {

@@ -99,6 +99,27 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
     }
 
     /// <summary>
+    /// Lets a content's readers keep a fetch that is about to run until they passed it, if readahead's memory has room for it:
+    /// held without count, the last blocks of some hundred files read here and there outgrow any budget.
+    /// </summary>
+    public void TryHold(ContentState content, BlockFetch fetch)
+    {
+        if (!context.Fetches.TryReserve(fetch.LengthBytes))
+        {
+            ShrinkAll(content, fetch.EndBytes);
+            if (!context.Fetches.TryReserve(fetch.LengthBytes))
+            {
+                return;
+            }
+        }
+
+        fetch.IsReserved = true;
+        fetch.AddReference();
+        content.Streams.Hold(fetch);
+        _holders.TryAdd(content.Streams, 0);
+    }
+
+    /// <summary>
     /// Makes and starts one request at a block's start unless a fetch covers it already. <paramref name="next"/> is
     /// where to go on, or -1 when memory is used up.
     /// </summary>
