@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace DataLayer.Server.Interop;
 
 /// <summary>
-/// Makes the C library and the garbage collector give memory back, so that the process keeps to its budget. Source of the
+/// Makes the C library and the garbage collector give memory back, so that the process keeps to its budget. Source of
+/// the
 /// constants: mallopt(3), malloc.h of the GNU C library.
 /// </summary>
 internal static partial class ProcessMemory
@@ -16,8 +17,10 @@ internal static partial class ProcessMemory
 
     /// <summary>Applies the bounds of a process that may use <paramref name="budgetBytes"/> bytes.</summary>
     /// <remarks>
-    /// Transfer buffers are blocks of 64 KiB to 8 MiB. Left alone, glibc raises its mmap threshold to the largest block ever
-    /// freed and keeps them in an arena a thread, which held twice the budget here. With a fixed threshold a freed buffer
+    /// Transfer buffers are blocks of 64 KiB to 8 MiB. Left alone, glibc raises its mmap threshold to the largest block
+    /// ever
+    /// freed and keeps them in an arena a thread, which held twice the budget here. With a fixed threshold a freed
+    /// buffer
     /// goes back to the kernel. The managed heap gets two fifths of the budget as its hard limit: the collector
     /// takes that for the machine's memory and collects before it is reached.
     /// </remarks>

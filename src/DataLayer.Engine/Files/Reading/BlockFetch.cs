@@ -34,13 +34,10 @@ internal sealed class BlockFetch(
 
     public bool IsCold { get; } = isCold;
 
-    /// <summary>Fetched ahead of any reader.</summary>
+    /// <summary>Fetched ahead of any reader; its buffer counts against the readahead budget.</summary>
     public bool IsReadahead { get; } = isReadahead;
 
-    /// <summary>
-    /// Its buffer counts against the readahead budget: fetched ahead, or held for the rest of a reader's block. Set
-    /// before it runs.
-    /// </summary>
+    /// <summary>Whether its buffer counts against the readahead budget. Set before it runs.</summary>
     public bool IsReserved { get; set; } = isReadahead;
 
     /// <summary>Whether the cache took every block of it, so that nobody needs to hold the buffer.</summary>

@@ -274,7 +274,8 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
             BlockLayout.BlockIndex(fetch.OffsetBytes), request.Content.SizeBytes);
         if (request.IsSequential && wholeBlock && fetch.EndBytes > request.EndBytes)
         {
-            readahead.HoldRest(request.Content, fetch);
+            // The reader will come back for the rest; should the cache refuse the block, the stream keeps it.
+            readahead.TryHold(request.Content, fetch);
         }
         else if (!wholeBlock)
         {

@@ -67,25 +67,6 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
     }
 
     /// <summary>
-    /// Keeps a reader's own fetch, which has not run yet, for the rest of its blocks: the reader will come back, and
-    /// the cache may
-    /// refuse them. Within the readahead budget: many readers that stop in the middle would else hold a block each.
-    /// </summary>
-    public void HoldRest(ContentState content, BlockFetch fetch)
-    {
-        if (!context.Fetches.TryReserve(fetch.LengthBytes))
-        {
-            ShrinkAll(content, fetch.EndBytes);
-            return;
-        }
-
-        fetch.IsReserved = true;
-        fetch.AddReference();
-        content.Streams.Hold(fetch);
-        _holders.TryAdd(content.Streams, 0);
-    }
-
-    /// <summary>
     /// Fetches what is neither cached nor under way of an extent, in requests of at most
     /// <paramref name="requestBytes"/>.
     /// </summary>
@@ -115,6 +96,28 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
             started += fetch is null ? 0 : 1;
             position = next;
         }
+    }
+
+    /// <summary>
+    /// Lets a content's readers keep a fetch that is about to run until they passed it, if readahead's memory has room
+    /// for it:
+    /// held without count, the last blocks of some hundred files read here and there outgrow any budget.
+    /// </summary>
+    public void TryHold(ContentState content, BlockFetch fetch)
+    {
+        if (!context.Fetches.TryReserve(fetch.LengthBytes))
+        {
+            ShrinkAll(content, fetch.EndBytes);
+            if (!context.Fetches.TryReserve(fetch.LengthBytes))
+            {
+                return;
+            }
+        }
+
+        fetch.IsReserved = true;
+        fetch.AddReference();
+        content.Streams.Hold(fetch);
+        _holders.TryAdd(content.Streams, 0);
     }
 
     /// <summary>
