@@ -98,11 +98,12 @@ internal static class ServerConfigurationReader
     {
         long? capacity = section.SizeOrAuto(
             "capacity", null, MiB, PiB,
-            "Memory of the block cache, index included. 'auto': 60 % of the budget less 96 MiB for the program (at most a "
-            + "quarter of the budget); buffers need the rest.");
+            "Memory of the block cache, index included. 'auto': 60 % of the budget less 96 MiB for the program (at "
+            + "most a quarter of the budget); buffers need the rest.");
         BlockCacheOptions cache = new()
         {
-            CapacityBytes = capacity ?? (long)((budget - Math.Min(budget / 4, ProgramBytes)) * MemoryBudget.DefaultCacheShare),
+            CapacityBytes = capacity
+                ?? (long)((budget - Math.Min(budget / 4, ProgramBytes)) * MemoryBudget.DefaultCacheShare),
             Policy = section.Choice(
                 "policy", "guard", "How blocks are admitted and evicted.", "guard", "s3fifo", "lru"),
             PinShare = section.Number("pinShare", 0.5, 0, 0.9, "The most that may be pinned, as a part of capacity."),
