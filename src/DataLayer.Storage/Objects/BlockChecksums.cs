@@ -20,6 +20,11 @@ internal sealed class BlockChecksums
     /// <summary>The name of the metadata entry, without the <c>x-amz-meta-</c> S3 puts in front.</summary>
     internal const string MetadataName = "datalayer-crc32c";
 
+    /// <summary>
+    /// How much is read in addition so that a partly covered block can be checked; larger rests stay unchecked.
+    /// </summary>
+    internal const int EdgeLimitBytes = 1 << 20;
+
     private const int MinimumLog2 = 16;
     private const int BlockLimit = 320;
     private readonly uint[] _checksums;

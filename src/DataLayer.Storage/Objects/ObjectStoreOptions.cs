@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using DataLayer.Core.Memory;
 
 namespace DataLayer.Storage.Objects;
@@ -126,6 +127,9 @@ public sealed class ObjectStoreOptions
     /// Default false: TLS protects them on the way; on a plain connection this doubles their cost.
     /// </summary>
     public bool CompareUnverifiedReads { get; init; }
+
+    /// <summary>For tests: connect here whatever the endpoint's name is.</summary>
+    internal IPEndPoint? ConnectTo { get; init; }
 
     /// <summary>Seed of retry waits. Default 1.</summary>
     public int Seed { get; init; } = 1;

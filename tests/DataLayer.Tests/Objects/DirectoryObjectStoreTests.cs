@@ -89,6 +89,40 @@ public sealed class DirectoryObjectStoreTests : IAsyncLifetime
         Assert.Equal(ErrorCode.Stale, e.Code);
     }
 
+    [Theory]
+    [InlineData(0, 300_000)]
+    [InlineData(70_000, 1)]
+    [InlineData(65_536, 65_536)]
+    [InlineData(60_000, 20_000)]
+    public async Task A_bit_that_flips_on_the_disk_is_never_returned(int offset, int length)
+    {
+        byte[] bytes = BytesContent.Random(300_000);
+        await _store.PutAsync("a", bytes);
+        string file = _folder.Combine("a");
+        DateTime modified = File.GetLastWriteTimeUtc(file);
+        using (FileStream stream = File.OpenWrite(file))
+        {
+            stream.Position = 70_000;
+            stream.WriteByte((byte)(bytes[70_000] ^ 4));
+        }
+
+        File.SetLastWriteTimeUtc(file, modified);
+        DataLayerException e = await Assert.ThrowsAsync<DataLayerException>(() => _store.GetRangeAsync("a", offset, length));
+        Assert.Equal(ErrorCode.Corrupt, e.Code);
+        Assert.Contains("'a' is damaged", e.Message, StringComparison.Ordinal);
+        Assert.Equal(bytes[150_000..], await _store.GetRangeAsync("a", 150_000, 200_000));
+    }
+
+    [Fact]
+    public async Task An_edit_by_others_is_no_damage()
+    {
+        await _store.PutAsync("a", "hello"u8.ToArray());
+        await File.WriteAllTextAsync(_folder.Combine("a"), "jello");
+        Assert.Equal("jello"u8.ToArray(), await _store.GetAsync("a"));
+        await File.WriteAllTextAsync(_folder.Combine("a"), "longer than before");
+        Assert.Equal("longer than before"u8.ToArray(), await _store.GetAsync("a"));
+    }
+
     [Fact]
     public async Task The_same_bytes_written_again_are_another_version()
     {

@@ -17,6 +17,8 @@ namespace DataLayer.Storage.Objects.Folders;
 /// <para>The ETag is inode, size and modification time (ns). Files that others put there or edit are objects like any
 /// other; an edit in place within the resolution of the file system's clock that keeps the size is the one change it
 /// does not show.</para>
+/// <para>A file we wrote carries the checksums of its blocks (<see cref="FileChecksums"/>); every read checks them.
+/// Files of others have none.</para>
 /// <para>If-Match and delete are check-then-act: exact against writers of this process (a lock per key), a race of
 /// microseconds against others. If-absent is atomic against everybody (renameat2 RENAME_NOREPLACE).</para>
 /// <para>Each call does its blocking work on one pool thread. Symbolic links are never followed. Lock order: one key
@@ -224,6 +226,8 @@ internal sealed class DirectoryObjectStore : IObjectStore
             throw Changed(path, etag, ETagOf(after));
         }
 
+        FileChecksums.Check(file, path, offsetBytes, destination[..count], before);
+
         return new ObjectReadResult(count, before.SizeBytes, etag);
     }
 
@@ -239,8 +243,9 @@ internal sealed class DirectoryObjectStore : IObjectStore
             FileStatus status;
             using (SafeFileHandle file = DurableFile.Open(temporary, write: true, create: true, exclusive: true))
             {
-                await CopyAsync(file, temporary, content, cancellationToken).ConfigureAwait(false);
-                status = await Task.Run(() => Finish(file, temporary, content.LengthBytes), cancellationToken)
+                BlockChecksums checksums = await CopyAsync(file, temporary, content, cancellationToken)
+                    .ConfigureAwait(false);
+                status = await Task.Run(() => Finish(file, temporary, checksums), cancellationToken)
                     .ConfigureAwait(false);
             }
 
@@ -267,12 +272,13 @@ internal sealed class DirectoryObjectStore : IObjectStore
         }
     }
 
-    private async ValueTask CopyAsync(
+    private async ValueTask<BlockChecksums> CopyAsync(
         SafeFileHandle file, string temporary, IObjectContent content, CancellationToken cancellationToken)
     {
+        BlockChecksums.Builder checksums = new(content.LengthBytes);
         if (content.LengthBytes == 0)
         {
-            return;
+            return checksums.Build();
         }
 
         int pieceBytes = (int)Math.Min(CopyBytes, content.LengthBytes);
@@ -281,23 +287,28 @@ internal sealed class DirectoryObjectStore : IObjectStore
         {
             Memory<byte> piece = lease.Memory[..(int)Math.Min(pieceBytes, content.LengthBytes - offset)];
             await content.ReadExactlyAsync(offset, piece, cancellationToken).ConfigureAwait(false);
+            checksums.Append(piece.Span);
             DurableFile.Write(file, temporary, piece.Span, offset);
         }
+
+        return checksums.Build();
     }
 
     /// <summary>Makes the file's content durable and tells it apart from every other of the same name.</summary>
-    private FileStatus Finish(SafeFileHandle file, string temporary, long lengthBytes)
+    private FileStatus Finish(SafeFileHandle file, string temporary, BlockChecksums checksums)
     {
         BeneathFile.SetMode(temporary, ObjectFileMode);
         long ticks = NextModifiedTicks();
         BeneathFile.SetModified(
             file, temporary, ticks / TimeSpan.TicksPerSecond, ticks % TimeSpan.TicksPerSecond * 100);
-        DurableFile.Flush(file, temporary);
         FileStatus status = FileStatus.Of(file, temporary);
-        return status.SizeBytes == lengthBytes
+        FileChecksums.Keep(file, temporary, checksums, status);
+        DurableFile.Flush(file, temporary);
+        return status.SizeBytes == checksums.SizeBytes
             ? status
             : throw new DataLayerException(ErrorCode.TargetFailed,
-                $"'{temporary}' has {status.SizeBytes} bytes after {lengthBytes} were written. Check the file system.");
+                $"'{temporary}' has {status.SizeBytes} bytes after {checksums.SizeBytes} were written. "
+                + "Check the file system.");
     }
 
     /// <summary>Now, in ticks since 1970, moved on where this process has given that time to a file before.</summary>

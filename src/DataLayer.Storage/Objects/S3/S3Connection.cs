@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using Amazon.Runtime;
 using Amazon.Runtime.Credentials;
@@ -44,6 +45,16 @@ internal sealed class S3Connection : IDisposable
         if (_authorities is not null)
         {
             _handler.SslOptions.RemoteCertificateValidationCallback = IsTrusted;
+        }
+
+        if (options.ConnectTo is { } address)
+        {
+            _handler.ConnectCallback = async (_, cancellationToken) =>
+            {
+                Socket socket = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+                await socket.ConnectAsync(address, cancellationToken).ConfigureAwait(false);
+                return new NetworkStream(socket, ownsSocket: true);
+            };
         }
 
         Http = new HttpClient(_handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };

@@ -16,19 +16,15 @@ namespace DataLayer.Storage.Objects.S3;
 /// </summary>
 /// <remarks>
 /// Lengths are checked always. Then, in this order: our own block checksums from the object's metadata (they come with
-/// every answer; what is missing of a block at the edge is read as well, up to <see cref="EdgeLimitBytes"/>), else the
-/// ETag where the whole object was read and the ETag is an MD5, else a second read where the options ask for it. A
-/// mismatch is Corrupt: another attempt may bring it right. After a call ended nothing writes to the caller's memory.
+/// every answer; what is missing of a block at the edge is read as well, up to
+/// <see cref="BlockChecksums.EdgeLimitBytes"/>), else the ETag where the whole object was read and the ETag is an MD5,
+/// else a second read where the options ask for it. A mismatch is Corrupt: another attempt may bring it right. After a
+/// call ended nothing writes to the caller's memory.
 /// </remarks>
 internal sealed class S3RangeReader(
     S3Connection connection, S3Address address, string displayName, RequestMeter meter, NativeBufferPool buffers,
         TimeProvider time)
 {
-    /// <summary>
-    /// How much is read in addition so that a partly covered block can be checked; larger blocks stay unchecked.
-    /// </summary>
-    internal const int EdgeLimitBytes = 1 << 20;
-
     private const int ErrorBodyLimitBytes = 64 << 10;
     private long _uncheckedBytes;
 
@@ -121,7 +117,7 @@ internal sealed class S3RangeReader(
             int before = (int)Math.Min(from - blockStart, int.MaxValue);
             int after = (int)Math.Min(blockEnd - to, int.MaxValue);
             at = blockEnd;
-            if ((long)before + after > EdgeLimitBytes)
+            if ((long)before + after > BlockChecksums.EdgeLimitBytes)
             {
                 Interlocked.Add(ref _uncheckedBytes, covered.Length);
                 continue;
