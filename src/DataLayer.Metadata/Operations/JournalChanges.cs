@@ -117,7 +117,8 @@ internal static class JournalChanges
         }
 
         InodeId owner = ObjectKeys.FindByKey(writer.Tables, attachment, uploaded.Key);
-        if (atKey.Count == 0 && owner != InodeId.None && writer.Tables.Inodes.Find(owner) is { Kind: FileKind.Regular } row
+        if (atKey.Count == 0 && owner != InodeId.None
+            && writer.Tables.Inodes.Find(owner) is { Kind: FileKind.Regular } row
             && row.Object?.Key == uploaded.Key)
         {
             // It took the place of the owner's object: that is uploaded again.
