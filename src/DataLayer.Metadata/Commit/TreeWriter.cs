@@ -51,6 +51,9 @@ internal sealed class TreeWriter : IDisposable
         return id;
     }
 
+    /// <summary>Has the batch announce entries of a kind, which a change made eligible without adding any.</summary>
+    public void AnnounceJournal(JournalKind kind) => AddedJournalKinds |= 1 << (int)kind;
+
     /// <summary>The attachments by number, without those being removed.</summary>
     public Dictionary<long, Attachment> Attachments()
     {

@@ -10,21 +10,36 @@ namespace DataLayer.Metadata.Operations;
 internal static class JournalChanges
 {
     /// <summary>
-    /// Hands out entries that are due, for a time; a crash in between makes them due again at the next start.
+    /// Hands out entries that are due, for a time; a crash in between makes them due again at the next start. What
+    /// became needless is dropped instead.
     /// </summary>
     public static List<JournalEntry> Take(TreeWriter writer, JournalKind kind, long leaseNanoseconds, int limit)
     {
         List<JournalEntry> taken = [];
-        foreach (JournalRow row in writer.Tables.Journal.ListDue(kind, writer.Now, limit))
+        bool dropped;
+        do
         {
-            writer.Tables.Journal.Start(row.Entry.Id, writer.Now + leaseNanoseconds);
-            taken.Add(row.Entry with
+            dropped = false;
+            foreach (JournalRow row in writer.Tables.Journal.ListDue(kind, writer.Now, limit - taken.Count))
             {
-                DueTimeNanoseconds = writer.Now + leaseNanoseconds,
-                MayReplace = row.Replaces,
-            });
-        }
+                if (ObjectJournal.IsNeedless(writer, row.Entry))
+                {
+                    writer.Tables.Journal.Remove(row.Entry.Id);
+                    writer.AnnounceJournal(JournalKind.UploadObject);
+                    writer.AnnounceJournal(JournalKind.DeleteObject);
+                    dropped = true;
+                    continue;
+                }
 
+                writer.Tables.Journal.Start(row.Entry.Id, writer.Now + leaseNanoseconds);
+                taken.Add(row.Entry with
+                {
+                    DueTimeNanoseconds = writer.Now + leaseNanoseconds,
+                    MayReplace = row.Replaces,
+                });
+            }
+        }
+        while (dropped && taken.Count < limit);
         return taken;
     }
 
@@ -66,7 +81,7 @@ internal static class JournalChanges
         {
             row.Object = uploaded;
             writer.Tables.Inodes.Save(row);
-            ScheduleAgain(writer, row, entry.Entry, uploaded);
+            ScheduleAgain(writer, row, entry.Entry);
         }
 
         return false;
@@ -77,21 +92,13 @@ internal static class JournalChanges
         ? writer.AddJournal(entry)
         : throw new DataLayerException(ErrorCode.InvalidArgument, "A new journal entry has no number yet.");
 
-    private static void ScheduleAgain(TreeWriter writer, InodeRow row, JournalEntry done, ObjectReference uploaded)
+    private static void ScheduleAgain(TreeWriter writer, InodeRow row, JournalEntry done)
     {
-        if (ObjectJournal.PendingUploads(writer.Tables.Journal, row.Inode).Count > 0)
+        if (ObjectJournal.PendingUploads(writer.Tables.Journal, row.Inode).Count == 0
+            && writer.FindAttachment(done.AttachmentId) is { } attachment)
         {
-            return;
+            ObjectJournal.ScheduleUpload(writer, row, attachment, done.Key, writer.Now);
         }
-
-        writer.AddJournal(done with
-        {
-            Id = 0,
-            Content = new ContentId(row.Inode, row.Generation),
-            ETag = uploaded.ETag,
-            FailureCount = 0,
-            DueTimeNanoseconds = writer.Now,
-        });
     }
 
     private static void DiscardUploaded(TreeWriter writer, ContentId content, ObjectReference uploaded)
@@ -102,49 +109,23 @@ internal static class JournalChanges
             return;
         }
 
-        InodeId owner = FindByKey(writer.Tables, attachment, uploaded.Key);
-        if (owner != InodeId.None && writer.Tables.Inodes.Find(owner) is { } row
-            && ObjectKeys.OfFile(writer.Tables, row) == uploaded.Key)
+        List<JournalRow> atKey = writer.Tables.Journal.ListOfKey(attachment.Id, uploaded.Key);
+        foreach (JournalRow entry in atKey)
         {
-            // Its own upload replaces what was written; or this took its object's place: then it is uploaded again.
-            JournalRow? next = ObjectJournal.PendingUploads(writer.Tables.Journal, owner)
-                .FindLast(upload => upload.Entry.Key == uploaded.Key);
-            if (next is not null)
-            {
-                ObjectJournal.MarkReplaces(writer.Tables.Journal, next, uploaded.ETag);
-            }
-            else if (row.Object?.Key == uploaded.Key && row.Object.ETag != uploaded.ETag)
-            {
-                ObjectJournal.ScheduleUpload(writer, row, attachment, uploaded.Key, writer.Now);
-            }
+            ObjectJournal.MarkReplaces(writer.Tables.Journal, entry);
+        }
 
+        InodeId owner = ObjectKeys.FindByKey(writer.Tables, attachment, uploaded.Key);
+        if (atKey.Count == 0 && owner != InodeId.None
+            && writer.Tables.Inodes.Find(owner) is { Kind: FileKind.Regular } row
+            && row.Object?.Key == uploaded.Key)
+        {
+            // It took the place of the owner's object: that is uploaded again.
+            ObjectJournal.ScheduleUpload(writer, row, attachment, uploaded.Key, writer.Now);
             return;
         }
 
         InodeRow nobody = new() { Inode = content.Inode, Kind = FileKind.Regular, Generation = content.Generation };
         ObjectJournal.ScheduleDelete(writer, nobody, attachment.Id, uploaded.Key, uploaded.ETag);
-    }
-
-    /// <summary>The inode at the path that a key stands for, or none.</summary>
-    public static InodeId FindByKey(TreeTables tables, Attachment attachment, string key)
-    {
-        if (!key.StartsWith(attachment.KeyPrefix!, StringComparison.Ordinal))
-        {
-            return InodeId.None;
-        }
-
-        InodeId inode = attachment.Folder;
-        foreach (string part in key[attachment.KeyPrefix!.Length..].Split('/'))
-        {
-            if (TreeName.Check(part, out _, out _) is not { } name
-                || tables.Dentries.Find(inode, name) is not { } dentry)
-            {
-                return InodeId.None;
-            }
-
-            inode = dentry.Inode;
-        }
-
-        return inode;
     }
 }

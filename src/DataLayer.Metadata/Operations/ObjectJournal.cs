@@ -20,7 +20,9 @@ namespace DataLayer.Metadata.Operations;
 /// </remarks>
 internal static class ObjectJournal
 {
-    /// <summary>Makes sure the file's content ends at a key. Adds nothing where the upload is pending that does it.</summary>
+    /// <summary>
+    /// Makes sure the file's content ends at a key. Adds nothing where the upload is pending that does it.
+    /// </summary>
     public static void ScheduleUpload(TreeWriter writer, InodeRow row, Attachment attachment, string key, long dueTime)
     {
         JournalTable journal = writer.Tables.Journal;
@@ -42,12 +44,11 @@ internal static class ObjectJournal
             etag = own.ETag;
             replaces = true;
         }
-        else if (atKey.Count > 0 && atKey[^1] is { Started: false, Entry.Kind: JournalKind.DeleteObject } delete
+        else if (atKey is [{ Started: false, Entry.Kind: JournalKind.DeleteObject } delete]
             && !HasOlderUpload(journal, delete))
         {
-            // What stands before it may change the object: then nothing is known of its ETag.
             journal.Remove(delete.Entry.Id);
-            etag = atKey.Count == 1 ? delete.Entry.ETag : null;
+            etag = delete.Entry.ETag;
         }
 
         JournalEntry upload = new()
@@ -63,7 +64,8 @@ internal static class ObjectJournal
     }
 
     /// <summary>
-    /// Has an object deleted, unless another file is on its way to the key: its upload replaces the object.
+    /// Records that a file left a key, and the object there is to go. Whether it really goes is decided when the
+    /// entry is taken (<see cref="IsNeedless"/>): the key may have a new owner by then.
     /// </summary>
     /// <param name="writer">The change that runs.</param>
     /// <param name="row">The file whose object it was.</param>
@@ -73,20 +75,14 @@ internal static class ObjectJournal
     public static void ScheduleDelete(TreeWriter writer, InodeRow row, long attachmentId, string key, string? etag)
     {
         List<JournalRow> atKey = writer.Tables.Journal.ListOfKey(attachmentId, key);
-        List<JournalRow> others = atKey.FindAll(
-            e => e.Entry.Kind == JournalKind.UploadObject && e.Entry.Content.Inode != row.Inode);
-        if (others.Count > 0)
+        foreach (JournalRow entry in atKey)
         {
-            foreach (JournalRow other in others)
-            {
-                MarkReplaces(writer.Tables.Journal, other, etag);
-            }
-
-            return;
+            MarkReplaces(writer.Tables.Journal, entry);
         }
 
         if (atKey.Count > 0 && atKey[^1].Entry is { Kind: JournalKind.DeleteObject } last
-            && (last.ETag is null || last.ETag == etag) && last.Content.Inode == row.Inode)
+            && last.Content.Inode == row.Inode && (last.ETag is null || last.ETag == etag)
+            && PendingUploads(writer.Tables.Journal, row.Inode).TrueForAll(upload => upload.Entry.Id < last.Id))
         {
             return;
         }
@@ -97,9 +93,47 @@ internal static class ObjectJournal
             Content = new ContentId(row.Inode, row.Generation),
             AttachmentId = attachmentId,
             Key = key,
-            ETag = etag,
+            // With other work on the key before it, nobody knows which object of ours it will find.
+            ETag = atKey.Count == 0 ? etag : null,
             DueTimeNanoseconds = writer.Now,
         });
+    }
+
+    /// <summary>
+    /// Whether an entry that is next in its order has nothing to do. An upload: the file's object is there already. A
+    /// delete: a younger entry of its key replaces or deletes the object, or the object is that of the file which has
+    /// the name now. Younger uploads learn that something may be there.
+    /// </summary>
+    public static bool IsNeedless(TreeWriter writer, JournalEntry entry) => entry.Kind switch
+    {
+        JournalKind.UploadObject => IsUploaded(writer, entry),
+        JournalKind.DeleteObject => IsDeleteNeedless(writer, entry),
+        _ => false,
+    };
+
+    private static bool IsUploaded(TreeWriter writer, JournalEntry upload) =>
+        writer.Tables.Inodes.Find(upload.Content.Inode) is { State: not TierState.Hot, Object: { } there }
+        && there.Key == upload.Key && there.AttachmentId == upload.AttachmentId;
+
+    private static bool IsDeleteNeedless(TreeWriter writer, JournalEntry delete)
+    {
+        JournalTable journal = writer.Tables.Journal;
+        List<JournalRow> younger = journal.ListOfKey(delete.AttachmentId, delete.Key);
+        younger.RemoveAll(entry => entry.Entry.Id <= delete.Id);
+        foreach (JournalRow entry in younger)
+        {
+            MarkReplaces(journal, entry);
+        }
+
+        if (younger.Count > 0)
+        {
+            return true;
+        }
+
+        Attachment? attachment = writer.FindAttachment(delete.AttachmentId);
+        InodeId owner = attachment is null ? InodeId.None : ObjectKeys.FindByKey(writer.Tables, attachment, delete.Key);
+        return owner != InodeId.None && writer.Tables.Inodes.Find(owner)?.Object is { } current
+            && current.Key == delete.Key && current.AttachmentId == delete.AttachmentId;
     }
 
     /// <summary>
@@ -195,20 +229,15 @@ internal static class ObjectJournal
     }
 
     /// <summary>
-    /// Records that an upload takes the place of an object that is there, so that a cancelled one leaves its deletion. Its ETag
-    /// becomes the upload's condition where nothing else is done to the key before.
+    /// Records that an upload may find an object of ours whose ETag nobody knows: it replaces it, and leaves its
+    /// deletion if it is cancelled. No effect on a delete, or on an upload under way.
     /// </summary>
-    public static void MarkReplaces(JournalTable journal, JournalRow upload, string? etag)
+    public static void MarkReplaces(JournalTable journal, JournalRow upload)
     {
-        if (upload.Started)
+        if (upload is { Started: false, Entry.Kind: JournalKind.UploadObject })
         {
-            return;
+            journal.SetReplaces(upload, etag: null);
         }
-
-        // Two objects that may be there, or one that other work may change first, leave the ETag unknown.
-        bool isNext = journal.ListOfKey(upload.Entry.AttachmentId, upload.Entry.Key)[0].Entry.Id == upload.Entry.Id;
-        bool isKnown = isNext && (!upload.Replaces || upload.Entry.ETag == etag);
-        journal.SetReplaces(upload, isKnown ? etag : null);
     }
 
     /// <summary>A file's pending uploads, oldest first.</summary>
@@ -262,7 +291,10 @@ internal static class ObjectJournal
         ObjectReference source = row.Object!;
         List<JournalRow> deletes = writer.Tables.Journal.ListOfInode(row.Inode);
         deletes.RemoveAll(e => e.Entry.Kind != JournalKind.DeleteObject || !IsOfMove(source, uploads, e.Entry));
-        if (deletes.Exists(static entry => entry.Started) || uploads.Exists(static entry => entry.Started))
+        bool isStarted = deletes.Exists(static entry => entry.Started) || uploads.Exists(static entry => entry.Started);
+        bool isAlone = writer.Tables.Journal.ListOfKey(source.AttachmentId, source.Key)
+            .TrueForAll(entry => entry.Entry.Content.Inode == row.Inode);
+        if (isStarted || !isAlone)
         {
             return false;
         }

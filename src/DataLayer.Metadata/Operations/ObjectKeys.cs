@@ -91,4 +91,27 @@ internal static class ObjectKeys
         string prefix = slash < 0 ? string.Empty : attachment.Source[(slash + 1)..];
         return prefix.Length == 0 || prefix.EndsWith('/') ? prefix : prefix + "/";
     }
+
+    /// <summary>The inode at the path that a key stands for, or none.</summary>
+    public static InodeId FindByKey(TreeTables tables, Attachment attachment, string key)
+    {
+        if (!key.StartsWith(attachment.KeyPrefix!, StringComparison.Ordinal))
+        {
+            return InodeId.None;
+        }
+
+        InodeId inode = attachment.Folder;
+        foreach (string part in key[attachment.KeyPrefix!.Length..].Split('/'))
+        {
+            if (TreeName.Check(part, out _, out _) is not { } name
+                || tables.Dentries.Find(inode, name) is not { } dentry)
+            {
+                return InodeId.None;
+            }
+
+            inode = dentry.Inode;
+        }
+
+        return inode;
+    }
 }
