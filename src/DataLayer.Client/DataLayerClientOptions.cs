@@ -11,8 +11,8 @@ public sealed class DataLayerClientOptions
     public Uri ServerUri { get; init; } = new("http://127.0.0.1:7070");
 
     /// <summary>
-    /// A Unix socket the service listens on, or null for TCP. Saves a good part of a small request's cost on one
-    /// machine.
+    /// A Unix socket the service listens on, or null for TCP. It needs no port and lets only the service's user
+    /// in; a small read costs the same either way.
     /// <see cref="ServerUri"/> then only names the host in the requests.
     /// </summary>
     public string? UnixSocketPath { get; init; }

@@ -10,9 +10,12 @@ namespace DataLayer.Core.Integrity;
 /// The value of the empty input is 0; the value of "123456789" is 0xE3069283.
 /// </summary>
 /// <remarks>
-/// The processor's instruction takes 8 bytes in three cycles but can start one each cycle, so one chain uses a third of it.
-/// Long inputs are cut into three lanes of <see cref="LaneBytes"/> that run side by side. A lane's state is carried over the
-/// bytes of the next one by a table look-up: appending n zero bytes is a linear map of the state, and four tables of 256
+/// The processor's instruction takes 8 bytes in three cycles but can start one each cycle, so one chain uses a third of
+/// it.
+/// Long inputs are cut into three lanes of <see cref="LaneBytes"/> that run side by side. A lane's state is carried
+/// over the
+/// bytes of the next one by a table look-up: appending n zero bytes is a linear map of the state, and four tables of
+/// 256
 /// entries hold that map for n = <see cref="LaneBytes"/>.
 /// </remarks>
 public static class Crc32C
@@ -69,7 +72,8 @@ public static class Crc32C
     }
 
     private static uint Shift(uint state) =>
-        _shift[state & 0xFF] ^ _shift[256 + ((state >> 8) & 0xFF)] ^ _shift[512 + ((state >> 16) & 0xFF)] ^ _shift[768 + (state >> 24)];
+        _shift[state & 0xFF] ^ _shift[256 + ((state >> 8) & 0xFF)] ^ _shift[512 + ((state >> 16) & 0xFF)]
+            ^ _shift[768 + (state >> 24)];
 
     private static uint[] MakeShiftTables()
     {

@@ -18,8 +18,10 @@ public sealed record Attachment
     public required string Source { get; init; }
 
     /// <summary>
-    /// What the key of every object below starts with, its '/' included; a file's key is this and the path below the folder.
-    /// Null lets the tree derive it from an <c>s3://</c> source (a '/' is added where one is missing); stored attachments
+    /// What the key of every object below starts with, its '/' included; a file's key is this and the path below the
+    /// folder.
+    /// Null lets the tree derive it from an <c>s3://</c> source (a '/' is added where one is missing); stored
+    /// attachments
     /// have it.
     /// </summary>
     public string? KeyPrefix { get; init; }

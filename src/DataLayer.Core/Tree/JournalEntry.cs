@@ -26,8 +26,8 @@ public sealed record JournalEntry
     public string? ETag { get; init; }
 
     /// <summary>
-    /// With an upload that has no <see cref="ETag"/>: an object of ours whose ETag nobody knows may be at the key, and is replaced. Else
-    /// there must be none.
+    /// With an upload that has no <see cref="ETag"/>: an object of ours whose ETag nobody knows may be at the key, and
+    /// is replaced. Else there must be none.
     /// </summary>
     public bool MayReplace { get; init; }
 

@@ -54,7 +54,9 @@ public readonly record struct ScrubReport(
 /// <param name="MemoryBlocks">Blocks in memory.</param>
 /// <param name="Object">The cold copy, or null.</param>
 /// <param name="ObjectStore">The store and bucket of the cold copy, or null.</param>
-/// <param name="Heat">Decayed access score: one per open, halved each <see cref="FileEngineOptions.HeatHalfLife"/>.</param>
+/// <param name="Heat">
+/// Decayed access score: one per open, halved each <see cref="FileEngineOptions.HeatHalfLife"/>.
+/// </param>
 /// <param name="UploadPending">Whether the content still waits for its upload.</param>
 public sealed record FileDescription(
     InodeAttributes Attributes, string Path, string? Placement, uint BlockCount, uint HotBlocks, uint MemoryBlocks,
@@ -87,7 +89,9 @@ public sealed record EngineStatistics
     /// <summary>Bytes answered from the cold tier.</summary>
     public long ColdReadBytes { get; init; }
 
-    /// <summary>Bytes asked of object stores; divided by <see cref="ColdReadBytes"/> it is the read amplification.</summary>
+    /// <summary>
+    /// Bytes asked of object stores; divided by <see cref="ColdReadBytes"/> it is the read amplification.
+    /// </summary>
     public long OriginBytes { get; init; }
 
     /// <summary>GET requests asked of object stores (before retries).</summary>

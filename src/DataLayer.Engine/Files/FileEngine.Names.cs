@@ -12,17 +12,21 @@ namespace DataLayer.Engine.Files;
 public sealed partial class FileEngine
 {
     /// <summary>The attributes of what a path leads to.</summary>
-    /// <exception cref="DataLayerException">NotFound, NotADirectory, TooManyLinks, NameTooLong, InvalidArgument.</exception>
+    /// <exception cref="DataLayerException">
+    /// NotFound, NotADirectory, TooManyLinks, NameTooLong, InvalidArgument.
+    /// </exception>
     public async ValueTask<InodeAttributes> StatAsync(string path, bool followLast, CancellationToken cancellationToken)
     {
-        InodeAttributes found = await Context.View.ResolveAsync(path, followLast, cancellationToken).ConfigureAwait(false);
+        InodeAttributes found = await Context.View.ResolveAsync(path, followLast, cancellationToken)
+            .ConfigureAwait(false);
         return Overlay(found);
     }
 
     /// <summary>What <c>datalayer stat</c> shows: tier, residency, object, placement, heat.</summary>
     public async ValueTask<FileDescription> DescribeAsync(string path, CancellationToken cancellationToken)
     {
-        InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
+        InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken)
+            .ConfigureAwait(false);
         FileContent? content = found.Kind == FileKind.Regular
             ? await Context.Tree.GetContentAsync(found.Inode, cancellationToken).ConfigureAwait(false)
             : null;
@@ -40,7 +44,8 @@ public sealed partial class FileEngine
         }
 
         bool isHot = attributes.State == TierState.Hot && content.Placement is not null;
-        double heat = Context.Contents.Peek(attributes.Content)?.Heat(Context.NowNanoseconds(), Context.Options.HeatHalfLife) ?? 0;
+        double heat = Context.Contents.Peek(
+            attributes.Content)?.Heat(Context.NowNanoseconds(), Context.Options.HeatHalfLife) ?? 0;
         bool pending = attributes.State == TierState.Hot
             && Context.Attachments.Find(attributes.AttachmentId) is { Mode: AttachmentMode.ReadWrite };
         return new FileDescription(
@@ -56,13 +61,16 @@ public sealed partial class FileEngine
             pending);
     }
 
-    /// <summary>Entries of a folder in name order (UTF-8 bytes) after a name, at most <paramref name="limit"/>.</summary>
+    /// <summary>
+    /// Entries of a folder in name order (UTF-8 bytes) after a name, at most <paramref name="limit"/>.
+    /// </summary>
     /// <exception cref="DataLayerException">NotFound, NotADirectory.</exception>
     public async ValueTask<IReadOnlyList<DirectoryEntry>> ListAsync(
         string path, string? after, int limit, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(limit, 1);
-        InodeAttributes folder = await Context.View.ResolveAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
+        InodeAttributes folder = await Context.View.ResolveAsync(path, followLast: true, cancellationToken)
+            .ConfigureAwait(false);
         if (folder.Kind != FileKind.Directory)
         {
             throw new DataLayerException(ErrorCode.NotADirectory, $"'{path}' is not a folder.");
@@ -84,51 +92,63 @@ public sealed partial class FileEngine
         return overlaid;
     }
 
-    /// <summary>Makes a folder; with <paramref name="parents"/> its missing parents too, and no error if it is there.</summary>
-    public ValueTask<InodeAttributes> MakeDirectoryAsync(string path, int mode, bool parents, CancellationToken cancellationToken) =>
+    /// <summary>
+    /// Makes a folder; with <paramref name="parents"/> its missing parents too, and no error if it is there.
+    /// </summary>
+    public ValueTask<InodeAttributes> MakeDirectoryAsync(
+        string path, int mode, bool parents, CancellationToken cancellationToken) =>
         _names.MakeDirectoryAsync(path, mode, parents, cancellationToken);
 
     /// <summary>Makes a symbolic link.</summary>
-    public ValueTask<InodeAttributes> MakeSymbolicLinkAsync(string path, string target, CancellationToken cancellationToken) =>
+    public ValueTask<InodeAttributes> MakeSymbolicLinkAsync(
+        string path, string target, CancellationToken cancellationToken) =>
         _names.MakeSymbolicLinkAsync(path, target, cancellationToken);
 
     /// <summary>Gives a file one more name.</summary>
-    public ValueTask<InodeAttributes> LinkAsync(string existingPath, string newPath, CancellationToken cancellationToken) =>
+    public ValueTask<InodeAttributes> LinkAsync(
+        string existingPath, string newPath, CancellationToken cancellationToken) =>
         _names.LinkAsync(existingPath, newPath, cancellationToken);
 
     /// <summary>
-    /// Removes a file or link, or a folder (empty unless <paramref name="recursive"/>). <paramref name="ifMatch"/>: entity tag that must hold, or null.
+    /// Removes a file or link, or a folder (empty unless <paramref name="recursive"/>). <paramref name="ifMatch"/>:
+    /// entity tag that must hold, or null.
     /// </summary>
     public ValueTask RemoveAsync(string path, bool recursive, string? ifMatch, CancellationToken cancellationToken) =>
         _names.RemoveAsync(path, recursive, ifMatch, cancellationToken);
 
     /// <summary>Renames in one transaction; see <see cref="TreeStore.RenameAsync"/>.</summary>
-    public ValueTask<InodeAttributes> RenameAsync(string from, string to, RenameFlags flags, CancellationToken cancellationToken) =>
+    public ValueTask<InodeAttributes> RenameAsync(
+        string from, string to, RenameFlags flags, CancellationToken cancellationToken) =>
         _names.RenameAsync(from, to, flags, cancellationToken);
 
     /// <summary>Changes mode, owner or times.</summary>
-    public ValueTask<InodeAttributes> SetAttributesAsync(string path, AttributeChanges changes, CancellationToken cancellationToken) =>
+    public ValueTask<InodeAttributes> SetAttributesAsync(
+        string path, AttributeChanges changes, CancellationToken cancellationToken) =>
         _names.SetAttributesAsync(path, changes, cancellationToken);
 
     /// <summary>Files, folders and bytes at or below a path.</summary>
     public async ValueTask<TreeUsage> GetUsageAsync(string path, CancellationToken cancellationToken)
     {
-        InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
+        InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken)
+            .ConfigureAwait(false);
         return await Context.Tree.GetUsageAsync(found.Inode, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>An extended attribute's value, or null.</summary>
     public async ValueTask<byte[]?> GetXattrAsync(string path, string name, CancellationToken cancellationToken)
     {
-        InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
+        InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken)
+            .ConfigureAwait(false);
         return await Context.Tree.GetXattrAsync(found.Inode, name, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The names of the extended attributes.</summary>
     public async ValueTask<IReadOnlyList<string>> ListXattrsAsync(string path, CancellationToken cancellationToken)
     {
-        InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
-        IReadOnlyList<string> names = await Context.Tree.ListXattrsAsync(found.Inode, cancellationToken).ConfigureAwait(false);
+        InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken)
+            .ConfigureAwait(false);
+        IReadOnlyList<string> names = await Context.Tree.ListXattrsAsync(found.Inode, cancellationToken)
+            .ConfigureAwait(false);
         List<string> shown = new(names.Count);
         foreach (string name in names)
         {
@@ -143,7 +163,8 @@ public sealed partial class FileEngine
 
     /// <summary>Sets an extended attribute.</summary>
     public ValueTask SetXattrAsync(
-        string path, string name, ReadOnlyMemory<byte> value, XattrCondition condition, CancellationToken cancellationToken) =>
+        string path, string name, ReadOnlyMemory<byte> value, XattrCondition condition,
+        CancellationToken cancellationToken) =>
         _names.SetXattrAsync(path, name, value, condition, cancellationToken);
 
     /// <summary>Removes an extended attribute.</summary>

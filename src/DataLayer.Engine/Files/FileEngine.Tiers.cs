@@ -8,9 +8,12 @@ namespace DataLayer.Engine.Files;
 public sealed partial class FileEngine
 {
     /// <summary>
-    /// Binds a tree folder to a bucket prefix and lists it: metadata only. An interrupted attach goes on where it was when asked again.
+    /// Binds a tree folder to a bucket prefix and lists it: metadata only. An interrupted attach goes on where it was
+    /// when asked again.
     /// </summary>
-    /// <exception cref="DataLayerException">InvalidArgument, NotEmpty, AlreadyExists; PermissionDenied, OriginUnavailable, TimedOut from the listing.</exception>
+    /// <exception cref="DataLayerException">
+    /// InvalidArgument, NotEmpty, AlreadyExists; PermissionDenied, OriginUnavailable, TimedOut from the listing.
+    /// </exception>
     public ValueTask<Attachment> AttachAsync(
         AttachRequest request, IProgress<AttachProgress>? progress, CancellationToken cancellationToken)
     {
@@ -18,13 +21,17 @@ public sealed partial class FileEngine
         return _attaching.AttachAsync(request, progress, cancellationToken);
     }
 
-    /// <summary>Lists an attachment's bucket again: new objects appear, changed ones are new generations, vanished ones go.</summary>
+    /// <summary>
+    /// Lists an attachment's bucket again: new objects appear, changed ones are new generations, vanished ones go.
+    /// </summary>
     public ValueTask<AttachProgress> RefreshAsync(
         string path, IProgress<AttachProgress>? progress, CancellationToken cancellationToken) =>
         _attaching.RefreshAsync(path, progress, cancellationToken);
 
     /// <summary>Removes an attachment with all names below; never an object.</summary>
-    /// <exception cref="DataLayerException">InvalidArgument while uploads are pending, unless forced: then what was not uploaded is lost.</exception>
+    /// <exception cref="DataLayerException">
+    /// InvalidArgument while uploads are pending, unless forced: then what was not uploaded is lost.
+    /// </exception>
     public ValueTask DetachAsync(string path, bool force, CancellationToken cancellationToken) =>
         _attaching.DetachAsync(path, force, cancellationToken);
 
@@ -32,41 +39,58 @@ public sealed partial class FileEngine
     public ValueTask<IReadOnlyList<Attachment>> ListAttachmentsAsync(CancellationToken cancellationToken) =>
         Context.Tree.ListAttachmentsAsync(cancellationToken);
 
-    /// <summary>Brings everything below a path into the hot tier (and memory where asked), verified; ends with what is resident.</summary>
+    /// <summary>
+    /// Brings everything below a path into the hot tier (and memory where asked), verified; ends with what is resident.
+    /// </summary>
     public ValueTask<WarmResult> WarmAsync(
         string path, bool intoMemory, IProgress<WarmResult>? progress, CancellationToken cancellationToken) =>
         _warmer.WarmAsync(path, intoMemory, progress, cancellationToken);
 
-    /// <summary>Drops memory copies below a path, and with <paramref name="hotToo"/> the hot copies of premigrated contents (release).</summary>
+    /// <summary>
+    /// Drops memory copies below a path, and with <paramref name="hotToo"/> the hot copies of premigrated contents
+    /// (release).
+    /// </summary>
     public ValueTask<EvictResult> EvictAsync(string path, bool hotToo, CancellationToken cancellationToken) =>
         _evictor.EvictAsync(path, hotToo, cancellationToken);
 
     /// <summary>Waits until all pending uploads below a path were verified, through failures that pass.</summary>
-    /// <exception cref="DataLayerException">Stale: an object was changed by somebody else; the local content is kept and not uploaded.</exception>
+    /// <exception cref="DataLayerException">
+    /// Stale: an object was changed by somebody else; the local content is kept and not uploaded.
+    /// </exception>
     public async ValueTask FlushUploadsAsync(string path, CancellationToken cancellationToken)
     {
         await foreach (FileContent file in TreeWalk.FilesAsync(Context, path, cancellationToken).ConfigureAwait(false))
         {
             if (Context.Attachments.Find(file.Attributes.AttachmentId) is { Mode: AttachmentMode.ReadWrite })
             {
-                await _uploads.WaitAsync(file.Attributes.Inode, retryFailures: true, cancellationToken).ConfigureAwait(false);
+                await _uploads.WaitAsync(file.Attributes.Inode, retryFailures: true, cancellationToken)
+                    .ConfigureAwait(false);
             }
         }
     }
 
-    /// <summary>Moves everything off a target; it gets no new content from the start on. Removing it is the next step.</summary>
+    /// <summary>
+    /// Moves everything off a target; it gets no new content from the start on. Removing it is the next step.
+    /// </summary>
     public ValueTask DrainTargetAsync(int target, IProgress<long>? movedBytes, CancellationToken cancellationToken) =>
         _mover.DrainAsync(target, movedBytes, cancellationToken);
 
-    /// <summary>Checks the tree against itself and against the targets, both ways; with <paramref name="repair"/> mends what can be mended.</summary>
+    /// <summary>
+    /// Checks the tree against itself and against the targets, both ways; with <paramref name="repair"/> mends what can
+    /// be mended.
+    /// </summary>
     public ValueTask<CheckReport> FsckAsync(bool repair, CancellationToken cancellationToken) =>
         _checker.RunAsync(repair, cancellationToken);
 
-    /// <summary>Reads and checks all hot copies below a path; repairs from the other copy, else from the object.</summary>
+    /// <summary>
+    /// Reads and checks all hot copies below a path; repairs from the other copy, else from the object.
+    /// </summary>
     public ValueTask<ScrubReport> ScrubAsync(
         string path, IProgress<ScrubReport>? progress, CancellationToken cancellationToken) =>
         _scrubber.ScrubAsync(path, progress, cancellationToken);
 
-    /// <summary>Re-appends live records of mostly dead segments now, rather than at the next interval. Returns how many moved.</summary>
+    /// <summary>
+    /// Re-appends live records of mostly dead segments now, rather than at the next interval. Returns how many moved.
+    /// </summary>
     public ValueTask<int> CompactAsync(CancellationToken cancellationToken) => _mover.CompactAsync(cancellationToken);
 }

@@ -12,13 +12,15 @@ using Microsoft.Extensions.Logging;
 namespace DataLayer.Engine.Files;
 
 /// <summary>
-/// The one tree over memory, hot and cold tier: names, the read and write path, attachments, upkeep. Paths are absolute, '/'-separated.
+/// The one tree over memory, hot and cold tier: names, the read and write path, attachments, upkeep. Paths are
+/// absolute, '/'-separated.
 /// </summary>
 /// <remarks>
-/// All members are safe for concurrent use. Errors are <see cref="DataLayerException"/> whose message names the path or object and the remedy.
-/// Life: <see cref="OpenAsync"/> replays what a crash left (unfinished writes, orphans, segment accounting) and starts the workers →
-/// use → <see cref="DisposeAsync"/> stops them; open files must be closed before. What was not uploaded stays in the journal.
-/// The facade only delegates: reading is in Reading/, writing and the journal in Writing/, attachments in Attaching/, the rest in Upkeep/.
+/// All members are safe for concurrent use. Errors are <see cref="DataLayerException"/> whose message names the path
+/// or object and the remedy. Life: <see cref="OpenAsync"/> replays what a crash left (unfinished writes, orphans,
+/// segment accounting) and starts the workers → use → <see cref="DisposeAsync"/> stops them; open files must be
+/// closed before. What was not uploaded stays in the journal. The facade only delegates: reading is in Reading/,
+/// writing and the journal in Writing/, attachments in Attaching/, the rest in Upkeep/.
 /// </remarks>
 public sealed partial class FileEngine : IAsyncDisposable
 {
@@ -103,15 +105,18 @@ public sealed partial class FileEngine : IAsyncDisposable
     // ---- content -----------------------------------------------------------------------------------------------
 
     /// <summary>
-    /// Opens a file for positional reads (and writes in place). Applies the attachment's freshness mode. The open content stays readable
-    /// when the name is removed or replaced.
+    /// Opens a file for positional reads (and writes in place). Applies the attachment's freshness mode. The open
+    /// content stays readable when the name is removed or replaced.
     /// </summary>
-    /// <exception cref="DataLayerException">NotFound, IsADirectory, NotADirectory; ReadOnly with <paramref name="write"/>.</exception>
+    /// <exception cref="DataLayerException">
+    /// NotFound, IsADirectory, NotADirectory; ReadOnly with <paramref name="write"/>.
+    /// </exception>
     public async ValueTask<OpenFile> OpenFileAsync(string path, bool write, CancellationToken cancellationToken)
     {
         while (true)
         {
-            InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
+            InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken)
+                .ConfigureAwait(false);
             if (found.Kind != FileKind.Regular)
             {
                 throw new DataLayerException(ErrorCode.IsADirectory, $"'{path}' is a folder.");
@@ -137,7 +142,10 @@ public sealed partial class FileEngine : IAsyncDisposable
         }
     }
 
-    /// <summary>As <see cref="OpenFileAsync(string, bool, CancellationToken)"/>, by inode; also of an orphan that is open elsewhere.</summary>
+    /// <summary>
+    /// As <see cref="OpenFileAsync(string, bool, CancellationToken)"/>, by inode; also of an orphan that is open
+    /// elsewhere.
+    /// </summary>
     /// <exception cref="DataLayerException">NotFound; ReadOnly with <paramref name="write"/>.</exception>
     public async ValueTask<OpenFile> OpenFileAsync(InodeId inode, bool write, CancellationToken cancellationToken)
     {
@@ -159,9 +167,15 @@ public sealed partial class FileEngine : IAsyncDisposable
         return Open(content, write);
     }
 
-    /// <summary>Starts the replacement (or creation) of a file's whole content; nothing is visible until <see cref="FileReplacement.CommitAsync"/>.</summary>
-    /// <exception cref="DataLayerException">Stale or AlreadyExists where a condition fails already; ReadOnly, NotFound, IsADirectory, NoSpace.</exception>
-    public async ValueTask<FileReplacement> ReplaceFileAsync(string path, ReplaceOptions options, CancellationToken cancellationToken)
+    /// <summary>
+    /// Starts the replacement (or creation) of a file's whole content; nothing is visible until
+    /// <see cref="FileReplacement.CommitAsync"/>.
+    /// </summary>
+    /// <exception cref="DataLayerException">
+    /// Stale or AlreadyExists where a condition fails already; ReadOnly, NotFound, IsADirectory, NoSpace.
+    /// </exception>
+    public async ValueTask<FileReplacement> ReplaceFileAsync(
+        string path, ReplaceOptions options, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.MakeParents)
@@ -173,7 +187,8 @@ public sealed partial class FileEngine : IAsyncDisposable
         (InodeAttributes folder, string name) =
             await Context.View.ResolveParentAsync(path, options.MakeParents, cancellationToken).ConfigureAwait(false);
         Context.Attachments.CheckWritable(folder.AttachmentId, path);
-        InodeAttributes? existing = await Context.View.LookupAsync(folder.Inode, name, cancellationToken).ConfigureAwait(false);
+        InodeAttributes? existing = await Context.View.LookupAsync(folder.Inode, name, cancellationToken)
+            .ConfigureAwait(false);
         if (existing is { Kind: FileKind.Directory })
         {
             throw new DataLayerException(ErrorCode.IsADirectory, $"'{path}' is a folder.");
@@ -182,7 +197,8 @@ public sealed partial class FileEngine : IAsyncDisposable
         (uint, long)? ifMatch = CheckConditions(path, options, existing);
         if (options.ExpectedSizeBytes is > BlockLayout.MaxFileBytes)
         {
-            throw new DataLayerException(ErrorCode.FileTooLarge, $"A file may have {BlockLayout.MaxFileBytes} bytes at most.");
+            throw new DataLayerException(
+                ErrorCode.FileTooLarge, $"A file may have {BlockLayout.MaxFileBytes} bytes at most.");
         }
 
         ReplacementWriter writer = new(Context, _uploads, folder, name, existing, options, ifMatch);
@@ -247,7 +263,8 @@ public sealed partial class FileEngine : IAsyncDisposable
         bool wasDirty = content.IsDirty;
         InodeAttributes attributes = await Writer.FlushAsync(content, cancellationToken).ConfigureAwait(false);
         if (wasDirty && attributes.LinkCount > 0
-            && Context.Attachments.Find(attributes.AttachmentId) is { Mode: AttachmentMode.ReadWrite, Flush: FlushMode.WriteThrough })
+            && Context.Attachments.Find(attributes.AttachmentId)
+                is { Mode: AttachmentMode.ReadWrite, Flush: FlushMode.WriteThrough })
         {
             await _uploads.WaitAsync(attributes.Inode, retryFailures: false, cancellationToken).ConfigureAwait(false);
             return content.Attributes;
@@ -270,7 +287,8 @@ public sealed partial class FileEngine : IAsyncDisposable
             InodeAttributes found;
             try
             {
-                found = await Context.View.ResolveAsync(path, followLast: false, cancellationToken).ConfigureAwait(false);
+                found = await Context.View.ResolveAsync(path, followLast: false, cancellationToken)
+                    .ConfigureAwait(false);
             }
             catch (DataLayerException error) when (error.Code == ErrorCode.NotFound)
             {
@@ -288,7 +306,8 @@ public sealed partial class FileEngine : IAsyncDisposable
         throw new DataLayerException(ErrorCode.TooManyLinks, $"'{path}' has more than 40 symbolic links.");
     }
 
-    private static (uint Generation, long Version)? CheckConditions(string path, ReplaceOptions options, InodeAttributes? existing)
+    private static (uint Generation, long Version)? CheckConditions(
+        string path, ReplaceOptions options, InodeAttributes? existing)
     {
         if (options.IfAbsent && existing is not null)
         {
@@ -304,6 +323,7 @@ public sealed partial class FileEngine : IAsyncDisposable
             ? (existing.Generation, existing.Version)
             : throw new DataLayerException(
                 ErrorCode.Stale,
-                $"'{path}' has the entity tag {(existing is null ? "of nothing" : EntityTag(existing))}, not {wanted}: it changed.");
+                $"'{path}' {(existing is null ? "does not exist" : $"has the entity tag {EntityTag(existing)}")}, "
+                + $"but {wanted} was to be replaced: it changed.");
     }
 }

@@ -12,21 +12,28 @@ public sealed class FileEngineOptions
     public int Seed { get; init; } = 1;
 
     /// <summary>
-    /// How far readahead runs ahead of one reader of cold content, bytes, 1 MiB to 1 GiB. Default 64 MiB: an origin 30 ms away
-    /// then delivers 2 GB/s to one reader.
+    /// How far readahead runs ahead of one reader of cold content, bytes, 1 MiB to 1 GiB. Default 64 MiB: an origin
+    /// 30 ms away then delivers 2 GB/s to one reader.
     /// </summary>
     public long ReadaheadBytes { get; init; } = 64L << 20;
 
-    /// <summary>As <see cref="ReadaheadBytes"/> for content that is hot. Default 8 MiB: a local target needs little.</summary>
+    /// <summary>
+    /// As <see cref="ReadaheadBytes"/> for content that is hot. Default 8 MiB: a local target needs little.
+    /// </summary>
     public long HotReadaheadBytes { get; init; } = 8L << 20;
 
-    /// <summary>Memory that all readahead may hold, bytes, 8 MiB to 64 GiB. Default 256 MiB. Readahead shrinks when it is used up.</summary>
+    /// <summary>
+    /// Memory that all readahead may hold, bytes, 8 MiB to 64 GiB. Default 256 MiB. Readahead shrinks when it is used
+    /// up.
+    /// </summary>
     public long ReadaheadMemoryBytes { get; init; } = 256L << 20;
 
     /// <summary>The largest ranged GET, bytes, a multiple of 1 MiB up to 64 MiB. Default 8 MiB.</summary>
     public int MaxRequestBytes { get; init; } = 8 << 20;
 
-    /// <summary>The unit of a first answer to a random read, bytes, a power of two from 16 KiB to 1 MiB. Default 128 KiB.</summary>
+    /// <summary>
+    /// The unit of a first answer to a random read, bytes, a power of two from 16 KiB to 1 MiB. Default 128 KiB.
+    /// </summary>
     public int SubBlockBytes { get; init; } = 128 << 10;
 
     /// <summary>GET requests in flight for one file, a count, 1 to 256. Default 16.</summary>
@@ -35,28 +42,40 @@ public sealed class FileEngineOptions
     /// <summary>GET requests in flight, a count, 1 to 4,096. Default 128. Further ones wait.</summary>
     public int MaxRequests { get; init; } = 128;
 
-    /// <summary>Cold content waiting to be written to the hot tier, bytes, 0 to 16 GiB; 0 turns recall by reading off. Default 128 MiB; more is dropped.</summary>
+    /// <summary>
+    /// Cold content waiting to be written to the hot tier, bytes, 0 to 16 GiB; 0 turns recall by reading off. Default
+    /// 128 MiB; more is dropped.
+    /// </summary>
     public long RecallQueueBytes { get; init; } = 128L << 20;
 
     /// <summary>Recall writers, a count, 1 to 64. Default 2.</summary>
     public int RecallWriters { get; init; } = 2;
 
-    /// <summary>Buffers of 1 MiB or one stripe that a replacement may have under way, a count, 1 to 64. Default 4.</summary>
+    /// <summary>
+    /// Buffers of 1 MiB or one stripe that a replacement may have under way, a count, 1 to 64. Default 4.
+    /// </summary>
     public int WriteDepth { get; init; } = 4;
 
     /// <summary>Uploads in flight, a count, 1 to 256. Default 8.</summary>
     public int MaxUploads { get; init; } = 8;
 
-    /// <summary>First wait after a failed upload or delete; doubles up to <see cref="MaxBackoff"/>, with jitter. Default 500 ms.</summary>
+    /// <summary>
+    /// First wait after a failed upload or delete; doubles up to <see cref="MaxBackoff"/>, with jitter. Default 500 ms.
+    /// </summary>
     public TimeSpan FirstBackoff { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Longest wait after a failed upload or delete. Default 1 minute.</summary>
     public TimeSpan MaxBackoff { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>How often the journal is looked at for work that became due. Default 1 s: a look costs one indexed read a kind.</summary>
+    /// <summary>
+    /// How often the journal is looked at for work that became due. Default 1 s: a look costs one indexed read a kind.
+    /// </summary>
     public TimeSpan JournalInterval { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a delete or overwrite in the bucket waits for readers of the old content that is not hot. Default 1 minute.</summary>
+    /// <summary>
+    /// How long a delete or overwrite in the bucket waits for readers of the old content that is not hot. Default 1
+    /// minute.
+    /// </summary>
     public TimeSpan OpenReaderGrace { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>Parallel LIST requests of one attach, a count, 1 to 64. Default 8.</summary>
@@ -68,13 +87,17 @@ public sealed class FileEngineOptions
     /// <summary>How often mostly dead segments are looked for; zero turns it off. Default 1 minute.</summary>
     public TimeSpan CompactionInterval { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>Attributes kept in memory, a count of inodes, 16 to 100 million. Default 200,000 (about 100 MB).</summary>
+    /// <summary>
+    /// Attributes kept in memory, a count of inodes, 16 to 100 million. Default 200,000 (about 100 MB).
+    /// </summary>
     public int AttributeCacheEntries { get; init; } = 200_000;
 
     /// <summary>Directory entries kept in memory in listings, a count, 0 to 100 million. Default 100,000.</summary>
     public int ListingCacheEntries { get; init; } = 100_000;
 
-    /// <summary>Contents whose access state is kept after their last close, a count, 16 to 10 million. Default 20,000.</summary>
+    /// <summary>
+    /// Contents whose access state is kept after their last close, a count, 16 to 10 million. Default 20,000.
+    /// </summary>
     public int IdleContents { get; init; } = 20_000;
 
     /// <summary>After this time half of a file's heat is gone. Default 24 hours.</summary>
@@ -83,11 +106,15 @@ public sealed class FileEngineOptions
     /// <summary>For tests: stands in front of each opened store.</summary>
     internal Func<IObjectStore, IObjectStore>? DecorateStore { get; init; }
 
-    /// <summary>For tests: called at each named step between durable changes; throwing there stands for a crash.</summary>
+    /// <summary>
+    /// For tests: called at each named step between durable changes; throwing there stands for a crash.
+    /// </summary>
     internal Action<string>? StepHook { get; init; }
 
     /// <summary>Checks every value.</summary>
-    /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/> naming every value out of range.</exception>
+    /// <exception cref="DataLayerException">
+    /// <see cref="ErrorCode.InvalidArgument"/> naming every value out of range.
+    /// </exception>
     public void Validate()
     {
         List<string> errors = [];
@@ -132,7 +159,8 @@ public sealed class FileEngineOptions
 
         if (errors.Count > 0)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"Bad engine options: {string.Join("; ", errors)}.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"Bad engine options: {string.Join("; ", errors)}.");
         }
     }
 

@@ -4,10 +4,12 @@ using DataLayer.Engine.Files.State;
 
 namespace DataLayer.Engine.Files;
 
-/// <summary>One open file; safe for concurrent positional calls. It reads the content that was current when it was opened.</summary>
+/// <summary>
+/// One open file; safe for concurrent positional calls. It reads the content that was current when it was opened.
+/// </summary>
 /// <remarks>
-/// Buffers stay the caller's; nothing is written into one after its call returned or threw. Disposal makes unflushed writes durable
-/// and visible, and reports the error if that fails.
+/// Buffers stay the caller's; nothing is written into one after its call returned or threw. Disposal makes unflushed
+/// writes durable and visible, and reports the error if that fails.
 /// </remarks>
 public sealed class OpenFile : IAsyncDisposable
 {
@@ -30,16 +32,26 @@ public sealed class OpenFile : IAsyncDisposable
 
     internal ContentState Content => _content;
 
-    /// <summary>Reads at most destination.Length bytes; fewer only at the end. Completes at once, without allocation, on a memory hit.</summary>
-    /// <exception cref="DataLayerException">Stale: the object changed; Corrupt, TargetFailed, OriginUnavailable, TimedOut.</exception>
+    /// <summary>
+    /// Reads at most destination.Length bytes; fewer only at the end. Completes at once, without allocation, on a
+    /// memory hit.
+    /// </summary>
+    /// <exception cref="DataLayerException">
+    /// Stale: the object changed; Corrupt, TargetFailed, OriginUnavailable, TimedOut.
+    /// </exception>
     public ValueTask<int> ReadAsync(long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
         return _engine.Reader.ReadAsync(_content, offsetBytes, destination, cancellationToken);
     }
 
-    /// <summary>Writes at an offset; a gap before it reads as zeros. Visible to all readers at once, durable after <see cref="FlushAsync"/>.</summary>
-    /// <exception cref="DataLayerException">NoSpace, TargetFailed, FileTooLarge; Stale if the content was replaced meanwhile.</exception>
+    /// <summary>
+    /// Writes at an offset; a gap before it reads as zeros. Visible to all readers at once, durable after
+    /// <see cref="FlushAsync"/>.
+    /// </summary>
+    /// <exception cref="DataLayerException">
+    /// NoSpace, TargetFailed, FileTooLarge; Stale if the content was replaced meanwhile.
+    /// </exception>
     public ValueTask WriteAsync(long offsetBytes, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         CheckWritable();
@@ -54,10 +66,12 @@ public sealed class OpenFile : IAsyncDisposable
         return _engine.Writer.TruncateAsync(_content, sizeBytes, cancellationToken);
     }
 
-    /// <summary>fsync: data durable on its targets and metadata committed; with write-through also uploaded and verified.</summary>
+    /// <summary>
+    /// fsync: data durable on its targets and metadata committed; with write-through also uploaded and verified.
+    /// </summary>
     /// <exception cref="DataLayerException">
-    /// TargetFailed or NoSpace. A failed flush is reported once to every descriptor that was open, and again by each flush until the
-    /// data was written anew.
+    /// TargetFailed or NoSpace. A failed flush is reported once to every descriptor that was open, and again by each
+    /// flush until the data was written anew.
     /// </exception>
     public async ValueTask<InodeAttributes> FlushAsync(CancellationToken cancellationToken)
     {
@@ -78,7 +92,8 @@ public sealed class OpenFile : IAsyncDisposable
         {
             _seenFaults = faults;
             throw new DataLayerException(
-                ErrorCode.TargetFailed, $"An earlier flush of this file failed by another descriptor: {_content.FlushFault}");
+                ErrorCode.TargetFailed,
+                $"An earlier flush of this file failed by another descriptor: {_content.FlushFault}");
         }
 
         return attributes;

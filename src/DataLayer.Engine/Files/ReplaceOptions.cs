@@ -12,7 +12,9 @@ public sealed record ReplaceOptions
     /// <summary>Mode of a new file. Default 0644.</summary>
     public int Mode { get; init; } = 0x1A4;
 
-    /// <summary>The length if known, bytes: decides segment or stripes and fails early with NoSpace; else null.</summary>
+    /// <summary>
+    /// The length if known, bytes: decides segment or stripes and fails early with NoSpace; else null.
+    /// </summary>
     public long? ExpectedSizeBytes { get; init; }
 
     /// <summary>Make missing parent folders.</summary>

@@ -100,22 +100,11 @@ internal static class ObjectJournal
     }
 
     /// <summary>
-    /// Whether an entry that is next in its order has nothing to do. An upload: the file's object is there already. A
-    /// delete: a younger entry of its key replaces or deletes the object, or the object is that of the file which has
-    /// the name now. Younger uploads learn that something may be there.
+    /// Whether a delete that is next in its order has nothing to do: a younger entry of its key replaces or deletes the
+    /// object, or the object is that of the file which has the name now. Younger uploads learn that something may be
+    /// there.
     /// </summary>
-    public static bool IsNeedless(TreeWriter writer, JournalEntry entry) => entry.Kind switch
-    {
-        JournalKind.UploadObject => IsUploaded(writer, entry),
-        JournalKind.DeleteObject => IsDeleteNeedless(writer, entry),
-        _ => false,
-    };
-
-    private static bool IsUploaded(TreeWriter writer, JournalEntry upload) =>
-        writer.Tables.Inodes.Find(upload.Content.Inode) is { State: not TierState.Hot, Object: { } there }
-        && there.Key == upload.Key && there.AttachmentId == upload.AttachmentId;
-
-    private static bool IsDeleteNeedless(TreeWriter writer, JournalEntry delete)
+    public static bool IsNeedless(TreeWriter writer, JournalEntry delete)
     {
         JournalTable journal = writer.Tables.Journal;
         List<JournalRow> younger = journal.ListOfKey(delete.AttachmentId, delete.Key);
@@ -197,6 +186,23 @@ internal static class ObjectJournal
             {
                 CancelUpload(writer, row, upload);
             }
+        }
+    }
+
+    /// <summary>
+    /// A file's content was verified at a key: drops its next upload while that leads to the same key, as the end of a
+    /// chain of renames does that came back.
+    /// </summary>
+    public static void DropRepeatedUploads(TreeWriter writer, InodeId inode, ObjectReference uploaded)
+    {
+        foreach (JournalRow upload in PendingUploads(writer.Tables.Journal, inode))
+        {
+            if (upload.Entry.Key != uploaded.Key || upload.Entry.AttachmentId != uploaded.AttachmentId)
+            {
+                return;
+            }
+
+            writer.Tables.Journal.Remove(upload.Entry.Id);
         }
     }
 

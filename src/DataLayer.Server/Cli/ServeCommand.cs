@@ -1,12 +1,15 @@
 using System.CommandLine;
 using DataLayer.Server.Configuration;
 using DataLayer.Server.Hosting;
+using DataLayer.Server.Interop;
 
 namespace DataLayer.Server.Cli;
 
 /// <summary>Verb serve: runs the service until SIGTERM or Ctrl-C.</summary>
 internal static class ServeCommand
 {
+    private const int MinThreadCount = 32;
+
     /// <summary>Makes the command.</summary>
     public static Command Make(CommandFactory factory)
     {
@@ -24,6 +27,12 @@ internal static class ServeCommand
             {
                 ServerConfiguration configuration = ConfigCommands.Load(
                     run.Arguments.GetValue(config), run.Environment);
+
+                // Reads and flushes of targets block a pool thread each. The pool starts with one thread a core and
+                // adds
+                // one or two a second, so a burst of cold reads would wait for threads, not for disks.
+                ThreadPool.SetMinThreads(MinThreadCount, MinThreadCount);
+                ProcessMemory.Bound(configuration.MemoryBudgetBytes);
                 await using DataLayerService service = DataLayerService.Build(configuration);
                 try
                 {

@@ -21,7 +21,7 @@ internal static class ListenSection
         )!;
         string? socket = section.Text(
             "unixSocket", null,
-            "Path of a Unix socket (mode 0600) that serves the same API at a lower cost a request.",
+            "Path of a Unix socket (mode 0600) that serves the same API to the service's user only.",
             "a path of at most 100 bytes");
         bool insecure = section.Flag(
             "insecure", false, "Allow anonymous access from other machines: the API has no authentication yet.");

@@ -10,7 +10,8 @@ using Spectre.Console;
 namespace DataLayer.Server.Demo;
 
 /// <summary>
-/// The main job on real input, as <c>eng/run</c> shows it: puts a dataset into an object store, attaches it, reads all of it
+/// The main job on real input, as <c>eng/run</c> shows it: puts a dataset into an object store, attaches it, reads all
+/// of it
 /// several times in shuffled order through the client, and says per pass what it took and where the bytes came from.
 /// </summary>
 internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsiConsole console)
@@ -33,7 +34,8 @@ internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsi
             progress: null, cancellationToken);
         (long listRequests, _) = DemoPass.Origin(await client.Admin.GetStatisticsAsync(cancellationToken));
         double attachSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        Say($"attached [bold]{TreeFolder}[/]: {attachment.ObjectCount:N0} objects, {ByteSize.Format(attachment.ObjectBytes)}, "
+        Say($"attached [bold]{TreeFolder}[/]: {attachment.ObjectCount:N0} objects, "
+            + $"{ByteSize.Format(attachment.ObjectBytes)}, "
             + $"{listRequests} requests, {attachSeconds:F1} s; no byte copied");
         string[] files = await ListAsync(attachment.ObjectCount, cancellationToken);
         List<DemoPass> passes = [];
@@ -101,7 +103,8 @@ internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsi
         int next = -1;
         long bytes = 0;
         long start = Stopwatch.GetTimestamp();
-        await Task.WhenAll(Enumerable.Range(0, options.ReaderCount).Select(_ => Task.Run(ReadSomeAsync, cancellationToken)));
+        await Task.WhenAll(Enumerable.Range(0, options.ReaderCount)
+            .Select(_ => Task.Run(ReadSomeAsync, cancellationToken)));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         StatisticsReport after = await client.Admin.GetStatisticsAsync(cancellationToken);
         return DemoPass.Between(pass, seconds, order.Length, bytes, before, after);
@@ -126,12 +129,14 @@ internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsi
     {
         if (options.Json)
         {
-            console.WriteLine(JsonSerializer.Serialize(new { dataset = TreeFolder, passes, url = options.Server }, _json));
+            console.WriteLine(JsonSerializer.Serialize(
+                new { dataset = TreeFolder, passes, url = options.Server }, _json));
             return;
         }
 
         Table table = new Table().Border(TableBorder.Simple)
-            .AddColumns("pass", "seconds", "files/s", "MB/s", "I/O wait s", "memory", "hot", "cold", "origin requests", "would cost $");
+            .AddColumns("pass", "seconds", "files/s", "MB/s", "I/O wait s", "memory", "hot", "cold",
+                "origin requests", "would cost $");
         foreach (DemoPass pass in passes)
         {
             table.AddRow(
@@ -146,7 +151,8 @@ internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsi
         DemoPass last = passes[^1];
         if (first.WaitSeconds > 0)
         {
-            Say($"I/O wait of pass {last.Pass}: [bold]{1 - (last.WaitSeconds / first.WaitSeconds):P0}[/] less than of pass 1; "
+            double less = 1 - (last.WaitSeconds / first.WaitSeconds);
+            Say($"I/O wait of pass {last.Pass}: [bold]{less:P0}[/] less than of pass 1; "
                 + $"origin requests {first.OriginRequests:N0} → {last.OriginRequests:N0}");
         }
 

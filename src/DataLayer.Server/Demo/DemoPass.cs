@@ -14,7 +14,8 @@ namespace DataLayer.Server.Demo;
 /// <param name="OriginRequests">Requests to the object store, a count.</param>
 /// <param name="OriginDollars">What those requests would cost at S3.</param>
 internal sealed record DemoPass(
-    int Pass, double Seconds, long Files, long Bytes, double WaitSeconds, long MemoryHits, long HotReads, long ColdReads,
+    int Pass, double Seconds, long Files, long Bytes, double WaitSeconds,
+    long MemoryHits, long HotReads, long ColdReads,
     long OriginRequests, double OriginDollars)
 {
     // AWS S3 Standard, us-east-1, list price: $0.0004 a thousand GET or HEAD, $0.005 a thousand PUT or LIST.

@@ -7,7 +7,8 @@ namespace DataLayer.Server.Demo;
 
 /// <summary>
 /// Turns Debian's <c>dataset-fashion-mnist</c> into what a bucket of training images looks like: one file an image,
-/// <c>train|test/LABEL/NUMBER.pgm</c>. Source of the format: IDX (big-endian magic 0x0803 for images, 0x0801 for labels, then
+/// <c>train|test/LABEL/NUMBER.pgm</c>. Source of the format: IDX (big-endian magic 0x0803 for images, 0x0801 for
+/// labels, then
 /// the counts); PGM is the binary grey map of Netpbm (<c>P5</c>).
 /// </summary>
 internal static class FashionMnist
@@ -30,14 +31,16 @@ internal static class FashionMnist
         {
             byte[] images = Unpack(Path.Combine(folder, prefix + "-images-idx3-ubyte.gz"), ImageMagic, headerBytes: 16);
             byte[] labels = Unpack(Path.Combine(folder, prefix + "-labels-idx1-ubyte.gz"), LabelMagic, headerBytes: 8);
-            int images1 = BinaryPrimitives.ReadInt32BigEndian(images.AsSpan(4));
+            int imageCount = BinaryPrimitives.ReadInt32BigEndian(images.AsSpan(4));
             int rows = BinaryPrimitives.ReadInt32BigEndian(images.AsSpan(8));
             int columns = BinaryPrimitives.ReadInt32BigEndian(images.AsSpan(12));
             int size = rows * columns;
-            if (images1 != BinaryPrimitives.ReadInt32BigEndian(labels.AsSpan(4)) || images.Length != 16 + ((long)images1 * size))
+            if (imageCount != BinaryPrimitives.ReadInt32BigEndian(labels.AsSpan(4))
+                || images.Length != 16 + ((long)imageCount * size))
             {
                 throw new DataLayerException(ErrorCode.Corrupt,
-                    $"The images and labels of '{prefix}' in {folder} do not belong together. Install the package again.");
+                    $"The images and labels of '{prefix}' in {folder} do not belong together. "
+                    + "Install the package again.");
             }
 
             byte[] header = System.Text.Encoding.ASCII.GetBytes(
@@ -46,10 +49,11 @@ internal static class FashionMnist
             header.CopyTo(file, 0);
             for (int label = 0; label < 10; label++)
             {
-                Directory.CreateDirectory(Path.Combine(destination, part, label.ToString(CultureInfo.InvariantCulture)));
+                string folderName = label.ToString(CultureInfo.InvariantCulture);
+                Directory.CreateDirectory(Path.Combine(destination, part, folderName));
             }
 
-            for (int i = 0; i < images1; i++)
+            for (int i = 0; i < imageCount; i++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 images.AsSpan(16 + (i * size), size).CopyTo(file.AsSpan(header.Length));

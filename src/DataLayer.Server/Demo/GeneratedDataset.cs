@@ -3,7 +3,8 @@ using System.Globalization;
 namespace DataLayer.Server.Demo;
 
 /// <summary>
-/// A stand-in for machines that have neither the package nor data of their own: 70,000 files of 797 bytes, seeded, in the same
+/// A stand-in for machines that have neither the package nor data of their own: 70,000 files of 797 bytes, seeded, in
+/// the same
 /// folders. The bytes mean nothing; sizes and names are those of the real dataset.
 /// </summary>
 internal static class GeneratedDataset

@@ -179,6 +179,32 @@ internal static unsafe class DurableFile
         return done;
     }
 
+    /// <summary>
+    /// Reads at an offset into two buffers, one after the other, until both are full or the file ends; one preadv
+    /// where the kernel gives everything at once. Returns the count of bytes read.
+    /// </summary>
+    internal static int ReadTwo(
+        SafeFileHandle file, string path, Span<byte> first, Span<byte> second, long offsetBytes)
+    {
+        int done;
+        fixed (byte* firstStart = first, secondStart = second)
+        {
+            Libc.IoVector* vectors = stackalloc Libc.IoVector[2];
+            vectors[0] = new Libc.IoVector { Base = firstStart, Length = (nuint)first.Length };
+            vectors[1] = new Libc.IoVector { Base = secondStart, Length = (nuint)second.Length };
+            done = ReadVectors(file, path, vectors, 2, offsetBytes);
+        }
+
+        if (done > 0 && done < first.Length)
+        {
+            done += Read(file, path, first[done..], offsetBytes + done);
+        }
+
+        return done >= first.Length && done < first.Length + second.Length
+            ? done + Read(file, path, second[(done - first.Length)..], offsetBytes + done)
+            : done;
+    }
+
     /// <summary>Writes all bytes at an offset, extending the file as needed.</summary>
     internal static void Write(SafeFileHandle file, string path, ReadOnlySpan<byte> source, long offsetBytes)
     {

@@ -22,7 +22,7 @@ internal sealed partial class DirectoryTarget
             TakeRoom(record.Length);
             using SegmentHandles.Lease lease = RentSegment(segment, create: true);
             lease.Slot.IsUnflushed = true;
-            DurableFile.Write(lease.File, _segments.PathOf(segment), record.Span, offsetBytes);
+            DurableFile.Write(lease.File, lease.Slot.FilePath, record.Span, offsetBytes);
         }
         catch (DataLayerException fault)
         {
@@ -37,13 +37,14 @@ internal sealed partial class DirectoryTarget
     /// <inheritdoc/>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<int> ReadSegmentAsync(
-        long segment, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
+        long segment, long offsetBytes, Memory<byte> header, Memory<byte> content, CancellationToken cancellationToken)
     {
         await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
         try
         {
             using SegmentHandles.Lease lease = RentSegment(segment, create: false);
-            return DurableFile.Read(lease.File, _segments.PathOf(segment), destination.Span, offsetBytes);
+            return DurableFile.ReadTwo(
+                lease.File, lease.Slot.FilePath, header.Span, content.Span, offsetBytes);
         }
         catch (DataLayerException fault)
         {
@@ -71,7 +72,7 @@ internal sealed partial class DirectoryTarget
 
             using SegmentHandles.Lease lease = RentSegment(segment, create: false);
             lease.Slot.IsUnflushed = false;
-            DurableFile.Flush(lease.File, _segments.PathOf(segment));
+            DurableFile.Flush(lease.File, lease.Slot.FilePath);
             if (!lease.Slot.IsNameDurable)
             {
                 DurableFile.FlushDirectory(Path.Combine(Location, "segments"));

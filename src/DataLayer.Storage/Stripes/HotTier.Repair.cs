@@ -337,7 +337,8 @@ public sealed partial class HotTier
                 ITarget target = _targets.Get(placement.TargetOf(column, copy));
                 try
                 {
-                    foreach (long found in await target.BeginRecoveryAsync(new ColumnId(content, column, copy), cancellationToken)
+                    foreach (long found in await target.BeginRecoveryAsync(
+                        new ColumnId(content, column, copy), cancellationToken)
                         .ConfigureAwait(false))
                     {
                         chunks.Add(found < 0 ? ~found : found);
@@ -365,14 +366,16 @@ public sealed partial class HotTier
             {
                 foreach (long chunk in chunks)
                 {
-                    await AlignAsync(content, placement, column, chunk, guessed.Contains((0, chunk)) ? 1 : 0, cancellationToken)
+                    await AlignAsync(
+                        content, placement, column, chunk, guessed.Contains((0, chunk)) ? 1 : 0, cancellationToken)
                         .ConfigureAwait(false);
                 }
             }
 
             foreach (int copy in recovered)
             {
-                await _targets.Get(placement.TargetOf(column, copy)).EndRecoveryAsync(new ColumnId(content, column, copy), cancellationToken)
+                await _targets.Get(placement.TargetOf(column, copy))
+                    .EndRecoveryAsync(new ColumnId(content, column, copy), cancellationToken)
                     .ConfigureAwait(false);
             }
 

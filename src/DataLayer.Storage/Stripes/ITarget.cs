@@ -110,9 +110,12 @@ internal interface ITarget : IAsyncDisposable
     ValueTask WriteSegmentAsync(long segment, long offsetBytes, ReadOnlyMemory<byte> record,
         CancellationToken cancellationToken);
 
-    /// <summary>Reads from a segment; returns how many bytes it had. The caller verifies.</summary>
-    ValueTask<int> ReadSegmentAsync(long segment, long offsetBytes, Memory<byte> destination,
-        CancellationToken cancellationToken);
+    /// <summary>
+    /// Reads from a segment into two buffers in one call, the header of a record and its content; returns how many
+    /// bytes it had. The caller verifies.
+    /// </summary>
+    ValueTask<int> ReadSegmentAsync(
+        long segment, long offsetBytes, Memory<byte> header, Memory<byte> content, CancellationToken cancellationToken);
 
     /// <summary>Makes a segment's records durable. A failure fences the target.</summary>
     ValueTask FlushSegmentAsync(long segment, CancellationToken cancellationToken);

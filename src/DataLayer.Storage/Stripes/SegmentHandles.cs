@@ -54,7 +54,7 @@ internal sealed class SegmentHandles(string folder, int limitCount)
                 return LeaseLocked(other);
             }
 
-            Slot slot = new(segment, file) { IsNameDurable = !isNew };
+            Slot slot = new(segment, file, path) { IsNameDurable = !isNew };
             _slots.Add(segment, slot);
             _order.AddFirst(slot.Node);
             TrimLocked();
@@ -184,14 +184,17 @@ internal sealed class SegmentHandles(string folder, int limitCount)
     /// <summary>One open segment.</summary>
     internal sealed class Slot
     {
-        internal Slot(long segment, SafeFileHandle file)
+        internal Slot(long segment, SafeFileHandle file, string path)
         {
+            FilePath = path;
             Segment = segment;
             File = file;
             Node = new LinkedListNode<Slot>(this);
         }
 
         internal long Segment { get; }
+
+        internal string FilePath { get; }
 
         internal SafeFileHandle File { get; }
 

@@ -193,17 +193,27 @@ internal sealed partial class SegmentStore : IDisposable
             CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offsetBytes, placement.LengthBytes - destination.Length);
-        int wholeBytes = SegmentRecord.HeaderBytes + placement.LengthBytes;
-        byte[] whole = ArrayPool<byte>.Shared.Rent(wholeBytes);
+        byte[] header = ArrayPool<byte>.Shared.Rent(SegmentRecord.HeaderBytes);
+        byte[]? whole = null;
         try
         {
-            await ReadRecordAsync(content, placement, whole.AsMemory(0, wholeBytes), cancellationToken)
-                .ConfigureAwait(false);
-            whole.AsSpan(SegmentRecord.HeaderBytes + (int)offsetBytes, destination.Length).CopyTo(destination.Span);
+            // The checksum covers the whole record: what is asked for in part is read aside and copied.
+            whole = destination.Length < placement.LengthBytes
+                ? ArrayPool<byte>.Shared.Rent(placement.LengthBytes) : null;
+            Memory<byte> bytes = whole is null ? destination : whole.AsMemory(0, placement.LengthBytes);
+            await ReadRecordAsync(content, placement, header, bytes, cancellationToken).ConfigureAwait(false);
+            if (whole is not null)
+            {
+                whole.AsSpan((int)offsetBytes, destination.Length).CopyTo(destination.Span);
+            }
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(whole);
+            ArrayPool<byte>.Shared.Return(header);
+            if (whole is not null)
+            {
+                ArrayPool<byte>.Shared.Return(whole);
+            }
         }
     }
 
@@ -211,15 +221,16 @@ internal sealed partial class SegmentStore : IDisposable
     internal async ValueTask<ScrubResult> ScrubAsync(ContentId content, SegmentPlacement placement,
         CancellationToken cancellationToken)
     {
-        byte[] whole = GC.AllocateUninitializedArray<byte>(SegmentRecord.HeaderBytes + placement.LengthBytes);
-        byte[] good = [];
+        byte[] header = new byte[SegmentRecord.HeaderBytes];
+        byte[] whole = GC.AllocateUninitializedArray<byte>(placement.LengthBytes);
+        byte[]? good = null;
         List<int> bad = [];
         foreach (int number in placement.Targets)
         {
-            if (await TryReadCopyAsync(content, placement, number, whole, cancellationToken)
+            if (await TryReadCopyAsync(content, placement, number, header, whole, cancellationToken)
                 .ConfigureAwait(false) is null)
             {
-                good = good.Length == 0 ? (byte[])whole.Clone() : good;
+                good ??= (byte[])whole.Clone();
             }
             else
             {
@@ -228,7 +239,7 @@ internal sealed partial class SegmentStore : IDisposable
         }
 
         long chunks = Math.Max(1, (placement.LengthBytes + ChunkEntry.ChunkBytes - 1) / ChunkEntry.ChunkBytes);
-        if (good.Length == 0)
+        if (good is null)
         {
             return new ScrubResult(chunks * placement.Targets.Length, 0, [(0, placement.LengthBytes)]);
         }
@@ -253,8 +264,10 @@ internal sealed partial class SegmentStore : IDisposable
 
     private bool IsOfEarlierStart(long segment) => segment >> SessionShift != _targets.Session;
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask ReadRecordAsync(
-        ContentId content, SegmentPlacement placement, Memory<byte> whole, CancellationToken cancellationToken)
+        ContentId content, SegmentPlacement placement, Memory<byte> header, Memory<byte> whole,
+        CancellationToken cancellationToken)
     {
         DataLayerException? first = null;
         int firstCopy = placement.Targets.Length > 1 && _targets.Get(placement.Targets[0]).State == TargetState.Missing
@@ -263,8 +276,8 @@ internal sealed partial class SegmentStore : IDisposable
         for (int i = 0; i < placement.Targets.Length; i++)
         {
             int number = placement.Targets[(i + firstCopy) % placement.Targets.Length];
-            DataLayerException? fault = await TryReadCopyAsync(content, placement, number, whole, cancellationToken)
-                .ConfigureAwait(false);
+            DataLayerException? fault = await TryReadCopyAsync(
+                content, placement, number, header, whole, cancellationToken).ConfigureAwait(false);
             if (fault is null)
             {
                 foreach (int broken in bad ?? [])
@@ -287,16 +300,17 @@ internal sealed partial class SegmentStore : IDisposable
     /// <summary>Reads and checks one copy; null if it is good, else what is wrong.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<DataLayerException?> TryReadCopyAsync(
-        ContentId content, SegmentPlacement placement, int number, Memory<byte> whole,
-            CancellationToken cancellationToken)
+        ContentId content, SegmentPlacement placement, int number, Memory<byte> header, Memory<byte> whole,
+        CancellationToken cancellationToken)
     {
         try
         {
-            ITarget target = _targets.Get(number);
-            int length = await target.ReadSegmentAsync(placement.SegmentId, placement.OffsetBytes, whole,
-                cancellationToken).ConfigureAwait(false);
-            return length == whole.Length && SegmentRecord.IsValid(whole.Span[..SegmentRecord.HeaderBytes],
-                whole.Span[SegmentRecord.HeaderBytes..], content, placement.SegmentId, placement.OffsetBytes)
+            header = header[..SegmentRecord.HeaderBytes];
+            int length = await _targets.Get(number)
+                .ReadSegmentAsync(placement.SegmentId, placement.OffsetBytes, header, whole, cancellationToken)
+                .ConfigureAwait(false);
+            return length == header.Length + whole.Length && SegmentRecord.IsValid(
+                header.Span, whole.Span, content, placement.SegmentId, placement.OffsetBytes)
                 ? null
                 : new DataLayerException(ErrorCode.Corrupt,
                     $"The record of content {content} (bytes 0 … {placement.LengthBytes - 1}) "
@@ -314,12 +328,15 @@ internal sealed partial class SegmentStore : IDisposable
     /// other records follow as they are read.</summary>
     private async ValueTask<bool> TryRepairAsync(
         ContentId content, SegmentPlacement placement, int number, ReadOnlyMemory<byte> whole,
-            CancellationToken cancellationToken)
+        CancellationToken cancellationToken)
     {
         try
         {
             ITarget target = _targets.Get(number);
-            await target.WriteSegmentAsync(placement.SegmentId, placement.OffsetBytes, whole, cancellationToken)
+            byte[] record = new byte[SegmentRecord.RecordBytes(whole.Length)];
+            whole.CopyTo(record.AsMemory(SegmentRecord.HeaderBytes));
+            SegmentRecord.Seal(record, content, placement.SegmentId, placement.OffsetBytes, whole.Length);
+            await target.WriteSegmentAsync(placement.SegmentId, placement.OffsetBytes, record, cancellationToken)
                 .ConfigureAwait(false);
             await target.FlushSegmentAsync(placement.SegmentId, cancellationToken).ConfigureAwait(false);
             _meter.Repairs.Add(1);

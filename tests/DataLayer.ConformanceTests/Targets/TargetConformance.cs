@@ -222,15 +222,15 @@ public abstract class TargetConformance : IAsyncLifetime
         await _target.FlushSegmentAsync(77, default);
         await ReopenAsync();
         byte[] read = new byte[3_000];
-        Assert.Equal(3_000, await _target.ReadSegmentAsync(77, 5_000, read, default));
+        Assert.Equal(3_000, await _target.ReadSegmentAsync(77, 5_000, read.AsMemory(0, 48), read.AsMemory(48), default));
         Assert.Equal(record, read);
-        Assert.Equal(1_000, await _target.ReadSegmentAsync(77, 7_000, read, default));
+        Assert.Equal(1_000, await _target.ReadSegmentAsync(77, 7_000, read.AsMemory(0, 48), read.AsMemory(48), default));
         Assert.Equal([(77L, 8_000L)], await _target.ListSegmentsAsync(default));
         await _target.DeleteSegmentAsync(77, default);
         await _target.DeleteSegmentAsync(77, default);
         Assert.Empty(await _target.ListSegmentsAsync(default));
         DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(async () =>
-            await _target.ReadSegmentAsync(77, 64, read, default));
+            await _target.ReadSegmentAsync(77, 64, read, Memory<byte>.Empty, default));
         Assert.Equal(ErrorCode.NotFound, fault.Code);
     }
 

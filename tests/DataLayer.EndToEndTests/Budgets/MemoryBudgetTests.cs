@@ -51,10 +51,11 @@ public sealed class MemoryBudgetTests(ITestOutputHelper output)
                 }
             }
         })));
+        output.WriteLine(string.Join(", ", File.ReadLines($"/proc/{it.Service.ProcessId}/status").Where(line => line.StartsWith("Rss", StringComparison.Ordinal)).Select(line => line.Replace("\t", " ", StringComparison.Ordinal))));
         var statistics = await it.Client.Admin.GetStatisticsAsync();
         output.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{reads} reads in {clock.Elapsed.TotalSeconds:F0} s, budget {BudgetBytes >> 20} MiB, peak {peak >> 20} MiB ({100.0 * peak / BudgetBytes:F1} %), "
-            + $"cache {statistics.Cache.UsedBytes >> 20} of {statistics.Cache.CapacityBytes >> 20} MiB"));
+            + $"cache {statistics.Cache.UsedBytes >> 20} of {statistics.Cache.CapacityBytes >> 20} MiB, managed {statistics.Process.ManagedBytes >> 20} MiB"));
         Assert.InRange(peak, 1, BudgetBytes + (BudgetBytes * 15 / 100));
         Assert.True(statistics.Cache.UsedBytes > BudgetBytes / 8, "The cache should have been in use.");
     }

@@ -40,7 +40,7 @@ public sealed class CorruptionTests(ITestOutputHelper output)
         Assert.True(errors > operations / 4, "Most damages should have been noticed.");
         await it.Service.KillAsync();
         await it.Service.RestartAsync();
-        Assert.Empty(await ReadAllAsync(it, "all damages undone"));
+        await ReadAllWellAsync(it, "all damages undone");
         await it.CheckCleanAsync();
     }
 
@@ -53,20 +53,18 @@ public sealed class CorruptionTests(ITestOutputHelper output)
         await WriteAsync(it);
         for (var round = 0; round < 6; round++)
         {
+            // Stopped while the damage is done: what it holds in memory of a file would hide the damage from it, and the next
+            // round takes the other copy.
+            await it.Service.KillAsync();
             var files = Damage.FilesBelow(it.Service.Settings.Targets[round % 2]).Where(IsContent).ToArray();
             foreach (var file in files)
             {
                 Damage.Do(file, (DamageKind)random.Next(6), files[random.Next(files.Length)], random);
             }
 
-            if (round >= 4)
-            {
-                await it.Service.KillAsync();
-                await it.Service.RestartAsync();
-            }
-
+            await it.Service.RestartAsync();
             await it.EvictAsync();
-            Assert.Empty(await ReadAllAsync(it, $"round {round} of seed {seed}"));
+            await ReadAllWellAsync(it, $"round {round} of seed {seed}");
             var scrub = await it.Client.Admin.ScrubAsync("/");
             Assert.Equal(0, scrub.BadFiles);
         }
@@ -95,7 +93,7 @@ public sealed class CorruptionTests(ITestOutputHelper output)
         }
 
         await it.EvictAsync();
-        Assert.Empty(await ReadAllAsync(it, $"seed {seed}", "/data"));
+        await ReadAllWellAsync(it, $"seed {seed}", "/data");
         Assert.Equal(0, (await it.Client.Admin.ScrubAsync("/")).BadFiles);
     }
 
@@ -191,7 +189,7 @@ public sealed class CorruptionTests(ITestOutputHelper output)
         output.WriteLine($"{noticed} of {Math.Min(pageCount, 24)} damages noticed");
         Assert.True(noticed > 0);
         await it.Service.RestartAsync();
-        Assert.Empty(await ReadAllAsync(it, "all damages undone"));
+        await ReadAllWellAsync(it, "all damages undone");
         await it.CheckCleanAsync();
     }
 
@@ -210,6 +208,10 @@ public sealed class CorruptionTests(ITestOutputHelper output)
             await it.Client.WriteFileAsync($"/{i}", FileOf(i).ToBytes());
         }
     }
+
+    /// <summary>Reads every file: all must be right.</summary>
+    private static async Task ReadAllWellAsync(Installation it, string context, string folder = "") =>
+        Assert.Equal("", string.Join('\n', await ReadAllAsync(it, context, folder)));
 
     /// <summary>Reads every file: right, or an error that says what it is about. Returns the errors.</summary>
     private static async Task<IReadOnlyList<string>> ReadAllAsync(Installation it, string context, string folder = "")

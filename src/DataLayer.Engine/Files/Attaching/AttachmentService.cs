@@ -14,8 +14,10 @@ internal sealed class AttachmentService(EngineContext context)
         AttachRequest request, IProgress<AttachProgress>? progress, CancellationToken cancellationToken)
     {
         ObjectSource source = ObjectSource.Parse(request.Source);
-        context.Parts.Stores.Open(request.StoreName, source, request.Path); // Refuses what cannot be served before anything is made.
-        InodeAttributes folder = await context.View.MakeFoldersAsync(request.Path, 0x1ED, cancellationToken).ConfigureAwait(false);
+        context.Parts.Stores.Open(
+            request.StoreName, source, request.Path); // Refuses what cannot be served before anything is made.
+        InodeAttributes folder = await context.View.MakeFoldersAsync(request.Path, 0x1ED, cancellationToken)
+            .ConfigureAwait(false);
         Attachment? attachment = context.Attachments.FindByFolder(folder.Inode);
         if (attachment is not null)
         {
@@ -51,14 +53,18 @@ internal sealed class AttachmentService(EngineContext context)
         else if (attachment.ListingCursor is null)
         {
             throw new DataLayerException(
-                ErrorCode.AlreadyExists, $"'{request.Path}' is attached to {attachment.Source} already. Use refresh to list it again.");
+                ErrorCode.AlreadyExists,
+                $"'{request.Path}' is attached to {attachment.Source} already. Use refresh to list it again.");
         }
 
-        await ListAsync(attachment, ListingPlan.Parse(attachment.ListingCursor!), progress, cancellationToken).ConfigureAwait(false);
+        await ListAsync(attachment, ListingPlan.Parse(attachment.ListingCursor!), progress, cancellationToken)
+            .ConfigureAwait(false);
         return context.Attachments.Find(attachment.Id) ?? attachment;
     }
 
-    /// <summary>Lists the bucket again: new objects appear, changed ones are new generations, vanished ones go.</summary>
+    /// <summary>
+    /// Lists the bucket again: new objects appear, changed ones are new generations, vanished ones go.
+    /// </summary>
     public async ValueTask<AttachProgress> RefreshAsync(
         string path, IProgress<AttachProgress>? progress, CancellationToken cancellationToken)
     {
@@ -67,11 +73,13 @@ internal sealed class AttachmentService(EngineContext context)
         if (attachment.ListingCursor is { } cursor)
         {
             // Goes on with the interrupted listing: what that one saw earlier must not count as vanished.
-            return await ListAsync(attachment, ListingPlan.Parse(cursor), progress, cancellationToken).ConfigureAwait(false);
+            return await ListAsync(attachment, ListingPlan.Parse(cursor), progress, cancellationToken)
+                .ConfigureAwait(false);
         }
 
         long started = context.NowNanoseconds();
-        AttachProgress seen = await ListAsync(attachment, ListingPlan.Whole(), progress, cancellationToken).ConfigureAwait(false);
+        AttachProgress seen = await ListAsync(attachment, ListingPlan.Whole(), progress, cancellationToken)
+            .ConfigureAwait(false);
         using (new ChangeScope(context.Stamps, all: true))
         {
             await context.Tree.RemoveUnseenAsync(attachment.Id, started, cancellationToken).ConfigureAwait(false);
@@ -111,13 +119,15 @@ internal sealed class AttachmentService(EngineContext context)
 
     public async ValueTask<Attachment> FindAsync(string path, CancellationToken cancellationToken)
     {
-        InodeAttributes folder = await context.View.ResolveAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
+        InodeAttributes folder = await context.View.ResolveAsync(path, followLast: true, cancellationToken)
+            .ConfigureAwait(false);
         return context.Attachments.FindByFolder(folder.Inode)
             ?? throw new DataLayerException(ErrorCode.NotFound, $"Nothing is attached at '{path}'.");
     }
 
     private async ValueTask<AttachProgress> ListAsync(
-        Attachment attachment, ListingPlan plan, IProgress<AttachProgress>? progress, CancellationToken cancellationToken)
+        Attachment attachment, ListingPlan plan, IProgress<AttachProgress>? progress,
+        CancellationToken cancellationToken)
     {
         BucketLister lister = new(context, attachment, context.Attachments.StoreOf(attachment.Id), plan, progress);
         await lister.RunAsync(cancellationToken).ConfigureAwait(false);
@@ -133,7 +143,8 @@ internal sealed class AttachmentService(EngineContext context)
 
     private async ValueTask<Attachment?> ReloadAsync(long attachmentId, CancellationToken cancellationToken)
     {
-        foreach (Attachment attachment in await context.Tree.ListAttachmentsAsync(cancellationToken).ConfigureAwait(false))
+        foreach (Attachment attachment in await context.Tree.ListAttachmentsAsync(cancellationToken)
+            .ConfigureAwait(false))
         {
             if (attachment.Id == attachmentId)
             {

@@ -8,14 +8,17 @@ using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Files.Attaching;
 
-/// <summary>The attachments with their opened stores, in memory. The tree holds them durably; changes go there first.</summary>
+/// <summary>
+/// The attachments with their opened stores, in memory. The tree holds them durably; changes go there first.
+/// </summary>
 internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, IObjectStore>? decorate)
 {
     private readonly ConcurrentDictionary<long, Entry> _entries = new();
 
     public async ValueTask LoadAsync(CancellationToken cancellationToken)
     {
-        foreach (Attachment attachment in await parts.Tree.ListAttachmentsAsync(cancellationToken).ConfigureAwait(false))
+        foreach (Attachment attachment in await parts.Tree.ListAttachmentsAsync(cancellationToken)
+            .ConfigureAwait(false))
         {
             Put(attachment);
         }
@@ -35,7 +38,8 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
 
     public bool Remove(long attachmentId) => _entries.TryRemove(attachmentId, out _);
 
-    public Attachment? Find(long attachmentId) => _entries.TryGetValue(attachmentId, out Entry? entry) ? entry.Attachment : null;
+    public Attachment? Find(long attachmentId) => _entries.TryGetValue(attachmentId, out Entry? entry)
+        ? entry.Attachment : null;
 
     /// <summary>The attachment whose folder this is, or null.</summary>
     public Attachment? FindByFolder(InodeId folder)
@@ -52,7 +56,9 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
     }
 
     /// <summary>The store that holds an attachment's objects.</summary>
-    /// <exception cref="DataLayerException">NotFound: there is no such attachment, or its store is not configured (the message says which).</exception>
+    /// <exception cref="DataLayerException">
+    /// NotFound: there is no such attachment, or its store is not configured (the message says which).
+    /// </exception>
     public IObjectStore StoreOf(long attachmentId)
     {
         if (!_entries.TryGetValue(attachmentId, out Entry? entry))
@@ -60,7 +66,8 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
             throw new DataLayerException(ErrorCode.NotFound, $"Attachment {attachmentId} does not exist any more.");
         }
 
-        // A store that could not be opened at start (not configured then) is tried again at each use, so the error names the cause.
+        // A store that could not be opened at start (not configured then) is tried again at each use, so the error
+        // names the cause.
         return entry.Store ?? OpenNow(entry.Attachment);
     }
 

@@ -6,16 +6,17 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Files.Attaching;
 
 /// <summary>
-/// Lists a bucket prefix into the tree, in parallel: at most one LIST a thousand keys, plus one for each split and each range it made.
-/// No HEAD.
+/// Lists a bucket prefix into the tree, in parallel: at most one LIST a thousand keys, plus one for each split and
+/// each range it made. No HEAD.
 /// </summary>
 /// <remarks>
-/// The first range lists its first page. If there is more, one LIST with a delimiter finds the folders below (going down while there is
-/// only one), and the rest is cut at folder boundaries into about as many ranges as workers. Each worker lists its range flat with
-/// StartAfter, imports page by page, and stops at its end.
+/// The first range lists its first page. If there is more, one LIST with a delimiter finds the folders below (going
+/// down while there is only one), and the rest is cut at folder boundaries into about as many ranges as workers. Each
+/// worker lists its range flat with StartAfter, imports page by page, and stops at its end.
 /// </remarks>
 internal sealed class BucketLister(
-    EngineContext context, Attachment attachment, IObjectStore store, ListingPlan plan, IProgress<AttachProgress>? progress)
+    EngineContext context, Attachment attachment, IObjectStore store, ListingPlan plan,
+    IProgress<AttachProgress>? progress)
 {
     private const int PageKeys = 1000;
     private const int MaxDescent = 8;
@@ -27,7 +28,11 @@ internal sealed class BucketLister(
     private bool _wasSplit;
 
     public AttachProgress Progress(bool done) => new(
-        Volatile.Read(ref _objects), Volatile.Read(ref _bytes), Volatile.Read(ref _requests), Volatile.Read(ref _refused), done);
+        Volatile.Read(ref _objects),
+        Volatile.Read(ref _bytes),
+        Volatile.Read(ref _requests),
+        Volatile.Read(ref _refused),
+        done);
 
     /// <summary>Lists and imports everything that is left of the plan.</summary>
     public async ValueTask RunAsync(CancellationToken cancellationToken)
@@ -63,7 +68,9 @@ internal sealed class BucketLister(
         while (token is not null);
     }
 
-    /// <summary>Lists and imports one page of a range; null when the range is done, else how the bucket goes on.</summary>
+    /// <summary>
+    /// Lists and imports one page of a range; null when the range is done, else how the bucket goes on.
+    /// </summary>
     private async ValueTask<string?> ListPageAsync(KeyRange range, string? token, CancellationToken cancellationToken)
     {
         // After a split the range may end before the token's place, so a token is only used within one walk of a range.
@@ -119,7 +126,8 @@ internal sealed class BucketLister(
         for (int depth = 0; depth < MaxDescent; depth++)
         {
             ObjectListPage page = await store.ListAsync(
-                new ObjectListRequest(prefix, range.After, "/", null, PageKeys), cancellationToken).ConfigureAwait(false);
+                new ObjectListRequest(prefix, range.After, "/", null, PageKeys), cancellationToken)
+                    .ConfigureAwait(false);
             Interlocked.Increment(ref _requests);
             if (page.CommonPrefixes.Count == 1 && page.Objects.Count == 0 && page.ContinuationToken is null)
             {
@@ -134,7 +142,9 @@ internal sealed class BucketLister(
         return [];
     }
 
-    /// <summary>Boundaries evenly among the folders: keys after a boundary are those of its folder and of what follows.</summary>
+    /// <summary>
+    /// Boundaries evenly among the folders: keys after a boundary are those of its folder and of what follows.
+    /// </summary>
     private List<string> Cuts(IReadOnlyList<string> folders, string? after)
     {
         List<string> ahead = [];

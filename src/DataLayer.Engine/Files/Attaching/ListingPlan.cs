@@ -6,12 +6,12 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Engine.Files.Attaching;
 
 /// <summary>
-/// What is left of a listing: key ranges, each listed front to back. Written as text into the attachment with every import, so an
-/// interrupted listing goes on from there.
+/// What is left of a listing: key ranges, each listed front to back. Written as text into the attachment with every
+/// import, so an interrupted listing goes on from there.
 /// </summary>
 /// <remarks>
-/// The text of a worker's import holds its own new position and the <em>committed</em> positions of the others: whichever import commits
-/// last, the stored text is never ahead of what was imported, at worst it repeats a page.
+/// The text of a worker's import holds its own new position and the <em>committed</em> positions of the others:
+/// whichever import commits last, the stored text is never ahead of what was imported, at worst it repeats a page.
 /// </remarks>
 internal sealed class ListingPlan
 {
@@ -105,7 +105,9 @@ internal sealed class ListingPlan
         }
     }
 
-    /// <summary>Cuts the rest of a range at the given keys (in order): the range ends at the first, new ones follow.</summary>
+    /// <summary>
+    /// Cuts the rest of a range at the given keys (in order): the range ends at the first, new ones follow.
+    /// </summary>
     public List<KeyRange> Split(KeyRange range, IReadOnlyList<string> boundaries)
     {
         lock (_lock)
@@ -142,7 +144,9 @@ internal sealed class ListingPlan
     }
 }
 
-/// <summary>Keys after <see cref="After"/> (null: from the start) up to and with <see cref="Until"/> (null: to the end).</summary>
+/// <summary>
+/// Keys after <see cref="After"/> (null: from the start) up to and with <see cref="Until"/> (null: to the end).
+/// </summary>
 internal sealed class KeyRange(string? after, string? until)
 {
     public string? After { get; set; } = after;

@@ -3,15 +3,18 @@ using DataLayer.Engine.Files.State;
 namespace DataLayer.Engine.Files.Reading;
 
 /// <summary>
-/// One transfer of an extent of a content from the hot or the cold tier into a buffer, shared by all readers that want bytes of it
-/// (single flight) and kept while somebody holds it: the transfer itself, waiting readers, a readahead stream, a recall.
+/// One transfer of an extent of a content from the hot or the cold tier into a buffer, shared by all readers that
+/// want bytes of it (single flight) and kept while somebody holds it: the transfer itself, waiting readers, a
+/// readahead stream, a recall.
 /// </summary>
 /// <remarks>
-/// Life: made and listed in its content under the content's lock → runs → <see cref="Succeed"/> or <see cref="Fail"/> → the last
-/// <see cref="Release"/> unlists it and returns the buffer. A reader that gives up releases and leaves the transfer to the others.
+/// Life: made and listed in its content under the content's lock → runs → <see cref="Succeed"/> or
+/// <see cref="Fail"/> → the last <see cref="Release"/> unlists it and returns the buffer. A reader that gives up
+/// releases and leaves the transfer to the others.
 /// </remarks>
 internal sealed class BlockFetch(
-    ContentState content, long offsetBytes, int lengthBytes, long epoch, bool isCold, bool isReadahead, TransferBuffer buffer,
+    ContentState content, long offsetBytes, int lengthBytes, long epoch, bool isCold, bool isReadahead,
+    TransferBuffer buffer,
     FetchContext owner)
 {
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -33,6 +36,9 @@ internal sealed class BlockFetch(
 
     /// <summary>Fetched ahead of any reader; its buffer counts against the readahead budget.</summary>
     public bool IsReadahead { get; } = isReadahead;
+
+    /// <summary>Whether its buffer counts against the readahead budget. Set before it runs.</summary>
+    public bool IsReserved { get; set; } = isReadahead;
 
     /// <summary>Whether the cache took every block of it, so that nobody needs to hold the buffer.</summary>
     public bool IsCached { get; set; }

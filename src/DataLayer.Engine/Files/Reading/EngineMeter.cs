@@ -4,8 +4,8 @@ using DataLayer.Engine.Files.State;
 namespace DataLayer.Engine.Files.Reading;
 
 /// <summary>
-/// The instruments of meter <c>DataLayer.Engine</c>. Waits are histograms in seconds by tier; counters and gauges look at the
-/// engine's own counters when they are collected.
+/// The instruments of meter <c>DataLayer.Engine</c>. Waits are histograms in seconds by tier; counters and gauges
+/// look at the engine's own counters when they are collected.
 /// </summary>
 internal sealed class EngineMeter : IDisposable
 {
@@ -21,7 +21,9 @@ internal sealed class EngineMeter : IDisposable
     {
         EngineCounters counters = context.Counters;
         _meter.CreateObservableCounter("datalayer.read.bytes", () => ByTier(
-            counters.Sum(Counter.MemoryHitBytes), counters.Sum(Counter.HotReadBytes), counters.Sum(Counter.ColdReadBytes)), "By");
+            counters.Sum(Counter.MemoryHitBytes),
+            counters.Sum(Counter.HotReadBytes),
+            counters.Sum(Counter.ColdReadBytes)), "By");
         _meter.CreateObservableCounter("datalayer.reads", () => ByTier(
             counters.Sum(Counter.MemoryHits), counters.Sum(Counter.HotReads), counters.Sum(Counter.ColdReads)));
         Count("datalayer.origin.bytes", Counter.OriginBytes, "By");
@@ -37,9 +39,11 @@ internal sealed class EngineMeter : IDisposable
         _meter.CreateObservableGauge("datalayer.readahead.held", () => context.Fetches.ReadaheadBytes, "By");
         _meter.CreateObservableGauge("datalayer.transfer.buffers", () => context.Buffers.OutstandingBytes, "By");
         _meter.CreateObservableGauge(
-            "datalayer.read.amplification", () => Ratio(counters.Sum(Counter.OriginBytes), counters.Sum(Counter.ColdReadBytes)));
+            "datalayer.read.amplification", () =>
+                Ratio(counters.Sum(Counter.OriginBytes), counters.Sum(Counter.ColdReadBytes)));
 
-        void Count(string name, Counter counter, string? unit) => _meter.CreateObservableCounter(name, () => counters.Sum(counter), unit);
+        void Count(string name, Counter counter, string? unit) =>
+            _meter.CreateObservableCounter(name, () => counters.Sum(counter), unit);
     }
 
     public static void RecordWait(bool cold, long nanoseconds)

@@ -15,7 +15,9 @@ internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMem
     /// <summary>Bytes that readahead holds.</summary>
     public long ReadaheadBytes => Volatile.Read(ref _readaheadBytes);
 
-    /// <summary>Takes room for a readahead of <paramref name="lengthBytes"/>; false when the budget is used up.</summary>
+    /// <summary>
+    /// Takes room for a readahead of <paramref name="lengthBytes"/>; false when the budget is used up.
+    /// </summary>
     public bool TryReserve(int lengthBytes)
     {
         if (Interlocked.Add(ref _readaheadBytes, lengthBytes) <= readaheadMemoryBytes)
@@ -69,7 +71,7 @@ internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMem
 
     public void Return(BlockFetch fetch)
     {
-        if (fetch.IsReadahead)
+        if (fetch.IsReserved)
         {
             Interlocked.Add(ref _readaheadBytes, -fetch.LengthBytes);
         }

@@ -6,7 +6,10 @@ using DataLayer.Engine.Files.State;
 
 namespace DataLayer.Engine.Files.Reading;
 
-/// <summary>Starts fetches and carries them out: bytes from a tier into the fetch's buffer, then on to the cache and the hot tier.</summary>
+/// <summary>
+/// Starts fetches and carries them out: bytes from a tier into the fetch's buffer, then on to the cache and the hot
+/// tier.
+/// </summary>
 internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
 {
     private long _fills;
@@ -23,8 +26,8 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
     }
 
     /// <summary>
-    /// Makes a fetch of an extent that no fetch covers; the caller holds the content's lock. It runs only after <see cref="Run"/>. The
-    /// caller owns the one reference that the run releases, and takes its own for waiting.
+    /// Makes a fetch of an extent that no fetch covers; the caller holds the content's lock. It runs only after
+    /// <see cref="Run"/>. The caller owns the one reference that the run releases, and takes its own for waiting.
     /// </summary>
     public BlockFetch NewLocked(ContentState content, long offsetBytes, int lengthBytes, bool isCold, bool isReadahead)
     {
@@ -35,7 +38,9 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         return fetch;
     }
 
-    /// <summary>Runs a fetch to its end on this thread until the first wait; faults go to those who wait for the fetch.</summary>
+    /// <summary>
+    /// Runs a fetch to its end on this thread until the first wait; faults go to those who wait for the fetch.
+    /// </summary>
     public void Run(BlockFetch fetch)
     {
         context.Fetches.Begin();
@@ -60,7 +65,8 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
             ? current.Object
             : throw new DataLayerException(
                 ErrorCode.Corrupt,
-                $"Content {content.Id} has no copy of bytes {offsetBytes} to {offsetBytes + destination.Length}: they are neither hot nor in an object.");
+                $"Content {content.Id} has no copy of bytes {offsetBytes} to {offsetBytes + destination.Length}: "
+                + "they are neither hot nor in an object.");
         IObjectStore store = context.Attachments.StoreOf(source.AttachmentId);
         await context.OriginGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -68,11 +74,14 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
             context.Counters.Add(Counter.OriginReads, 1);
             context.Counters.Add(Counter.OriginBytes, destination.Length);
             ObjectReadResult result = await store.ReadAsync(
-                source.Key, source.PackOffsetBytes + offsetBytes, destination, source.ETag, cancellationToken).ConfigureAwait(false);
+                source.Key, source.PackOffsetBytes + offsetBytes, destination, source.ETag, cancellationToken)
+                    .ConfigureAwait(false);
             if (result.BytesRead != destination.Length)
             {
                 throw new DataLayerException(
-                    ErrorCode.Stale, $"Object '{source.Key}' of {store.DisplayName} is shorter than it was: {result.ObjectSizeBytes} bytes.");
+                    ErrorCode.Stale,
+                    $"Object '{source.Key}' of {store.DisplayName} is shorter than it was: "
+                        + $"{result.ObjectSizeBytes} bytes.");
             }
         }
         finally
@@ -97,7 +106,8 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
                 return false;
             }
 
-            bool admitted = content.TryFill(context.Cache, block, bytes.Slice((int)(position - offsetBytes), length), epoch);
+            bool admitted = content.TryFill(
+                context.Cache, block, bytes.Slice((int)(position - offsetBytes), length), epoch);
             CountFill(admitted);
             all &= admitted;
             position += length;
@@ -128,9 +138,11 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
             else
             {
                 Placement placement = content.Content.Placement
-                    ?? throw new DataLayerException(ErrorCode.NotFound, $"Content {content.Id} has no hot copy any more.");
+                    ?? throw new DataLayerException(
+                        ErrorCode.NotFound, $"Content {content.Id} has no hot copy any more.");
                 await context.Hot.ReadAsync(
-                    content.Id, placement, content.SizeBytes, fetch.OffsetBytes, fetch.Memory, context.Stopping).ConfigureAwait(false);
+                    content.Id, placement, content.SizeBytes, fetch.OffsetBytes, fetch.Memory, context.Stopping)
+                        .ConfigureAwait(false);
             }
 
             fetch.Succeed();

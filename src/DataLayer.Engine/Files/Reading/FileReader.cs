@@ -9,14 +9,15 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Files.Reading;
 
 /// <summary>
-/// The read path: memory, else a transfer under way, else the hot tier, else the object. A read that memory answers completes at once
-/// and allocates nothing; everything else is in <see cref="ReadSlowAsync"/>.
+/// The read path: memory, else a transfer under way, else the hot tier, else the object. A read that memory answers
+/// completes at once and allocates nothing; everything else is in <see cref="ReadSlowAsync"/>.
 /// </summary>
 /// <remarks>
-/// A slow read is cut into parts, started in order and awaited together: resident extents go straight into the caller's buffer; cold
-/// ones and small sequential ones by shared fetches. All parts have ended when a read returns or throws, so nothing writes into the
-/// caller's buffer afterwards. A failure that another look may cure (the hot copy moved, was released or is damaged while an object holds
-/// the content) is retried; damage is repaired by forgetting the bad blocks' residency.
+/// A slow read is cut into parts, started in order and awaited together: resident extents go straight into the
+/// caller's buffer; cold ones and small sequential ones by shared fetches. All parts have ended when a read returns
+/// or throws, so nothing writes into the caller's buffer afterwards. A failure that another look may cure (the hot
+/// copy moved, was released or is damaged while an object holds the content) is retried; damage is repaired by
+/// forgetting the bad blocks' residency.
 /// </remarks>
 internal sealed class FileReader(EngineContext context, FetchRunner runner, Readahead readahead, Freshness freshness)
 {
@@ -24,7 +25,8 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
     private const int SmallBlockBytes = 256 << 10;
 
     /// <summary>Reads at most destination.Length bytes; fewer only at the content's end.</summary>
-    public ValueTask<int> ReadAsync(ContentState content, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
+    public ValueTask<int> ReadAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offsetBytes);
         long size = content.SizeBytes;
@@ -51,7 +53,9 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         return ValueTask.FromResult(wanted);
     }
 
-    /// <summary>Copies what memory holds from the start on: cached blocks, and blocks of transfers that have ended.</summary>
+    /// <summary>
+    /// Copies what memory holds from the start on: cached blocks, and blocks of transfers that have ended.
+    /// </summary>
     private int ReadMemory(ContentState content, long offsetBytes, Span<byte> destination, long size)
     {
         int done = 0;
@@ -109,7 +113,8 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         ContentState content, long offsetBytes, Memory<byte> destination, int done, CancellationToken cancellationToken)
     {
         using Activity? activity = EngineContext.Activities.StartActivity("read.slow");
-        activity?.SetTag("inode", content.Id.Inode.Value).SetTag("offset", offsetBytes).SetTag("length", destination.Length);
+        activity?.SetTag("inode", content.Id.Inode.Value)
+            .SetTag("offset", offsetBytes).SetTag("length", destination.Length);
         long started = context.Time.GetTimestamp();
         bool sequential = readahead.Note(content, offsetBytes, destination.Length);
         ReadRequest request = new(content, offsetBytes, destination, done, sequential);
@@ -160,7 +165,8 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
                     }
                 }
 
-                position += await TryMemoryAsync(request, position, cancellationToken).ConfigureAwait(false) is var hit and > 0
+                position += await TryMemoryAsync(request, position, cancellationToken)
+                    .ConfigureAwait(false) is var hit and > 0
                     ? hit
                     : StartPart(request, position, parts, cancellationToken);
             }
@@ -177,13 +183,16 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         }
     }
 
-    /// <summary>Bytes answered from memory or its spill at <paramref name="position"/>, at most to the end of the block.</summary>
+    /// <summary>
+    /// Bytes answered from memory or its spill at <paramref name="position"/>, at most to the end of the block.
+    /// </summary>
     private async ValueTask<int> TryMemoryAsync(ReadRequest request, long position, CancellationToken cancellationToken)
     {
         ContentState content = request.Content;
         uint block = BlockLayout.BlockIndex(position);
         int inBlock = (int)(position - BlockLayout.BlockOffset(block));
-        int length = (int)Math.Min(request.EndBytes - position, BlockLayout.BlockLength(block, content.SizeBytes) - inBlock);
+        int length = (int)Math.Min(
+            request.EndBytes - position, BlockLayout.BlockLength(block, content.SizeBytes) - inBlock);
         if (length <= 0)
         {
             throw new DataLayerException(ErrorCode.Stale, $"Content {content.Id} became shorter during the read.");
@@ -193,7 +202,8 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         Memory<byte> destination = request.Slice(position, length);
         int read = 0;
         bool wasTried = position == request.OffsetBytes + request.Done; // By the caller, a moment ago.
-        if (wasTried || !context.Cache.TryRead(id, inBlock, destination.Span, content.DatasetId, out read) || read != length)
+        if (wasTried || !context.Cache.TryRead(id, inBlock, destination.Span, content.DatasetId, out read)
+            || read != length)
         {
             (bool hit, read) = await context.Cache.TryReadSpillAsync(
                 id, inBlock, destination, content.DatasetId, cancellationToken).ConfigureAwait(false);
@@ -244,7 +254,8 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
 
         if (fetch is null)
         {
-            parts.Add(new ReadPart(null, ReadDirectAsync(request, position, length, cancellationToken), position, length));
+            parts.Add(
+                new ReadPart(null, ReadDirectAsync(request, position, length, cancellationToken), position, length));
             return length;
         }
 
@@ -259,12 +270,12 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
 
     private void StartFetch(ReadRequest request, BlockFetch fetch)
     {
-        bool wholeBlock = fetch.LengthBytes >= BlockLayout.BlockLength(BlockLayout.BlockIndex(fetch.OffsetBytes), request.Content.SizeBytes);
+        bool wholeBlock = fetch.LengthBytes >= BlockLayout.BlockLength(
+            BlockLayout.BlockIndex(fetch.OffsetBytes), request.Content.SizeBytes);
         if (request.IsSequential && wholeBlock && fetch.EndBytes > request.EndBytes)
         {
             // The reader will come back for the rest; should the cache refuse the block, the stream keeps it.
-            fetch.AddReference();
-            request.Content.Streams.Hold(fetch);
+            readahead.TryHold(request.Content, fetch);
         }
         else if (!wholeBlock)
         {
@@ -274,7 +285,9 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         runner.Run(fetch);
     }
 
-    /// <summary>Whether a resident extent is read straight into the caller's buffer: whole blocks, or a random piece.</summary>
+    /// <summary>
+    /// Whether a resident extent is read straight into the caller's buffer: whole blocks, or a random piece.
+    /// </summary>
     private static bool IsDirect(ReadRequest request, long position)
     {
         long size = request.Content.SizeBytes;
@@ -301,7 +314,9 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         return (int)(Math.Min(end, blockEnd) - position);
     }
 
-    /// <summary>The extent to fetch for a miss: whole blocks for a sequential or large read, else the aligned pieces asked for.</summary>
+    /// <summary>
+    /// The extent to fetch for a miss: whole blocks for a sequential or large read, else the aligned pieces asked for.
+    /// </summary>
     private (long Offset, int Length) PlanFetch(ReadRequest request, long position, bool resident, long nextFetch)
     {
         long size = request.Content.SizeBytes;
@@ -313,13 +328,15 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         {
             long unit = context.Options.SubBlockBytes;
             long from = position / unit * unit;
-            long to = Math.Min((Math.Min(request.EndBytes, blockStart + blockLength) + unit - 1) / unit * unit, blockStart + blockLength);
+            long blockEnd = blockStart + blockLength;
+            long to = Math.Min((Math.Min(request.EndBytes, blockEnd) + unit - 1) / unit * unit, blockEnd);
             return (from, (int)(Math.Min(to, Math.Max(nextFetch, position + 1)) - from));
         }
 
         // A large read is cut so that its parts travel side by side.
         long part = Math.Clamp(
-            wanted / 4 / BlockLayout.BlockBytes * BlockLayout.BlockBytes, BlockLayout.BlockBytes, context.Options.MaxRequestBytes);
+            wanted / 4 / BlockLayout.BlockBytes * BlockLayout.BlockBytes, BlockLayout.BlockBytes,
+            context.Options.MaxRequestBytes);
         long limit = Math.Min(request.EndBytes, blockStart + part);
         long end = blockStart + blockLength;
         while (end < limit && end < nextFetch)
@@ -337,7 +354,8 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         return (blockStart, (int)(end - blockStart));
     }
 
-    private async Task ReadDirectAsync(ReadRequest request, long position, int length, CancellationToken cancellationToken)
+    private async Task ReadDirectAsync(
+        ReadRequest request, long position, int length, CancellationToken cancellationToken)
     {
         ContentState content = request.Content;
         long epoch = content.WriteEpoch;
@@ -356,7 +374,8 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
     }
 
     /// <summary>Awaits all parts, copies from fetches, and returns the first failure.</summary>
-    private async ValueTask<Exception?> DrainAsync(ReadRequest request, List<ReadPart> parts, CancellationToken cancellationToken)
+    private async ValueTask<Exception?> DrainAsync(
+        ReadRequest request, List<ReadPart> parts, CancellationToken cancellationToken)
     {
         Exception? first = null;
         foreach (ReadPart part in parts)
@@ -388,7 +407,8 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         try
         {
             await fetch.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
-            fetch.Bytes(part.OffsetBytes, part.LengthBytes).CopyTo(request.Slice(part.OffsetBytes, part.LengthBytes).Span);
+            fetch.Bytes(part.OffsetBytes, part.LengthBytes)
+                .CopyTo(request.Slice(part.OffsetBytes, part.LengthBytes).Span);
             request.WasCold |= fetch.IsCold;
             context.Counters.Add(fetch.IsCold ? Counter.ColdReads : Counter.HotReads, 1);
             context.Counters.Add(fetch.IsCold ? Counter.ColdReadBytes : Counter.HotReadBytes, part.LengthBytes);
@@ -401,7 +421,8 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
 
     /// <summary>Whether a failed read is worth another try, after doing what can be done about the cause.</summary>
     private async ValueTask<bool> RecoverAsync(
-        ReadRequest request, DataLayerException error, FileContent before, long epoch, CancellationToken cancellationToken)
+        ReadRequest request, DataLayerException error, FileContent before, long epoch,
+        CancellationToken cancellationToken)
     {
         ContentState content = request.Content;
         if (error.Code == ErrorCode.Stale)
@@ -443,7 +464,8 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
     private async ValueTask ForgetAsync(ReadRequest request, FileContent now)
     {
         List<uint> blocks = [];
-        for (uint block = BlockLayout.BlockIndex(request.OffsetBytes); block <= BlockLayout.BlockIndex(request.EndBytes - 1); block++)
+        uint last = BlockLayout.BlockIndex(request.EndBytes - 1);
+        for (uint block = BlockLayout.BlockIndex(request.OffsetBytes); block <= last; block++)
         {
             if (request.Content.IsResident(block))
             {
@@ -455,7 +477,13 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         {
             await context.UpdateAsync(
                 request.Content,
-                new ContentUpdate { Content = request.Content.Id, ClearResident = blocks, State = TierState.Released, IfVersion = now.Attributes.Version },
+                new ContentUpdate
+                {
+                    Content = request.Content.Id,
+                    IfVersion = now.Attributes.Version,
+                    ClearResident = blocks,
+                    State = TierState.Released,
+                },
                 CancellationToken.None).ConfigureAwait(false);
         }
         catch (DataLayerException error) when (error.Code is ErrorCode.Stale or ErrorCode.NotFound)

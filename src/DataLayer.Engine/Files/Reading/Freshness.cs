@@ -7,14 +7,19 @@ using DataLayer.Metadata;
 
 namespace DataLayer.Engine.Files.Reading;
 
-/// <summary>Checks known objects against the bucket as their attachment's freshness mode says, and brings changed ones in as new generations.</summary>
+/// <summary>
+/// Checks known objects against the bucket as their attachment's freshness mode says, and brings changed ones in as new
+/// generations.
+/// </summary>
 internal sealed class Freshness(EngineContext context)
 {
     /// <summary>
-    /// Before an open: with <see cref="FreshnessMode.Immutable"/> nothing is asked; else at most one HEAD. True when the file is another
-    /// one now, so that it must be looked up again.
+    /// Before an open: with <see cref="FreshnessMode.Immutable"/> nothing is asked; else at most one HEAD. True when
+    /// the file is another one now, so that it must be looked up again.
     /// </summary>
-    /// <exception cref="DataLayerException">NotFound: the object is gone, and with it the name. Or what the store says.</exception>
+    /// <exception cref="DataLayerException">
+    /// NotFound: the object is gone, and with it the name. Or what the store says.
+    /// </exception>
     public async ValueTask<bool> CheckAsync(InodeAttributes attributes, CancellationToken cancellationToken)
     {
         if (attributes.AttachmentId == 0 || attributes.State == TierState.Hot
@@ -24,7 +29,8 @@ internal sealed class Freshness(EngineContext context)
             return false;
         }
 
-        FileContent? content = await context.Tree.GetContentAsync(attributes.Inode, cancellationToken).ConfigureAwait(false);
+        FileContent? content = await context.Tree.GetContentAsync(attributes.Inode, cancellationToken)
+            .ConfigureAwait(false);
         if (content?.Object is null || content.Attributes.State == TierState.Hot)
         {
             return false;
@@ -39,7 +45,9 @@ internal sealed class Freshness(EngineContext context)
         return await LookAsync(content, attachment, removeMissing: true, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>A read found another object than the tree knows: brings the new one in and says so to the reader of the old.</summary>
+    /// <summary>
+    /// A read found another object than the tree knows: brings the new one in and says so to the reader of the old.
+    /// </summary>
     /// <exception cref="DataLayerException"><see cref="ErrorCode.Stale"/>, always.</exception>
     public async ValueTask ObjectChangedAsync(ContentState content, CancellationToken cancellationToken)
     {
@@ -47,7 +55,8 @@ internal sealed class Freshness(EngineContext context)
         if (known.Object is { } source && known.Attributes.State != TierState.Hot
             && context.Attachments.Find(source.AttachmentId) is { } attachment)
         {
-            FileContent? current = await context.Tree.GetContentAsync(content.Id.Inode, cancellationToken).ConfigureAwait(false);
+            FileContent? current = await context.Tree.GetContentAsync(content.Id.Inode, cancellationToken)
+                .ConfigureAwait(false);
             if (current is not null && current.Attributes.Content == content.Id && current.Object is not null)
             {
                 await LookAsync(current, attachment, removeMissing: false, cancellationToken).ConfigureAwait(false);
@@ -55,10 +64,12 @@ internal sealed class Freshness(EngineContext context)
 
             throw new DataLayerException(
                 ErrorCode.Stale,
-                $"Object '{source.Key}' of {attachment.Source} changed while it was read. Open the file again to read its new content.");
+                $"Object '{source.Key}' of {attachment.Source} changed while it was read. "
+                + "Open the file again to read its new content.");
         }
 
-        throw new DataLayerException(ErrorCode.Stale, $"Content {content.Id} changed while it was read. Open the file again.");
+        throw new DataLayerException(
+            ErrorCode.Stale, $"Content {content.Id} changed while it was read. Open the file again.");
     }
 
     private async ValueTask<bool> LookAsync(
@@ -73,7 +84,8 @@ internal sealed class Freshness(EngineContext context)
             if (removeMissing)
             {
                 await RemoveAsync(content.Attributes.Content, cancellationToken).ConfigureAwait(false);
-                throw new DataLayerException(ErrorCode.NotFound, $"Object '{known.Key}' of {attachment.Source} was deleted in the bucket.");
+                throw new DataLayerException(
+                    ErrorCode.NotFound, $"Object '{known.Key}' of {attachment.Source} was deleted in the bucket.");
             }
 
             return false;
@@ -98,7 +110,8 @@ internal sealed class Freshness(EngineContext context)
             (found.LastModified.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100);
         using (new ChangeScope(context.Stamps, all: true))
         {
-            await context.Tree.ImportAsync(attachment.Id, [changed], attachment.ListingCursor, cancellationToken).ConfigureAwait(false);
+            await context.Tree.ImportAsync(attachment.Id, [changed], attachment.ListingCursor, cancellationToken)
+                .ConfigureAwait(false);
         }
 
         EngineLog.ObjectChanged(context.Log, found.Key, path);

@@ -3,7 +3,8 @@ using DataLayer.Engine.Files.State;
 namespace DataLayer.Engine.Files.Reading;
 
 /// <summary>One slow read: what is asked, into which buffer, and what was learnt on the way.</summary>
-internal sealed class ReadRequest(ContentState content, long offsetBytes, Memory<byte> destination, int done, bool isSequential)
+internal sealed class ReadRequest(
+    ContentState content, long offsetBytes, Memory<byte> destination, int done, bool isSequential)
 {
     public ContentState Content { get; } = content;
 
@@ -24,5 +25,7 @@ internal sealed class ReadRequest(ContentState content, long offsetBytes, Memory
     public Memory<byte> Slice(long position, int length) => destination.Slice((int)(position - OffsetBytes), length);
 }
 
-/// <summary>A part of a slow read under way: a shared fetch to copy from, or a read straight into the caller's buffer.</summary>
+/// <summary>
+/// A part of a slow read under way: a shared fetch to copy from, or a read straight into the caller's buffer.
+/// </summary>
 internal readonly record struct ReadPart(BlockFetch? Fetch, Task? Direct, long OffsetBytes, int LengthBytes);

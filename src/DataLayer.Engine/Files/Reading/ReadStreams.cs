@@ -3,24 +3,27 @@ using DataLayer.Core.Layout;
 namespace DataLayer.Engine.Files.Reading;
 
 /// <summary>What a read looks like, and what to fetch ahead of the next.</summary>
-/// <param name="IsSequential">The read goes on where an earlier one ended, or starts the file: whole blocks are worth fetching.</param>
+/// <param name="IsSequential">
+/// The read goes on where an earlier one ended, or starts the file: whole blocks are worth fetching.
+/// </param>
 /// <param name="IssueFrom">First byte to fetch ahead.</param>
 /// <param name="IssueTo">End of what to fetch ahead; nothing if not after <paramref name="IssueFrom"/>.</param>
 /// <param name="WindowBytes">The stream's window, from which the size of requests follows.</param>
 /// <param name="Stride">Distance of a strided pattern, bytes, or 0.</param>
-internal readonly record struct ReadAdvice(bool IsSequential, long IssueFrom, long IssueTo, long WindowBytes, long Stride);
+internal readonly record struct ReadAdvice(
+    bool IsSequential, long IssueFrom, long IssueTo, long WindowBytes, long Stride);
 
 /// <summary>
-/// Finds sequential and strided readers of one content among its reads, whichever descriptor or request they come by, and says how far
-/// to run ahead of each.
+/// Finds sequential and strided readers of one content among its reads, whichever descriptor or request they come by,
+/// and says how far to run ahead of each.
 /// </summary>
 /// <remarks>
-/// <para>Four streams are followed; a read that fits none takes the place of the least promising. A stream's window starts at one block
-/// and grows eightfold each time a window was consumed, up to the bound the caller gives: a file of 64 MiB needs three round trips.
-/// More is issued when less than half the window lies ahead. Three reads at one distance make a stride; the next
-/// <see cref="StrideDepth"/> places are fetched.</para>
-/// <para>Fetches of a stream that the cache did not take are held here until the reader passed them. Lock: own, a leaf except that it is
-/// taken before a content's.</para>
+/// <para>Four streams are followed; a read that fits none takes the place of the least promising. A stream's window
+/// starts at one block and grows eightfold each time a window was consumed, up to the bound the caller gives: a file
+/// of 64 MiB needs three round trips. More is issued when less than half the window lies ahead. Three reads at one
+/// distance make a stride; the next <see cref="StrideDepth"/> places are fetched.</para>
+/// <para>Fetches of a stream that the cache did not take are held here until the reader passed them. Lock: own, a leaf
+/// except that it is taken before a content's.</para>
 /// </remarks>
 internal sealed class ReadStreams
 {
@@ -258,7 +261,10 @@ internal sealed class ReadStreams
         return new ReadAdvice(IsSequential: true, from, to, slot.WindowBytes, 0);
     }
 
-    /// <summary>Whether a stream, or the strided reader, will come to a fetch. Proven streams are given slack for requests out of order.</summary>
+    /// <summary>
+    /// Whether a stream, or the strided reader, will come to a fetch. Proven streams are given slack for requests out
+    /// of order.
+    /// </summary>
     private bool IsWantedLocked(BlockFetch fetch)
     {
         if (_strideRun >= 2 && fetch.EndBytes > _lastOffset)
@@ -269,7 +275,8 @@ internal sealed class ReadStreams
         foreach (ref Slot slot in _slots.AsSpan())
         {
             long slack = slot.Run >= 3 ? SlackBytes : 0;
-            if (slot.Run >= 1 && fetch.EndBytes + slack > slot.NextBytes && fetch.OffsetBytes < slot.IssuedBytes + SlackBytes)
+            if (slot.Run >= 1 && fetch.EndBytes + slack > slot.NextBytes
+                && fetch.OffsetBytes < slot.IssuedBytes + SlackBytes)
             {
                 return true;
             }

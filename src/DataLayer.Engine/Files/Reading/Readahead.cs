@@ -6,8 +6,9 @@ using DataLayer.Engine.Files.State;
 namespace DataLayer.Engine.Files.Reading;
 
 /// <summary>
-/// Fetches ahead of sequential and strided readers, and whole blocks of which pieces are asked for again and again. Bounded by the
-/// readahead memory; when that is used up, streams that nobody reads any more lose what they hold and the others shrink.
+/// Fetches ahead of sequential and strided readers, and whole blocks of which pieces are asked for again and again.
+/// Bounded by the readahead memory; when that is used up, streams that nobody reads any more lose what they hold and
+/// the others shrink.
 /// </summary>
 internal sealed class Readahead(EngineContext context, FetchRunner runner)
 {
@@ -15,7 +16,9 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
     private readonly ConcurrentDictionary<ReadStreams, byte> _holders = new();
     private readonly ushort[] _touched = new ushort[1 << 14];
 
-    /// <summary>Notes a read and starts what should run ahead of it. True when the read belongs to a sequential reader.</summary>
+    /// <summary>
+    /// Notes a read and starts what should run ahead of it. True when the read belongs to a sequential reader.
+    /// </summary>
     public bool Note(ContentState content, long offsetBytes, int lengthBytes)
     {
         long size = content.SizeBytes;
@@ -37,7 +40,9 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
         return advice.IsSequential;
     }
 
-    /// <summary>A piece of a block was asked for; the second time within a while the whole block is fetched in the background.</summary>
+    /// <summary>
+    /// A piece of a block was asked for; the second time within a while the whole block is fetched in the background.
+    /// </summary>
     public void NoteSubBlock(ContentState content, uint block)
     {
         BlockId id = new(content.Id, block);
@@ -57,10 +62,14 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
         }
 
         long offset = BlockLayout.BlockOffset(block);
-        Issue(content, offset, offset + BlockLayout.BlockLength(block, content.SizeBytes), BlockLayout.BlockBytes, hold: false);
+        Issue(content, offset, offset
+            + BlockLayout.BlockLength(block, content.SizeBytes), BlockLayout.BlockBytes, hold: false);
     }
 
-    /// <summary>Fetches what is neither cached nor under way of an extent, in requests of at most <paramref name="requestBytes"/>.</summary>
+    /// <summary>
+    /// Fetches what is neither cached nor under way of an extent, in requests of at most
+    /// <paramref name="requestBytes"/>.
+    /// </summary>
     public void Issue(ContentState content, long from, long to, int requestBytes, bool hold = true)
     {
         long position = from / BlockLayout.BlockBytes * BlockLayout.BlockBytes;
@@ -90,9 +99,33 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
     }
 
     /// <summary>
-    /// Makes and starts one request at a block's start unless a fetch covers it already. <paramref name="next"/> is where to go on, or -1 when memory is used up.
+    /// Lets a content's readers keep a fetch that is about to run until they passed it, if readahead's memory has room
+    /// for it:
+    /// held without count, the last blocks of some hundred files read here and there outgrow any budget.
     /// </summary>
-    private BlockFetch? TryStart(ContentState content, long position, long to, long size, int requestBytes, bool hold, out long next)
+    public void TryHold(ContentState content, BlockFetch fetch)
+    {
+        if (!context.Fetches.TryReserve(fetch.LengthBytes))
+        {
+            ShrinkAll(content, fetch.EndBytes);
+            if (!context.Fetches.TryReserve(fetch.LengthBytes))
+            {
+                return;
+            }
+        }
+
+        fetch.IsReserved = true;
+        fetch.AddReference();
+        content.Streams.Hold(fetch);
+        _holders.TryAdd(content.Streams, 0);
+    }
+
+    /// <summary>
+    /// Makes and starts one request at a block's start unless a fetch covers it already. <paramref name="next"/> is
+    /// where to go on, or -1 when memory is used up.
+    /// </summary>
+    private BlockFetch? TryStart(
+        ContentState content, long position, long to, long size, int requestBytes, bool hold, out long next)
     {
         uint block = BlockLayout.BlockIndex(position);
         bool resident = content.IsResident(block);
@@ -111,7 +144,8 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
             while (end < to && end < nextFetch && end - position + BlockLayout.BlockBytes <= requestBytes)
             {
                 uint following = BlockLayout.BlockIndex(end);
-                if (content.IsResident(following) != resident || context.Cache.Contains(new BlockId(content.Id, following)))
+                if (content.IsResident(following) != resident
+                    || context.Cache.Contains(new BlockId(content.Id, following)))
                 {
                     break;
                 }
@@ -147,7 +181,8 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
     private void IssueStrided(ContentState content, ReadAdvice advice, int lengthBytes, long size)
     {
         int started = 0;
-        for (long place = advice.IssueFrom; place < advice.IssueTo && started < ReadStreams.StrideDepth; place += advice.Stride)
+        for (long place = advice.IssueFrom; place < advice.IssueTo
+            && started < ReadStreams.StrideDepth; place += advice.Stride)
         {
             Issue(content, place, Math.Min(place + lengthBytes, size), BlockLayout.BlockBytes);
             started++;
@@ -156,7 +191,8 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
 
     /// <summary>A window travels as about eight requests, each 1 MiB or more.</summary>
     private int RequestBytes(long windowBytes) => (int)Math.Clamp(
-        windowBytes / 8 / BlockLayout.BlockBytes * BlockLayout.BlockBytes, BlockLayout.BlockBytes, context.Options.MaxRequestBytes);
+        windowBytes / 8 / BlockLayout.BlockBytes * BlockLayout.BlockBytes, BlockLayout.BlockBytes,
+        context.Options.MaxRequestBytes);
 
     private void ShrinkAll(ContentState content, long issuedTo)
     {

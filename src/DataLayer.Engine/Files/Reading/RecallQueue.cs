@@ -7,13 +7,13 @@ using DataLayer.Engine.Files.State;
 namespace DataLayer.Engine.Files.Reading;
 
 /// <summary>
-/// Takes whole blocks read from objects to the hot tier, behind the readers' backs. Bounded in bytes: what does not fit is dropped
-/// and counted, so a slow target never slows a reader.
+/// Takes whole blocks read from objects to the hot tier, behind the readers' backs. Bounded in bytes: what does not
+/// fit is dropped and counted, so a slow target never slows a reader.
 /// </summary>
 /// <remarks>
-/// One writer loop serves the contents whose inode falls to it, so no two write the same content. A loop takes what waits, writes it,
-/// flushes it, and only then commits residency (<see cref="RecallWriter"/>). While the targets have no room, offers are refused for
-/// a while.
+/// One writer loop serves the contents whose inode falls to it, so no two write the same content. A loop takes what
+/// waits, writes it, flushes it, and only then commits residency (<see cref="RecallWriter"/>). While the targets have
+/// no room, offers are refused for a while.
 /// </remarks>
 internal sealed class RecallQueue : IAsyncDisposable
 {
@@ -52,7 +52,8 @@ internal sealed class RecallQueue : IAsyncDisposable
     public void Offer(BlockFetch fetch)
     {
         ContentState content = fetch.Content;
-        if (!HoldsWholeBlocks(fetch) || content.IsDirty || content.Content.Attributes.State is not (TierState.Released or TierState.Recalling)
+        if (!HoldsWholeBlocks(fetch) || content.IsDirty
+            || content.Content.Attributes.State is not (TierState.Released or TierState.Recalling)
             || _context.Time.GetTimestamp() < Volatile.Read(ref _pausedUntil))
         {
             return;

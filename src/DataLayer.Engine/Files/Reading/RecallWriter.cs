@@ -8,16 +8,19 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Files.Reading;
 
 /// <summary>
-/// Writes blocks that came from an object to the hot tier: placement first, then the bytes, then a flush, and only then the residency. A
-/// crash at any point leaves bytes without residency, never residency without bytes.
+/// Writes blocks that came from an object to the hot tier: placement first, then the bytes, then a flush, and only
+/// then the residency. A crash at any point leaves bytes without residency, never residency without bytes.
 /// </summary>
 /// <remarks>
-/// A content's write gate is held from the check that its bytes are still the object's until its residency is committed, so a write, a
-/// release or a move never falls between. A gate that is taken means somebody has better plans for the content: the blocks are dropped.
+/// A content's write gate is held from the check that its bytes are still the object's until its residency is
+/// committed, so a write, a release or a move never falls between. A gate that is taken means somebody has better
+/// plans for the content: the blocks are dropped.
 /// </remarks>
 internal sealed class RecallWriter(EngineContext context)
 {
-    /// <summary>Writes a batch; small contents as segment records that share a flush, large ones into their stripes.</summary>
+    /// <summary>
+    /// Writes a batch; small contents as segment records that share a flush, large ones into their stripes.
+    /// </summary>
     public async ValueTask WriteAsync(IReadOnlyList<BlockFetch> batch, CancellationToken cancellationToken)
     {
         Dictionary<ContentId, List<BlockFetch>> striped = [];
@@ -60,7 +63,8 @@ internal sealed class RecallWriter(EngineContext context)
     }
 
     /// <summary>
-    /// Makes sure the content has stripes to be written to, in the tree before any byte is written. The caller holds the write gate.
+    /// Makes sure the content has stripes to be written to, in the tree before any byte is written. The caller holds
+    /// the write gate.
     /// </summary>
     public async ValueTask<StripedPlacement> PlaceLockedAsync(ContentState content, CancellationToken cancellationToken)
     {
@@ -79,7 +83,9 @@ internal sealed class RecallWriter(EngineContext context)
         return placement;
     }
 
-    /// <summary>Flushes what was written and makes the blocks resident; a content that is hot as a whole is premigrated.</summary>
+    /// <summary>
+    /// Flushes what was written and makes the blocks resident; a content that is hot as a whole is premigrated.
+    /// </summary>
     public async ValueTask CommitLockedAsync(
         ContentState content, Placement placement, IReadOnlyList<uint> blocks, CancellationToken cancellationToken)
     {
@@ -108,17 +114,21 @@ internal sealed class RecallWriter(EngineContext context)
         context.Step("recall.committed");
     }
 
-    /// <summary>The state of the fetch's content with its gate taken and a reference; null if its bytes are no longer wanted.</summary>
+    /// <summary>
+    /// The state of the fetch's content with its gate taken and a reference; null if its bytes are no longer wanted.
+    /// </summary>
     private async ValueTask<ContentState?> EnterAsync(BlockFetch fetch, CancellationToken cancellationToken)
     {
-        ContentState? content = await context.AcquireAsync(fetch.Content.Id.Inode, cancellationToken).ConfigureAwait(false);
+        ContentState? content = await context.AcquireAsync(fetch.Content.Id.Inode, cancellationToken)
+            .ConfigureAwait(false);
         if (content is null)
         {
             return null;
         }
 
         // Another state of the same content (this one was closed and forgotten meanwhile) counts its write epochs anew.
-        if (ReferenceEquals(content, fetch.Content) && await content.WriteGate.WaitAsync(0, cancellationToken).ConfigureAwait(false))
+        if (ReferenceEquals(content, fetch.Content) && await content.WriteGate.WaitAsync(0, cancellationToken)
+            .ConfigureAwait(false))
         {
             if (IsWanted(fetch))
             {
@@ -141,14 +151,16 @@ internal sealed class RecallWriter(EngineContext context)
 
     private async ValueTask AppendAsync(BlockFetch fetch, List<Small> records, CancellationToken cancellationToken)
     {
-        if (fetch.Content.IsResident(0) || await EnterAsync(fetch, cancellationToken).ConfigureAwait(false) is not { } content)
+        if (fetch.Content.IsResident(0) || await EnterAsync(fetch, cancellationToken)
+            .ConfigureAwait(false) is not { } content)
         {
             return;
         }
 
         Small record = new(content);
         records.Add(record);
-        record.Placement = await context.Hot.AppendSmallAsync(content.Id, null, fetch.Memory, cancellationToken).ConfigureAwait(false);
+        record.Placement = await context.Hot.AppendSmallAsync(content.Id, null, fetch.Memory, cancellationToken)
+            .ConfigureAwait(false);
     }
 
     private async ValueTask CommitSmallAsync(List<Small> records, CancellationToken cancellationToken)

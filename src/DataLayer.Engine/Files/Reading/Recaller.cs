@@ -5,10 +5,15 @@ using DataLayer.Metadata;
 
 namespace DataLayer.Engine.Files.Reading;
 
-/// <summary>Brings all of a content into the hot tier, for a warm-up or a write in place: nothing is dropped, and it ends flushed and resident.</summary>
+/// <summary>
+/// Brings all of a content into the hot tier, for a warm-up or a write in place: nothing is dropped, and it ends
+/// flushed and resident.
+/// </summary>
 internal sealed class Recaller(EngineContext context, FetchRunner runner, RecallWriter writer)
 {
-    /// <summary>As <see cref="RecallLockedAsync"/> for the whole content, taking the write gate. True if something was missing.</summary>
+    /// <summary>
+    /// As <see cref="RecallLockedAsync"/> for the whole content, taking the write gate. True if something was missing.
+    /// </summary>
     public async ValueTask<bool> RecallAsync(ContentState content, CancellationToken cancellationToken)
     {
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -22,8 +27,12 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
         }
     }
 
-    /// <summary>Makes the blocks of the first <paramref name="bytes"/> bytes resident; the caller holds the write gate. True if some were not.</summary>
-    public async ValueTask<bool> RecallLockedAsync(ContentState content, long bytes, CancellationToken cancellationToken)
+    /// <summary>
+    /// Makes the blocks of the first <paramref name="bytes"/> bytes resident; the caller holds the write gate. True if
+    /// some were not.
+    /// </summary>
+    public async ValueTask<bool> RecallLockedAsync(
+        ContentState content, long bytes, CancellationToken cancellationToken)
     {
         uint count = BlockLayout.BlockCount(bytes);
         List<uint> missing = [];
@@ -47,7 +56,8 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
         }
 
         StripedPlacement placement = await writer.PlaceLockedAsync(content, cancellationToken).ConfigureAwait(false);
-        List<(uint First, uint Count)> extents = Extents(missing, context.Options.MaxRequestBytes / BlockLayout.BlockBytes);
+        List<(uint First, uint Count)> extents = Extents(
+            missing, context.Options.MaxRequestBytes / BlockLayout.BlockBytes);
         ParallelOptions options = new()
         {
             MaxDegreeOfParallelism = Math.Min(4, context.Options.MaxRequestsPerFile),
@@ -94,7 +104,8 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
     }
 
     private async ValueTask CopyAsync(
-        ContentState content, StripedPlacement placement, uint firstBlock, uint blockCount, CancellationToken cancellationToken)
+        ContentState content, StripedPlacement placement, uint firstBlock, uint blockCount,
+        CancellationToken cancellationToken)
     {
         long offset = BlockLayout.BlockOffset(firstBlock);
         int length = (int)Math.Min(content.SizeBytes - offset, (long)blockCount * BlockLayout.BlockBytes);

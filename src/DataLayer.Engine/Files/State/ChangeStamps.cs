@@ -3,12 +3,14 @@ using DataLayer.Core.Identity;
 namespace DataLayer.Engine.Files.State;
 
 /// <summary>
-/// Says whether something read from the tree may have changed since: a table of counters indexed by the hash of an inode or of a name.
+/// Says whether something read from the tree may have changed since: a table of counters indexed by the hash of an
+/// inode or of a name.
 /// </summary>
 /// <remarks>
-/// Whoever changes the tree opens a <see cref="ChangeScope"/> before the transaction and disposes it after; each end counts up. A reader
-/// takes the stamp, reads the tree, and keeps what it read with the stamp; it is good only while the stamp is the same. So nothing read
-/// before the end of a change is served after it, and a hash collision costs one needless read, never a stale answer.
+/// Whoever changes the tree opens a <see cref="ChangeScope"/> before the transaction and disposes it after; each end
+/// counts up. A reader takes the stamp, reads the tree, and keeps what it read with the stamp; it is good only while
+/// the stamp is the same. So nothing read before the end of a change is served after it, and a hash collision costs
+/// one needless read, never a stale answer.
 /// </remarks>
 internal sealed class ChangeStamps
 {
@@ -39,12 +41,16 @@ internal sealed class ChangeStamps
 
     internal static int Slot(InodeId inode) => (int)((ulong)(inode.Value * unchecked((long)0x9E3779B97F4A7C15)) >> 48);
 
-    internal static int Slot(InodeId folder, string name) => (HashCode.Combine(folder.Value, name) & int.MaxValue) % TableLength;
+    internal static int Slot(InodeId folder, string name) =>
+        (HashCode.Combine(folder.Value, name) & int.MaxValue) % TableLength;
 
     private long At(int slot) => Volatile.Read(ref _table[slot]) + Volatile.Read(ref _all);
 }
 
-/// <summary>One change of the tree under way; see <see cref="ChangeStamps"/>. Disposed after the transaction, whatever came of it.</summary>
+/// <summary>
+/// One change of the tree under way; see <see cref="ChangeStamps"/>. Disposed after the transaction, whatever came of
+/// it.
+/// </summary>
 internal sealed class ChangeScope : IDisposable
 {
     private readonly ChangeStamps _stamps;

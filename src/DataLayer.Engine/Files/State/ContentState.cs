@@ -6,16 +6,19 @@ using DataLayer.Storage.Cache;
 namespace DataLayer.Engine.Files.State;
 
 /// <summary>
-/// What the engine knows of one content in use: its place in the tiers, transfers under way, readers' streams, unflushed writes.
-/// Shared by all descriptors of the content; owned by <see cref="ContentTable"/>.
+/// What the engine knows of one content in use: its place in the tiers, transfers under way, readers' streams,
+/// unflushed writes. Shared by all descriptors of the content; owned by <see cref="ContentTable"/>.
 /// </summary>
 /// <remarks>
-/// <para>The content as the tree has it is a snapshot, replaced as a whole by <see cref="Apply"/>; a snapshot read earlier never
-/// overwrites a later one. While <see cref="IsDirty"/>, the length is ours and runs ahead of the tree's.</para>
-/// <para><see cref="WriteEpoch"/> counts up before and after each change of the bytes. Bytes read at an older epoch are never put into
-/// the cache and never joined by a later reader: so the cache holds no stale block, and a write is seen by the next read.</para>
-/// <para>Lock order: <see cref="Sync"/> and the fill locks (shared by all contents, chosen by block; held for one copy into the cache) are
-/// leaves, never held together or over an await. <see cref="WriteGate"/> serialises writers, flushes, moves and releases; it is taken before anything else.</para>
+/// <para>The content as the tree has it is a snapshot, replaced as a whole by <see cref="Apply"/>; a snapshot read
+/// earlier never overwrites a later one. While <see cref="IsDirty"/>, the length is ours and runs ahead of the
+/// tree's.</para>
+/// <para><see cref="WriteEpoch"/> counts up before and after each change of the bytes. Bytes read at an older epoch are
+/// never put into the cache and never joined by a later reader: so the cache holds no stale block, and a write is
+/// seen by the next read.</para>
+/// <para>Lock order: <see cref="Sync"/> and the fill locks (shared by all contents, chosen by block; held for one copy
+/// into the cache) are leaves, never held together or over an await. <see cref="WriteGate"/> serialises writers,
+/// flushes, moves and releases; it is taken before anything else.</para>
 /// </remarks>
 internal sealed class ContentState(ContentId id, FileContent content, long stamp) : IDisposable
 {
@@ -72,7 +75,9 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
         }
     }
 
-    /// <summary>Takes over what was read from the tree at <paramref name="stamp"/>, unless something later is known.</summary>
+    /// <summary>
+    /// Takes over what was read from the tree at <paramref name="stamp"/>, unless something later is known.
+    /// </summary>
     public void Apply(FileContent content, long stamp)
     {
         lock (Sync)
@@ -93,7 +98,9 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
 
     public void SetSize(long sizeBytes) => Volatile.Write(ref _sizeBytes, sizeBytes);
 
-    /// <summary>Whether the hot tier holds block <paramref name="blockIndex"/>. A content in state Hot is hot as a whole.</summary>
+    /// <summary>
+    /// Whether the hot tier holds block <paramref name="blockIndex"/>. A content in state Hot is hot as a whole.
+    /// </summary>
     public bool IsResident(uint blockIndex)
     {
         FileContent known = Content;
@@ -106,7 +113,10 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
             || (blockIndex < known.Residency.BlockCount && known.Residency[blockIndex]);
     }
 
-    /// <summary>The bytes of the blocks change: drops them from the cache and from transfers. Called before and after the change.</summary>
+    /// <summary>
+    /// The bytes of the blocks change: drops them from the cache and from transfers. Called before and after the
+    /// change.
+    /// </summary>
     public void InvalidateBlocks(BlockCache cache, uint firstBlock, uint lastBlock)
     {
         lock (Sync)
@@ -124,7 +134,9 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
         }
     }
 
-    /// <summary>Offers a whole block read at <paramref name="epoch"/> to the cache; refused when the bytes changed since.</summary>
+    /// <summary>
+    /// Offers a whole block read at <paramref name="epoch"/> to the cache; refused when the bytes changed since.
+    /// </summary>
     public bool TryFill(BlockCache cache, uint blockIndex, ReadOnlySpan<byte> bytes, long epoch)
     {
         BlockId block = new(Id, blockIndex);
@@ -134,7 +146,10 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
         }
     }
 
-    /// <summary>A transfer that covers byte <paramref name="offsetBytes"/> with bytes of the current epoch, with a reference for the caller; else null.</summary>
+    /// <summary>
+    /// A transfer that covers byte <paramref name="offsetBytes"/> with bytes of the current epoch, with a reference for
+    /// the caller; else null.
+    /// </summary>
     public BlockFetch? FindFetch(long offsetBytes)
     {
         lock (Sync)
@@ -148,7 +163,8 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
         for (int i = _fetches.Count - 1; i >= 0; i--)
         {
             BlockFetch fetch = _fetches[i];
-            if (fetch.OffsetBytes <= offsetBytes && offsetBytes < fetch.EndBytes && fetch.Epoch == _writeEpoch && !fetch.HasFailed)
+            if (fetch.OffsetBytes <= offsetBytes && offsetBytes < fetch.EndBytes && fetch.Epoch == _writeEpoch
+                && !fetch.HasFailed)
             {
                 fetch.AddReferenceLocked();
                 return fetch;
@@ -173,13 +189,16 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
         return to;
     }
 
-    /// <summary>The first byte from <paramref name="offsetBytes"/> on that a transfer covers, or <see cref="long.MaxValue"/>.</summary>
+    /// <summary>
+    /// The first byte from <paramref name="offsetBytes"/> on that a transfer covers, or <see cref="long.MaxValue"/>.
+    /// </summary>
     public long NextFetchLocked(long offsetBytes)
     {
         long next = long.MaxValue;
         foreach (BlockFetch fetch in _fetches)
         {
-            if (fetch.EndBytes > offsetBytes && fetch.OffsetBytes < next && fetch.Epoch == _writeEpoch && !fetch.HasFailed)
+            if (fetch.EndBytes > offsetBytes && fetch.OffsetBytes < next && fetch.Epoch == _writeEpoch
+                && !fetch.HasFailed)
             {
                 next = Math.Max(fetch.OffsetBytes, offsetBytes);
             }
@@ -212,7 +231,8 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
 
     public void Dispose() => WriteGate.Dispose();
 
-    private static Lock FillLockOf(in BlockId block) => _fillLocks[(int)(((uint)block.Inode + block.Index) % (uint)_fillLocks.Length)];
+    private static Lock FillLockOf(in BlockId block) =>
+        _fillLocks[(int)(((uint)block.Inode + block.Index) % (uint)_fillLocks.Length)];
 
     private static Lock[] NewLocks()
     {

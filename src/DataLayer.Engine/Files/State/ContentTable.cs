@@ -5,10 +5,12 @@ using Microsoft.Extensions.Caching.Memory;
 namespace DataLayer.Engine.Files.State;
 
 /// <summary>
-/// All contents in use, by inode. After the last release a content's state is kept for a while (its readers' streams outlive a
-/// stateless request), bounded in number.
+/// All contents in use, by inode. After the last release a content's state is kept for a while (its readers' streams
+/// outlive a stateless request), bounded in number.
 /// </summary>
-/// <remarks>Lock order: a shard's lock is taken alone; callbacks of the idle cache take no lock of ours but a stream's.</remarks>
+/// <remarks>
+/// Lock order: a shard's lock is taken alone; callbacks of the idle cache take no lock of ours but a stream's.
+/// </remarks>
 internal sealed class ContentTable : IDisposable
 {
     private const int ShardCount = 64;
@@ -42,7 +44,9 @@ internal sealed class ContentTable : IDisposable
 
     public void CountDirty(int delta) => Interlocked.Add(ref _dirtyCount, delta);
 
-    /// <summary>The state of a content that is in use or idle, with a reference for the caller; null if there is none.</summary>
+    /// <summary>
+    /// The state of a content that is in use or idle, with a reference for the caller; null if there is none.
+    /// </summary>
     public ContentState? TryAcquire(ContentId id)
     {
         Shard shard = ShardOf(id.Inode);
@@ -65,7 +69,9 @@ internal sealed class ContentTable : IDisposable
         }
     }
 
-    /// <summary>The state of <paramref name="content"/>, made if there is none; read from the tree at <paramref name="stamp"/>.</summary>
+    /// <summary>
+    /// The state of <paramref name="content"/>, made if there is none; read from the tree at <paramref name="stamp"/>.
+    /// </summary>
     public ContentState Acquire(FileContent content, long stamp)
     {
         ContentId id = content.Attributes.Content;
@@ -153,7 +159,9 @@ internal sealed class ContentTable : IDisposable
         }
     }
 
-    /// <summary>Notes that the inode has no name any more; true if it is in use, so that its last release must forget it.</summary>
+    /// <summary>
+    /// Notes that the inode has no name any more; true if it is in use, so that its last release must forget it.
+    /// </summary>
     public bool MarkOrphan(InodeId inode)
     {
         bool inUse = false;
@@ -173,7 +181,9 @@ internal sealed class ContentTable : IDisposable
         return inUse;
     }
 
-    /// <summary>A look at a content's state without a reference, for reports; null if nobody uses it and it is not idle.</summary>
+    /// <summary>
+    /// A look at a content's state without a reference, for reports; null if nobody uses it and it is not idle.
+    /// </summary>
     public ContentState? Peek(ContentId id)
     {
         Shard shard = ShardOf(id.Inode);

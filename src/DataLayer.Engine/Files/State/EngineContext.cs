@@ -72,7 +72,9 @@ internal sealed class EngineContext : IDisposable
     /// <summary>Nanoseconds since 1970 UTC.</summary>
     public long NowNanoseconds() => (Time.GetUtcNow().UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100;
 
-    /// <summary>The state of a file's current content, with a reference for the caller; null if there is no such file.</summary>
+    /// <summary>
+    /// The state of a file's current content, with a reference for the caller; null if there is no such file.
+    /// </summary>
     public async ValueTask<ContentState?> AcquireAsync(InodeId inode, CancellationToken cancellationToken)
     {
         while (true)
@@ -142,7 +144,8 @@ internal sealed class EngineContext : IDisposable
     public Action? JournalSignal { get; set; }
 
     /// <summary>Changes a content in the tree and brings its state up to date.</summary>
-    public async ValueTask<FileContent> UpdateAsync(ContentState state, ContentUpdate update, CancellationToken cancellationToken)
+    public async ValueTask<FileContent> UpdateAsync(
+        ContentState state, ContentUpdate update, CancellationToken cancellationToken)
     {
         FileContent updated;
         using (new ChangeScope(Stamps).Inode(state.Id.Inode))

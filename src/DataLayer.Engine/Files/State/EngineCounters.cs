@@ -27,8 +27,8 @@ internal enum Counter
 }
 
 /// <summary>
-/// Counters of the read and write path: one padded row a processor, so that concurrent readers do not share a cache line. A sum reads
-/// all rows and may miss additions made meanwhile.
+/// Counters of the read and write path: one padded row a processor, so that concurrent readers do not share a cache
+/// line. A sum reads all rows and may miss additions made meanwhile.
 /// </summary>
 internal sealed class EngineCounters
 {
@@ -38,7 +38,8 @@ internal sealed class EngineCounters
 
     public EngineCounters()
     {
-        int rows = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(Environment.ProcessorCount, 1, 64));
+        uint processors = (uint)Math.Clamp(Environment.ProcessorCount, 1, 64);
+        int rows = (int)System.Numerics.BitOperations.RoundUpToPowerOf2(processors);
         _cells = new long[(rows + 1) * RowLongs];
         _mask = rows - 1;
     }

@@ -5,19 +5,26 @@ namespace DataLayer.Engine.Files.State;
 /// <summary>What the engine logs: events of files, attachments and the journal, never of single blocks.</summary>
 internal static partial class EngineLog
 {
-    [LoggerMessage(1, LogLevel.Warning, "The hot copy of content {Content} is bad and is read from its object instead: {Reason}")]
+    [LoggerMessage(
+        1, LogLevel.Warning, "The hot copy of content {Content} is bad and is read from its object instead: {Reason}")]
     public static partial void HotCopyBad(ILogger log, string content, string reason);
 
     [LoggerMessage(2, LogLevel.Warning, "Cold content is not kept in the hot tier for now: {Reason}")]
     public static partial void RecallFailed(ILogger log, string reason);
 
-    [LoggerMessage(3, LogLevel.Information, "Object '{Key}' changed in the bucket; '{Path}' shows the new one from now on")]
+    [LoggerMessage(
+        3, LogLevel.Information, "Object '{Key}' changed in the bucket; '{Path}' shows the new one from now on")]
     public static partial void ObjectChanged(ILogger log, string key, string path);
 
-    [LoggerMessage(4, LogLevel.Warning, "Journal entry {Entry} ({Kind} of '{Key}') failed {Failures} times, next try in {Wait}: {Reason}")]
-    public static partial void JournalFailed(ILogger log, long entry, string kind, string key, int failures, TimeSpan wait, string reason);
+    [LoggerMessage(
+        4, LogLevel.Warning,
+        "Journal entry {Entry} ({Kind} of '{Key}') failed {Failures} times, next try in {Wait}: {Reason}")]
+    public static partial void JournalFailed(
+        ILogger log, long entry, string kind, string key, int failures, TimeSpan wait, string reason);
 
-    [LoggerMessage(5, LogLevel.Error, "Upload conflict: object '{Key}' was changed by somebody else. The local content is kept and not uploaded: {Reason}")]
+    [LoggerMessage(
+        5, LogLevel.Error,
+        "Upload conflict: object '{Key}' was changed by somebody else; the local content is kept: {Reason}")]
     public static partial void UploadConflict(ILogger log, string key, string reason);
 
     [LoggerMessage(6, LogLevel.Warning, "Object '{Key}' was not deleted: it was changed by somebody else since")]
@@ -26,7 +33,8 @@ internal static partial class EngineLog
     [LoggerMessage(7, LogLevel.Error, "Background work '{Name}' failed and goes on later")]
     public static partial void BackgroundFailed(ILogger log, string name, Exception error);
 
-    [LoggerMessage(8, LogLevel.Information, "Journal replayed: {Pending} unfinished writes dropped, {Orphans} orphans released")]
+    [LoggerMessage(
+        8, LogLevel.Information, "Journal replayed: {Pending} unfinished writes dropped, {Orphans} orphans released")]
     public static partial void Replayed(ILogger log, int pending, int orphans);
 
     [LoggerMessage(9, LogLevel.Warning, "Flush of content {Content} failed: {Reason}")]

@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace DataLayer.Engine.Files.State;
 
 /// <summary>
-/// Native memory of one transfer, page-aligned. Rented from <see cref="TransferBufferPool"/>; whoever rented it returns it once, after
-/// the last I/O into it ended.
+/// Native memory of one transfer, page-aligned. Rented from <see cref="TransferBufferPool"/>; whoever rented it
+/// returns it once, after the last I/O into it ended.
 /// </summary>
 internal sealed unsafe class TransferBuffer : MemoryManager<byte>
 {
@@ -62,8 +62,8 @@ internal sealed unsafe class TransferBuffer : MemoryManager<byte>
 }
 
 /// <summary>
-/// Transfer buffers by size class (powers of two from 64 KiB). Free ones are kept up to a bound; how many are out is bounded by
-/// their users: fetches by the request limits, readahead by its memory budget.
+/// Transfer buffers by size class (powers of two from 64 KiB). Free ones are kept up to a bound; how many are out is
+/// bounded by their users: fetches by the request limits, readahead by its memory budget.
 /// </summary>
 internal sealed class TransferBufferPool(long retainBytes) : IDisposable
 {

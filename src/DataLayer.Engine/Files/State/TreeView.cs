@@ -8,8 +8,9 @@ using Microsoft.Extensions.Caching.Memory;
 namespace DataLayer.Engine.Files.State;
 
 /// <summary>
-/// Reads of the tree with what was read before kept in memory: attributes by inode, inodes by name, pages of listings. Each entry carries
-/// the stamps it was read under (<see cref="ChangeStamps"/>) and is used only while they hold, so nothing stale is served.
+/// Reads of the tree with what was read before kept in memory: attributes by inode, inodes by name, pages of
+/// listings. Each entry carries the stamps it was read under (<see cref="ChangeStamps"/>) and is used only while they
+/// hold, so nothing stale is served.
 /// </summary>
 internal sealed class TreeView : IDisposable
 {
@@ -47,8 +48,11 @@ internal sealed class TreeView : IDisposable
     }
 
     /// <summary>Walks an absolute path. Where it meets a symbolic link or dots, the tree itself walks it.</summary>
-    /// <exception cref="DataLayerException">NotFound, NotADirectory, TooManyLinks, NameTooLong or InvalidArgument, naming the path.</exception>
-    public async ValueTask<InodeAttributes> ResolveAsync(string path, bool followLast, CancellationToken cancellationToken)
+    /// <exception cref="DataLayerException">
+    /// NotFound, NotADirectory, TooManyLinks, NameTooLong or InvalidArgument, naming the path.
+    /// </exception>
+    public async ValueTask<InodeAttributes> ResolveAsync(
+        string path, bool followLast, CancellationToken cancellationToken)
     {
         CheckPath(path);
         InodeAttributes current = await GetAsync(InodeId.Root, cancellationToken).ConfigureAwait(false)
@@ -68,10 +72,12 @@ internal sealed class TreeView : IDisposable
 
                 if (current.Kind != FileKind.Directory)
                 {
-                    throw new DataLayerException(ErrorCode.NotADirectory, $"'{path[..(position - 1)]}' is not a folder.");
+                    throw new DataLayerException(
+                        ErrorCode.NotADirectory, $"'{path[..(position - 1)]}' is not a folder.");
                 }
 
-                current = await LookupAsync(current.Inode, path.Substring(position, length), cancellationToken).ConfigureAwait(false)
+                current = await LookupAsync(current.Inode, path.Substring(position, length), cancellationToken)
+                    .ConfigureAwait(false)
                     ?? throw new DataLayerException(ErrorCode.NotFound, $"'{path}' does not exist.");
             }
 
@@ -147,10 +153,12 @@ internal sealed class TreeView : IDisposable
         }
 
         long before = Stamps.Changes;
-        IReadOnlyList<DirectoryEntry> entries = await _tree.ListAsync(folder, after, limit, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<DirectoryEntry> entries = await _tree.ListAsync(folder, after, limit, cancellationToken)
+            .ConfigureAwait(false);
         if (_listings is not null)
         {
-            // The entries' stamps can only be taken after the read; they are good if no change at all began or ended meanwhile.
+            // The entries' stamps can only be taken after the read; they are good if no change at all began or ended
+            // meanwhile.
             long[] stamps = new long[entries.Count];
             for (int i = 0; i < stamps.Length; i++)
             {
@@ -159,7 +167,8 @@ internal sealed class TreeView : IDisposable
 
             if (before == Stamps.Changes)
             {
-                _listings.Set(key, new CachedListing(stamp, entries, stamps), new MemoryCacheEntryOptions { Size = 1 + entries.Count });
+                MemoryCacheEntryOptions sized = new() { Size = 1 + entries.Count };
+                _listings.Set(key, new CachedListing(stamp, entries, stamps), sized);
             }
         }
 
@@ -173,7 +182,8 @@ internal sealed class TreeView : IDisposable
         int slash = trimmed.LastIndexOf('/');
         if (slash < 0)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"'{path}' names the root of the tree, which cannot be changed so.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"'{path}' names the root of the tree, which cannot be changed so.");
         }
 
         string name = trimmed[(slash + 1)..];
@@ -184,7 +194,8 @@ internal sealed class TreeView : IDisposable
 
         if (Encoding.UTF8.GetByteCount(name) > 255)
         {
-            throw new DataLayerException(ErrorCode.NameTooLong, $"The name '{name[..32]}…' is longer than 255 bytes.");
+            throw new DataLayerException(
+                ErrorCode.NameTooLong, $"The name '{name[..32]}…' is longer than 255 bytes.");
         }
 
         return (slash == 0 ? "/" : trimmed[..slash], name);
@@ -202,7 +213,9 @@ internal sealed class TreeView : IDisposable
         ArgumentNullException.ThrowIfNull(path);
         if (path.Length == 0 || path[0] != '/' || path.Contains('\0'))
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"'{path}' is not an absolute path: it must start with '/' and hold no NUL.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                $"'{path}' is not an absolute path: it must start with '/' and hold no NUL.");
         }
 
         if (path.Length > 4096)
@@ -242,7 +255,8 @@ internal sealed class TreeView : IDisposable
         try
         {
             using ChangeScope change = new ChangeScope(Stamps).Name(parent, name);
-            return await _tree.MakeDirectoryAsync(parent, name, new NewInode(mode), cancellationToken).ConfigureAwait(false);
+            return await _tree.MakeDirectoryAsync(parent, name, new NewInode(mode), cancellationToken)
+                .ConfigureAwait(false);
         }
         catch (DataLayerException error) when (error.Code == ErrorCode.AlreadyExists)
         {

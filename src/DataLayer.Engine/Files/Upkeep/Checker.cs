@@ -8,13 +8,13 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Files.Upkeep;
 
 /// <summary>
-/// fsck: the tree against itself, the targets against the tree (copies nobody knows), the tree against the targets (copies that are
-/// gone). Runs while the service serves.
+/// fsck: the tree against itself, the targets against the tree (copies nobody knows), the tree against the targets
+/// (copies that are gone). Runs while the service serves.
 /// </summary>
 /// <remarks>
-/// Targets are listed first, then the journal, then the tree: a content that is written or deleted meanwhile is found in one of them, or is
-/// looked at once more before it counts. Repair deletes stray copies, and forgets the residency of lost ones where an object
-/// holds the content; a lost only copy is reported and left.
+/// Targets are listed first, then the journal, then the tree: a content that is written or deleted meanwhile is found
+/// in one of them, or is looked at once more before it counts. Repair deletes stray copies, and forgets the residency
+/// of lost ones where an object holds the content; a lost only copy is reported and left.
 /// </remarks>
 internal sealed class Checker(EngineContext context)
 {
@@ -32,14 +32,16 @@ internal sealed class Checker(EngineContext context)
         InodeId after = InodeId.None;
         while (true)
         {
-            IReadOnlyList<FileContent> page = await context.Tree.ListPlacedAsync(after, Page, cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<FileContent> page = await context.Tree.ListPlacedAsync(after, Page, cancellationToken)
+                .ConfigureAwait(false);
             foreach (FileContent file in page)
             {
                 after = file.Attributes.Inode;
                 contents++;
                 stray.Remove(file.Attributes.Content);
                 if (IsSuspect(file, found)
-                    && await CheckLostAsync(file.Attributes.Inode, repair, problems, cancellationToken).ConfigureAwait(false))
+                    && await CheckLostAsync(file.Attributes.Inode, repair, problems, cancellationToken)
+                        .ConfigureAwait(false))
                 {
                     repaired++;
                 }
@@ -61,7 +63,8 @@ internal sealed class Checker(EngineContext context)
 
         foreach (ContentId content in stray)
         {
-            repaired += await CheckStrayAsync(content, repair, problems, cancellationToken).ConfigureAwait(false) ? 1 : 0;
+            repaired += await CheckStrayAsync(content, repair, problems, cancellationToken)
+                .ConfigureAwait(false) ? 1 : 0;
         }
 
         return new CheckReport(0, contents, repaired, problems);
@@ -112,14 +115,17 @@ internal sealed class Checker(EngineContext context)
     private async ValueTask<bool> CheckStrayAsync(
         ContentId content, bool repair, List<TreeProblem> problems, CancellationToken cancellationToken)
     {
-        FileContent? current = await context.Tree.GetContentAsync(content.Inode, cancellationToken).ConfigureAwait(false);
-        if (context.Contents.IsInUse(content) || (current?.Attributes.Content == content && current.Placement is StripedPlacement))
+        FileContent? current = await context.Tree.GetContentAsync(content.Inode, cancellationToken)
+            .ConfigureAwait(false);
+        if (context.Contents.IsInUse(content) || (current?.Attributes.Content == content
+            && current.Placement is StripedPlacement))
         {
             return false; // Known by now, or an older content that a reader has open.
         }
 
         problems.Add(new TreeProblem(
-            "stray-hot-copy", content.Inode, $"The targets hold content {content}, which the tree does not know. Repair deletes it."));
+            "stray-hot-copy", content.Inode,
+            $"The targets hold content {content}, which the tree does not know. Repair deletes it."));
         if (!repair)
         {
             return false;
@@ -153,7 +159,8 @@ internal sealed class Checker(EngineContext context)
                 "lost-hot-copy",
                 inode,
                 $"The targets hold nothing of content {content.Id}. "
-                + (hasObject ? "Repair reads it from its object again." : "It has no other copy: bring its target back, or remove the file.")));
+                + (hasObject ? "Repair reads it from its object again."
+                    : "It has no other copy: bring its target back, or remove the file.")));
             if (!repair || !hasObject)
             {
                 return false;
@@ -191,7 +198,8 @@ internal sealed class Checker(EngineContext context)
             try
             {
                 await context.Hot.ReadAsync(
-                    content.Id, known.Placement, content.SizeBytes, BlockLayout.BlockOffset(block), one, cancellationToken).ConfigureAwait(false);
+                    content.Id, known.Placement, content.SizeBytes, BlockLayout.BlockOffset(
+                        block), one, cancellationToken).ConfigureAwait(false);
                 return false;
             }
             catch (DataLayerException error) when (error.Code == ErrorCode.NotFound)

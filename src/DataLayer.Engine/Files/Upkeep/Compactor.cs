@@ -23,7 +23,8 @@ internal sealed class Compactor(EngineContext context, Mover mover) : IAsyncDisp
         {
             try
             {
-                await Task.Delay(context.Options.CompactionInterval, context.Time, context.Stopping).ConfigureAwait(false);
+                await Task.Delay(context.Options.CompactionInterval, context.Time, context.Stopping)
+                    .ConfigureAwait(false);
                 await mover.CompactAsync(context.Stopping).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (context.Stopping.IsCancellationRequested)

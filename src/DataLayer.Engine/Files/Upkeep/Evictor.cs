@@ -7,8 +7,8 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Files.Upkeep;
 
 /// <summary>
-/// Drops memory copies, and releases hot copies of contents that a verified object holds. The tree commits the release before the first
-/// byte goes; the journal owes the deletion from then on.
+/// Drops memory copies, and releases hot copies of contents that a verified object holds. The tree commits the
+/// release before the first byte goes; the journal owes the deletion from then on.
 /// </summary>
 internal sealed class Evictor(EngineContext context)
 {
@@ -17,7 +17,8 @@ internal sealed class Evictor(EngineContext context)
         EvictResult result = default;
         await foreach (FileContent file in TreeWalk.FilesAsync(context, path, cancellationToken).ConfigureAwait(false))
         {
-            ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken).ConfigureAwait(false);
+            ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
+                .ConfigureAwait(false);
             if (content is null)
             {
                 continue;
@@ -53,14 +54,17 @@ internal sealed class Evictor(EngineContext context)
         return result;
     }
 
-    /// <summary>Releases one content's hot copy; false where it is the only current copy, or is being written.</summary>
+    /// <summary>
+    /// Releases one content's hot copy; false where it is the only current copy, or is being written.
+    /// </summary>
     public async ValueTask<bool> ReleaseAsync(ContentState content, CancellationToken cancellationToken)
     {
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             FileContent known = content.Content;
-            if (content.IsDirty || known.Object is null || known.Attributes.State == TierState.Hot || known.Placement is null)
+            if (content.IsDirty || known.Object is null || known.Attributes.State == TierState.Hot
+                || known.Placement is null)
             {
                 return false;
             }

@@ -9,14 +9,16 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Files.Upkeep;
 
 /// <summary>
-/// Moves hot copies: off a target that is drained, and out of segments that are mostly dead. Copy, flush, commit the new placement; the
-/// journal then owes the deletion of the old.
+/// Moves hot copies: off a target that is drained, and out of segments that are mostly dead. Copy, flush, commit the
+/// new placement; the journal then owes the deletion of the old.
 /// </summary>
 internal sealed class Mover(EngineContext context)
 {
     private const int PageContents = 500;
 
-    /// <summary>Takes everything off a target. It gets no new content from the start on; removing it is the caller's next step.</summary>
+    /// <summary>
+    /// Takes everything off a target. It gets no new content from the start on; removing it is the caller's next step.
+    /// </summary>
     public async ValueTask DrainAsync(int target, IProgress<long>? movedBytes, CancellationToken cancellationToken)
     {
         context.Hot.SetDraining(target, true);
@@ -57,7 +59,9 @@ internal sealed class Mover(EngineContext context)
             if (pass >= 8)
             {
                 throw new DataLayerException(
-                    ErrorCode.Overloaded, $"Target {target} still holds {found} contents after {pass} rounds. Try again when less is written.");
+                    ErrorCode.Overloaded,
+                    $"Target {target} still holds {found} contents after {pass} rounds. "
+                        + "Try again when less is written.");
             }
         }
     }
@@ -77,7 +81,8 @@ internal sealed class Mover(EngineContext context)
                 after = file.Attributes.Inode;
                 if (file.Placement is SegmentPlacement record && segments.Contains(record.SegmentId))
                 {
-                    moved += await ReappendAsync(file.Attributes.Inode, segments, cancellationToken).ConfigureAwait(false);
+                    moved += await ReappendAsync(file.Attributes.Inode, segments, cancellationToken)
+                        .ConfigureAwait(false);
                 }
             }
 
@@ -124,7 +129,8 @@ internal sealed class Mover(EngineContext context)
             await context.Hot.FlushAsync(content.Id, moved, cancellationToken).ConfigureAwait(false);
             context.Step("move.copied");
             await context.UpdateAsync(
-                content, new ContentUpdate { Content = content.Id, Placement = moved }, cancellationToken).ConfigureAwait(false);
+                content, new ContentUpdate { Content = content.Id, Placement = moved }, cancellationToken)
+                    .ConfigureAwait(false);
             context.Step("move.committed");
             return content.SizeBytes;
         }
@@ -135,7 +141,8 @@ internal sealed class Mover(EngineContext context)
         }
     }
 
-    private async ValueTask<int> ReappendAsync(InodeId inode, HashSet<long> segments, CancellationToken cancellationToken)
+    private async ValueTask<int> ReappendAsync(
+        InodeId inode, HashSet<long> segments, CancellationToken cancellationToken)
     {
         ContentState? content = await context.AcquireAsync(inode, cancellationToken).ConfigureAwait(false);
         if (content is null)
@@ -148,14 +155,16 @@ internal sealed class Mover(EngineContext context)
         try
         {
             FileContent known = content.Content;
-            if (content.IsDirty || known.Placement is not SegmentPlacement record || !segments.Contains(record.SegmentId))
+            if (content.IsDirty || known.Placement is not SegmentPlacement record
+                || !segments.Contains(record.SegmentId))
             {
                 return 0;
             }
 
             buffer = context.Buffers.Rent(Math.Max(1, record.LengthBytes));
             Memory<byte> bytes = buffer.Memory[..record.LengthBytes];
-            await context.Hot.ReadAsync(content.Id, record, content.SizeBytes, 0, bytes, cancellationToken).ConfigureAwait(false);
+            await context.Hot.ReadAsync(content.Id, record, content.SizeBytes, 0, bytes, cancellationToken)
+                .ConfigureAwait(false);
             SegmentPlacement moved = await context.Hot.AppendSmallAsync(
                 content.Id, record.Pool, bytes, cancellationToken).ConfigureAwait(false);
             await context.Hot.FlushAsync(content.Id, moved, cancellationToken).ConfigureAwait(false);

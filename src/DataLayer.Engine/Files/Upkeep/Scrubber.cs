@@ -8,7 +8,10 @@ using DataLayer.Storage.Stripes;
 
 namespace DataLayer.Engine.Files.Upkeep;
 
-/// <summary>Reads and checks hot copies; what no copy holds well any more is fetched again from the object, where one holds the content.</summary>
+/// <summary>
+/// Reads and checks hot copies; what no copy holds well any more is fetched again from the object, where one holds the
+/// content.
+/// </summary>
 internal sealed class Scrubber(EngineContext context, Recaller recaller)
 {
     public async ValueTask<ScrubReport> ScrubAsync(
@@ -43,7 +46,8 @@ internal sealed class Scrubber(EngineContext context, Recaller recaller)
 
     private async ValueTask<ScrubReport> ScrubFileAsync(FileContent file, CancellationToken cancellationToken)
     {
-        ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken).ConfigureAwait(false);
+        ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
+            .ConfigureAwait(false);
         if (content is null)
         {
             return default;

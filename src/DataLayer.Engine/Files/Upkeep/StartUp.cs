@@ -7,8 +7,9 @@ using DataLayer.Engine.Files.State;
 namespace DataLayer.Engine.Files.Upkeep;
 
 /// <summary>
-/// What an engine does before it serves: takes back writes that never were published, forgets orphans nobody can have open any more,
-/// and tells the hot tier which segment records are alive. Each step may be cut short and is done again at the next start.
+/// What an engine does before it serves: takes back writes that never were published, forgets orphans nobody can have
+/// open any more, and tells the hot tier which segment records are alive. Each step may be cut short and is done
+/// again at the next start.
 /// </summary>
 internal sealed class StartUp(EngineContext context, AttachmentService attaching)
 {
@@ -49,7 +50,8 @@ internal sealed class StartUp(EngineContext context, AttachmentService attaching
 
     private async ValueTask DropAsync(JournalEntry entry, CancellationToken cancellationToken)
     {
-        FileContent? current = await context.Tree.GetContentAsync(entry.Content.Inode, cancellationToken).ConfigureAwait(false);
+        FileContent? current = await context.Tree.GetContentAsync(entry.Content.Inode, cancellationToken)
+            .ConfigureAwait(false);
         Placement? keep = current?.Attributes.Content == entry.Content ? current.Placement : null;
         Placement written = PlacementText.Parse(entry.Placement!);
         if (keep is StripedPlacement)
@@ -71,7 +73,8 @@ internal sealed class StartUp(EngineContext context, AttachmentService attaching
         InodeId after = InodeId.None;
         while (true)
         {
-            IReadOnlyList<FileContent> page = await context.Tree.ListPlacedAsync(after, Page, cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<FileContent> page = await context.Tree.ListPlacedAsync(after, Page, cancellationToken)
+                .ConfigureAwait(false);
             foreach (FileContent file in page)
             {
                 after = file.Attributes.Inode;

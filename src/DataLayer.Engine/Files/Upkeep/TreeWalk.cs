@@ -12,7 +12,8 @@ internal static class TreeWalk
     public static async IAsyncEnumerable<FileContent> FilesAsync(
         EngineContext context, string path, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        InodeAttributes start = await context.View.ResolveAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
+        InodeAttributes start = await context.View.ResolveAsync(path, followLast: true, cancellationToken)
+            .ConfigureAwait(false);
         if (start.Kind == FileKind.Regular)
         {
             if (await context.Tree.GetContentAsync(start.Inode, cancellationToken).ConfigureAwait(false) is { } file)

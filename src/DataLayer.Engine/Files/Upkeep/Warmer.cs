@@ -8,8 +8,8 @@ using DataLayer.Engine.Files.State;
 namespace DataLayer.Engine.Files.Upkeep;
 
 /// <summary>
-/// Brings subtrees into the hot tier and into memory. Files side by side, each flushed before it counts; what is missing at the end is counted
-/// as failed, never passed over.
+/// Brings subtrees into the hot tier and into memory. Files side by side, each flushed before it counts; what is
+/// missing at the end is counted as failed, never passed over.
 /// </summary>
 internal sealed class Warmer(EngineContext context, Recaller recaller, FileReader reader)
 {
@@ -33,9 +33,11 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
         return tally.Result();
     }
 
-    private async ValueTask WarmFileAsync(FileContent file, bool intoMemory, Tally tally, CancellationToken cancellationToken)
+    private async ValueTask WarmFileAsync(
+        FileContent file, bool intoMemory, Tally tally, CancellationToken cancellationToken)
     {
-        ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken).ConfigureAwait(false);
+        ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
+            .ConfigureAwait(false);
         if (content is null)
         {
             return; // Removed meanwhile.

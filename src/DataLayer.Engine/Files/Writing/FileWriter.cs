@@ -8,13 +8,14 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Files.Writing;
 
 /// <summary>
-/// Writes in place. The first write after a flush makes the content dirty: it is brought into stripes as a whole where it is not,
-/// and the tree learns durably that it changes before any byte does, so a crash never leaves changed bytes that count as uploaded.
+/// Writes in place. The first write after a flush makes the content dirty: it is brought into stripes as a whole
+/// where it is not, and the tree learns durably that it changes before any byte does, so a crash never leaves changed
+/// bytes that count as uploaded.
 /// </summary>
 /// <remarks>
-/// A content in state Hot is hot as a whole: that is why the first write recalls what is missing. It costs one pass over a cold file that
-/// is written in place, and buys that a change made by somebody else to the object can never tear ours.
-/// All methods take the content's write gate.
+/// A content in state Hot is hot as a whole: that is why the first write recalls what is missing. It costs one pass
+/// over a cold file that is written in place, and buys that a change made by somebody else to the object can never
+/// tear ours. All methods take the content's write gate.
 /// </remarks>
 internal sealed class FileWriter(EngineContext context, Recaller recaller)
 {
@@ -31,7 +32,8 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            StripedPlacement placement = await MakeDirtyLockedAsync(content, null, end, cancellationToken).ConfigureAwait(false);
+            StripedPlacement placement = await MakeDirtyLockedAsync(content, null, end, cancellationToken)
+                .ConfigureAwait(false);
             long size = content.SizeBytes;
             uint first = BlockLayout.BlockIndex(Math.Min(offsetBytes, size));
             uint last = BlockLayout.BlockIndex(end - 1);
@@ -39,7 +41,8 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
             content.InvalidateBlocks(context.Cache, touched, last);
             try
             {
-                await context.Hot.WriteAsync(content.Id, placement, offsetBytes, bytes, cancellationToken).ConfigureAwait(false);
+                await context.Hot.WriteAsync(content.Id, placement, offsetBytes, bytes, cancellationToken)
+                    .ConfigureAwait(false);
             }
             finally
             {
@@ -76,9 +79,11 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
             uint last = BlockLayout.BlockIndex(Math.Max(sizeBytes, before));
             if (sizeBytes > before)
             {
-                StripedPlacement placement = await MakeDirtyLockedAsync(content, null, sizeBytes, cancellationToken).ConfigureAwait(false);
+                StripedPlacement placement = await MakeDirtyLockedAsync(content, null, sizeBytes, cancellationToken)
+                    .ConfigureAwait(false);
                 content.InvalidateBlocks(context.Cache, first, last);
-                await context.Hot.TruncateAsync(content.Id, placement, sizeBytes, cancellationToken).ConfigureAwait(false);
+                await context.Hot.TruncateAsync(content.Id, placement, sizeBytes, cancellationToken)
+                    .ConfigureAwait(false);
                 content.SetSize(sizeBytes);
                 content.InvalidateBlocks(context.Cache, first, last);
             }
@@ -93,8 +98,12 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         }
     }
 
-    /// <summary>fsync: the data durable on its targets, then length and version in the tree. Returns the attributes.</summary>
-    /// <exception cref="DataLayerException">TargetFailed or NoSpace: counted on the content, so that each descriptor reports it.</exception>
+    /// <summary>
+    /// fsync: the data durable on its targets, then length and version in the tree. Returns the attributes.
+    /// </summary>
+    /// <exception cref="DataLayerException">
+    /// TargetFailed or NoSpace: counted on the content, so that each descriptor reports it.
+    /// </exception>
     public async ValueTask<InodeAttributes> FlushAsync(ContentState content, CancellationToken cancellationToken)
     {
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -134,14 +143,16 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         }
     }
 
-    private async ValueTask CommitLockedAsync(ContentState content, FileContent known, long size, CancellationToken cancellationToken)
+    private async ValueTask CommitLockedAsync(
+        ContentState content, FileContent known, long size, CancellationToken cancellationToken)
     {
         ContentUpdate update = new()
         {
             Content = content.Id,
             SizeBytes = size,
             ContentChanges = true,
-            SetResident = Blocks(BlockLayout.BlockCount(Math.Min(known.Attributes.SizeBytes, size)), BlockLayout.BlockCount(size)),
+            SetResident = Blocks(
+                BlockLayout.BlockCount(Math.Min(known.Attributes.SizeBytes, size)), BlockLayout.BlockCount(size)),
         };
         await context.UpdateAsync(content, update, cancellationToken).ConfigureAwait(false);
     }
@@ -150,7 +161,8 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
     private async ValueTask ShrinkLockedAsync(
         ContentState content, long sizeBytes, uint first, uint last, CancellationToken cancellationToken)
     {
-        StripedPlacement placement = await MakeDirtyLockedAsync(content, sizeBytes, sizeBytes, cancellationToken).ConfigureAwait(false);
+        StripedPlacement placement = await MakeDirtyLockedAsync(content, sizeBytes, sizeBytes, cancellationToken)
+            .ConfigureAwait(false);
         content.InvalidateBlocks(context.Cache, first, last);
         content.SetSize(sizeBytes);
         context.Step("truncate.committed");
@@ -159,8 +171,8 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
     }
 
     /// <summary>
-    /// Makes the content ready to be changed and returns its stripes. With <paramref name="newSizeBytes"/> the tree takes that length in the
-    /// same transaction.
+    /// Makes the content ready to be changed and returns its stripes. With <paramref name="newSizeBytes"/> the tree
+    /// takes that length in the same transaction.
     /// </summary>
     private async ValueTask<StripedPlacement> MakeDirtyLockedAsync(
         ContentState content, long? newSizeBytes, long expectedBytes, CancellationToken cancellationToken)
@@ -171,7 +183,12 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
             {
                 await context.UpdateAsync(
                     content,
-                    new ContentUpdate { Content = content.Id, SizeBytes = Math.Min(length, content.SizeBytes), ContentChanges = true },
+                    new ContentUpdate
+                    {
+                        Content = content.Id,
+                        SizeBytes = Math.Min(length, content.SizeBytes),
+                        ContentChanges = true,
+                    },
                     cancellationToken).ConfigureAwait(false);
             }
 
@@ -190,7 +207,8 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         };
         if (current.Placement is not StripedPlacement placement)
         {
-            placement = await ConvertLockedAsync(content, change, keep, expectedBytes, cancellationToken).ConfigureAwait(false);
+            placement = await ConvertLockedAsync(content, change, keep, expectedBytes, cancellationToken)
+                .ConfigureAwait(false);
         }
         else
         {
@@ -203,12 +221,16 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         return placement;
     }
 
-    /// <summary>Copies a content that is empty or one segment record into stripes, where it can be written in place.</summary>
+    /// <summary>
+    /// Copies a content that is empty or one segment record into stripes, where it can be written in place.
+    /// </summary>
     private async ValueTask<StripedPlacement> ConvertLockedAsync(
-        ContentState content, ContentUpdate change, long keepBytes, long expectedBytes, CancellationToken cancellationToken)
+        ContentState content, ContentUpdate change, long keepBytes, long expectedBytes,
+        CancellationToken cancellationToken)
     {
         Placement? before = content.Content.Placement;
-        StripedPlacement placement = context.Hot.PlaceStriped(null, content.Id, Math.Max(expectedBytes, content.SizeBytes));
+        StripedPlacement placement = context.Hot.PlaceStriped(
+            null, content.Id, Math.Max(expectedBytes, content.SizeBytes));
         long journal = await context.Tree.AddJournalAsync(
             new JournalEntry { Kind = JournalKind.PendingWrite, Content = content.Id, Placement = placement.ToText() },
             cancellationToken).ConfigureAwait(false);
@@ -219,7 +241,8 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
             {
                 Memory<byte> bytes = buffer.Memory[..(int)keepBytes];
                 await context.Hot.ReadAsync(
-                    content.Id, before, content.Content.Attributes.SizeBytes, 0, bytes, cancellationToken).ConfigureAwait(false);
+                    content.Id, before, content.Content.Attributes.SizeBytes, 0, bytes, cancellationToken)
+                        .ConfigureAwait(false);
                 await context.Hot.WriteAsync(content.Id, placement, 0, bytes, cancellationToken).ConfigureAwait(false);
                 await context.Hot.FlushAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
             }
@@ -242,7 +265,8 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
     private static long CheckLength(long offsetBytes, int lengthBytes) =>
         offsetBytes <= BlockLayout.MaxFileBytes - lengthBytes
             ? offsetBytes + lengthBytes
-            : throw new DataLayerException(ErrorCode.FileTooLarge, $"A file may have {BlockLayout.MaxFileBytes} bytes at most.");
+            : throw new DataLayerException(
+                ErrorCode.FileTooLarge, $"A file may have {BlockLayout.MaxFileBytes} bytes at most.");
 
     private static uint[] Blocks(uint from, uint to)
     {

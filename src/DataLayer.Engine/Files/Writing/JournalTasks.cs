@@ -46,7 +46,8 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     }
 
     /// <summary>
-    /// One at a time on a key: an upload that was cancelled in the tree may still be under way, and must not overtake the next.
+    /// One at a time on a key: an upload that was cancelled in the tree may still be under way, and must not overtake
+    /// the next.
     /// </summary>
     private async ValueTask<TimeSpan?> RunOnKeyAsync(JournalEntry entry, CancellationToken cancellationToken)
     {
@@ -91,12 +92,14 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
             }
 
             FileContent? fresh = await context.Tree.GetContentAsync(inode, cancellationToken).ConfigureAwait(false);
-            if (fresh?.Attributes.Content != content.Id || fresh.Attributes.Version != content.Content.Attributes.Version)
+            if (fresh?.Attributes.Content != content.Id
+                || fresh.Attributes.Version != content.Content.Attributes.Version)
             {
                 return _soon; // The commit that made the entry is not yet known here.
             }
 
-            return NeededByReaders(entry, content.Id) ? _busyWait : await UploadAsync(entry, content, cancellationToken).ConfigureAwait(false);
+            return NeededByReaders(entry, content.Id) ? _busyWait : await UploadAsync(entry, content, cancellationToken)
+                .ConfigureAwait(false);
         }
         finally
         {
@@ -104,7 +107,8 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         }
     }
 
-    private async ValueTask<TimeSpan?> UploadAsync(JournalEntry entry, ContentState content, CancellationToken cancellationToken)
+    private async ValueTask<TimeSpan?> UploadAsync(
+        JournalEntry entry, ContentState content, CancellationToken cancellationToken)
     {
         FileContent current = content.Content;
         IObjectStore store = context.Attachments.StoreOf(entry.AttachmentId);
@@ -116,14 +120,16 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         ObjectWriteCondition condition = replacesUnknown
             ? ObjectWriteCondition.None
             : new ObjectWriteCondition(etag, IfAbsent: etag is null);
-        IReadOnlyList<string> prints = await _prints.AddAsync(content.Id.Inode, source, cancellationToken).ConfigureAwait(false);
+        IReadOnlyList<string> prints = await _prints.AddAsync(content.Id.Inode, source, cancellationToken)
+            .ConfigureAwait(false);
         context.Step("upload.noted");
         ObjectProperties stored;
         try
         {
             stored = await store.WriteAsync(entry.Key, source, condition, cancellationToken).ConfigureAwait(false);
         }
-        catch (DataLayerException error) when (error.Code is ErrorCode.Stale or ErrorCode.AlreadyExists or ErrorCode.NotFound)
+        catch (DataLayerException error) when (
+            error.Code is ErrorCode.Stale or ErrorCode.AlreadyExists or ErrorCode.NotFound)
         {
             if (content.IsDirty || content.Content.Attributes.Version != current.Attributes.Version)
             {
@@ -133,11 +139,14 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
             ObjectProperties? found = await store.HeadAsync(entry.Key, cancellationToken).ConfigureAwait(false);
             if (found is null && etag is not null)
             {
-                // Somebody deleted the object we would have replaced: ours takes its place, unless one appears meanwhile.
+                // Somebody deleted the object we would have replaced: ours takes its place, unless one appears
+                // meanwhile.
                 stored = await store.WriteAsync(
-                    entry.Key, source, new ObjectWriteCondition(IfAbsent: true), cancellationToken).ConfigureAwait(false);
+                    entry.Key, source, new ObjectWriteCondition(IfAbsent: true), cancellationToken)
+                        .ConfigureAwait(false);
             }
-            else if (found is { } other && await source.EqualsObjectAsync(store, other, cancellationToken).ConfigureAwait(false))
+            else if (found is { } other && await source.EqualsObjectAsync(store, other, cancellationToken)
+                .ConfigureAwait(false))
             {
                 stored = other; // Our own upload, whose answer was lost.
             }
@@ -165,14 +174,16 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         if (stored.SizeBytes != lengthBytes)
         {
             throw new DataLayerException(
-                ErrorCode.Corrupt, $"Object '{entry.Key}' has {stored.SizeBytes} bytes after the upload of {lengthBytes}.");
+                ErrorCode.Corrupt,
+                $"Object '{entry.Key}' has {stored.SizeBytes} bytes after the upload of {lengthBytes}.");
         }
 
         ObjectReference uploaded = new(entry.AttachmentId, entry.Key, stored.ETag, stored.VersionId, lengthBytes);
         using (new ChangeScope(context.Stamps).Inode(content.Id.Inode))
         {
             await context.Tree.CompleteUploadAsync(
-                entry.Id, content.Id, current.Attributes.Version, uploaded, CancellationToken.None).ConfigureAwait(false);
+                entry.Id, content.Id, current.Attributes.Version, uploaded, CancellationToken.None)
+                    .ConfigureAwait(false);
         }
 
         context.Step("upload.completed");
@@ -188,7 +199,8 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         EngineLog.UploadConflict(context.Log, entry.Key, error.Message);
         uploads.Ended(entry.Content.Inode, new DataLayerException(
             ErrorCode.Stale,
-            $"object '{entry.Key}' was changed by somebody else. Save the local content under another name, or delete the object, then it is uploaded.",
+            $"object '{entry.Key}' was changed by somebody else. Save the local content under another name, or delete "
+            + "the object, then it is uploaded.",
             error));
         return _conflictWait;
     }
@@ -217,14 +229,15 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     }
 
     /// <summary>
-    /// Deletes a hot copy nobody uses. A content that is current again (released, then recalled) keeps the parts its new placement
-    /// shares with the old.
+    /// Deletes a hot copy nobody uses. A content that is current again (released, then recalled) keeps the parts its
+    /// new placement shares with the old.
     /// </summary>
     private async ValueTask<TimeSpan?> DeleteHotCopyAsync(JournalEntry entry, CancellationToken cancellationToken)
     {
         Placement placement = PlacementText.Parse(entry.Placement!);
         // The tree itself is asked: what is cached may be of a moment before the commit that made this entry.
-        FileContent? current = await context.Tree.GetContentAsync(entry.Content.Inode, cancellationToken).ConfigureAwait(false);
+        FileContent? current = await context.Tree.GetContentAsync(entry.Content.Inode, cancellationToken)
+            .ConfigureAwait(false);
         if (current?.Attributes.Content == entry.Content)
         {
             if (!await DeleteUnusedAsync(entry.Content, placement, cancellationToken).ConfigureAwait(false))
@@ -252,8 +265,12 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         return null;
     }
 
-    /// <summary>Deletes what the current placement of a content does not use; false if the content is no longer, or not yet, known as current.</summary>
-    private async ValueTask<bool> DeleteUnusedAsync(ContentId id, Placement placement, CancellationToken cancellationToken)
+    /// <summary>
+    /// Deletes what the current placement of a content does not use; false if the content is no longer, or not yet,
+    /// known as current.
+    /// </summary>
+    private async ValueTask<bool> DeleteUnusedAsync(
+        ContentId id, Placement placement, CancellationToken cancellationToken)
     {
         ContentState? content = await context.AcquireAsync(id.Inode, cancellationToken).ConfigureAwait(false);
         if (content is null)
@@ -264,7 +281,8 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            FileContent? current = await context.Tree.GetContentAsync(id.Inode, cancellationToken).ConfigureAwait(false);
+            FileContent? current = await context.Tree.GetContentAsync(id.Inode, cancellationToken)
+                .ConfigureAwait(false);
             if (content.Id != id || current?.Attributes.Content != id)
             {
                 return false;
@@ -277,7 +295,8 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
 
             if (current.Placement is StripedPlacement && placement is StripedPlacement)
             {
-                await context.Hot.DeleteMovedAsync(id, placement, current.Placement, cancellationToken).ConfigureAwait(false);
+                await context.Hot.DeleteMovedAsync(id, placement, current.Placement, cancellationToken)
+                    .ConfigureAwait(false);
             }
             else
             {
@@ -294,8 +313,8 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     }
 
     /// <summary>
-    /// Whether somebody still reads an older content of the inode that lies in the bucket only, so that changing the object would cut
-    /// the reader off. Bounded by <see cref="FileEngineOptions.OpenReaderGrace"/>.
+    /// Whether somebody still reads an older content of the inode that lies in the bucket only, so that changing the
+    /// object would cut the reader off. Bounded by <see cref="FileEngineOptions.OpenReaderGrace"/>.
     /// </summary>
     private bool NeededByReaders(JournalEntry entry, ContentId current)
     {
@@ -305,7 +324,8 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
             return false; // The writer waits.
         }
 
-        foreach (ContentState older in context.Contents.OlderInUse(current == default ? new ContentId(entry.Content.Inode, 0) : current))
+        foreach (ContentState older in context.Contents.OlderInUse(current == default
+            ? new ContentId(entry.Content.Inode, 0) : current))
         {
             FileContent content = older.Content;
             needed |= content.Object?.Key == entry.Key && content.Attributes.State != TierState.Hot

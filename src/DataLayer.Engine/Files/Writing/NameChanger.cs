@@ -7,12 +7,16 @@ using DataLayer.Metadata;
 
 namespace DataLayer.Engine.Files.Writing;
 
-/// <summary>Changes of names by path: each resolves, checks the attachment's mode, changes the tree in one transaction and invalidates what it changed.</summary>
+/// <summary>
+/// Changes of names by path: each resolves, checks the attachment's mode, changes the tree in one transaction and
+/// invalidates what it changed.
+/// </summary>
 internal sealed class NameChanger(EngineContext context)
 {
     private const int RemovePage = 256;
 
-    public async ValueTask<InodeAttributes> MakeDirectoryAsync(string path, int mode, bool parents, CancellationToken cancellationToken)
+    public async ValueTask<InodeAttributes> MakeDirectoryAsync(
+        string path, int mode, bool parents, CancellationToken cancellationToken)
     {
         if (parents)
         {
@@ -23,11 +27,13 @@ internal sealed class NameChanger(EngineContext context)
         (InodeAttributes folder, string name) = await ParentAsync(path, cancellationToken).ConfigureAwait(false);
         using (new ChangeScope(context.Stamps).Name(folder.Inode, name))
         {
-            return await context.Tree.MakeDirectoryAsync(folder.Inode, name, new NewInode(mode), cancellationToken).ConfigureAwait(false);
+            return await context.Tree.MakeDirectoryAsync(folder.Inode, name, new NewInode(mode), cancellationToken)
+                .ConfigureAwait(false);
         }
     }
 
-    public async ValueTask<InodeAttributes> MakeSymbolicLinkAsync(string path, string target, CancellationToken cancellationToken)
+    public async ValueTask<InodeAttributes> MakeSymbolicLinkAsync(
+        string path, string target, CancellationToken cancellationToken)
     {
         (InodeAttributes folder, string name) = await ParentAsync(path, cancellationToken).ConfigureAwait(false);
         using (new ChangeScope(context.Stamps).Name(folder.Inode, name))
@@ -37,26 +43,34 @@ internal sealed class NameChanger(EngineContext context)
         }
     }
 
-    public async ValueTask<InodeAttributes> LinkAsync(string existingPath, string newPath, CancellationToken cancellationToken)
+    public async ValueTask<InodeAttributes> LinkAsync(
+        string existingPath, string newPath, CancellationToken cancellationToken)
     {
-        InodeAttributes existing = await context.View.ResolveAsync(existingPath, followLast: false, cancellationToken).ConfigureAwait(false);
+        InodeAttributes existing = await context.View.ResolveAsync(existingPath, followLast: false, cancellationToken)
+            .ConfigureAwait(false);
         (InodeAttributes folder, string name) = await ParentAsync(newPath, cancellationToken).ConfigureAwait(false);
         using (new ChangeScope(context.Stamps).Name(folder.Inode, name).Inode(existing.Inode))
         {
-            return await context.Tree.LinkAsync(existing.Inode, folder.Inode, name, cancellationToken).ConfigureAwait(false);
+            return await context.Tree.LinkAsync(existing.Inode, folder.Inode, name, cancellationToken)
+                .ConfigureAwait(false);
         }
     }
 
-    /// <summary>Removes a file or link, or a folder; a folder's contents name by name, so an interruption leaves a sound rest.</summary>
-    public async ValueTask RemoveAsync(string path, bool recursive, string? ifMatch, CancellationToken cancellationToken)
+    /// <summary>
+    /// Removes a file or link, or a folder; a folder's contents name by name, so an interruption leaves a sound rest.
+    /// </summary>
+    public async ValueTask RemoveAsync(
+        string path, bool recursive, string? ifMatch, CancellationToken cancellationToken)
     {
         (InodeAttributes folder, string name) = await ParentAsync(path, cancellationToken).ConfigureAwait(false);
-        InodeAttributes found = await context.View.LookupAsync(folder.Inode, name, cancellationToken).ConfigureAwait(false)
+        InodeAttributes found = await context.View.LookupAsync(folder.Inode, name, cancellationToken)
+            .ConfigureAwait(false)
             ?? throw new DataLayerException(ErrorCode.NotFound, $"'{path}' does not exist.");
         if (ifMatch is not null && ifMatch != FileEngine.EntityTag(found))
         {
             throw new DataLayerException(
-                ErrorCode.Stale, $"'{path}' has the entity tag {FileEngine.EntityTag(found)}, not {ifMatch}: it changed.");
+                ErrorCode.Stale,
+                $"'{path}' has the entity tag {FileEngine.EntityTag(found)}, not {ifMatch}: it changed.");
         }
 
         if (found.Kind != FileKind.Directory)
@@ -65,19 +79,24 @@ internal sealed class NameChanger(EngineContext context)
         }
         else
         {
-            await RemoveFolderAsync(folder.Inode, name, found, recursive, path, cancellationToken).ConfigureAwait(false);
+            await RemoveFolderAsync(folder.Inode, name, found, recursive, path, cancellationToken)
+                .ConfigureAwait(false);
         }
 
         context.JournalSignal?.Invoke();
     }
 
-    public async ValueTask<InodeAttributes> RenameAsync(string from, string to, RenameFlags flags, CancellationToken cancellationToken)
+    public async ValueTask<InodeAttributes> RenameAsync(
+        string from, string to, RenameFlags flags, CancellationToken cancellationToken)
     {
-        (InodeAttributes fromFolder, string fromName) = await ParentAsync(from, cancellationToken).ConfigureAwait(false);
+        (InodeAttributes fromFolder, string fromName) = await ParentAsync(from, cancellationToken)
+            .ConfigureAwait(false);
         (InodeAttributes toFolder, string toName) = await ParentAsync(to, cancellationToken).ConfigureAwait(false);
-        InodeAttributes moved = await context.View.LookupAsync(fromFolder.Inode, fromName, cancellationToken).ConfigureAwait(false)
+        InodeAttributes moved = await context.View.LookupAsync(fromFolder.Inode, fromName, cancellationToken)
+            .ConfigureAwait(false)
             ?? throw new DataLayerException(ErrorCode.NotFound, $"'{from}' does not exist.");
-        InodeAttributes? target = await context.View.LookupAsync(toFolder.Inode, toName, cancellationToken).ConfigureAwait(false);
+        InodeAttributes? target = await context.View.LookupAsync(toFolder.Inode, toName, cancellationToken)
+            .ConfigureAwait(false);
         // What lies below a moved folder may change its attachment or object, so everything is looked at again.
         ChangeScope scope = new ChangeScope(context.Stamps, all: moved.Kind == FileKind.Directory)
             .Name(fromFolder.Inode, fromName).Name(toFolder.Inode, toName).Inode(moved.Inode);
@@ -108,13 +127,15 @@ internal sealed class NameChanger(EngineContext context)
         return result.Moved;
     }
 
-    public async ValueTask<InodeAttributes> SetAttributesAsync(string path, AttributeChanges changes, CancellationToken cancellationToken)
+    public async ValueTask<InodeAttributes> SetAttributesAsync(
+        string path, AttributeChanges changes, CancellationToken cancellationToken)
     {
         InodeAttributes found = await WritableAsync(path, cancellationToken).ConfigureAwait(false);
         InodeAttributes changed;
         using (new ChangeScope(context.Stamps).Inode(found.Inode))
         {
-            changed = await context.Tree.SetAttributesAsync(found.Inode, changes, cancellationToken).ConfigureAwait(false);
+            changed = await context.Tree.SetAttributesAsync(found.Inode, changes, cancellationToken)
+                .ConfigureAwait(false);
         }
 
         if (changed.Kind == FileKind.Regular && context.Contents.Peek(changed.Content) is { } state)
@@ -126,12 +147,14 @@ internal sealed class NameChanger(EngineContext context)
     }
 
     public async ValueTask SetXattrAsync(
-        string path, string name, ReadOnlyMemory<byte> value, XattrCondition condition, CancellationToken cancellationToken)
+        string path, string name, ReadOnlyMemory<byte> value, XattrCondition condition,
+        CancellationToken cancellationToken)
     {
         InodeAttributes found = await WritableAsync(path, cancellationToken).ConfigureAwait(false);
         using (new ChangeScope(context.Stamps).Inode(found.Inode))
         {
-            await context.Tree.SetXattrAsync(found.Inode, name, value, condition, cancellationToken).ConfigureAwait(false);
+            await context.Tree.SetXattrAsync(found.Inode, name, value, condition, cancellationToken)
+                .ConfigureAwait(false);
         }
     }
 
@@ -145,7 +168,8 @@ internal sealed class NameChanger(EngineContext context)
     }
 
     /// <summary>The folder of a path's last name, below which changes are allowed.</summary>
-    public async ValueTask<(InodeAttributes Folder, string Name)> ParentAsync(string path, CancellationToken cancellationToken)
+    public async ValueTask<(
+        InodeAttributes Folder, string Name)> ParentAsync(string path, CancellationToken cancellationToken)
     {
         (InodeAttributes folder, string name) =
             await context.View.ResolveParentAsync(path, makeParents: false, cancellationToken).ConfigureAwait(false);
@@ -161,7 +185,8 @@ internal sealed class NameChanger(EngineContext context)
         {
             try
             {
-                InodeAttributes found = await context.View.ResolveAsync(at, followLast: true, cancellationToken).ConfigureAwait(false);
+                InodeAttributes found = await context.View.ResolveAsync(at, followLast: true, cancellationToken)
+                    .ConfigureAwait(false);
                 if (at.Length < path.TrimEnd('/').Length)
                 {
                     context.Attachments.CheckWritable(found.AttachmentId, path);
@@ -178,12 +203,14 @@ internal sealed class NameChanger(EngineContext context)
 
     private async ValueTask<InodeAttributes> WritableAsync(string path, CancellationToken cancellationToken)
     {
-        InodeAttributes found = await context.View.ResolveAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
+        InodeAttributes found = await context.View.ResolveAsync(path, followLast: true, cancellationToken)
+            .ConfigureAwait(false);
         context.Attachments.CheckWritable(found.AttachmentId, path);
         return found;
     }
 
-    private async ValueTask UnlinkAsync(InodeId folder, string name, InodeAttributes found, CancellationToken cancellationToken)
+    private async ValueTask UnlinkAsync(
+        InodeId folder, string name, InodeAttributes found, CancellationToken cancellationToken)
     {
         InodeAttributes removed;
         using (new ChangeScope(context.Stamps).Name(folder, name).Inode(found.Inode))
@@ -209,11 +236,13 @@ internal sealed class NameChanger(EngineContext context)
     }
 
     private async ValueTask RemoveFolderAsync(
-        InodeId parent, string name, InodeAttributes folder, bool recursive, string path, CancellationToken cancellationToken)
+        InodeId parent, string name, InodeAttributes folder, bool recursive, string path,
+        CancellationToken cancellationToken)
     {
         if (context.Attachments.FindByFolder(folder.Inode) is { } attachment)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"'{path}' is attached to {attachment.Source}. Detach it first.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"'{path}' is attached to {attachment.Source}. Detach it first.");
         }
 
         context.Attachments.CheckWritable(folder.AttachmentId, path);
@@ -231,11 +260,13 @@ internal sealed class NameChanger(EngineContext context)
                 if (entry.Attributes.Kind == FileKind.Directory)
                 {
                     await RemoveFolderAsync(
-                        folder.Inode, entry.Name, entry.Attributes, recursive, $"{path}/{entry.Name}", cancellationToken).ConfigureAwait(false);
+                        folder.Inode, entry.Name, entry.Attributes, recursive, $"{path}/{entry.Name}",
+                        cancellationToken).ConfigureAwait(false);
                 }
                 else
                 {
-                    await UnlinkAsync(folder.Inode, entry.Name, entry.Attributes, cancellationToken).ConfigureAwait(false);
+                    await UnlinkAsync(folder.Inode, entry.Name, entry.Attributes, cancellationToken)
+                        .ConfigureAwait(false);
                 }
             }
         }

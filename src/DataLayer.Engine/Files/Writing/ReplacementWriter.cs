@@ -7,15 +7,16 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Files.Writing;
 
 /// <summary>
-/// Writes a new content front to back. Up to the segment limit it stays in one buffer and becomes one segment record; past it the
-/// bytes go to stripes in whole rows of stripe units, several under way at a time.
+/// Writes a new content front to back. Up to the segment limit it stays in one buffer and becomes one segment record;
+/// past it the bytes go to stripes in whole rows of stripe units, several under way at a time.
 /// </summary>
 /// <remarks>
-/// Life: buffered → (striped: the tree has journalled the write, so a crash leaves nothing behind) → flushed → published, or abandoned.
-/// Each buffer belongs to its write until that ended, then to the pool.
+/// Life: buffered → (striped: the tree has journalled the write, so a crash leaves nothing behind) → flushed →
+/// published, or abandoned. Each buffer belongs to its write until that ended, then to the pool.
 /// </remarks>
 internal sealed class ReplacementWriter(
-    EngineContext context, UploadWaits uploads, InodeAttributes folder, string name, InodeAttributes? replaced, ReplaceOptions options,
+    EngineContext context, UploadWaits uploads, InodeAttributes folder, string name, InodeAttributes? replaced,
+    ReplaceOptions options,
     (uint Generation, long Version)? ifMatch) : IAsyncDisposable
 {
     private const int FirstBufferBytes = 1 << 20;
@@ -38,7 +39,8 @@ internal sealed class ReplacementWriter(
         CheckOpen();
         if (LengthBytes + bytes.Length > BlockLayout.MaxFileBytes)
         {
-            throw new DataLayerException(ErrorCode.FileTooLarge, $"A file may have {BlockLayout.MaxFileBytes} bytes at most.");
+            throw new DataLayerException(
+                ErrorCode.FileTooLarge, $"A file may have {BlockLayout.MaxFileBytes} bytes at most.");
         }
 
         while (!bytes.IsEmpty)
@@ -73,7 +75,8 @@ internal sealed class ReplacementWriter(
         context.Counters.Add(Counter.WrittenBytes, LengthBytes);
         ForgetReplaced(published);
         context.JournalSignal?.Invoke();
-        if (context.Attachments.Find(published.AttachmentId) is { Mode: AttachmentMode.ReadWrite, Flush: FlushMode.WriteThrough })
+        if (context.Attachments.Find(
+            published.AttachmentId) is { Mode: AttachmentMode.ReadWrite, Flush: FlushMode.WriteThrough })
         {
             await uploads.WaitAsync(published.Inode, retryFailures: false, cancellationToken).ConfigureAwait(false);
             return await context.View.GetAsync(published.Inode, cancellationToken).ConfigureAwait(false) ?? published;
@@ -110,10 +113,13 @@ internal sealed class ReplacementWriter(
         return (int)Math.Clamp(wanted, 1, FirstBufferBytes);
     }
 
-    /// <summary>The buffer is full: it grows while the content may still become a segment record, else it goes to the stripes.</summary>
+    /// <summary>
+    /// The buffer is full: it grows while the content may still become a segment record, else it goes to the stripes.
+    /// </summary>
     private async ValueTask TurnOverAsync(CancellationToken cancellationToken)
     {
-        if (_stripes is null && _buffer!.CapacityBytes < FirstBufferBytes && context.Hot.UsesSegment(null, LengthBytes + 1))
+        if (_stripes is null && _buffer!.CapacityBytes < FirstBufferBytes
+            && context.Hot.UsesSegment(null, LengthBytes + 1))
         {
             TransferBuffer larger = context.Buffers.Rent(Math.Min(_buffer.CapacityBytes * 4, FirstBufferBytes));
             _buffer.GetSpan()[.._filled].CopyTo(larger.GetSpan());
@@ -130,12 +136,15 @@ internal sealed class ReplacementWriter(
         await StartWriteAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Chooses stripes and journals the write; the first call, where the length is known to be large.</summary>
+    /// <summary>
+    /// Chooses stripes and journals the write; the first call, where the length is known to be large.
+    /// </summary>
     public async ValueTask BeginStripesAsync(CancellationToken cancellationToken)
     {
         long expected = Math.Max(options.ExpectedSizeBytes ?? 0, LengthBytes + 1);
         _pending = await context.Tree.BeginReplaceAsync(
-            folder.Inode, name, content => context.Hot.PlaceStriped(null, content, expected), cancellationToken).ConfigureAwait(false);
+            folder.Inode, name, content => context.Hot.PlaceStriped(null, content, expected), cancellationToken)
+                .ConfigureAwait(false);
         _stripes = (StripedPlacement)_pending.Placement!;
         long row = (long)_stripes.UnitBytes * _stripes.Width;
         long rows = Math.Max(1, FirstBufferBytes / row);
@@ -168,9 +177,11 @@ internal sealed class ReplacementWriter(
     {
         try
         {
-            // Not cancelled with the caller: the buffer goes back when the write ended, and an abandoned content is deleted anyway.
+            // Not cancelled with the caller: the buffer goes back when the write ended, and an abandoned content is
+            // deleted anyway.
             await context.Hot.WriteAsync(
-                _pending!.Content, _stripes!, offset, buffer.Memory[..length], CancellationToken.None).ConfigureAwait(false);
+                _pending!.Content, _stripes!, offset, buffer.Memory[..length], CancellationToken.None)
+                    .ConfigureAwait(false);
         }
         finally
         {
@@ -217,7 +228,8 @@ internal sealed class ReplacementWriter(
             return _stripes;
         }
 
-        _pending = await context.Tree.BeginReplaceAsync(folder.Inode, name, _ => null, cancellationToken).ConfigureAwait(false);
+        _pending = await context.Tree.BeginReplaceAsync(folder.Inode, name, _ => null, cancellationToken)
+            .ConfigureAwait(false);
         if (LengthBytes == 0)
         {
             return null;
@@ -250,7 +262,8 @@ internal sealed class ReplacementWriter(
         using (scope)
         {
             // Not cancelled: a publication whose outcome nobody knows could neither be reported nor abandoned.
-            (published, displaced) = await context.Tree.PublishReplacingAsync(request, CancellationToken.None).ConfigureAwait(false);
+            (published, displaced) = await context.Tree.PublishReplacingAsync(request, CancellationToken.None)
+                .ConfigureAwait(false);
         }
 
         _ended = true;
@@ -263,7 +276,9 @@ internal sealed class ReplacementWriter(
         return published;
     }
 
-    /// <summary>Memory copies of the content that went are of no use any more, unless somebody still reads it.</summary>
+    /// <summary>
+    /// Memory copies of the content that went are of no use any more, unless somebody still reads it.
+    /// </summary>
     private void ForgetReplaced(InodeAttributes published)
     {
         if (replaced is { } old && old.Content != published.Content && !context.Contents.IsInUse(old.Content))

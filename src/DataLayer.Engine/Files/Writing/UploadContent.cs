@@ -6,14 +6,18 @@ using DataLayer.Engine.Files.State;
 
 namespace DataLayer.Engine.Files.Writing;
 
-/// <summary>A content as an upload reads it: from the hot tier, where it is not hot (after a rename) from its old object. Stale once it was written to.</summary>
+/// <summary>
+/// A content as an upload reads it: from the hot tier, where it is not hot (after a rename) from its old object. Stale
+/// once it was written to.
+/// </summary>
 internal sealed class UploadContent(EngineContext context, FetchRunner runner, ContentState content) : IObjectContent
 {
     private readonly long _epoch = content.WriteEpoch;
 
     public long LengthBytes { get; } = content.SizeBytes;
 
-    public async ValueTask ReadExactlyAsync(long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
+    public async ValueTask ReadExactlyAsync(
+        long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
     {
         int done = 0;
         while (done < destination.Length)
@@ -30,7 +34,8 @@ internal sealed class UploadContent(EngineContext context, FetchRunner runner, C
             Memory<byte> part = destination.Slice(done, (int)Math.Min(end - position, destination.Length - done));
             if (hot && content.Content.Placement is { } placement)
             {
-                await context.Hot.ReadAsync(content.Id, placement, LengthBytes, position, part, cancellationToken).ConfigureAwait(false);
+                await context.Hot.ReadAsync(content.Id, placement, LengthBytes, position, part, cancellationToken)
+                    .ConfigureAwait(false);
             }
             else
             {
@@ -42,12 +47,16 @@ internal sealed class UploadContent(EngineContext context, FetchRunner runner, C
 
         if (content.WriteEpoch != _epoch)
         {
-            throw new DataLayerException(ErrorCode.Stale, $"Content {content.Id} was written to while it was uploaded.");
+            throw new DataLayerException(
+                ErrorCode.Stale, $"Content {content.Id} was written to while it was uploaded.");
         }
     }
 
-    /// <summary>Whether an object of the store holds exactly these bytes: our own upload whose answer was lost.</summary>
-    public async ValueTask<bool> EqualsObjectAsync(IObjectStore store, ObjectProperties found, CancellationToken cancellationToken)
+    /// <summary>
+    /// Whether an object of the store holds exactly these bytes: our own upload whose answer was lost.
+    /// </summary>
+    public async ValueTask<bool> EqualsObjectAsync(
+        IObjectStore store, ObjectProperties found, CancellationToken cancellationToken)
     {
         if (found.SizeBytes != LengthBytes)
         {

@@ -10,14 +10,15 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Files.Writing;
 
 /// <summary>
-/// Remembers durably what uploads of an inode may have left in the bucket, so that an object found at the key after a crash can be told
-/// from one that somebody else wrote.
+/// Remembers durably what uploads of an inode may have left in the bucket, so that an object found at the key after a
+/// crash can be told from one that somebody else wrote.
 /// </summary>
 /// <remarks>
-/// An upload may reach the bucket, the service die before it hears of it, and the content be replaced before the next attempt: the
-/// object is then neither the new content nor the one the tree knows. So before each attempt a print of the bytes (length and the
-/// CRC32C of 64 KiB at the start, the middle and the end) is added to an extended attribute of the inode, and removed when an upload is
-/// verified. An object with one of the prints is ours and may be replaced, by its ETag.
+/// An upload may reach the bucket, the service die before it hears of it, and the content be replaced before the next
+/// attempt: the object is then neither the new content nor the one the tree knows. So before each attempt a print of
+/// the bytes (length and the CRC32C of 64 KiB at the start, the middle and the end) is added to an extended attribute
+/// of the inode, and removed when an upload is verified. An object with one of the prints is ours and may be
+/// replaced, by its ETag.
 /// </remarks>
 internal sealed class UploadPrints(EngineContext context)
 {
@@ -28,11 +29,14 @@ internal sealed class UploadPrints(EngineContext context)
     private const int Kept = 16;
 
     /// <summary>Adds the print of what is about to be uploaded, durably.</summary>
-    public async ValueTask<IReadOnlyList<string>> AddAsync(InodeId inode, IObjectContent content, CancellationToken cancellationToken)
+    public async ValueTask<IReadOnlyList<string>> AddAsync(
+        InodeId inode, IObjectContent content, CancellationToken cancellationToken)
     {
-        string print = await OfAsync(content.LengthBytes, content.ReadExactlyAsync, cancellationToken).ConfigureAwait(false);
+        string print = await OfAsync(content.LengthBytes, content.ReadExactlyAsync, cancellationToken)
+            .ConfigureAwait(false);
         byte[]? stored = await context.Tree.GetXattrAsync(inode, Attribute, cancellationToken).ConfigureAwait(false);
-        List<string> prints = stored is null ? [] : [.. Encoding.ASCII.GetString(stored).Split(' ', StringSplitOptions.RemoveEmptyEntries)];
+        List<string> prints = stored is null ? []
+            : [.. Encoding.ASCII.GetString(stored).Split(' ', StringSplitOptions.RemoveEmptyEntries)];
         if (prints.Contains(print))
         {
             return prints;
@@ -45,7 +49,8 @@ internal sealed class UploadPrints(EngineContext context)
         }
 
         await context.Tree.SetXattrAsync(
-            inode, Attribute, Encoding.ASCII.GetBytes(string.Join(' ', prints)), XattrCondition.None, cancellationToken).ConfigureAwait(false);
+            inode, Attribute, Encoding.ASCII.GetBytes(string.Join(' ', prints)), XattrCondition.None, cancellationToken)
+                .ConfigureAwait(false);
         return prints;
     }
 
@@ -82,10 +87,12 @@ internal sealed class UploadPrints(EngineContext context)
             found.SizeBytes,
             async (offset, destination, token) =>
             {
-                ObjectReadResult read = await store.ReadAsync(found.Key, offset, destination, found.ETag, token).ConfigureAwait(false);
+                ObjectReadResult read = await store.ReadAsync(found.Key, offset, destination, found.ETag, token)
+                    .ConfigureAwait(false);
                 if (read.BytesRead != destination.Length)
                 {
-                    throw new DataLayerException(ErrorCode.Stale, $"Object '{found.Key}' changes while it is looked at.");
+                    throw new DataLayerException(
+                        ErrorCode.Stale, $"Object '{found.Key}' changes while it is looked at.");
                 }
             },
             cancellationToken).ConfigureAwait(false);
@@ -101,7 +108,8 @@ internal sealed class UploadPrints(EngineContext context)
     }
 
     private static async ValueTask<string> OfAsync(
-        long lengthBytes, Func<long, Memory<byte>, CancellationToken, ValueTask> read, CancellationToken cancellationToken)
+        long lengthBytes, Func<long, Memory<byte>, CancellationToken, ValueTask> read,
+        CancellationToken cancellationToken)
     {
         byte[] sample = new byte[Math.Min(SampleBytes, lengthBytes)];
         StringBuilder print = new(lengthBytes.ToString(CultureInfo.InvariantCulture));

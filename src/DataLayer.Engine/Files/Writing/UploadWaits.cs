@@ -5,7 +5,9 @@ using DataLayer.Engine.Files.State;
 
 namespace DataLayer.Engine.Files.Writing;
 
-/// <summary>Lets callers wait for the journal's worker: each end of an upload, good or bad, wakes all who wait and look again.</summary>
+/// <summary>
+/// Lets callers wait for the journal's worker: each end of an upload, good or bad, wakes all who wait and look again.
+/// </summary>
 internal sealed class UploadWaits(EngineContext context)
 {
     private readonly Lock _lock = new();
@@ -56,7 +58,9 @@ internal sealed class UploadWaits(EngineContext context)
     /// <summary>Uploads that wait or run, as last counted by the journal's worker.</summary>
     public long PendingCount { get; set; }
 
-    /// <summary>Waits until the inode owes no upload. A conflict is thrown; other failures too unless they are to be waited out.</summary>
+    /// <summary>
+    /// Waits until the inode owes no upload. A conflict is thrown; other failures too unless they are to be waited out.
+    /// </summary>
     public async ValueTask WaitAsync(InodeId inode, bool retryFailures, CancellationToken cancellationToken)
     {
         lock (_lock)
@@ -75,7 +79,8 @@ internal sealed class UploadWaits(EngineContext context)
 
             if (FailureOf(inode) is { } error && (error.Code == ErrorCode.Stale || !retryFailures))
             {
-                throw new DataLayerException(error.Code, $"The content is kept locally, but its upload failed: {error.Message}", error);
+                throw new DataLayerException(
+                    error.Code, $"The content is kept locally, but its upload failed: {error.Message}", error);
             }
 
             await next.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -105,7 +110,8 @@ internal sealed class UploadWaits(EngineContext context)
     {
         bool any = false;
         long now = context.NowNanoseconds();
-        foreach (JournalEntry entry in await context.Tree.ListJournalOfAsync(inode, cancellationToken).ConfigureAwait(false))
+        foreach (JournalEntry entry in await context.Tree.ListJournalOfAsync(inode, cancellationToken)
+            .ConfigureAwait(false))
         {
             if (entry.Kind != JournalKind.UploadObject)
             {

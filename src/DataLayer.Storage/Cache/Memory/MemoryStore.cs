@@ -475,7 +475,7 @@ internal sealed unsafe class MemoryStore : IDisposable
     /// </summary>
     private void CopyIn(uint entry, ReadOnlySpan<byte> bytes)
     {
-        const int StepBytes = 12 << 10;
+        const int StepBytes = 96 << 10;
         ref CacheEntry node = ref _entries[entry];
         uint checksum = 0;
         for (int i = 0; bytes.Length > 0; i++)

@@ -23,7 +23,7 @@ internal sealed class GuardPolicy : EvictionPolicy
     private const int MaxScanned = 1 << 16;
     private const int MaxModels = 32;
     private const int MinPeriod = 128;
-    private const float ShareHalfLife = 0.4f;
+    private const float ShareHalfLife = 0.5f;
 
     // A newcomer must be worth this much more: equals do not replace each other.
     private const float Margin = 2.5f;
@@ -272,16 +272,29 @@ internal sealed class GuardPolicy : EvictionPolicy
             }
         }
 
-        float longest = 1;
         for (int i = 0; i < _modelCount; i++)
         {
             _models[i].EndRefresh();
-            longest = Math.Max(longest, _models[i].MeanInterval);
         }
 
+        UpdateShares();
+    }
+
+    /// <summary>
+    /// Shares fade at the pace of who is active: after half a pass over a small dataset, or half a pass over a large
+    /// one, what nobody read meanwhile has lost half of its share.
+    /// </summary>
+    private void UpdateShares()
+    {
         uint passed = _accesses - _refreshedAt;
         _refreshedAt = _accesses;
-        float keep = float.Exp2(-passed / (ShareHalfLife * longest));
+        float pace = 1;
+        for (int i = 0; i < _modelCount; i++)
+        {
+            pace += (float)(_models[i].Now - _seenAt[i]) / passed * _models[i].MeanInterval;
+        }
+
+        float keep = float.Exp2(-passed / (ShareHalfLife * pace));
         for (int i = 0; i < _modelCount; i++)
         {
             float share = (float)(_models[i].Now - _seenAt[i]) / passed;

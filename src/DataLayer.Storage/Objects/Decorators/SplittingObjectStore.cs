@@ -137,7 +137,8 @@ internal sealed class SplittingObjectStore(IObjectStore inner, int rangeBytes, i
             {
                 throw new DataLayerException(ErrorCode.Stale,
                     $"The object '{key}' in {store.DisplayName} changed during a read: "
-                    + $"a range has {result.BytesRead} bytes of ETag {result.ETag}, {expected} of {etag} were expected.");
+                    + $"a range has {result.BytesRead} bytes of ETag {result.ETag}, "
+                    + $"{expected} of {etag} were expected.");
             }
 
             lock (_lock)

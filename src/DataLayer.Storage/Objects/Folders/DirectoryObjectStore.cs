@@ -105,9 +105,9 @@ internal sealed class DirectoryObjectStore : IObjectStore
             _meter.Record(RequestVerb.Put, failed: false, content.LengthBytes, _time.GetElapsedTime(start));
             return written;
         }
-        catch
+        catch (DataLayerException e)
         {
-            _meter.Record(RequestVerb.Put, failed: true, 0, _time.GetElapsedTime(start));
+            _meter.Record(RequestVerb.Put, IsFailure(e), 0, _time.GetElapsedTime(start));
             throw;
         }
     }
@@ -157,6 +157,9 @@ internal sealed class DirectoryObjectStore : IObjectStore
     private static ObjectProperties PropertiesOf(string path, FileStatus status) =>
         new(path, status.SizeBytes, ETagOf(status), status.LastModified);
 
+    /// <summary>No such object, and a condition that does not hold, are answers.</summary>
+    private static bool IsFailure(DataLayerException e) => e.Code is not (ErrorCode.NotFound or ErrorCode.Stale);
+
     private static DataLayerException Missing(string path, string store) =>
         new(ErrorCode.NotFound, $"There is no object '{path}' in {store}.");
 
@@ -174,9 +177,9 @@ internal sealed class DirectoryObjectStore : IObjectStore
             _meter.Record(verb, failed: false, bytes, _time.GetElapsedTime(start));
             return result;
         }
-        catch (DataLayerException)
+        catch (DataLayerException e)
         {
-            _meter.Record(verb, failed: true, 0, _time.GetElapsedTime(start));
+            _meter.Record(verb, IsFailure(e), 0, _time.GetElapsedTime(start));
             throw;
         }
     }

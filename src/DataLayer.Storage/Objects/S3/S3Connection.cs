@@ -53,7 +53,7 @@ internal sealed class S3Connection : IDisposable
         };
         _credentials = ResolveCredentials(options);
         Client = new AmazonS3Client(_credentials, CreateConfig(options));
-        Signer = options.Anonymous ? null : new S3Signer(options.Region);
+        Signer = options.Anonymous ? null : new RequestSigner(options.Region);
     }
 
     internal ObjectStoreOptions Options { get; }
@@ -71,7 +71,7 @@ internal sealed class S3Connection : IDisposable
     internal AmazonS3Client Client { get; }
 
     /// <summary>Signs reads; null where requests are anonymous.</summary>
-    internal S3Signer? Signer { get; }
+    internal RequestSigner? Signer { get; }
 
     /// <summary>The keys to sign with now; temporary ones are renewed by the SDK.</summary>
     internal ValueTask<ImmutableCredentials> GetKeysAsync() =>

@@ -12,7 +12,7 @@ namespace DataLayer.Storage.Objects.S3;
 /// </summary>
 /// <remarks>Thread-safe. The signing key of a day is derived once. Headers that are not signed (Range, If-Match) may be
 /// added freely.</remarks>
-internal sealed class S3Signer(string region)
+internal sealed class RequestSigner(string region)
 {
     private const string EmptyBodyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     private volatile DayKey? _dayKey;

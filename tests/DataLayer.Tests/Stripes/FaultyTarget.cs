@@ -1,0 +1,163 @@
+using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
+using DataLayer.Storage.Stripes;
+
+namespace DataLayer.Tests.Stripes;
+
+/// <summary>
+/// Puts seeded faults in front of a target: calls that fail before or after they were done, and chunks that come back
+/// damaged. Off until <see cref="IsOn"/>.
+/// </summary>
+internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
+{
+    private readonly Random _random = new(seed);
+
+    /// <summary>Whether faults happen.</summary>
+    public bool IsOn { get; set; }
+
+    /// <summary>Which share of calls fails.</summary>
+    public double Rate { get; set; } = 0.1;
+
+    /// <summary>How many calls failed, a count.</summary>
+    public int FaultCount { get; private set; }
+
+    /// <summary>How many calls passed through here, a count.</summary>
+    public int CallCount { get; private set; }
+
+    public int Number => inner.Number;
+
+    public string Pool => inner.Pool;
+
+    public string Location => inner.Location;
+
+    public TargetState State => inner.State;
+
+    public string? Fault => inner.Fault;
+
+    public int LoadCount => inner.LoadCount;
+
+    public TargetSpace GetSpace() => inner.GetSpace();
+
+    public bool HasRoom(long bytes) => inner.HasRoom(bytes);
+
+    public void SetDraining(bool draining) => inner.SetDraining(draining);
+
+    public ValueTask CheckAsync(CancellationToken cancellationToken) => inner.CheckAsync(cancellationToken);
+
+    public ValueTask ReadAsync(ColumnId column, long offsetBytes, int lengthBytes, StripeView view, CancellationToken cancellationToken) =>
+        RunAsync("read", () => inner.ReadAsync(column, offsetBytes, lengthBytes, view, cancellationToken));
+
+    public ValueTask PrepareWriteAsync(ColumnId column, long offsetBytes, int lengthBytes, bool create, CancellationToken cancellationToken) =>
+        RunAsync("prepare", () => inner.PrepareWriteAsync(column, offsetBytes, lengthBytes, create, cancellationToken));
+
+    public ValueTask WriteAsync(ColumnId column, long offsetBytes, int lengthBytes, StripeView view, CancellationToken cancellationToken) =>
+        RunAsync("write", () => inner.WriteAsync(column, offsetBytes, lengthBytes, view, cancellationToken));
+
+    public ValueTask FlushAsync(ColumnId column, CancellationToken cancellationToken) =>
+        RunAsync("flush", () => inner.FlushAsync(column, cancellationToken));
+
+    public ValueTask TruncateAsync(ColumnId column, long lengthBytes, CancellationToken cancellationToken) =>
+        RunAsync("truncate", () => inner.TruncateAsync(column, lengthBytes, cancellationToken));
+
+    public ValueTask PunchAsync(ColumnId column, long offsetBytes, long lengthBytes, CancellationToken cancellationToken) =>
+        RunAsync("punch", () => inner.PunchAsync(column, offsetBytes, lengthBytes, cancellationToken));
+
+    public ValueTask<bool> DeleteAsync(ColumnId column, CancellationToken cancellationToken) => inner.DeleteAsync(column, cancellationToken);
+
+    public ValueTask<bool> ExistsAsync(ColumnId column, CancellationToken cancellationToken) => inner.ExistsAsync(column, cancellationToken);
+
+    public ValueTask<long> GetChunkCountAsync(ColumnId column, CancellationToken cancellationToken) =>
+        inner.GetChunkCountAsync(column, cancellationToken);
+
+    public ValueTask<int> ReadChunkAsync(ColumnId column, long chunkIndex, Memory<byte> destination, CancellationToken cancellationToken) =>
+        ComputeAsync("read", () => inner.ReadChunkAsync(column, chunkIndex, destination, cancellationToken));
+
+    public ValueTask RepairChunkAsync(ColumnId column, long chunkIndex, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
+        RunAsync("repair", () => inner.RepairChunkAsync(column, chunkIndex, bytes, cancellationToken));
+
+    public ValueTask RenameColumnAsync(ColumnId from, ColumnId to, CancellationToken cancellationToken) =>
+        inner.RenameColumnAsync(from, to, cancellationToken);
+
+    public ValueTask<List<long>> BeginRecoveryAsync(ColumnId column, CancellationToken cancellationToken) =>
+        inner.BeginRecoveryAsync(column, cancellationToken);
+
+    public ValueTask EndRecoveryAsync(ColumnId column, CancellationToken cancellationToken) => inner.EndRecoveryAsync(column, cancellationToken);
+
+    public IAsyncEnumerable<ColumnId> EnumerateColumnsAsync(CancellationToken cancellationToken) => inner.EnumerateColumnsAsync(cancellationToken);
+
+    public ValueTask<List<ColumnId>> FindColumnsAsync(ContentId content, CancellationToken cancellationToken) =>
+        inner.FindColumnsAsync(content, cancellationToken);
+
+    public ValueTask<List<string>> DeleteStrayFilesAsync(CancellationToken cancellationToken) => inner.DeleteStrayFilesAsync(cancellationToken);
+
+    public ValueTask WriteSegmentAsync(long segment, long offsetBytes, ReadOnlyMemory<byte> record, CancellationToken cancellationToken) =>
+        RunAsync("append", () => inner.WriteSegmentAsync(segment, offsetBytes, record, cancellationToken));
+
+    public ValueTask<int> ReadSegmentAsync(
+        long segment, long offsetBytes, Memory<byte> header, Memory<byte> content, CancellationToken cancellationToken) =>
+        ComputeAsync("read", async () =>
+        {
+            int length = await inner.ReadSegmentAsync(segment, offsetBytes, header, content, cancellationToken);
+            if (IsOn && content.Length > 0 && Draw() < Rate)
+            {
+                content.Span[Next(content.Length)] ^= 0x10;
+                FaultCount++;
+            }
+
+            return length;
+        });
+
+    public ValueTask FlushSegmentAsync(long segment, CancellationToken cancellationToken) =>
+        RunAsync("flush", () => inner.FlushSegmentAsync(segment, cancellationToken));
+
+    public ValueTask DeleteSegmentAsync(long segment, CancellationToken cancellationToken) => inner.DeleteSegmentAsync(segment, cancellationToken);
+
+    public ValueTask AppendTombstoneAsync(long segment, SegmentTombstone tombstone, CancellationToken cancellationToken) =>
+        RunAsync("tombstone", () => inner.AppendTombstoneAsync(segment, tombstone, cancellationToken));
+
+    public ValueTask<List<SegmentTombstone>> ReadTombstonesAsync(long segment, CancellationToken cancellationToken) =>
+        inner.ReadTombstonesAsync(segment, cancellationToken);
+
+    public ValueTask<List<(long Segment, long LengthBytes)>> ListSegmentsAsync(CancellationToken cancellationToken) =>
+        inner.ListSegmentsAsync(cancellationToken);
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+    private async ValueTask RunAsync(string call, Func<ValueTask> run) => await ComputeAsync(call, async () =>
+    {
+        await run();
+        return 0;
+    });
+
+    private async ValueTask<T> ComputeAsync<T>(string call, Func<ValueTask<T>> run)
+    {
+        CallCount++;
+        bool fails = IsOn && Draw() < Rate;
+        bool wasDone = fails && Draw() < 0.5;
+        T result = fails && !wasDone ? default! : await run();
+        if (!fails)
+        {
+            return result;
+        }
+
+        FaultCount++;
+        ErrorCode code = Draw() < 0.5 ? ErrorCode.TargetFailed : call is "read" ? ErrorCode.Corrupt : ErrorCode.TimedOut;
+        throw new DataLayerException(code, $"Target {Number}: {call} failed on purpose {(wasDone ? "after" : "before")} it was done.");
+    }
+
+    private double Draw()
+    {
+        lock (_random)
+        {
+            return _random.NextDouble();
+        }
+    }
+
+    private int Next(int limit)
+    {
+        lock (_random)
+        {
+            return _random.Next(limit);
+        }
+    }
+}
