@@ -10,9 +10,8 @@ namespace DataLayer.Metadata.Operations;
 internal static class JournalChanges
 {
     /// <summary>
-    /// Hands out entries that are due, for a time; a crash in between makes them due again at the next start. What
-    /// became
-    /// needless is dropped instead.
+    /// Hands out entries that are due, for a time; a crash in between makes them due again at the next start. Deletes
+    /// that became needless are dropped instead.
     /// </summary>
     public static List<JournalEntry> Take(TreeWriter writer, JournalKind kind, long leaseNanoseconds, int limit)
     {
@@ -23,7 +22,7 @@ internal static class JournalChanges
             dropped = false;
             foreach (JournalRow row in writer.Tables.Journal.ListDue(kind, writer.Now, limit - taken.Count))
             {
-                if (ObjectJournal.IsNeedless(writer, row.Entry))
+                if (kind == JournalKind.DeleteObject && ObjectJournal.IsNeedless(writer, row.Entry))
                 {
                     writer.Tables.Journal.Remove(row.Entry.Id);
                     writer.AnnounceJournal(JournalKind.UploadObject);
@@ -75,6 +74,7 @@ internal static class JournalChanges
             }
 
             writer.Tables.Inodes.Save(row);
+            ObjectJournal.DropRepeatedUploads(writer, row.Inode, uploaded);
             return true;
         }
 
@@ -121,12 +121,14 @@ internal static class JournalChanges
             && writer.Tables.Inodes.Find(owner) is { Kind: FileKind.Regular } row
             && row.Object?.Key == uploaded.Key)
         {
-            // It took the place of the owner's object: that is uploaded again.
+            // It took the place of the owner's object: that is uploaded again, from the hot copy.
+            row.State = row.ResidentBytes >= row.SizeBytes ? TierState.Hot : row.State;
+            writer.Tables.Inodes.SaveAttributes(row);
             ObjectJournal.ScheduleUpload(writer, row, attachment, uploaded.Key, writer.Now);
             return;
         }
 
         InodeRow nobody = new() { Inode = content.Inode, Kind = FileKind.Regular, Generation = content.Generation };
-        ObjectJournal.ScheduleDelete(writer, nobody, attachment.Id, uploaded.Key, etag: null);
+        ObjectJournal.ScheduleDelete(writer, nobody, attachment.Id, uploaded.Key, uploaded.ETag);
     }
 }

@@ -64,9 +64,8 @@ internal static class ObjectJournal
     }
 
     /// <summary>
-    /// Records that a file left a key, and the object there is to go. Whether it really goes is decided when the entry
-    /// is
-    /// taken (<see cref="IsNeedless"/>): the key may have a new owner by then.
+    /// Records that a file left a key, and the object there is to go. Whether it really goes is decided when the
+    /// entry is taken (<see cref="IsNeedless"/>): the key may have a new owner by then.
     /// </summary>
     /// <param name="writer">The change that runs.</param>
     /// <param name="row">The file whose object it was.</param>
@@ -101,24 +100,11 @@ internal static class ObjectJournal
     }
 
     /// <summary>
-    /// Whether an entry that is next in its order has nothing to do. An upload: the file's object is there already. A
-    /// delete:
-    /// a younger entry of its key replaces or deletes the object, or the object is that of the file which has the name
-    /// now.
-    /// Younger uploads learn that something may be there.
+    /// Whether a delete that is next in its order has nothing to do: a younger entry of its key replaces or deletes the
+    /// object, or the object is that of the file which has the name now. Younger uploads learn that something may be
+    /// there.
     /// </summary>
-    public static bool IsNeedless(TreeWriter writer, JournalEntry entry) => entry.Kind switch
-    {
-        JournalKind.UploadObject => IsUploaded(writer, entry),
-        JournalKind.DeleteObject => IsDeleteNeedless(writer, entry),
-        _ => false,
-    };
-
-    private static bool IsUploaded(TreeWriter writer, JournalEntry upload) =>
-        writer.Tables.Inodes.Find(upload.Content.Inode) is { State: not TierState.Hot, Object: { } there }
-        && there.Key == upload.Key && there.AttachmentId == upload.AttachmentId;
-
-    private static bool IsDeleteNeedless(TreeWriter writer, JournalEntry delete)
+    public static bool IsNeedless(TreeWriter writer, JournalEntry delete)
     {
         JournalTable journal = writer.Tables.Journal;
         List<JournalRow> younger = journal.ListOfKey(delete.AttachmentId, delete.Key);
@@ -203,6 +189,23 @@ internal static class ObjectJournal
         }
     }
 
+    /// <summary>
+    /// A file's content was verified at a key: drops its next upload while that leads to the same key, as the end of a
+    /// chain of renames does that came back.
+    /// </summary>
+    public static void DropRepeatedUploads(TreeWriter writer, InodeId inode, ObjectReference uploaded)
+    {
+        foreach (JournalRow upload in PendingUploads(writer.Tables.Journal, inode))
+        {
+            if (upload.Entry.Key != uploaded.Key || upload.Entry.AttachmentId != uploaded.AttachmentId)
+            {
+                return;
+            }
+
+            writer.Tables.Journal.Remove(upload.Entry.Id);
+        }
+    }
+
     /// <summary>Has a hot copy deleted, if there is one.</summary>
     public static void ScheduleHotCopyDelete(TreeWriter writer, ContentId content, string? placement)
     {
@@ -233,8 +236,7 @@ internal static class ObjectJournal
 
     /// <summary>
     /// Records that an upload may find an object of ours whose ETag nobody knows: it replaces it, and leaves its
-    /// deletion if it
-    /// is cancelled. No effect on a delete, or on an upload under way.
+    /// deletion if it is cancelled. No effect on a delete, or on an upload under way.
     /// </summary>
     public static void MarkReplaces(JournalTable journal, JournalRow upload)
     {

@@ -23,7 +23,7 @@ internal sealed class BucketSimulation(TreeFixture t, Attachment attachment, Ran
 
     /// <summary>The last steps, newest last, with the journal after them.</summary>
     public async Task<string> TraceAsync() =>
-        string.Join('\n', _steps.TakeLast(400)) + "\njournal: " + string.Join("; ", await t.JournalAsync());
+        string.Join('\n', _steps.TakeLast(60)) + "\njournal: " + string.Join("; ", await t.JournalAsync());
 
     /// <summary>Puts an object into the bucket and the tree.</summary>
     public async Task AddObjectAsync(string path)
