@@ -168,7 +168,8 @@ internal sealed class FileWriteEndpoint(NodeHost node)
                     {
                         throw new DataLayerException(
                             ErrorCode.InvalidArgument,
-                            $"The body has more than the {limitBytes} bytes that Content-Range names: make them agree.");
+                            $"The body has more than the {limitBytes} bytes that Content-Range names: "
+                                + "make them agree.");
                     }
 
                     while (rest.Length > 0)
@@ -187,8 +188,8 @@ internal sealed class FileWriteEndpoint(NodeHost node)
                 }
                 finally
                 {
-                    // Also where a write failed: a pipe left in the middle of a read makes Kestrel close the connection,
-                    // under the client's next request as like as not.
+                    // Also where a write failed: a pipe left in the middle of a read makes Kestrel close the
+                    // connection, under the client's next request as like as not.
                     reader.AdvanceTo(result.Buffer.End);
                 }
 
