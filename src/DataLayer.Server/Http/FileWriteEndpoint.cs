@@ -161,29 +161,38 @@ internal sealed class FileWriteEndpoint(NodeHost node)
             while (true)
             {
                 ReadResult result = await reader.ReadAsync(cancellationToken);
-                ReadOnlySequence<byte> rest = result.Buffer;
-                if (total + filled + rest.Length > limitBytes)
+                try
                 {
-                    throw new DataLayerException(
-                        ErrorCode.InvalidArgument,
-                        $"The body has more than the {limitBytes} bytes that Content-Range names: make them agree.");
-                }
-
-                while (rest.Length > 0)
-                {
-                    int count = (int)Math.Min(rest.Length, size - filled);
-                    rest.Slice(0, count).CopyTo(gathered.AsSpan(filled));
-                    rest = rest.Slice(count);
-                    filled += count;
-                    if (filled == size)
+                    ReadOnlySequence<byte> rest = result.Buffer;
+                    if (total + filled + rest.Length > limitBytes)
                     {
-                        await write(gathered.AsMemory(0, filled), total);
-                        total += filled;
-                        filled = 0;
+                        throw new DataLayerException(
+                            ErrorCode.InvalidArgument,
+                            $"The body has more than the {limitBytes} bytes that Content-Range names: "
+                                + "make them agree.");
+                    }
+
+                    while (rest.Length > 0)
+                    {
+                        int count = (int)Math.Min(rest.Length, size - filled);
+                        rest.Slice(0, count).CopyTo(gathered.AsSpan(filled));
+                        rest = rest.Slice(count);
+                        filled += count;
+                        if (filled == size)
+                        {
+                            await write(gathered.AsMemory(0, filled), total);
+                            total += filled;
+                            filled = 0;
+                        }
                     }
                 }
+                finally
+                {
+                    // Also where a write failed: a pipe left in the middle of a read makes Kestrel close the
+                    // connection, under the client's next request as like as not.
+                    reader.AdvanceTo(result.Buffer.End);
+                }
 
-                reader.AdvanceTo(result.Buffer.End);
                 if (result.IsCompleted)
                 {
                     break;
