@@ -148,7 +148,8 @@ internal sealed partial class ColumnFile
 
     private void FlushLocked()
     {
-        if (!Side.IsUnflushed && _isNameDurable)
+        // One that was never written keeps its mark until its set is known to be complete.
+        if (_isUnborn || (!Side.IsUnflushed && _isNameDurable))
         {
             return;
         }

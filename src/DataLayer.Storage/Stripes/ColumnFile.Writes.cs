@@ -128,6 +128,11 @@ internal sealed partial class ColumnFile
 
     private void PrepareLocked(long offset, long length)
     {
+        if (_isUnborn)
+        {
+            throw new UnbornColumnException(Id);
+        }
+
         long firstChunk = offset / ChunkBytes;
         long lastChunk = (offset + length - 1) / ChunkBytes;
         Side.Prepare(firstChunk, lastChunk);

@@ -37,6 +37,7 @@ internal sealed partial class ColumnFile : IDisposable
     private bool _isDeleted;
     private bool _isReadOnly;
     private bool _isNameDurable = true;
+    private bool _isUnborn;
     private bool _leftoversResolved;
     private ColumnLoss? _loss;
 
@@ -312,6 +313,24 @@ internal sealed partial class ColumnFile : IDisposable
             return;
         }
 
+        if (create && !_isReadOnly && IsEmptyHalf(file, side, fileError, sideError))
+        {
+            file?.Dispose();
+            side?.Dispose();
+            _ = DurableFile.Unlink(_path);
+            _ = DurableFile.Unlink(_path + ".sum");
+            CreateLocked();
+            return;
+        }
+
+        if (!_isReadOnly && file is not null && side is not null && IsEmptyHalf(file, side, fileError, sideError))
+        {
+            file.Dispose();
+            side.Dispose();
+            throw new DataLayerException(ErrorCode.Corrupt,
+                $"'{_path}.sum' is empty: the column was never made whole. A write or a scrub completes it.");
+        }
+
         if (file is null || side is null)
         {
             file?.Dispose();
@@ -328,7 +347,40 @@ internal sealed partial class ColumnFile : IDisposable
         _needsRecovery = _side.HasIntent;
         _isNameDurable = !_side.IsUnflushed;
         _leftoversResolved = !_side.IsUnflushed;
+        _isUnborn = !create && _side.IsFresh && RandomAccess.GetLength(file) == 0;
         Volatile.Write(ref _file, file);
+    }
+
+    /// <summary>
+    /// Whether a kill came while the column was made: one file, or both without a byte. The side file's head is written
+    /// before any data, so nothing was ever stored in such a column.
+    /// </summary>
+    private static bool IsEmptyHalf(SafeFileHandle? file, SafeFileHandle? side, int fileError, int sideError) =>
+        (file is not null || fileError == LinuxError.NoEntry)
+        && (side is not null || sideError == LinuxError.NoEntry)
+        && (file is null || RandomAccess.GetLength(file) == 0)
+        && (side is null || RandomAccess.GetLength(side) == 0);
+
+    /// <summary>Whether what lies at <paramref name="path"/> is a column without a byte, never flushed.</summary>
+    /// <exception cref="DataLayerException">TargetFailed: the files cannot be looked at.</exception>
+    internal static bool IsUnborn(in ColumnId id, string path)
+    {
+        using SafeFileHandle? file = DurableFile.TryOpen(path, write: false, create: false, exclusive: false,
+            out int fileError);
+        using SafeFileHandle? side = DurableFile.TryOpen(path + ".sum", write: false, create: false, exclusive: false,
+            out int sideError);
+        return IsEmptyHalf(file, side, fileError, sideError)
+            || (file is not null && side is not null && RandomAccess.GetLength(file) == 0
+                && SideFile.Open(id, side, path + ".sum").IsFresh);
+    }
+
+    /// <summary>The column's set is known to be complete: it may be written.</summary>
+    internal void Adopt()
+    {
+        lock (_write)
+        {
+            _isUnborn = false;
+        }
     }
 
     private void CreateLocked()
@@ -350,6 +402,7 @@ internal sealed partial class ColumnFile : IDisposable
         }
 
         _isNameDurable = false;
+        _isUnborn = false;
         _leftoversResolved = true;
         Volatile.Write(ref _file, file);
     }

@@ -84,6 +84,11 @@ internal sealed partial class DirectoryTarget : ITarget
             }
 
             using ColumnFileCache.Lease lease = _columns.Rent(column, create);
+            if (create)
+            {
+                lease.File.Adopt();
+            }
+
             if (lengthBytes > 0)
             {
                 lease.File.PrepareWrite(offsetBytes, lengthBytes);
@@ -197,6 +202,25 @@ internal sealed partial class DirectoryTarget : ITarget
             CheckIdentity();
             string path = Path.Combine(_columns.FolderOf(column), column.FileName);
             return File.Exists(path) || File.Exists(path + ".sum");
+        }
+        catch (DataLayerException fault)
+        {
+            throw Explain(fault, isWrite: false);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> IsUnbornAsync(ColumnId column, CancellationToken cancellationToken)
+    {
+        await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            CheckIdentity();
+            return ColumnFile.IsUnborn(column, Path.Combine(_columns.FolderOf(column), column.FileName));
         }
         catch (DataLayerException fault)
         {

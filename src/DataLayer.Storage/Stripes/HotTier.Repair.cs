@@ -183,8 +183,9 @@ public sealed partial class HotTier
 
     /// <summary>
     /// Makes sure that the files of all columns and copies are there. None: the content is new, all are made (if
-    /// <paramref name="create"/>). Some: the rest was lost; it is built from the other copy, or the content is damaged.
-    /// Never makes one that should have data.
+    /// <paramref name="create"/>). Some, and none of them ever written: a kill came while they were made, which goes on
+    /// here. Some with data: the rest was lost; it is built from the other copy, or the content is damaged. Never makes
+    /// one that should have data: the whole set is made before the first byte is written.
     /// </summary>
     private async ValueTask EnsureColumnsAsync(
         ContentId content, StripedPlacement placement, bool create, CancellationToken cancellationToken)
@@ -211,6 +212,13 @@ public sealed partial class HotTier
                 return;
             }
 
+            bool[] unborn = await FindUnbornAsync(content, placement, exists, cancellationToken).ConfigureAwait(false);
+            if (create && exists.AsSpan().SequenceEqual(unborn))
+            {
+                await CreateColumnsAsync(content, placement, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+
             for (int i = 0; i < exists.Length; i++)
             {
                 ColumnId id = new(content, i % placement.Width, i / placement.Width);
@@ -219,12 +227,31 @@ public sealed partial class HotTier
                 {
                     await RebuildAsync(placement, id, cancellationToken).ConfigureAwait(false);
                 }
+                else if (create && unborn[i])
+                {
+                    await _targets.Get(placement.Targets[i])
+                        .PrepareWriteAsync(id, 0, 0, create: true, cancellationToken).ConfigureAwait(false);
+                }
             }
         }
         finally
         {
             contentLock.Release();
         }
+    }
+
+    private async ValueTask<bool[]> FindUnbornAsync(
+        ContentId content, StripedPlacement placement, bool[] exists, CancellationToken cancellationToken)
+    {
+        bool[] unborn = new bool[exists.Length];
+        for (int i = 0; i < exists.Length; i++)
+        {
+            ColumnId id = new(content, i % placement.Width, i / placement.Width);
+            unborn[i] = exists[i] && await _targets.Get(placement.Targets[i]).IsUnbornAsync(id, cancellationToken)
+                .ConfigureAwait(false);
+        }
+
+        return unborn;
     }
 
     private static async ValueTask<bool> IsHalfAsync(ITarget target, ColumnId id, CancellationToken cancellationToken)

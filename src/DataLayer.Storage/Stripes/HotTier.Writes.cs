@@ -48,12 +48,19 @@ public sealed partial class HotTier
             {
                 await EnsureColumnsAsync(content, placement, create: true, cancellationToken).ConfigureAwait(false);
             }
-            catch (DataLayerException fault) when (tries < 3 && fault.Code == ErrorCode.Corrupt
-                && placement.CopyCount > 1)
+            catch (UnbornColumnException) when (tries < 3)
             {
-                await EnsureColumnsAsync(content, placement, create: false, cancellationToken).ConfigureAwait(false);
-                await MendRangeAsync(content, placement, offsetBytes, bytes.Length, cancellationToken)
-                    .ConfigureAwait(false);
+                await EnsureColumnsAsync(content, placement, create: true, cancellationToken).ConfigureAwait(false);
+            }
+            catch (DataLayerException fault) when (fault.Code == ErrorCode.Corrupt
+                && tries < (placement.CopyCount > 1 ? 3 : 1))
+            {
+                await EnsureColumnsAsync(content, placement, create: true, cancellationToken).ConfigureAwait(false);
+                if (placement.CopyCount > 1)
+                {
+                    await MendRangeAsync(content, placement, offsetBytes, bytes.Length, cancellationToken)
+                        .ConfigureAwait(false);
+                }
             }
         }
 
@@ -219,7 +226,7 @@ public sealed partial class HotTier
         {
             await EachColumnAsync(content, placement, run, argument, cancellationToken).ConfigureAwait(false);
         }
-        catch (DataLayerException fault) when (fault.Code == ErrorCode.NotFound)
+        catch (DataLayerException fault) when (fault.Code is ErrorCode.NotFound or ErrorCode.Corrupt)
         {
             await EnsureColumnsAsync(content, placement, create: true, cancellationToken).ConfigureAwait(false);
             await EachColumnAsync(content, placement, run, argument, cancellationToken).ConfigureAwait(false);

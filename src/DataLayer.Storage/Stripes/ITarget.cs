@@ -75,6 +75,12 @@ internal interface ITarget : IAsyncDisposable
     /// <summary>Whether any part of the column is there.</summary>
     ValueTask<bool> ExistsAsync(ColumnId column, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Whether a column that is there was made and never written or flushed: it holds no byte, and losing it loses
+    /// none.
+    /// </summary>
+    ValueTask<bool> IsUnbornAsync(ColumnId column, CancellationToken cancellationToken);
+
     /// <summary>How many chunks the column's bytes span.</summary>
     ValueTask<long> GetChunkCountAsync(ColumnId column, CancellationToken cancellationToken);
 

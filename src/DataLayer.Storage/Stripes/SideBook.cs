@@ -33,6 +33,9 @@ internal sealed class SideBook
     /// <summary>Whether any page is marked as being overwritten.</summary>
     internal bool HasIntent => Array.Exists(_intent, static word => word != 0);
 
+    /// <summary>Whether nothing under it was ever flushed or marked.</summary>
+    internal bool IsFresh => IsUnflushed && !HasIntent && Array.TrueForAll(_settled, static word => word == 0);
+
     internal bool IsSettled(int group) => (_settled[group >> 6] & (1UL << group)) != 0;
 
     internal void Settle(int group) => _settled[group >> 6] |= 1UL << group;

@@ -53,6 +53,9 @@ internal sealed class SideFile : IDisposable
     /// <summary>Whether the file was left with writes that no flush covered.</summary>
     internal bool IsUnflushed => _books[0].IsUnflushed;
 
+    /// <summary>Whether no flush ever ended and no overwrite was marked.</summary>
+    internal bool IsFresh => _books.Length == 1 && _books[0].IsFresh;
+
     /// <summary>How many pages are held, a count.</summary>
     internal int PageCount => _pages.Count;
 

@@ -85,12 +85,23 @@ public sealed class SmallFilesystem : IDisposable
     /// <summary>Unmounts an ext4 and mounts it again, with the page cache dropped. Nothing may be open in it.</summary>
     public void Remount()
     {
-        Command.Run("umount", Path);
+        Unmount();
         Command.Run("mount", "-t", "ext4", "-o", Ext4Options, _image ?? throw new InvalidOperationException("A tmpfs forgets."), Path);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _folder.Dispose();
+
+    // A child process that another test is just starting holds this process's descriptors until it execs: busy for a moment.
+    private void Unmount()
+    {
+        var result = Command.TryRun("umount", Path);
+        var isGone = result.ExitCode == 0 || SpinWait.SpinUntil(() => (result = Command.TryRun("umount", Path)).ExitCode == 0, 5_000);
+        if (!isGone)
+        {
+            throw new InvalidOperationException($"'{Path}' cannot be unmounted: {result.Error}");
+        }
+    }
 
     private SmallFilesystem MountOrDispose(Action mount)
     {

@@ -258,6 +258,72 @@ public sealed class CrashStateTests
                 Chunk, ReserveBytes = 0 }],
         }, TimeProvider.System, NullLogger<HotTier>.Instance, CancellationToken.None);
 
+    /// <summary>Every state a kill can leave while the files of a content are made, for one and for two columns.</summary>
+    [Theory]
+    [InlineData(1, 0, false, true)]
+    [InlineData(1, 0, true, true)]
+    [InlineData(2, 0, false, true)]
+    [InlineData(2, 0, true, false)]
+    [InlineData(2, 1, false, true)]
+    [InlineData(2, 1, true, true)]
+    public async Task A_content_whose_making_was_cut_short_can_be_written(int width, int whole, bool side, bool last)
+    {
+        await using HotTierFixture fixture = new(width) { Width = width };
+        HotTier tier = await fixture.OpenAsync();
+        ContentId content = HotTierFixture.Content(1);
+        StripedPlacement placement = tier.PlaceStriped(null, content, 64L << 20);
+        await tier.TruncateAsync(content, placement, 0, default);
+        List<string> files = fixture.BackingFiles();
+        Assert.Equal(width, files.Count);
+
+        // Columns before `whole` were made; of the next one there is a file without its side file, or with an empty one.
+        for (int i = whole; i < width; i++)
+        {
+            bool cutHere = i == whole;
+            File.Delete(files[i] + ".sum");
+            if (!cutHere)
+            {
+                File.Delete(files[i]);
+            }
+            else if (side)
+            {
+                await File.WriteAllBytesAsync(files[i] + ".sum", []);
+            }
+        }
+
+        tier = await fixture.KillAndOpenAsync();
+        byte[] bytes = HotTierFixture.RandomBytes(4, 5 * Chunk);
+        int length = last ? bytes.Length : Chunk;
+        await tier.WriteAsync(content, placement, 0, bytes.AsMemory(0, length), default);
+        await tier.WriteAsync(content, placement, length, bytes.AsMemory(length), default);
+        await tier.FlushAsync(content, placement, default);
+        tier = await fixture.ReopenAsync();
+        byte[] read = new byte[bytes.Length];
+        await tier.ReadAsync(content, placement, read.Length, 0, read, default);
+        Assert.Equal(bytes, read);
+    }
+
+    [Fact]
+    public async Task A_column_lost_after_a_flush_is_never_made_anew_though_the_rest_holds_no_byte()
+    {
+        await using HotTierFixture fixture = new(2) { Width = 2 };
+        HotTier tier = await fixture.OpenAsync();
+        ContentId content = HotTierFixture.Content(1);
+        StripedPlacement placement = tier.PlaceStriped(null, content, 64L << 20);
+        byte[] bytes = HotTierFixture.RandomBytes(1, 1_000);
+        await tier.WriteAsync(content, placement, 0, bytes, default);
+        await tier.FlushAsync(content, placement, default);
+        Assert.Equal(2, fixture.BackingFiles().Count);
+        string withData = Assert.Single(fixture.BackingFiles(), file => new FileInfo(file).Length > 0);
+        File.Delete(withData);
+        File.Delete(withData + ".sum");
+        tier = await fixture.KillAndOpenAsync();
+        await Assert.ThrowsAsync<DataLayerException>(
+            async () => await tier.WriteAsync(content, placement, bytes.Length, new byte[10], default));
+        await Assert.ThrowsAsync<DataLayerException>(
+            async () => await tier.ReadAsync(content, placement, bytes.Length, 0, new byte[bytes.Length], default));
+    }
+
     private static async Task<(ContentId Content, StripedPlacement Placement, byte[] Bytes)> WriteFlushedAsync(
         HotTierFixture fixture, int length)
     {

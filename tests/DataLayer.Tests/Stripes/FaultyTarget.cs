@@ -66,6 +66,9 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
 
     public ValueTask<bool> ExistsAsync(ColumnId column, CancellationToken cancellationToken) => inner.ExistsAsync(column, cancellationToken);
 
+    public ValueTask<bool> IsUnbornAsync(ColumnId column, CancellationToken cancellationToken) =>
+        inner.IsUnbornAsync(column, cancellationToken);
+
     public ValueTask<long> GetChunkCountAsync(ColumnId column, CancellationToken cancellationToken) =>
         inner.GetChunkCountAsync(column, cancellationToken);
 
