@@ -98,8 +98,10 @@ internal sealed partial class DirectoryTarget
         {
             CheckIdentity();
             _segments.Forget(segment);
-            _ = DurableFile.Unlink(_segments.PathOf(segment));
+
+            // In this order: a segment without tombstones is reconciled, tombstones without a segment are nobody's.
             _ = DurableFile.Unlink(TombstonePath(segment));
+            _ = DurableFile.Unlink(_segments.PathOf(segment));
         }
         catch (DataLayerException fault)
         {
@@ -172,6 +174,8 @@ internal sealed partial class DirectoryTarget
                         segments.Add((segment, file.Length));
                     }
                 }
+
+                RemoveStrayTombstones(folder);
             }
 
             return segments;
@@ -197,6 +201,28 @@ internal sealed partial class DirectoryTarget
     }
 
     private string TombstonePath(long segment) => Path.ChangeExtension(_segments.PathOf(segment), ".dead");
+
+    /// <summary>Tombstones whose segment is gone: a power cut undid one of two deletions.</summary>
+    private void RemoveStrayTombstones(DirectoryInfo folder)
+    {
+        lock (_tombstones)
+        {
+            foreach (FileInfo file in folder.EnumerateFiles("*.dead"))
+            {
+                if (!File.Exists(Path.ChangeExtension(file.FullName, ".seg")))
+                {
+                    try
+                    {
+                        _ = DurableFile.Unlink(file.FullName);
+                    }
+                    catch (DataLayerException)
+                    {
+                        // They do no harm; the next start tries again.
+                    }
+                }
+            }
+        }
+    }
 
     private void AppendTombstone(long segment, SegmentTombstone tombstone)
     {

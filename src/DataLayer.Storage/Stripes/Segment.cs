@@ -40,6 +40,9 @@ internal sealed class Segment(long id, string pool, ImmutableArray<int> targets)
     /// <summary>Bytes the metadata does not know of and no tombstone tells of, from the last reconciliation.</summary>
     internal long UnknownDeadBytes { get; set; }
 
+    /// <summary>Tombstones being written: the segment's files stay until they are.</summary>
+    internal int PendingTombstoneCount { get; set; }
+
     internal bool HasDeadList => _dead is not null;
 
     internal bool IsDeleted { get; set; }

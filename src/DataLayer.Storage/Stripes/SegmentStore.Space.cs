@@ -32,17 +32,46 @@ internal sealed partial class SegmentStore
             return;
         }
 
-        foreach (int number in placement.Targets)
+        await AppendTombstonesAsync(segment, placement, tombstone, cancellationToken).ConfigureAwait(false);
+
+        // Another delete may have been the last, and have left the segment to this one.
+        await DeleteIfDeadAsync(segment, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask AppendTombstonesAsync(
+        Segment segment, SegmentPlacement placement, SegmentTombstone tombstone, CancellationToken cancellationToken)
+    {
+        lock (segment.Gate)
         {
-            try
+            if (segment.IsDeleted)
             {
-                await _targets.Get(number).AppendTombstoneAsync(segment.Id, tombstone, cancellationToken)
-                    .ConfigureAwait(false);
+                return;
             }
-            catch (DataLayerException fault)
+
+            segment.PendingTombstoneCount++;
+        }
+
+        try
+        {
+            foreach (int number in placement.Targets)
             {
-                // Memory knows it; after a restart the reconciliation finds it out.
-                HotTierLog.SegmentFailed(_log, segment.Id, number, fault.Message);
+                try
+                {
+                    await _targets.Get(number).AppendTombstoneAsync(segment.Id, tombstone, cancellationToken)
+                        .ConfigureAwait(false);
+                }
+                catch (DataLayerException fault)
+                {
+                    // Memory knows it; after a restart the reconciliation finds it out.
+                    HotTierLog.SegmentFailed(_log, segment.Id, number, fault.Message);
+                }
+            }
+        }
+        finally
+        {
+            lock (segment.Gate)
+            {
+                segment.PendingTombstoneCount--;
             }
         }
     }
@@ -135,10 +164,12 @@ internal sealed partial class SegmentStore
     {
         lock (segment.Gate)
         {
-            if (!segment.IsSealed || !segment.IsAllDead || segment.IsDeleted)
+            if (!segment.IsSealed || !segment.IsAllDead || segment.IsDeleted || segment.PendingTombstoneCount > 0)
             {
                 return false;
             }
+
+            segment.IsDeleted = true;
         }
 
         await DeleteSegmentAsync(segment, cancellationToken).ConfigureAwait(false);

@@ -90,6 +90,17 @@ internal sealed class LoadWorker
         }
     }
 
+    /// <summary>Deletes the files whose bytes no model knows: a write in place was torn.</summary>
+    internal async Task DropTornAsync(DataLayerClient client)
+    {
+        foreach (var path in _tornFiles)
+        {
+            await client.DeleteAsync(path);
+        }
+
+        _tornFiles.Clear();
+    }
+
     /// <summary>
     /// Compares the folder with the model, and settles the unanswered operation as applied or not. Returns what is wrong, or
     /// nothing.

@@ -22,6 +22,15 @@ internal sealed class MixedLoad
     /// <summary>The files that are there, by path.</summary>
     internal IEnumerable<KeyValuePair<string, FileModel>> Files => _workers.SelectMany(worker => worker.Files);
 
+    /// <summary>Deletes the files of which nothing is known because a write in place was torn.</summary>
+    internal async Task DropTornAsync(DataLayerClient client)
+    {
+        foreach (var worker in _workers)
+        {
+            await worker.DropTornAsync(client);
+        }
+    }
+
     /// <summary>Makes the folders.</summary>
     internal Task PrepareAsync(DataLayerClient client) => Task.WhenAll(_workers.Select(worker => worker.PrepareAsync(client)));
 

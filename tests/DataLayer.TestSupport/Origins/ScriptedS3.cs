@@ -72,7 +72,7 @@ public sealed class ScriptedS3 : IAsyncDisposable
         }
 
         LookAtWaits();
-        return met.Task;
+        return met.Task.WaitAsync(TimeSpan.FromMinutes(2));
     }
 
     /// <summary>Requests so far, whatever became of them.</summary>

@@ -24,6 +24,9 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
     /// <summary>How many calls passed through here, a count.</summary>
     public int CallCount { get; private set; }
 
+    /// <summary>Runs before a tombstone is written: a test may hold it there.</summary>
+    public Func<Task>? BeforeTombstone { get; set; }
+
     public int Number => inner.Number;
 
     public string Pool => inner.Pool;
@@ -116,7 +119,11 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
     public ValueTask DeleteSegmentAsync(long segment, CancellationToken cancellationToken) => inner.DeleteSegmentAsync(segment, cancellationToken);
 
     public ValueTask AppendTombstoneAsync(long segment, SegmentTombstone tombstone, CancellationToken cancellationToken) =>
-        RunAsync("tombstone", () => inner.AppendTombstoneAsync(segment, tombstone, cancellationToken));
+        RunAsync("tombstone", async () =>
+        {
+            await (BeforeTombstone?.Invoke() ?? Task.CompletedTask);
+            await inner.AppendTombstoneAsync(segment, tombstone, cancellationToken);
+        });
 
     public ValueTask<List<SegmentTombstone>> ReadTombstonesAsync(long segment, CancellationToken cancellationToken) =>
         inner.ReadTombstonesAsync(segment, cancellationToken);

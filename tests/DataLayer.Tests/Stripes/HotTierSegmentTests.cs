@@ -83,6 +83,49 @@ public sealed class HotTierSegmentTests
     }
 
     [Fact]
+    public async Task Nothing_is_left_of_a_segment_whose_last_records_die_at_the_same_time()
+    {
+        FaultyTarget target = null!;
+        await using HotTierFixture fixture = new() { Decorate = inner => target = new FaultyTarget(inner, seed: 1) };
+        HotTier tier = await fixture.OpenAsync();
+        List<SegmentPlacement> all = [];
+        for (int i = 0; i < 3; i++)
+        {
+            all.Add(await tier.AppendSmallAsync(HotTierFixture.Content(i + 1), null, new byte[400_000], default));
+        }
+
+        TaskCompletionSource reached = new();
+        TaskCompletionSource goOn = new();
+        target.BeforeTombstone = () =>
+        {
+            return reached.TrySetResult() ? goOn.Task : Task.CompletedTask;
+        };
+        Task first = tier.DeleteAsync(HotTierFixture.Content(1), all[0], default).AsTask();
+        await reached.Task;
+        await tier.DeleteAsync(HotTierFixture.Content(2), all[1], default);
+        goOn.SetResult();
+        await first;
+        Assert.DoesNotContain(Directory.EnumerateFiles(fixture.Directories[0], "*", SearchOption.AllDirectories),
+            path => path.Contains(all[0].SegmentId.ToString("x16"), StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Tombstones_without_a_segment_go_at_the_next_start()
+    {
+        await using HotTierFixture fixture = new();
+        HotTier tier = await fixture.OpenAsync();
+        SegmentPlacement kept = await tier.AppendSmallAsync(HotTierFixture.Content(1), null, new byte[10], default);
+        await tier.AppendSmallAsync(HotTierFixture.Content(2), null, new byte[10], default);
+        await tier.DeleteAsync(HotTierFixture.Content(1), kept, default);
+        string own = Assert.Single(Directory.EnumerateFiles(fixture.Directories[0], "*.dead", SearchOption.AllDirectories));
+        string stray = Path.Combine(Path.GetDirectoryName(own)!, "00000000000000ff.dead");
+        File.Copy(own, stray);
+        await fixture.ReopenAsync();
+        Assert.True(File.Exists(own));
+        Assert.False(File.Exists(stray));
+    }
+
+    [Fact]
     public async Task Reconciliation_deletes_segments_nobody_knows_but_none_of_this_start()
     {
         await using HotTierFixture fixture = new();

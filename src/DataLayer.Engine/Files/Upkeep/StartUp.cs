@@ -17,9 +17,11 @@ internal sealed class StartUp(EngineContext context, AttachmentService attaching
 
     public async ValueTask RunAsync(CancellationToken cancellationToken)
     {
-        await ReconcileSegmentsAsync(cancellationToken).ConfigureAwait(false);
         int pending = await DropPendingWritesAsync(cancellationToken).ConfigureAwait(false);
         int orphans = await attaching.ReleaseOrphansAsync(cancellationToken).ConfigureAwait(false);
+
+        // Last: a segment goes at once when nothing in the tree needs it, and what was just forgotten does not.
+        await ReconcileSegmentsAsync(cancellationToken).ConfigureAwait(false);
         if (pending + orphans > 0)
         {
             EngineLog.Replayed(context.Log, pending, orphans);
