@@ -33,6 +33,7 @@ public sealed class BlockCache : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
         options.Validate();
+        CapacityBytes = options.CapacityBytes;
         long memoryBytes = options.CapacityBytes;
         if (options.SpillDirectory is { } folder)
         {
@@ -57,6 +58,9 @@ public sealed class BlockCache : IAsyncDisposable
         _capacityBytes = options.CapacityBytes;
     }
 
+    /// <summary>What the memory side may hold, bytes.</summary>
+    public long CapacityBytes { get; }
+
     /// <summary>The spill, for tests.</summary>
     internal SpillStore? Spill => _spill;
 
@@ -79,6 +83,14 @@ public sealed class BlockCache : IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(offsetInBlock);
         return _memory.TryRead(block, offsetInBlock, destination, datasetId, out bytesRead);
     }
+
+    /// <summary>
+    /// Copies a whole block out and compares it with its checksum, for bytes that are to be stored elsewhere. False if
+    /// it is not in memory, has another length than <paramref name="destination"/>, or is damaged (then dropped and
+    /// counted). Not an access.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The cache is closed.</exception>
+    public bool TryReadChecked(in BlockId block, Span<byte> destination) => _memory.TryReadChecked(block, destination);
 
     /// <summary>
     /// As <see cref="TryRead"/>, from the SSD spill; 0 bytes and false if it is not there. Promotes the block into

@@ -9,6 +9,23 @@ namespace DataLayer.Tests.Cache;
 public sealed class CorruptionTests
 {
     [Fact]
+    public async Task Bytes_that_are_stored_elsewhere_are_compared_with_their_checksum()
+    {
+        await using BlockCache cache = new(new BlockCacheOptions { CapacityBytes = 8 << 20, Policy = "lru" }, TimeProvider.System);
+        byte[] bytes = new byte[100_000];
+        new Random(1).NextBytes(bytes);
+        Assert.True(cache.TryFill(Block(1), bytes, 0));
+        byte[] copy = new byte[bytes.Length];
+        Assert.True(cache.TryReadChecked(Block(1), copy));
+        Assert.Equal(bytes, copy);
+        Assert.False(cache.TryReadChecked(Block(1), new byte[99_999]));
+        Assert.False(cache.TryReadChecked(Block(2), copy));
+        Flip(cache.Memory, Block(1), 99_999);
+        Assert.False(cache.TryReadChecked(Block(1), copy));
+        Assert.False(cache.Contains(Block(1)));
+    }
+
+    [Fact]
     public async Task The_scrubber_finds_a_flipped_bit_and_drops_only_that_block()
     {
         await using BlockCache cache = NewCache();

@@ -29,6 +29,8 @@ internal sealed class EngineFixture : IAsyncDisposable
 
     public long CacheBytes { get; init; } = 64L << 20;
 
+    public string CachePolicy { get; init; } = "lru";
+
     public long ReserveBytes { get; init; }
 
     public Action<string>? StepHook { get; set; }
@@ -93,7 +95,7 @@ internal sealed class EngineFixture : IAsyncDisposable
             Time,
             NullLogger<HotTier>.Instance,
             CancellationToken.None);
-        Cache = new BlockCache(new BlockCacheOptions { CapacityBytes = CacheBytes, Policy = "lru" }, Time);
+        Cache = new BlockCache(new BlockCacheOptions { CapacityBytes = CacheBytes, Policy = CachePolicy }, Time);
         _stores = new ObjectStoreRegistry(
             [new ObjectStoreOptions { Name = "default", Kind = "directory" }], Time, NullLoggerFactory.Instance);
         FileEngineOptions basis = Options?.Invoke() ?? new FileEngineOptions();

@@ -8,6 +8,8 @@ internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMem
     private readonly Lock _lock = new();
     private long _readaheadBytes;
     private int _running;
+    private int _coldRunning;
+    private TaskCompletionSource? _coldIdle;
     private TaskCompletionSource? _idle;
 
     public TransferBufferPool Buffers { get; } = buffers;
@@ -52,6 +54,46 @@ internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMem
         }
 
         idle?.TrySetResult();
+    }
+
+    /// <summary>A fetch from an object starts.</summary>
+    public void BeginCold()
+    {
+        lock (_lock)
+        {
+            _coldRunning++;
+        }
+    }
+
+    /// <summary>It has ended.</summary>
+    public void EndCold()
+    {
+        TaskCompletionSource? idle = null;
+        lock (_lock)
+        {
+            if (--_coldRunning == 0)
+            {
+                idle = _coldIdle;
+                _coldIdle = null;
+            }
+        }
+
+        idle?.TrySetResult();
+    }
+
+    /// <summary>Ends when no fetch from an object runs.</summary>
+    public Task WhenColdIdleAsync()
+    {
+        lock (_lock)
+        {
+            if (_coldRunning == 0)
+            {
+                return Task.CompletedTask;
+            }
+
+            _coldIdle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            return _coldIdle.Task;
+        }
     }
 
     /// <summary>Ends when no fetch runs and no recall waits.</summary>

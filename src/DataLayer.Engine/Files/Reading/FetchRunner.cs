@@ -133,7 +133,16 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         {
             if (fetch.IsCold)
             {
-                await ReadObjectAsync(content, fetch.OffsetBytes, fetch.Memory, context.Stopping).ConfigureAwait(false);
+                context.Fetches.BeginCold();
+                try
+                {
+                    await ReadObjectAsync(content, fetch.OffsetBytes, fetch.Memory, context.Stopping)
+                        .ConfigureAwait(false);
+                }
+                finally
+                {
+                    context.Fetches.EndCold();
+                }
             }
             else
             {

@@ -7,23 +7,32 @@ using DataLayer.Engine.Files.State;
 namespace DataLayer.Engine.Files.Reading;
 
 /// <summary>
-/// Takes whole blocks read from objects to the hot tier, behind the readers' backs. Bounded in bytes: what does not
-/// fit is dropped and counted, so a slow target never slows a reader.
+/// Takes whole blocks read from objects to the hot tier, behind the readers' backs. Bounded in bytes held and in items:
+/// what does not fit is dropped and counted, so a slow target never slows a reader.
 /// </summary>
 /// <remarks>
-/// One writer loop serves the contents whose inode falls to it, so no two write the same content. A loop takes what
+/// A batch waits while objects are being read, for readers need the processors and the network now, and the hot tier
+/// can have the bytes a little later: at most a second, and not once the queue is half full, so that a stream of cold
+/// reads fills the hot tier too. One writer loop serves the contents whose inode falls to it, so no two write the same
+/// content. A loop takes what
 /// waits, writes it, flushes it, and only then commits residency (<see cref="RecallWriter"/>). While the targets have
 /// no room, offers are refused for a while.
 /// </remarks>
 internal sealed class RecallQueue : IAsyncDisposable
 {
     private const int BatchLimit = 256;
+    private const int ItemLimit = 1 << 16;
+    private const int PatientItems = 4096;
     private static readonly TimeSpan _pauseAfterFailure = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan _look = TimeSpan.FromMilliseconds(20);
     private readonly EngineContext _context;
     private readonly RecallWriter _writer;
-    private readonly Channel<BlockFetch>[] _channels;
+    private readonly Channel<RecallItem>[] _channels;
     private readonly Task[] _loops;
-    private long _queuedBytes;
+    private long _cachedBytes;
+    private long _heldBytes;
+    private int _queuedItems;
     private long _pausedUntil;
 
     public RecallQueue(EngineContext context, RecallWriter writer)
@@ -31,11 +40,11 @@ internal sealed class RecallQueue : IAsyncDisposable
         _context = context;
         _writer = writer;
         int writers = context.Options.RecallWriters;
-        _channels = new Channel<BlockFetch>[writers];
+        _channels = new Channel<RecallItem>[writers];
         _loops = new Task[writers];
         for (int i = 0; i < writers; i++)
         {
-            _channels[i] = Channel.CreateUnbounded<BlockFetch>(new UnboundedChannelOptions { SingleReader = true });
+            _channels[i] = Channel.CreateUnbounded<RecallItem>(new UnboundedChannelOptions { SingleReader = true });
         }
     }
 
@@ -59,25 +68,24 @@ internal sealed class RecallQueue : IAsyncDisposable
             return;
         }
 
-        if (Interlocked.Add(ref _queuedBytes, fetch.LengthBytes) > _context.Options.RecallQueueBytes)
+        if (TryReserve(fetch) is not { } item)
         {
-            Interlocked.Add(ref _queuedBytes, -fetch.LengthBytes);
             _context.Counters.Add(Counter.RecallsDroppedBytes, fetch.LengthBytes);
             return;
         }
 
-        fetch.AddReference();
+        item.Held?.AddReference();
         _context.Fetches.Begin();
         int writer = (int)((ulong)content.Id.Inode.Value % (uint)_channels.Length);
-        if (!_channels[writer].Writer.TryWrite(fetch))
+        if (!_channels[writer].Writer.TryWrite(item))
         {
-            Done(fetch);
+            Done(item);
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        foreach (Channel<BlockFetch> channel in _channels)
+        foreach (Channel<RecallItem> channel in _channels)
         {
             channel.Writer.TryComplete();
         }
@@ -98,14 +106,15 @@ internal sealed class RecallQueue : IAsyncDisposable
             && (fetch.EndBytes % BlockLayout.BlockBytes == 0 || fetch.EndBytes == size);
     }
 
-    private async Task LoopAsync(ChannelReader<BlockFetch> reader)
+    private async Task LoopAsync(ChannelReader<RecallItem> reader)
     {
-        List<BlockFetch> batch = new(BatchLimit);
+        List<RecallItem> batch = new(BatchLimit);
         while (await reader.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
         {
-            while (batch.Count < BatchLimit && reader.TryRead(out BlockFetch? fetch))
+            await WaitForReadersAsync().ConfigureAwait(false);
+            while (batch.Count < BatchLimit && reader.TryRead(out RecallItem? item))
             {
-                batch.Add(fetch);
+                batch.Add(item);
             }
 
             try
@@ -124,12 +133,35 @@ internal sealed class RecallQueue : IAsyncDisposable
                 Pause(error);
             }
 
-            foreach (BlockFetch fetch in batch)
+            foreach (RecallItem item in batch)
             {
-                Done(fetch);
+                Done(item);
             }
 
             batch.Clear();
+        }
+    }
+
+    private async ValueTask WaitForReadersAsync()
+    {
+        long started = _context.Time.GetTimestamp();
+        while (Volatile.Read(ref _heldBytes) * 2 < _context.Options.RecallQueueBytes
+            && Volatile.Read(ref _queuedItems) < PatientItems
+            && _context.Time.GetElapsedTime(started) < _patience
+            && _context.Fetches.WhenColdIdleAsync() is { IsCompleted: false } idle)
+        {
+            try
+            {
+                await idle.WaitAsync(_look, _context.Time, _context.Stopping).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                // The queue may have filled meanwhile.
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
         }
     }
 
@@ -147,10 +179,59 @@ internal sealed class RecallQueue : IAsyncDisposable
         }
     }
 
-    private void Done(BlockFetch fetch)
+    /// <summary>Room for a fetch: in the cache, of which half is counted on, or else among what is held.</summary>
+    private RecallItem? TryReserve(BlockFetch fetch)
     {
-        Interlocked.Add(ref _queuedBytes, -fetch.LengthBytes);
-        fetch.Release();
+        long limit = _context.Options.RecallQueueBytes;
+        if (limit == 0)
+        {
+            return null;
+        }
+
+        if (Interlocked.Increment(ref _queuedItems) > ItemLimit)
+        {
+            Interlocked.Decrement(ref _queuedItems);
+            return null;
+        }
+
+        if (fetch.IsCached && TryAdd(ref _cachedBytes, fetch.LengthBytes, _context.Cache.CapacityBytes / 2))
+        {
+            return new RecallItem(fetch, inCache: true);
+        }
+
+        if (TryAdd(ref _heldBytes, fetch.LengthBytes, limit))
+        {
+            return new RecallItem(fetch, inCache: false);
+        }
+
+        Interlocked.Decrement(ref _queuedItems);
+        return null;
+    }
+
+    private static bool TryAdd(ref long sum, long bytes, long limit)
+    {
+        if (Interlocked.Add(ref sum, bytes) <= limit)
+        {
+            return true;
+        }
+
+        Interlocked.Add(ref sum, -bytes);
+        return false;
+    }
+
+    private void Done(RecallItem item)
+    {
+        Interlocked.Decrement(ref _queuedItems);
+        if (item.Held is { } held)
+        {
+            Interlocked.Add(ref _heldBytes, -item.LengthBytes);
+            held.Release();
+        }
+        else
+        {
+            Interlocked.Add(ref _cachedBytes, -item.LengthBytes);
+        }
+
         _context.Fetches.End();
     }
 }

@@ -21,27 +21,27 @@ internal sealed class RecallWriter(EngineContext context)
     /// <summary>
     /// Writes a batch; small contents as segment records that share a flush, large ones into their stripes.
     /// </summary>
-    public async ValueTask WriteAsync(IReadOnlyList<BlockFetch> batch, CancellationToken cancellationToken)
+    public async ValueTask WriteAsync(IReadOnlyList<RecallItem> batch, CancellationToken cancellationToken)
     {
-        Dictionary<ContentId, List<BlockFetch>> striped = [];
+        Dictionary<ContentId, List<RecallItem>> striped = [];
         List<Small> small = [];
         try
         {
-            foreach (BlockFetch fetch in batch)
+            foreach (RecallItem item in batch)
             {
-                ContentState content = fetch.Content;
+                ContentState content = item.Content;
                 if (!context.Hot.UsesSegment(null, content.SizeBytes))
                 {
-                    if (!striped.TryGetValue(content.Id, out List<BlockFetch>? fetches))
+                    if (!striped.TryGetValue(content.Id, out List<RecallItem>? items))
                     {
-                        striped.Add(content.Id, fetches = []);
+                        striped.Add(content.Id, items = []);
                     }
 
-                    fetches.Add(fetch);
+                    items.Add(item);
                 }
-                else if (fetch.OffsetBytes == 0 && fetch.LengthBytes == content.SizeBytes)
+                else if (item.OffsetBytes == 0 && item.LengthBytes == content.SizeBytes)
                 {
-                    await AppendAsync(fetch, small, cancellationToken).ConfigureAwait(false);
+                    await AppendAsync(item, small, cancellationToken).ConfigureAwait(false);
                 }
             }
 
@@ -56,9 +56,9 @@ internal sealed class RecallWriter(EngineContext context)
             }
         }
 
-        foreach (List<BlockFetch> fetches in striped.Values)
+        foreach (List<RecallItem> items in striped.Values)
         {
-            await StripeAsync(fetches, cancellationToken).ConfigureAwait(false);
+            await StripeAsync(items, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -115,11 +115,11 @@ internal sealed class RecallWriter(EngineContext context)
     }
 
     /// <summary>
-    /// The state of the fetch's content with its gate taken and a reference; null if its bytes are no longer wanted.
+    /// The state of the item's content with its gate taken and a reference; null if its bytes are no longer wanted.
     /// </summary>
-    private async ValueTask<ContentState?> EnterAsync(BlockFetch fetch, CancellationToken cancellationToken)
+    private async ValueTask<ContentState?> EnterAsync(RecallItem item, CancellationToken cancellationToken)
     {
-        ContentState? content = await context.AcquireAsync(fetch.Content.Id.Inode, cancellationToken)
+        ContentState? content = await context.AcquireAsync(item.Content.Id.Inode, cancellationToken)
             .ConfigureAwait(false);
         if (content is null)
         {
@@ -127,10 +127,10 @@ internal sealed class RecallWriter(EngineContext context)
         }
 
         // Another state of the same content (this one was closed and forgotten meanwhile) counts its write epochs anew.
-        if (ReferenceEquals(content, fetch.Content) && await content.WriteGate.WaitAsync(0, cancellationToken)
+        if (ReferenceEquals(content, item.Content) && await content.WriteGate.WaitAsync(0, cancellationToken)
             .ConfigureAwait(false))
         {
-            if (IsWanted(fetch))
+            if (IsWanted(item))
             {
                 return content;
             }
@@ -142,24 +142,30 @@ internal sealed class RecallWriter(EngineContext context)
         return null;
     }
 
-    private static bool IsWanted(BlockFetch fetch)
+    private static bool IsWanted(RecallItem item)
     {
-        ContentState content = fetch.Content;
+        ContentState content = item.Content;
         return content.Content.Attributes.State is TierState.Released or TierState.Recalling
-            && !content.IsDirty && content.WriteEpoch == fetch.Epoch;
+            && !content.IsDirty && content.WriteEpoch == item.Epoch;
     }
 
-    private async ValueTask AppendAsync(BlockFetch fetch, List<Small> records, CancellationToken cancellationToken)
+    private async ValueTask AppendAsync(RecallItem item, List<Small> records, CancellationToken cancellationToken)
     {
-        if (fetch.Content.IsResident(0) || await EnterAsync(fetch, cancellationToken)
-            .ConfigureAwait(false) is not { } content)
+        if (item.Content.IsResident(0))
+        {
+            return;
+        }
+
+        using Loaded loaded = new(context);
+        if (!loaded.TryLoad(item, out ReadOnlyMemory<byte> bytes)
+            || await EnterAsync(item, cancellationToken).ConfigureAwait(false) is not { } content)
         {
             return;
         }
 
         Small record = new(content);
         records.Add(record);
-        record.Placement = await context.Hot.AppendSmallAsync(content.Id, null, fetch.Memory, cancellationToken)
+        record.Placement = await context.Hot.AppendSmallAsync(content.Id, null, bytes, cancellationToken)
             .ConfigureAwait(false);
     }
 
@@ -211,9 +217,9 @@ internal sealed class RecallWriter(EngineContext context)
         context.Counters.Add(Counter.RecalledBytes, content.SizeBytes);
     }
 
-    private async ValueTask StripeAsync(List<BlockFetch> fetches, CancellationToken cancellationToken)
+    private async ValueTask StripeAsync(List<RecallItem> items, CancellationToken cancellationToken)
     {
-        if (await EnterAsync(fetches[0], cancellationToken).ConfigureAwait(false) is not { } content)
+        if (await EnterAsync(items[0], cancellationToken).ConfigureAwait(false) is not { } content)
         {
             return;
         }
@@ -223,17 +229,23 @@ internal sealed class RecallWriter(EngineContext context)
             StripedPlacement placement = await PlaceLockedAsync(content, cancellationToken).ConfigureAwait(false);
             List<uint> blocks = [];
             long bytes = 0;
-            foreach (BlockFetch fetch in fetches)
+            foreach (RecallItem item in items)
             {
-                if (!IsWanted(fetch) || content.IsResident(BlockLayout.BlockIndex(fetch.OffsetBytes)))
+                if (!IsWanted(item) || content.IsResident(BlockLayout.BlockIndex(item.OffsetBytes)))
                 {
                     continue;
                 }
 
-                await context.Hot.WriteAsync(content.Id, placement, fetch.OffsetBytes, fetch.Memory, cancellationToken)
+                using Loaded loaded = new(context);
+                if (!loaded.TryLoad(item, out ReadOnlyMemory<byte> memory))
+                {
+                    continue;
+                }
+
+                await context.Hot.WriteAsync(content.Id, placement, item.OffsetBytes, memory, cancellationToken)
                     .ConfigureAwait(false);
-                bytes += fetch.LengthBytes;
-                for (long at = fetch.OffsetBytes; at < fetch.EndBytes; at += BlockLayout.BlockBytes)
+                bytes += item.LengthBytes;
+                for (long at = item.OffsetBytes; at < item.EndBytes; at += BlockLayout.BlockBytes)
                 {
                     uint block = BlockLayout.BlockIndex(at);
                     if (!blocks.Contains(block))
@@ -257,6 +269,46 @@ internal sealed class RecallWriter(EngineContext context)
         {
             content.WriteGate.Release();
             await context.ReleaseAsync(content).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The bytes of an item: the transfer's, or read back from the cache into a buffer.</summary>
+    private sealed class Loaded(EngineContext context) : IDisposable
+    {
+        private TransferBuffer? _buffer;
+
+        /// <summary>False if the cache dropped a block meanwhile: it will be recalled when it is read again.</summary>
+        public bool TryLoad(RecallItem item, out ReadOnlyMemory<byte> bytes)
+        {
+            if (item.Held is { } held)
+            {
+                bytes = held.Memory;
+                return true;
+            }
+
+            _buffer = context.Buffers.Rent(item.LengthBytes);
+            Memory<byte> memory = _buffer.Memory[..item.LengthBytes];
+            bytes = memory;
+            for (int at = 0; at < item.LengthBytes; at += BlockLayout.BlockBytes)
+            {
+                BlockId block = new(item.Content.Id, BlockLayout.BlockIndex(item.OffsetBytes + at));
+                int length = Math.Min(BlockLayout.BlockBytes, item.LengthBytes - at);
+                if (!context.Cache.TryReadChecked(block, memory.Span.Slice(at, length)))
+                {
+                    context.Counters.Add(Counter.RecallsDroppedBytes, item.LengthBytes);
+                    return false;
+                }
+            }
+
+            return true;
+        }
+
+        public void Dispose()
+        {
+            if (_buffer is not null)
+            {
+                context.Buffers.Return(_buffer);
+            }
         }
     }
 

@@ -23,7 +23,7 @@ internal sealed class EngineContext : IDisposable
         Log = logs.CreateLogger("DataLayer.Engine");
         View = new TreeView(parts.Tree, Stamps, options.AttributeCacheEntries, options.ListingCacheEntries);
         Contents = new ContentTable(options.IdleContents);
-        Buffers = new TransferBufferPool(Math.Min(options.ReadaheadMemoryBytes / 2, 64L << 20));
+        Buffers = new TransferBufferPool(options.ReadaheadMemoryBytes);
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
         Attachments = new AttachmentTable(parts, options.DecorateStore);
         OriginGate = new SemaphoreSlim(options.MaxRequests, options.MaxRequests);

@@ -107,6 +107,40 @@ internal sealed unsafe class MemoryStore : IDisposable
         }
     }
 
+    /// <inheritdoc cref="BlockCache.TryReadChecked"/>
+    public bool TryReadChecked(in BlockId block, Span<byte> destination)
+    {
+        BlockIndex.Session session = _index.Borrow();
+        try
+        {
+            if (!session.TryFind(block, out BlockLocation location))
+            {
+                return false;
+            }
+
+            int length = _entries[location.Entry].Length;
+            uint checksum = _entries[location.Entry].Checksum;
+            bool copied = length == destination.Length
+                && TryCopyOut(location.Entry, 0, destination, out int bytesRead) && bytesRead == length;
+            if (!IsStill(location.Entry, location.Version) || length != destination.Length)
+            {
+                return false;
+            }
+
+            if (copied && _entries[location.Entry].Block == block && Crc32C.Compute(destination) == checksum)
+            {
+                return true;
+            }
+
+            DropBad(block, location.Entry, location.Version);
+            return false;
+        }
+        finally
+        {
+            BlockIndex.Return(session);
+        }
+    }
+
     /// <summary>Whether a block is cached; not an access.</summary>
     public bool Contains(in BlockId block)
     {

@@ -47,16 +47,21 @@ internal sealed class S3Connection : IDisposable
             _handler.SslOptions.RemoteCertificateValidationCallback = IsTrusted;
         }
 
-        if (options.ConnectTo is { } address)
+        _handler.ConnectCallback = async (context, cancellationToken) =>
         {
-            _handler.ConnectCallback = async (_, cancellationToken) =>
+            EndPoint address = options.ConnectTo ?? (EndPoint)context.DnsEndPoint;
+            Socket socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            try
             {
-                Socket socket = new(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
                 await socket.ConnectAsync(address, cancellationToken).ConfigureAwait(false);
-                return new NetworkStream(socket, ownsSocket: true);
-            };
-        }
-
+                return new PromptStream(socket);
+            }
+            catch
+            {
+                socket.Dispose();
+                throw;
+            }
+        };
         Http = new HttpClient(_handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
         _sdkHttp = new HttpClient(new SendOnceHandler(_handler), disposeHandler: false)
         {

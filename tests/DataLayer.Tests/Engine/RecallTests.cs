@@ -1,0 +1,79 @@
+using DataLayer.Core.Tree;
+using DataLayer.TestSupport.Objects;
+
+namespace DataLayer.Tests.Engine;
+
+/// <summary>Recall behind cold reads: it waits for readers, reads back from the cache, and never stores what it is not sure of.</summary>
+public sealed class RecallTests
+{
+    private const int MiB = 1 << 20;
+
+    [Theory]
+    [InlineData(64L << 20)]
+    [InlineData(1L << 20)]
+    public async Task What_was_read_cold_becomes_hot_when_the_readers_have_ended(long cacheBytes)
+    {
+        await using EngineFixture fixture = new() { CacheBytes = cacheBytes, CachePolicy = "guard" };
+        await fixture.StartAsync();
+        (byte[] large, byte[] small) = await AttachAsync(fixture);
+        fixture.Engine.Context.Fetches.BeginCold();
+        Assert.Equal(large, await fixture.ReadAllAsync("/data/large"));
+        Assert.Equal(small, await fixture.ReadAllAsync("/data/small"));
+        fixture.Engine.Context.Fetches.EndCold();
+        await fixture.SettleAsync();
+        Assert.Equal(TierState.Premigrated, await StateAsync(fixture, "/data/large"));
+        Assert.Equal(TierState.Premigrated, await StateAsync(fixture, "/data/small"));
+        await fixture.Engine.EvictAsync("/data", hotToo: false, CancellationToken.None);
+        fixture.Probe.Reset();
+        Assert.Equal(large, await fixture.ReadAllAsync("/data/large"));
+        Assert.Equal(small, await fixture.ReadAllAsync("/data/small"));
+        Assert.Equal(0, fixture.Probe.Reads);
+    }
+
+    [Fact]
+    public async Task What_the_cache_dropped_before_its_turn_stays_cold_and_is_recalled_by_a_later_read()
+    {
+        await using EngineFixture fixture = new();
+        await fixture.StartAsync();
+        (byte[] large, byte[] small) = await AttachAsync(fixture);
+        fixture.Engine.Context.Fetches.BeginCold();
+        Assert.Equal(large, await fixture.ReadAllAsync("/data/large"));
+        Assert.Equal(small, await fixture.ReadAllAsync("/data/small"));
+        await fixture.Engine.EvictAsync("/data", hotToo: false, CancellationToken.None);
+        fixture.Engine.Context.Fetches.EndCold();
+        await fixture.SettleAsync();
+        Assert.NotEqual(TierState.Premigrated, await StateAsync(fixture, "/data/large"));
+        Assert.NotEqual(TierState.Premigrated, await StateAsync(fixture, "/data/small"));
+        Assert.Equal(large, await fixture.ReadAllAsync("/data/large"));
+        Assert.Equal(small, await fixture.ReadAllAsync("/data/small"));
+        await fixture.SettleAsync();
+        Assert.Equal(TierState.Premigrated, await StateAsync(fixture, "/data/large"));
+        Assert.Equal(TierState.Premigrated, await StateAsync(fixture, "/data/small"));
+        await fixture.AssertCleanAsync();
+    }
+
+    [Fact]
+    public async Task Readers_without_end_put_a_recall_off_for_a_second_only()
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        (byte[] large, _) = await AttachAsync(fixture);
+        fixture.Engine.Context.Fetches.BeginCold();
+        Assert.Equal(large, await fixture.ReadAllAsync("/data/large"));
+        await fixture.SettleAsync();
+        Assert.Equal(TierState.Premigrated, await StateAsync(fixture, "/data/large"));
+        fixture.Engine.Context.Fetches.EndCold();
+    }
+
+    private static async Task<(byte[] Large, byte[] Small)> AttachAsync(EngineFixture fixture)
+    {
+        byte[] large = BytesContent.Random((5 * MiB) + 123);
+        byte[] small = BytesContent.Random(10_000);
+        await fixture.PutObjectAsync("large", large);
+        await fixture.PutObjectAsync("small", small);
+        await fixture.AttachAsync(AttachmentMode.ReadOnly);
+        return (large, small);
+    }
+
+    private static async Task<TierState> StateAsync(EngineFixture fixture, string path) =>
+        (await fixture.Engine.StatAsync(path, true, CancellationToken.None)).State;
+}
