@@ -61,6 +61,11 @@ public sealed class BlockCache : IAsyncDisposable
     /// <summary>What the memory side may hold, bytes.</summary>
     public long CapacityBytes { get; }
 
+    /// <summary>
+    /// Whether the eviction policy keeps what it admitted while other blocks of the same pass come by.
+    /// </summary>
+    public bool KeepsAdmitted => _memory.KeepsAdmitted;
+
     /// <summary>The spill, for tests.</summary>
     internal SpillStore? Spill => _spill;
 

@@ -90,8 +90,8 @@ public sealed class ObjectStoreOptions
     public int RequestLimit { get; init; } = 64;
 
     /// <summary>
-    /// Whether slow reads are asked a second time: after the time that 95 % of reads of that size class take, for at
-    /// most 5 % of reads.
+    /// Whether slow reads are asked a second time: after the time that 95 % of reads of that size class take, at least
+    /// twice their median, for at most 5 % of reads.
     /// </summary>
     public bool HedgedReads { get; init; } = true;
 

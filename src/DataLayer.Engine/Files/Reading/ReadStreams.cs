@@ -19,8 +19,9 @@ internal readonly record struct ReadAdvice(
 /// </summary>
 /// <remarks>
 /// <para>Four streams are followed; a read that fits none takes the place of the least promising. A stream's window
-/// starts at one block and grows eightfold each time a window was consumed, up to the bound the caller gives: a file
-/// of 64 MiB needs three round trips. More is issued when less than half the window lies ahead. Three reads at one
+/// starts at one block, or at eight where the first read is a large one, and grows eightfold each time half a window
+/// was consumed, up to the bound the caller gives: a file of 64 MiB needs two or three round trips. More is issued when
+/// less than half the window lies ahead. Three reads at one
 /// distance make a stride; the next <see cref="StrideDepth"/> places are fetched.</para>
 /// <para>Fetches of a stream that the cache did not take are held here until the reader passed them. Lock: own, a leaf
 /// except that it is taken before a content's.</para>
@@ -29,6 +30,7 @@ internal sealed class ReadStreams
 {
     public const int StrideDepth = 8;
     private const int SlotCount = 4;
+    private const int GrowthFactor = 8;
     private const int StrangerLimit = 64;
     private const long SlackBytes = BlockLayout.BlockBytes;
     private readonly Lock _lock = new();
@@ -69,10 +71,10 @@ internal sealed class ReadStreams
             slot.LastUse = _clock;
             slot.ConsumedBytes += Math.Max(0, end - slot.NextBytes);
             slot.NextBytes = Math.Max(slot.NextBytes, end);
-            if (slot.ConsumedBytes >= slot.WindowBytes)
+            if (slot.ConsumedBytes >= slot.WindowBytes / 2)
             {
                 slot.ConsumedBytes = 0;
-                slot.WindowBytes = Math.Min(slot.WindowBytes * 8, maxWindowBytes);
+                slot.WindowBytes = Math.Min(slot.WindowBytes * GrowthFactor, maxWindowBytes);
             }
 
             _isActive = true;
@@ -234,16 +236,21 @@ internal sealed class ReadStreams
         _strangers++;
         _isActive = _strangers < StrangerLimit || _held is { Count: > 0 };
         bool starts = offset == 0;
-        _slots[worst] = new Slot
+
+        // Who begins with a large read means to read on: the second round trip starts with the first.
+        bool isLarge = starts && length >= BlockLayout.BlockBytes / 2;
+        long window = isLarge ? GrowthFactor * BlockLayout.BlockBytes : BlockLayout.BlockBytes;
+        ref Slot slot = ref _slots[worst];
+        slot = new Slot
         {
             NextBytes = end,
             IssuedBytes = end,
             Run = starts ? 1 : 0,
-            WindowBytes = Math.Min(BlockLayout.BlockBytes, maxWindow),
+            WindowBytes = Math.Min(window, maxWindow),
             ConsumedBytes = starts ? length : 0,
             LastUse = _clock,
         };
-        return new ReadAdvice(starts, 0, 0, BlockLayout.BlockBytes, 0);
+        return isLarge ? AdviseLocked(ref slot, size) : new ReadAdvice(starts, 0, 0, BlockLayout.BlockBytes, 0);
     }
 
     private static ReadAdvice AdviseLocked(ref Slot slot, long size)

@@ -21,6 +21,7 @@ namespace DataLayer.Engine.Files.Reading;
 internal sealed class RecallQueue : IAsyncDisposable
 {
     private const int BatchLimit = 256;
+    private const int BatchBytes = 32 << 20;
     private const int ItemLimit = 1 << 16;
     private const int PatientItems = 4096;
     private static readonly TimeSpan _pauseAfterFailure = TimeSpan.FromSeconds(5);
@@ -30,6 +31,7 @@ internal sealed class RecallQueue : IAsyncDisposable
     private readonly RecallWriter _writer;
     private readonly Channel<RecallItem>[] _channels;
     private readonly Task[] _loops;
+    private readonly long _cacheShareBytes;
     private long _cachedBytes;
     private long _heldBytes;
     private int _queuedItems;
@@ -39,6 +41,7 @@ internal sealed class RecallQueue : IAsyncDisposable
     {
         _context = context;
         _writer = writer;
+        _cacheShareBytes = context.Cache.KeepsAdmitted ? context.Cache.CapacityBytes : context.Cache.CapacityBytes / 4;
         int writers = context.Options.RecallWriters;
         _channels = new Channel<RecallItem>[writers];
         _loops = new Task[writers];
@@ -112,9 +115,11 @@ internal sealed class RecallQueue : IAsyncDisposable
         while (await reader.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
         {
             await WaitForReadersAsync().ConfigureAwait(false);
-            while (batch.Count < BatchLimit && reader.TryRead(out RecallItem? item))
+            long bytes = 0;
+            while (batch.Count < BatchLimit && bytes < BatchBytes && reader.TryRead(out RecallItem? item))
             {
                 batch.Add(item);
+                bytes += item.LengthBytes;
             }
 
             try
@@ -179,7 +184,7 @@ internal sealed class RecallQueue : IAsyncDisposable
         }
     }
 
-    /// <summary>Room for a fetch: in the cache, of which half is counted on, or else among what is held.</summary>
+    /// <summary>Room for a fetch: in the cache as far as it can be counted on, or else among what is held.</summary>
     private RecallItem? TryReserve(BlockFetch fetch)
     {
         long limit = _context.Options.RecallQueueBytes;
@@ -194,7 +199,7 @@ internal sealed class RecallQueue : IAsyncDisposable
             return null;
         }
 
-        if (fetch.IsCached && TryAdd(ref _cachedBytes, fetch.LengthBytes, _context.Cache.CapacityBytes / 2))
+        if (fetch.IsCached && TryAdd(ref _cachedBytes, fetch.LengthBytes, _cacheShareBytes))
         {
             return new RecallItem(fetch, inCache: true);
         }

@@ -70,6 +70,9 @@ internal sealed unsafe class MemoryStore : IDisposable
     /// <summary>What the index's record log holds now, bytes.</summary>
     internal long LogBytes => _index.LogBytes;
 
+    /// <inheritdoc cref="EvictionPolicy.KeepsAdmitted"/>
+    internal bool KeepsAdmitted => _policy.KeepsAdmitted;
+
     /// <summary>Copies a part of a block out. Takes no lock on a hit and allocates nothing.</summary>
     public bool TryRead(in BlockId block, int offset, Span<byte> destination, int datasetId, out int bytesRead)
     {

@@ -25,6 +25,11 @@ internal abstract class EvictionPolicy
     /// <summary>The policy's name in options and reports.</summary>
     public abstract string Name { get; }
 
+    /// <summary>
+    /// Whether a block that came in stays while others of its pass come by, so that it can be counted on.
+    /// </summary>
+    public virtual bool KeepsAdmitted => false;
+
     /// <summary>A cached block was read. Must not allocate; the entry may have been replaced a moment ago.</summary>
     public abstract void OnHit(uint entry, ulong hash, int datasetId);
 

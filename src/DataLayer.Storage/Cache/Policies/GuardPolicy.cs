@@ -54,6 +54,9 @@ internal sealed class GuardPolicy : EvictionPolicy
     public override string Name => "guard";
 
     /// <inheritdoc/>
+    public override bool KeepsAdmitted => true;
+
+    /// <inheritdoc/>
     public override void OnHit(uint entry, ulong hash, int datasetId)
     {
         ref CacheEntry node = ref _entries[entry];

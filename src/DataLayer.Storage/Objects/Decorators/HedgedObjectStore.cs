@@ -5,7 +5,8 @@ using DataLayer.Core.Objects;
 namespace DataLayer.Storage.Objects.Decorators;
 
 /// <summary>
-/// Asks a second time for a read that is slower than 95 % of its kind, and takes whichever answer comes first.
+/// Asks a second time for a read that is slower than 95 % of its kind (<see cref="SlowLatency"/>), and takes whichever
+/// answer comes first.
 /// </summary>
 /// <remarks>
 /// <para>Only reads, which are idempotent. Kinds are powers of two of the length. The share of second requests is
@@ -23,8 +24,7 @@ internal sealed class HedgedObjectStore(
     internal const int BurstLimit = 10;
 
     private const int ReadsPerHedge = 20;
-    private const double Quantile = 0.95;
-    private readonly LatencyQuantile[] _latencies = CreateLatencies();
+    private readonly SlowLatency[] _latencies = CreateLatencies();
     private readonly CancellationTokenSource _stop = new();
     private long _tokens = BurstLimit * ReadsPerHedge;
     private long _hedges;
@@ -47,7 +47,7 @@ internal sealed class HedgedObjectStore(
     {
         EarnToken();
         Read read = new(key, offsetBytes, destination, ifMatch);
-        LatencyQuantile latency = _latencies[BitOperations.Log2((uint)destination.Length | 1)];
+        SlowLatency latency = _latencies[BitOperations.Log2((uint)destination.Length | 1)];
         return latency.Value is { } usual && destination.Length is > 0 and <= NativeBufferPool.MaxBufferBytes
             ? ReadHedgedAsync(read, latency, usual > minimumDelay ? usual : minimumDelay, cancellationToken)
             : ReadMeasuredAsync(read, latency, cancellationToken);
@@ -77,12 +77,12 @@ internal sealed class HedgedObjectStore(
         _stop.Dispose();
     }
 
-    private static LatencyQuantile[] CreateLatencies()
+    private static SlowLatency[] CreateLatencies()
     {
-        LatencyQuantile[] latencies = new LatencyQuantile[32];
+        SlowLatency[] latencies = new SlowLatency[32];
         for (int i = 0; i < latencies.Length; i++)
         {
-            latencies[i] = new LatencyQuantile(Quantile);
+            latencies[i] = new SlowLatency();
         }
 
         return latencies;
@@ -93,7 +93,7 @@ internal sealed class HedgedObjectStore(
         inner.ReadAsync(read.Key, read.OffsetBytes, destination, read.IfMatch, cancellationToken);
 
     private async ValueTask<ObjectReadResult> ReadMeasuredAsync(
-        Read read, LatencyQuantile latency, CancellationToken cancellationToken)
+        Read read, SlowLatency latency, CancellationToken cancellationToken)
     {
         long start = time.GetTimestamp();
         ObjectReadResult result = await SendAsync(read, read.Destination, cancellationToken).ConfigureAwait(false);
@@ -102,7 +102,7 @@ internal sealed class HedgedObjectStore(
     }
 
     private async ValueTask<ObjectReadResult> ReadHedgedAsync(
-        Read read, LatencyQuantile latency, TimeSpan delay, CancellationToken cancellationToken)
+        Read read, SlowLatency latency, TimeSpan delay, CancellationToken cancellationToken)
     {
         long start = time.GetTimestamp();
         using CancellationTokenSource first = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -127,7 +127,7 @@ internal sealed class HedgedObjectStore(
     }
 
     private async ValueTask<ObjectReadResult> RaceAsync(
-        Read read, Task<ObjectReadResult> firstTask, CancellationTokenSource first, LatencyQuantile latency, long start,
+        Read read, Task<ObjectReadResult> firstTask, CancellationTokenSource first, SlowLatency latency, long start,
         CancellationToken cancellationToken)
     {
         Interlocked.Increment(ref _hedges);
