@@ -20,7 +20,7 @@ public sealed class OriginFaultTests
         Fill(origin, 3);
         await using var it = await Installation.StartAsync(s => s with { Stores = [new StoreSettings(relay.Endpoint)] });
         await it.AttachAsync();
-        Assert.Equal(Bytes(0), await it.ReadAsync("/data/f0"));
+        await it.Client.Admin.WarmAsync("/data/f0");
         await it.EvictAsync();
 
         relay.TakeDown();

@@ -8,12 +8,28 @@ public sealed class RecallTests
 {
     private const int MiB = 1 << 20;
 
-    [Theory]
-    [InlineData(64L << 20)]
-    [InlineData(1L << 20)]
-    public async Task What_was_read_cold_becomes_hot_when_the_readers_have_ended(long cacheBytes)
+    [Fact]
+    public async Task What_does_not_fit_the_cache_is_held_until_it_is_written()
     {
-        await using EngineFixture fixture = new() { CacheBytes = cacheBytes, CachePolicy = "guard" };
+        await using EngineFixture fixture = new() { CacheBytes = MiB };
+        await fixture.StartAsync();
+        byte[] bytes = BytesContent.Random(5 * MiB);
+        await fixture.PutObjectAsync("o", bytes);
+        await fixture.AttachAsync(AttachmentMode.ReadOnly);
+        fixture.Engine.Context.Fetches.BeginCold();
+        Assert.Equal(bytes, await fixture.ReadAllAsync("/data/o"));
+        fixture.Engine.Context.Fetches.EndCold();
+        await fixture.SettleAsync();
+        Assert.Equal(TierState.Premigrated, await StateAsync(fixture, "/data/o"));
+        fixture.Probe.Reset();
+        Assert.Equal(bytes, await fixture.ReadAllAsync("/data/o"));
+        Assert.Equal(0, fixture.Probe.Reads);
+    }
+
+    [Fact]
+    public async Task What_was_read_cold_becomes_hot_when_the_readers_have_ended()
+    {
+        await using EngineFixture fixture = new() { CachePolicy = "guard" };
         await fixture.StartAsync();
         (byte[] large, byte[] small) = await AttachAsync(fixture);
         fixture.Engine.Context.Fetches.BeginCold();
