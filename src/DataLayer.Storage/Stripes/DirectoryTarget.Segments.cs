@@ -39,7 +39,7 @@ internal sealed partial class DirectoryTarget
     public async ValueTask<int> ReadSegmentAsync(
         long segment, long offsetBytes, Memory<byte> header, Memory<byte> content, CancellationToken cancellationToken)
     {
-        await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
+        await EnterAsync(isWrite: false, cancellationToken, isAlone: true).ConfigureAwait(false);
         try
         {
             using SegmentHandles.Lease lease = RentSegment(segment, create: false);

@@ -444,9 +444,14 @@ internal sealed partial class DirectoryTarget : ITarget
         }
     }
 
-    /// <summary>Waits for a turn, checks the state, and leaves the caller's thread.</summary>
+    /// <summary>
+    /// Checks the state and waits for a turn. The kernel calls that follow may block: they run on a pool thread, by
+    /// default a
+    /// fresh one, so that a caller can start several side by side. <paramref name="isAlone"/> stays on the caller's if
+    /// that is one already: for small calls that nothing runs beside, the hand-over is the larger part.
+    /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    private async ValueTask EnterAsync(bool isWrite, CancellationToken cancellationToken)
+    private async ValueTask EnterAsync(bool isWrite, CancellationToken cancellationToken, bool isAlone = false)
     {
         ThrowUnlessUsable(isWrite);
         Interlocked.Increment(ref _loadCount);
@@ -469,7 +474,10 @@ internal sealed partial class DirectoryTarget : ITarget
             }
         }
 
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        if (!isAlone || !Thread.CurrentThread.IsThreadPoolThread)
+        {
+            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        }
     }
 
     private void Leave()
