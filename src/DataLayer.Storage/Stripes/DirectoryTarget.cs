@@ -446,9 +446,8 @@ internal sealed partial class DirectoryTarget : ITarget
 
     /// <summary>
     /// Checks the state and waits for a turn. The kernel calls that follow may block: they run on a pool thread, by
-    /// default a
-    /// fresh one, so that a caller can start several side by side. <paramref name="isAlone"/> stays on the caller's if
-    /// that is one already: for small calls that nothing runs beside, the hand-over is the larger part.
+    /// default a fresh one, so that a caller can start several side by side. <paramref name="isAlone"/> stays on the
+    /// caller's if that is one already: for small calls that nothing runs beside, the hand-over is the larger part.
     /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask EnterAsync(bool isWrite, CancellationToken cancellationToken, bool isAlone = false)

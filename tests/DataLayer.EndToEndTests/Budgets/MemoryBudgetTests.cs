@@ -8,7 +8,7 @@ namespace DataLayer.EndToEndTests.Budgets;
 
 /// <summary>
 /// The process's resident memory stays within its budget while random reads go over a dataset five times as large.
-/// <c>DATALAYER_MEMORY_SECONDS=600</c> runs the ten minutes of the promise.
+/// <c>DATALAYER_MEMORY_SECONDS=600 HANG_TIMEOUT=15min eng/test --filter …</c> runs the ten minutes of the promise.
 /// </summary>
 public sealed class MemoryBudgetTests(ITestOutputHelper output)
 {
