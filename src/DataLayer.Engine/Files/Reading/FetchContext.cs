@@ -5,12 +5,9 @@ namespace DataLayer.Engine.Files.Reading;
 /// <summary>The buffers of fetches, the budget of those fetched ahead, and a count of the work under way.</summary>
 internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMemoryBytes)
 {
-    private readonly Lock _lock = new();
+    private readonly WorkCount _all = new();
+    private readonly WorkCount _cold = new();
     private long _readaheadBytes;
-    private int _running;
-    private int _coldRunning;
-    private TaskCompletionSource? _coldIdle;
-    private TaskCompletionSource? _idle;
 
     public TransferBufferPool Buffers { get; } = buffers;
 
@@ -32,84 +29,22 @@ internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMem
     }
 
     /// <summary>A fetch starts to run, or a recall waits to be written.</summary>
-    public void Begin()
-    {
-        lock (_lock)
-        {
-            _running++;
-        }
-    }
+    public void Begin() => _all.Begin();
 
     /// <summary>It has ended.</summary>
-    public void End()
-    {
-        TaskCompletionSource? idle = null;
-        lock (_lock)
-        {
-            if (--_running == 0)
-            {
-                idle = _idle;
-                _idle = null;
-            }
-        }
-
-        idle?.TrySetResult();
-    }
+    public void End() => _all.End();
 
     /// <summary>A fetch from an object starts.</summary>
-    public void BeginCold()
-    {
-        lock (_lock)
-        {
-            _coldRunning++;
-        }
-    }
+    public void BeginCold() => _cold.Begin();
 
     /// <summary>It has ended.</summary>
-    public void EndCold()
-    {
-        TaskCompletionSource? idle = null;
-        lock (_lock)
-        {
-            if (--_coldRunning == 0)
-            {
-                idle = _coldIdle;
-                _coldIdle = null;
-            }
-        }
-
-        idle?.TrySetResult();
-    }
+    public void EndCold() => _cold.End();
 
     /// <summary>Ends when no fetch from an object runs.</summary>
-    public Task WhenColdIdleAsync()
-    {
-        lock (_lock)
-        {
-            if (_coldRunning == 0)
-            {
-                return Task.CompletedTask;
-            }
-
-            _coldIdle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            return _coldIdle.Task;
-        }
-    }
+    public Task WhenColdIdleAsync() => _cold.WhenIdleAsync();
 
     /// <summary>Ends when no fetch runs and no recall waits.</summary>
-    public Task WhenIdleAsync()
-    {
-        lock (_lock)
-        {
-            if (_running == 0)
-            {
-                return Task.CompletedTask;
-            }
-
-            _idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            return _idle.Task;
-        }
-    }
+    public Task WhenIdleAsync() => _all.WhenIdleAsync();
 
     public void Return(BlockFetch fetch)
     {

@@ -100,8 +100,7 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
 
     /// <summary>
     /// Lets a content's readers keep a fetch that is about to run until they passed it, if readahead's memory has room
-    /// for it:
-    /// held without count, the last blocks of some hundred files read here and there outgrow any budget.
+    /// for it: held without count, the last blocks of some hundred files read here and there outgrow any budget.
     /// </summary>
     public void TryHold(ContentState content, BlockFetch fetch)
     {
