@@ -14,6 +14,7 @@ public sealed class LayeringTests
         ["DataLayer.Engine"] = ["DataLayer.Core", "DataLayer.Metadata", "DataLayer.Storage"],
         ["DataLayer.Protocol"] = ["DataLayer.Core"],
         ["DataLayer.Client"] = ["DataLayer.Core", "DataLayer.Protocol"],
+        ["DataLayer.Csi"] = ["DataLayer.Core", "DataLayer.Protocol", "DataLayer.Keeper", "DataLayer.Client"],
         ["datalayer"] =
         [
             "DataLayer.Core", "DataLayer.Metadata", "DataLayer.Storage", "DataLayer.Engine", "DataLayer.Protocol", "DataLayer.Client",
