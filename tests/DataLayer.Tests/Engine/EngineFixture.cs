@@ -51,7 +51,13 @@ internal sealed class EngineFixture : IAsyncDisposable
 
     public string Bucket => _folder.Combine("bucket");
 
-    public string Target(int index) => _folder.Combine($"t{index}");
+    /// <summary>Where the targets lie, or null for the fixture's own folder.</summary>
+    public string? TargetRoot { get; init; }
+
+    /// <summary>What stands in front of the targets, such as a faulty one.</summary>
+    public Func<ITarget, ITarget> DecorateTarget { get; init; } = static target => target;
+
+    public string Target(int index) => Path.Combine(TargetRoot ?? _folder.Path, $"t{index}");
 
     /// <summary>What stands in front of the bucket: counts, holds, breaks.</summary>
     public StoreProbe Probe { get; } = new();
@@ -94,6 +100,7 @@ internal sealed class EngineFixture : IAsyncDisposable
             },
             Time,
             NullLogger<HotTier>.Instance,
+            DecorateTarget,
             CancellationToken.None);
         Cache = new BlockCache(new BlockCacheOptions { CapacityBytes = CacheBytes, Policy = CachePolicy }, Time);
         _stores = new ObjectStoreRegistry(
