@@ -127,7 +127,9 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
         }
     }
 
-    /// <summary>The references left by <see cref="TryKeepReference"/>, the caller's now: the bytes are durable.</summary>
+    /// <summary>
+    /// The references left by <see cref="TryKeepReference"/>, the caller's now: the bytes are durable.
+    /// </summary>
     public int TakeKeptReferences()
     {
         lock (Sync)
