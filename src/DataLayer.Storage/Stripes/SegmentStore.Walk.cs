@@ -7,9 +7,9 @@ namespace DataLayer.Storage.Stripes;
 
 /// <content>Which records there are: what fsck compares with the tree.</content>
 /// <remarks>
-/// A segment is walked from header to header in windows of 16 KiB. Where no header is (a write that failed, damage), the
-/// walk goes on to the next 16-byte place that holds one; a header says which segment and offset it belongs to, so
-/// content is not taken for one. All copies are walked: a record counts as there when one copy has its header.
+/// A segment is walked from header to header in windows of 16 KiB. Where no header is (a write that failed, damage),
+/// the walk goes on to the next 16-byte place that holds one; a header says which segment and offset it belongs to,
+/// so content is not taken for one. All copies are walked: a record counts as there when one copy has its header.
 /// </remarks>
 internal sealed partial class SegmentStore
 {

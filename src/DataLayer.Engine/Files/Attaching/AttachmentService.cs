@@ -63,8 +63,8 @@ internal sealed class AttachmentService(EngineContext context)
     }
 
     /// <summary>
-    /// Lists the bucket again: new objects appear, changed ones are new generations, vanished ones go. A listing that was
-    /// interrupted goes on where it was; what it saw before does not count as vanished.
+    /// Lists the bucket again: new objects appear, changed ones are new generations, vanished ones go. A listing that
+    /// was interrupted goes on where it was; what it saw before does not count as vanished.
     /// </summary>
     public async ValueTask<AttachProgress> RefreshAsync(
         string path, IProgress<AttachProgress>? progress, CancellationToken cancellationToken)
