@@ -6,8 +6,7 @@ namespace DataLayer.Engine.Files.State;
 
 /// <summary>
 /// Native memory of one transfer, page-aligned, in huge pages where it is large. Rented from
-/// <see cref="TransferBufferPool"/>; whoever rented it
-/// returns it once, after the last I/O into it ended.
+/// <see cref="TransferBufferPool"/>; whoever rented it returns it once, after the last I/O into it ended.
 /// </summary>
 internal sealed unsafe class TransferBuffer : MemoryManager<byte>
 {
