@@ -8,6 +8,7 @@ using DataLayer.Storage.Objects;
 using DataLayer.Storage.Stripes;
 using DataLayer.TestSupport;
 using DataLayer.TestSupport.Objects;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace DataLayer.Tests.Engine;
@@ -217,6 +218,21 @@ internal sealed class EngineFixture : IAsyncDisposable
     }
 
     public async Task<string> TextAsync(string path) => Encoding.UTF8.GetString(await ReadAllAsync(path));
+
+    /// <summary>Closes, changes the database behind the tree's back, and opens again.</summary>
+    public async Task DamageTreeAsync(string sql)
+    {
+        await StopAsync();
+        await using (SqliteConnection connection = new($"Data Source={_folder.Combine("tree.db")};Pooling=False;Foreign Keys=False"))
+        {
+            await connection.OpenAsync();
+            await using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = sql;
+            Assert.NotEqual(0, await command.ExecuteNonQueryAsync());
+        }
+
+        await StartAsync();
+    }
 
     /// <summary>The tree and the targets agree, and no work is left over.</summary>
     public async Task AssertCleanAsync()
