@@ -119,7 +119,7 @@ public sealed class OpenFile : IAsyncDisposable
         }
         finally
         {
-            if (!keep || !_content.IsDirty)
+            if (!keep || !_content.TryKeepReference())
             {
                 await _engine.Context.ReleaseAsync(_content).ConfigureAwait(false);
             }
