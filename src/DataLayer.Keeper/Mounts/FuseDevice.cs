@@ -5,7 +5,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace DataLayer.Keeper.Mounts;
 
-/// <summary>An open <c>/dev/fuse</c>: one connection to the kernel, which lives as long as its last descriptor.</summary>
+/// <summary>An open <c>/dev/fuse</c>: one connection to the kernel. It lives while a descriptor does.</summary>
 internal static class FuseDevice
 {
     /// <summary>The device.</summary>
@@ -15,7 +15,7 @@ internal static class FuseDevice
     internal const string FileSystemType = "fuse.datalayer";
 
     /// <summary>Opens it.</summary>
-    /// <exception cref="DataLayerException">NotFound: the machine or container has no FUSE. PermissionDenied.</exception>
+    /// <exception cref="DataLayerException">NotFound: no FUSE on this machine or container. PermissionDenied.</exception>
     internal static SafeFileHandle Open()
     {
         int descriptor = Libc.Open(Path, Libc.OpenReadWrite | Libc.OpenCloseOnExec, 0);
@@ -64,7 +64,7 @@ internal static class FuseDevice
         }
     }
 
-    /// <summary>Whether the connection is over: unmounted, the last user of a detached mount gone, or aborted.</summary>
+    /// <summary>Whether the connection is over: unmounted, a detached mount's last user gone, or aborted.</summary>
     internal static unsafe bool IsOver(SafeFileHandle device)
     {
         bool added = false;

@@ -57,7 +57,8 @@ public sealed class MountRecord : IDisposable
         {
             if (Libc.Lock(file, Libc.LockExclusive | Libc.LockNoWait) != 0)
             {
-                throw Errno.Fault(Errno.Last, $"Locking '{unnamed}'", "Use a state folder whose file system has locks.");
+                throw Errno.Fault(
+                    Errno.Last, $"Locking '{unnamed}'", "Use a state folder whose file system has locks.");
             }
 
             RandomAccess.Write(file, KeeperPayload.Write(mount, KeeperJson.Default.KeeperHello), 0);

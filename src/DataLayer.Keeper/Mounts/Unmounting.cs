@@ -41,7 +41,8 @@ public static class Unmounting
             ? entry
             : throw new DataLayerException(
                 ErrorCode.InvalidArgument,
-                $"'{resolved}' is a mount of '{entry.Source}' ({entry.FileSystemType}), not of DataLayer. Use 'umount'.");
+                $"'{resolved}' is a mount of '{entry.Source}' ({entry.FileSystemType}), not of DataLayer. "
+                + "Use 'umount'.");
     }
 
     /// <summary>Takes a mount away.</summary>
