@@ -117,7 +117,7 @@ public sealed partial class OpenFile : IAsyncDisposable
         }
         finally
         {
-            if (!keep || !_content.IsDirty || _content.IsTracked)
+            if (!keep || !_content.TryKeepReference())
             {
                 await _engine.Context.ReleaseAsync(_content).ConfigureAwait(false);
             }

@@ -29,6 +29,8 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
     private long _sizeBytes = content.Attributes.SizeBytes;
     private long _writeEpoch;
     private long _modifyTime;
+    private long _faultEpoch;
+    private int _keptReferences;
     private double _heat;
     private long _heatTime;
 
@@ -66,10 +68,10 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
     public long DirtySince { get; set; }
 
     /// <summary>How many flushes of this content failed; each descriptor reports the ones it has not seen.</summary>
-    public int FlushFaults { get; set; }
+    public int FlushFaults { get; private set; }
 
     /// <summary>What the last failed flush said.</summary>
-    public string? FlushFault { get; set; }
+    public string? FlushFault { get; private set; }
 
     /// <summary>Descriptors and background work that use the content. Guarded by the table.</summary>
     public int References { get; set; }
@@ -124,6 +126,48 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
             {
                 Volatile.Write(ref _sizeBytes, content.Attributes.SizeBytes);
             }
+        }
+    }
+
+    /// <summary>
+    /// A flush failed. One that failed before without a write since then is the same fault: whoever reported it has.
+    /// Called under <see cref="WriteGate"/>.
+    /// </summary>
+    public void NoteFlushFault(string fault)
+    {
+        long epoch = WriteEpoch;
+        if (FlushFaults == 0 || _faultEpoch != epoch)
+        {
+            _faultEpoch = epoch;
+            FlushFault = fault;
+            FlushFaults++;
+        }
+    }
+
+    /// <summary>
+    /// Leaves a closing descriptor's reference with the content whose bytes could not be flushed, so that it stays
+    /// known; false if they are durable by now, or nobody can ask for them any more.
+    /// </summary>
+    public bool TryKeepReference()
+    {
+        lock (Sync)
+        {
+            bool keeps = IsDirty && !IsOrphan;
+            _keptReferences += keeps ? 1 : 0;
+            return keeps;
+        }
+    }
+
+    /// <summary>
+    /// The references left by <see cref="TryKeepReference"/>, the caller's now: the bytes are durable.
+    /// </summary>
+    public int TakeKeptReferences()
+    {
+        lock (Sync)
+        {
+            int kept = _keptReferences;
+            _keptReferences = 0;
+            return kept;
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
@@ -57,6 +58,11 @@ internal sealed class EngineContext : IDisposable
     public FetchContext Fetches { get; }
 
     public AttachmentTable Attachments { get; }
+
+    /// <summary>
+    /// Contents of which a segment record is written that the tree does not name yet: fsck leaves them alone.
+    /// </summary>
+    public ConcurrentDictionary<ContentId, bool> NewRecords { get; } = new();
 
     public EngineCounters Counters { get; } = new();
 

@@ -215,8 +215,7 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
             }
             catch (DataLayerException error)
             {
-                content.FlushFaults++;
-                content.FlushFault = error.Message;
+                content.NoteFlushFault(error.Message);
                 EngineLog.FlushFailed(context.Log, content.Id.ToString(), error.Message);
                 throw;
             }
@@ -228,6 +227,11 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
             content.IsDirty = false;
             content.ModifyTimeNanoseconds = 0;
             context.Contents.CountDirty(-1);
+            for (int kept = content.TakeKeptReferences(); kept > 0; kept--)
+            {
+                await context.ReleaseAsync(content).ConfigureAwait(false); // Never the last: the caller holds one.
+            }
+
             await context.ReloadAsync(content, CancellationToken.None).ConfigureAwait(false);
             context.JournalSignal?.Invoke();
             return content.Attributes;
