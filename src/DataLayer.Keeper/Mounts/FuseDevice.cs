@@ -15,7 +15,7 @@ internal static class FuseDevice
     internal const string FileSystemType = "fuse.datalayer";
 
     /// <summary>Opens it.</summary>
-    /// <exception cref="DataLayerException">NotFound: no FUSE on this machine or container. PermissionDenied.</exception>
+    /// <exception cref="DataLayerException">NotFound: no FUSE here. PermissionDenied.</exception>
     internal static SafeFileHandle Open()
     {
         int descriptor = Libc.Open(Path, Libc.OpenReadWrite | Libc.OpenCloseOnExec, 0);
