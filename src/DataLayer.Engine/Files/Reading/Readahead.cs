@@ -89,7 +89,8 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
 
     /// <summary>
     /// Fetches what is neither cached nor under way of an extent, from the start of its first block to its end, in
-    /// requests of at most <paramref name="requestBytes"/>.
+    /// requests of at most <paramref name="requestBytes"/> that end at multiples of it: stores keep large objects in
+    /// parts, and a request that crosses their borders is more work for them (Ceph: objects of 4 MiB).
     /// </summary>
     public void Issue(ContentState content, long from, long to, int requestBytes, bool hold = true)
     {
@@ -161,7 +162,8 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
             }
 
             long nextFetch = content.NextFetchLocked(end);
-            while (end < to && end < nextFetch && end - position + BlockLayout.BlockBytes <= requestBytes)
+            long limit = (position / requestBytes * requestBytes) + requestBytes;
+            while (end < to && end < nextFetch && end + BlockLayout.BlockBytes <= limit)
             {
                 uint following = BlockLayout.BlockIndex(end);
                 if (content.IsResident(following) != resident
