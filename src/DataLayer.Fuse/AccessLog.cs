@@ -31,7 +31,8 @@ internal sealed class AccessLog(TimeProvider time)
         string text = string.Create(
             CultureInfo.InvariantCulture,
             $"{time.GetUtcNow():yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'} {line.Opcode} node={line.Node} bytes={line.Bytes} "
-            + $"uid={line.UserId} gid={line.GroupId} pid={line.ProcessId} errno={errno} us={took.TotalMicroseconds:F0}\n");
+            + $"uid={line.UserId} gid={line.GroupId} pid={line.ProcessId} errno={errno} "
+            + $"us={took.TotalMicroseconds:F0}\n");
         TaskCompletionSource waiting;
         lock (_gate)
         {

@@ -2,7 +2,9 @@ using DataLayer.Fuse.Interop;
 
 namespace DataLayer.Fuse;
 
-/// <summary>Counts what one mount does. Counters are spread over slots, so that reader threads do not share a line.</summary>
+/// <summary>
+/// Counts what one mount does. Counters are spread over slots, so that reader threads do not share a line.
+/// </summary>
 internal sealed class FuseCounters
 {
     private const int Opcodes = 64;

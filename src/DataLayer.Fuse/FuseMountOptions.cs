@@ -12,7 +12,9 @@ public enum MountProfile
     /// <summary>As <see cref="Auto"/>, stated: few, large files.</summary>
     Large,
 
-    /// <summary>Many small files that are only read: the kernel opens them without asking. Needs a read-only mount.</summary>
+    /// <summary>
+    /// Many small files that are only read: the kernel opens them without asking. Needs a read-only mount.
+    /// </summary>
     Small,
 }
 

@@ -221,7 +221,9 @@ internal static partial class Abi
         public uint Padding;
     }
 
-    /// <summary>The long form: SETXATTR_EXT is always negotiated where the kernel has it, else the first 8 bytes.</summary>
+    /// <summary>
+    /// The long form: SETXATTR_EXT is always negotiated where the kernel has it, else the first 8 bytes.
+    /// </summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct SetXattrIn
     {

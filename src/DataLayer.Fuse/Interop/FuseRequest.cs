@@ -13,7 +13,7 @@ namespace DataLayer.Fuse.Interop;
 /// </remarks>
 internal sealed unsafe class FuseRequest(FuseSession session) : IDisposable
 {
-    private static readonly UTF8Encoding _strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding _strict = new(false, throwOnInvalidBytes: true);
     private readonly FuseSession _session = session;
     private readonly Lock _gate = new();
     private CancellationTokenSource _cancel = new();

@@ -118,7 +118,8 @@ internal sealed class FuseSession : IAsyncDisposable
         _ => Errno.Io,
     };
 
-    internal FuseBuffer RentOutput(int lengthBytes) => lengthBytes <= _small.PayloadBytes ? _small.Rent() : _large.Rent();
+    internal FuseBuffer RentOutput(int lengthBytes) =>
+        lengthBytes <= _small.PayloadBytes ? _small.Rent() : _large.Rent();
 
     internal void ReturnOutput(FuseBuffer? buffer)
     {

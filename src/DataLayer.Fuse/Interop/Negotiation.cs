@@ -87,7 +87,8 @@ internal sealed record Negotiation(uint Minor, Capabilities Offered, Capabilitie
         BinaryPrimitives.WriteUInt32LittleEndian(record.AsSpan(4), Minor);
         BinaryPrimitives.WriteUInt64LittleEndian(record.AsSpan(8), (ulong)Offered);
         BinaryPrimitives.WriteUInt64LittleEndian(record.AsSpan(16), (ulong)Agreed);
-        BinaryPrimitives.WriteUInt32LittleEndian(record.AsSpan(24), Core.Integrity.Crc32C.Compute(record.AsSpan(0, 24)));
+        uint checksum = Core.Integrity.Crc32C.Compute(record.AsSpan(0, 24));
+        BinaryPrimitives.WriteUInt32LittleEndian(record.AsSpan(24), checksum);
         return record;
     }
 

@@ -14,7 +14,8 @@ internal sealed partial class FileSystem
     /// <summary>
     /// Opens: what was replaced by another way is seen from here on, and a truncating open truncates.
     /// </summary>
-    internal async ValueTask<OpenedFile> OpenAsync(ulong node, int flags, bool killSetId, CancellationToken cancellationToken)
+    internal async ValueTask<OpenedFile> OpenAsync(
+        ulong node, int flags, bool killSetId, CancellationToken cancellationToken)
     {
         bool write = (flags & AccessMask) != 0 || (flags & OpenTruncate) != 0;
         if (write)

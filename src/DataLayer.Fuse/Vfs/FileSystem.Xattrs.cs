@@ -32,7 +32,9 @@ internal sealed partial class FileSystem
         return await _nodes.GetXattrAsync(InodeOf(node), name, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Names of the extended attributes. Ours are not listed: tools that copy attributes would copy them.</summary>
+    /// <summary>
+    /// Names of the extended attributes. Ours are not listed: tools that copy attributes would copy them.
+    /// </summary>
     internal ValueTask<IReadOnlyList<string>> ListXattrsAsync(ulong node, CancellationToken cancellationToken) =>
         _nodes.ListXattrsAsync(InodeOf(node), cancellationToken);
 
@@ -94,7 +96,8 @@ internal sealed partial class FileSystem
         }
 
         throw new DataLayerException(
-            ErrorCode.NotSupported, $"Extended attributes like '{name}' are not kept: use user., trusted. or security.");
+            ErrorCode.NotSupported,
+            $"Extended attributes like '{name}' are not kept: use user., trusted. or security.");
     }
 
     private static void CheckPin(string name, ReadOnlySpan<byte> value)

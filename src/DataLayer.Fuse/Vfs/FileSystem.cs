@@ -107,7 +107,8 @@ internal sealed partial class FileSystem : IAsyncDisposable
     /// <summary>How long names below an inode, and its attributes, may be believed.</summary>
     internal (TimeSpan Entry, TimeSpan Attribute) TimeoutsOf(InodeAttributes attributes)
     {
-        if (attributes.AttachmentId == 0 || !_attachments.TryGetValue(attributes.AttachmentId, out Attachment? attachment))
+        if (attributes.AttachmentId == 0
+            || !_attachments.TryGetValue(attributes.AttachmentId, out Attachment? attachment))
         {
             return (_entryTimeout, _options.AttributeTimeout);
         }
