@@ -124,6 +124,9 @@ internal sealed class BlockIndex : IDisposable
         _live++;
     }
 
+    /// <summary>Changes what is said of a block that is known; for tests. Under the cache's lock.</summary>
+    public void Overwrite(BlockId block, BlockLocation location) => _writer.Upsert(ref block, ref location);
+
     /// <summary>Forgets the block. Under the cache's lock.</summary>
     public void Remove(BlockId block)
     {

@@ -104,6 +104,15 @@ internal sealed unsafe partial class MemoryStore
         }
     }
 
+    /// <summary>Puts a wrong record into the index, for tests of what is done about damaged ones.</summary>
+    internal void OverwriteRecord(in BlockId block, in BlockLocation location)
+    {
+        lock (_lock)
+        {
+            _index.Overwrite(block, location);
+        }
+    }
+
     /// <summary>
     /// Checks that pieces, entries, index and counters agree. For tests and soaks: nobody else may use the store.
     /// </summary>
