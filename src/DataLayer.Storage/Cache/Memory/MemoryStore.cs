@@ -19,7 +19,8 @@ namespace DataLayer.Storage.Cache.Memory;
 /// <para>Readers take no lock. A reader holds a session of the index, learns entry and version, copies, and checks that
 /// the version stands: then all that it copied was the published block. If not, the read is a miss. Dispose waits for
 /// sessions.</para>
-/// <para>Checksums are made when a block is filled and compared before it is spilled, by the scrubber, and after a sweep
+/// <para>Checksums are made when a block is filled and compared before it is spilled, by the scrubber, and after a
+/// sweep
 /// moved its index record: each fill that took a block in compares one survivor of the sweeps before it, outside the
 /// lock. A fill causes at most about one survivor, so none waits for long, and no sweep holds the lock while it sums.
 /// </para>
