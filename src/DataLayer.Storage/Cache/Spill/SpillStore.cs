@@ -15,8 +15,7 @@ namespace DataLayer.Storage.Cache.Spill;
 /// <para>Each record is a <see cref="SpillHeader"/> and the block's bytes, padded to sectors. The index of what is
 /// where lives in memory only, so a restart begins with an empty spill; the folder's old segments are deleted. A block
 /// becomes visible when its write has ended well. The bytes are compared with their CRC32C before they are written:
-/// what
-/// was damaged in memory is dropped and counted. On each read header, identity, address and CRC32C are checked:
+/// what was damaged in memory is dropped and counted. On each read header, identity, address and CRC32C are checked:
 /// truncated, overwritten, misdirected or flipped bytes are a miss, counted, and the record is forgotten. The device's
 /// errors are misses, counted, too; after <see cref="MaxErrorsInRow"/> writes failed in a row the spill rests for
 /// <see cref="RestTime"/>.</para>
