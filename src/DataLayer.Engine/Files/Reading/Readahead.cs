@@ -68,7 +68,8 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
 
     /// <summary>
     /// Fetches what is neither cached nor under way of an extent, in requests of at most
-    /// <paramref name="requestBytes"/>.
+    /// <paramref name="requestBytes"/> that end at multiples of it: stores keep large objects in parts, and a request
+    /// that crosses their borders is more work for them (Ceph: objects of 4 MiB).
     /// </summary>
     public void Issue(ContentState content, long from, long to, int requestBytes, bool hold = true)
     {
@@ -140,7 +141,8 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
 
             long end = position + BlockLayout.BlockLength(block, size);
             long nextFetch = content.NextFetchLocked(end);
-            while (end < to && end < nextFetch && end - position + BlockLayout.BlockBytes <= requestBytes)
+            long limit = (position / requestBytes * requestBytes) + requestBytes;
+            while (end < to && end < nextFetch && end + BlockLayout.BlockBytes <= limit)
             {
                 uint following = BlockLayout.BlockIndex(end);
                 if (content.IsResident(following) != resident
