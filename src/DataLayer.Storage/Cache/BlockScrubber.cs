@@ -24,8 +24,8 @@ internal sealed class BlockScrubber : IAsyncDisposable
     }
 
     /// <summary>
-    /// Looks at what sweeps left to compare, then at the next entries, until <paramref name="bytes"/> bytes are compared
-    /// or each entry was seen once; returns the bytes.
+    /// Looks at what sweeps left to compare, then at the next entries, until <paramref name="bytes"/> bytes are
+    /// compared or each entry was seen once; returns the bytes.
     /// </summary>
     public static long ScrubStep(MemoryStore store, ref uint next, long bytes)
     {

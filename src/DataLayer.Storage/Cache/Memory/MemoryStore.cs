@@ -21,8 +21,8 @@ namespace DataLayer.Storage.Cache.Memory;
 /// sessions.</para>
 /// <para>Checksums are made when a block is filled and compared before it is spilled, by the scrubber, and after a
 /// sweep moved its index record: each fill that took a block in compares one survivor of the sweeps before it, outside
-/// the lock. A fill causes at most about one survivor, so none waits for long, and no sweep holds the lock while it sums.
-/// </para>
+/// the lock. A fill causes at most about one survivor, so none waits for long, and no sweep holds the lock while it
+/// sums.</para>
 /// <para>One lock guards all changes; the policy may have its own inside it.</para>
 /// </remarks>
 internal sealed unsafe partial class MemoryStore : IDisposable
