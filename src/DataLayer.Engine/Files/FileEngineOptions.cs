@@ -104,6 +104,18 @@ public sealed class FileEngineOptions
     /// <summary>After this time half of a file's heat is gone. Default 24 hours.</summary>
     public TimeSpan HeatHalfLife { get; init; } = TimeSpan.FromHours(24);
 
+    /// <summary>
+    /// Whether files without names are kept at start, because a mount that outlived the service may have them open.
+    /// They go when the mount forgets them or ends. Default false.
+    /// </summary>
+    public bool KeepOrphans { get; init; }
+
+    /// <summary>
+    /// How long what a mount wrote may wait to be flushed where nobody asks for it, 100 ms to 1 hour. Default 2 s:
+    /// before an upload is due (5 s), and short against what a power cut may take by POSIX (30 s is common).
+    /// </summary>
+    public TimeSpan WritebackDelay { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>For tests: stands in front of each opened store.</summary>
     internal Func<IObjectStore, IObjectStore>? DecorateStore { get; init; }
 
@@ -138,6 +150,11 @@ public sealed class FileEngineOptions
         Positive(errors, nameof(FirstBackoff), FirstBackoff);
         Positive(errors, nameof(JournalInterval), JournalInterval);
         Positive(errors, nameof(HeatHalfLife), HeatHalfLife);
+        if (WritebackDelay < TimeSpan.FromMilliseconds(100) || WritebackDelay > TimeSpan.FromHours(1))
+        {
+            errors.Add($"{nameof(WritebackDelay)} {WritebackDelay} is not in 100 ms to 1 hour");
+        }
+
         if (MaxBackoff < FirstBackoff)
         {
             errors.Add($"{nameof(MaxBackoff)} {MaxBackoff} is shorter than {nameof(FirstBackoff)} {FirstBackoff}");

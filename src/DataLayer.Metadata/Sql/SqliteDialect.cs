@@ -6,8 +6,10 @@ using Microsoft.Data.Sqlite;
 namespace DataLayer.Metadata.Sql;
 
 /// <summary>
-/// SQLite in WAL mode with <c>synchronous=FULL</c>: a commit is on disk when it returns (NORMAL lost every
-/// acknowledged row on simulated power loss). A lock file beside the database keeps a second service away; it is an
+/// SQLite in WAL mode. With <c>synchronous=FULL</c> a commit is on disk when it returns (NORMAL lost every acknowledged
+/// row on simulated power loss); with NORMAL, for relaxed commits, it is in the log's page cache, in order, and the
+/// next FULL commit syncs the log with all of them. A lock file beside the database keeps a second service away; it is
+/// an
 /// flock, so a killed process leaves none.
 /// </summary>
 internal sealed class SqliteDialect : ISqlDialect
@@ -66,6 +68,9 @@ internal sealed class SqliteDialect : ISqlDialect
 
     /// <inheritdoc/>
     public string BeginWrite => "BEGIN IMMEDIATE";
+
+    /// <inheritdoc/>
+    public string CommitMode(bool durable) => durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL";
 
     /// <inheritdoc/>
     public string Int64Type => "INTEGER";

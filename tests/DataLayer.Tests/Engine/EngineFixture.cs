@@ -114,6 +114,8 @@ internal sealed class EngineFixture : IAsyncDisposable
             JournalInterval = TimeSpan.FromMilliseconds(50),
             CompactionInterval = TimeSpan.Zero,
             OpenReaderGrace = basis.OpenReaderGrace,
+            KeepOrphans = basis.KeepOrphans,
+            WritebackDelay = basis.WritebackDelay,
             RecallQueueBytes = RecallQueueBytes,
             ListParallelism = basis.ListParallelism,
             ReadaheadBytes = basis.ReadaheadBytes,

@@ -13,10 +13,12 @@ public sealed class LayeringTests
         ["DataLayer.Storage"] = ["DataLayer.Core"],
         ["DataLayer.Engine"] = ["DataLayer.Core", "DataLayer.Metadata", "DataLayer.Storage"],
         ["DataLayer.Protocol"] = ["DataLayer.Core"],
+        ["DataLayer.Keeper"] = ["DataLayer.Core", "DataLayer.Protocol"],
         ["DataLayer.Client"] = ["DataLayer.Core", "DataLayer.Protocol"],
         ["datalayer"] =
         [
             "DataLayer.Core", "DataLayer.Metadata", "DataLayer.Storage", "DataLayer.Engine", "DataLayer.Protocol", "DataLayer.Client",
+            "DataLayer.Keeper",
         ],
     };
 

@@ -28,6 +28,7 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
     private long _appliedStamp = stamp;
     private long _sizeBytes = content.Attributes.SizeBytes;
     private long _writeEpoch;
+    private long _modifyTime;
     private long _faultEpoch;
     private int _keptReferences;
     private double _heat;
@@ -49,6 +50,22 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
 
     /// <summary>Written since the last flush. Set and cleared under <see cref="WriteGate"/>.</summary>
     public bool IsDirty { get; set; }
+
+    /// <summary>
+    /// When the bytes last changed since the last flush, nanoseconds since 1970 UTC; 0 if they did not. An explicitly
+    /// set time counts as the last change.
+    /// </summary>
+    public long ModifyTimeNanoseconds
+    {
+        get => Volatile.Read(ref _modifyTime);
+        set => Volatile.Write(ref _modifyTime, value);
+    }
+
+    /// <summary>Kept in use by <see cref="Writing.UnflushedContents"/> until it is flushed. Guarded by that.</summary>
+    public bool IsTracked { get; set; }
+
+    /// <summary>When it became dirty, a time stamp of the engine's clock.</summary>
+    public long DirtySince { get; set; }
 
     /// <summary>How many flushes of this content failed; each descriptor reports the ones it has not seen.</summary>
     public int FlushFaults { get; private set; }
@@ -73,8 +90,22 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
         get
         {
             InodeAttributes attributes = Content.Attributes;
-            return IsDirty ? attributes with { SizeBytes = SizeBytes } : attributes;
+            return IsDirty ? Overlay(attributes) : attributes;
         }
+    }
+
+    /// <summary>Attributes read from the tree with the length and times of what is not flushed yet.</summary>
+    public InodeAttributes Overlay(InodeAttributes attributes)
+    {
+        long modified = ModifyTimeNanoseconds;
+        return modified == 0
+            ? attributes with { SizeBytes = SizeBytes }
+            : attributes with
+            {
+                SizeBytes = SizeBytes,
+                ModifyTimeNanoseconds = modified,
+                ChangeTimeNanoseconds = Math.Max(modified, attributes.ChangeTimeNanoseconds),
+            };
     }
 
     /// <summary>
