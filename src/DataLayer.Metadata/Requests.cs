@@ -8,7 +8,8 @@ namespace DataLayer.Metadata;
 /// <param name="Mode">Permission bits.</param>
 /// <param name="UserId">Owner.</param>
 /// <param name="GroupId">Owning group.</param>
-public readonly record struct NewInode(int Mode, int UserId = 0, int GroupId = 0);
+/// <param name="Device">The device number of a character or block device, as the kernel gives it; else 0.</param>
+public readonly record struct NewInode(int Mode, int UserId = 0, int GroupId = 0, uint Device = 0);
 
 /// <summary>Files, folders and bytes below a folder.</summary>
 public readonly record struct TreeUsage(long FileCount, long FolderCount, long SizeBytes, long ResidentBytes);
@@ -35,6 +36,12 @@ public sealed record AttributeChanges
 
     /// <summary>Last content change, nanoseconds since 1970 UTC.</summary>
     public long? ModifyTimeNanoseconds { get; init; }
+
+    /// <summary>Sets the last access to the time of the change.</summary>
+    public bool AccessTimeIsNow { get; init; }
+
+    /// <summary>Sets the last content change to the time of the change.</summary>
+    public bool ModifyTimeIsNow { get; init; }
 }
 
 /// <summary>A content being written, not yet visible.</summary>
@@ -104,6 +111,12 @@ public sealed record ContentUpdate
 
     /// <summary>The new cold copy of this content.</summary>
     public ObjectReference? Object { get; init; }
+
+    /// <summary>When the bytes changed, nanoseconds since 1970 UTC; null for now. With ContentChanges only.</summary>
+    public long? ModifyTimeNanoseconds { get; init; }
+
+    /// <summary>A journal entry whose work ends with this change, or 0.</summary>
+    public long CompletesJournalId { get; init; }
 
     /// <summary>
     /// The bytes change: counts up the version, sets the times and state Hot, journals an upload under a read-write

@@ -31,6 +31,14 @@ public sealed partial class TreeStore
     public ValueTask<InodeAttributes> MakeSymbolicLinkAsync(
         InodeId folder, string name, string target, NewInode attributes, CancellationToken cancellationToken)
     {
+        CheckLinkTarget(target);
+        return ChangeAsync(
+            w => NameChanges.Create(w, folder, name, FileKind.SymbolicLink, attributes, target), cancellationToken);
+    }
+
+    /// <summary>Refuses what cannot be a symbolic link's target.</summary>
+    internal static void CheckLinkTarget(string target)
+    {
         ArgumentNullException.ThrowIfNull(target);
         int bytes = TreeName.TryEncode(target)?.Length ?? 0;
         if (bytes == 0 || target.Contains('\0', StringComparison.Ordinal))
@@ -39,17 +47,17 @@ public sealed partial class TreeStore
                 + "it, or is not valid Unicode.");
         }
 
-        return bytes < TreeName.MaxPathBytes
-            ? ChangeAsync(w => NameChanges.Create(w, folder, name, FileKind.SymbolicLink, attributes, target),
-                cancellationToken)
-            : throw new DataLayerException(
+        if (bytes >= TreeName.MaxPathBytes)
+        {
+            throw new DataLayerException(
                 ErrorCode.NameTooLong, $"A symbolic link's target is {bytes} bytes long, "
                     + $"{TreeName.MaxPathBytes - 1} are allowed.");
+        }
     }
 
-    /// <summary>Gives a regular file another name, in the same attachment.</summary>
+    /// <summary>Gives a file, link or special file another name, in the same attachment.</summary>
     /// <exception cref="DataLayerException">
-    /// AlreadyExists, NotFound, NotADirectory, PermissionDenied (a folder or symbolic link), CrossAttachment,
+    /// AlreadyExists, NotFound, NotADirectory, PermissionDenied (a folder), CrossAttachment,
     /// ReadOnly, InvalidArgument, NameTooLong.
     /// </exception>
     public ValueTask<InodeAttributes> LinkAsync(

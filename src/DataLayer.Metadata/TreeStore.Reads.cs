@@ -47,6 +47,16 @@ public sealed partial class TreeStore
         return _reads.RunAsync(t => TreeReads.List(t, folder, after, limit), cancellationToken);
     }
 
+    /// <summary>The folder that holds a folder; the root's is itself.</summary>
+    /// <exception cref="DataLayerException">NotFound: it has no name.</exception>
+    public ValueTask<InodeId> GetParentAsync(InodeId folder, CancellationToken cancellationToken) =>
+        folder == InodeId.Root
+            ? ValueTask.FromResult(folder)
+            : _reads.RunAsync(
+                t => t.Dentries.FirstOf(folder)?.Parent
+                    ?? throw new DataLayerException(ErrorCode.NotFound, $"There is no folder with inode {folder}."),
+                cancellationToken);
+
     /// <summary>One path that leads to the inode, for messages and object keys; null for an orphan.</summary>
     public ValueTask<string?> GetPathAsync(InodeId inode, CancellationToken cancellationToken) =>
         _reads.RunAsync(t => TreeReads.GetPath(t, inode), cancellationToken);

@@ -13,7 +13,8 @@ namespace DataLayer.Metadata;
 /// to the tiers.
 /// </summary>
 /// <remarks>
-/// Every change is one transaction and durable when its task completes; concurrent changes share commits. A read sees
+/// Every change is one transaction and durable when its task completes, except those of <see cref="Relaxed"/>;
+/// concurrent changes share commits. A read sees
 /// what was committed when it began, and is done at once unless all read connections are busy. All members are safe
 /// for concurrent use.
 /// <para>
@@ -51,6 +52,7 @@ public sealed partial class TreeStore : IAsyncDisposable
         _meter = new MetadataMeter(() => _committer?.QueueLength ?? 0);
         _committer = new GroupCommitter(writer, _meter, log, OnJournalAdded);
         _newInodes = new InodeReserve(_committer);
+        Relaxed = new RelaxedTree(this);
     }
 
     /// <summary>
@@ -95,6 +97,21 @@ public sealed partial class TreeStore : IAsyncDisposable
             throw;
         }
     }
+
+    /// <summary>
+    /// The changes as a mount makes them: acknowledged when they are committed without waiting for the disk. They
+    /// survive the end of the process, and are durable after <see cref="FlushAsync"/> or any durable change.
+    /// </summary>
+    public RelaxedTree Relaxed { get; }
+
+    /// <summary>
+    /// Makes all relaxed changes that were acknowledged before durable, by one sync of the log; nothing happens where
+    /// there is none.
+    /// </summary>
+    public ValueTask FlushAsync(CancellationToken cancellationToken) =>
+        _committer.HasRelaxed
+            ? ChangeVoidAsync(static w => w.Tables.Reserve("sync", 1), cancellationToken)
+            : ValueTask.CompletedTask;
 
     /// <summary>Finishes queued changes, waits for reads, checkpoints and closes.</summary>
     public async ValueTask DisposeAsync()
@@ -195,8 +212,9 @@ public sealed partial class TreeStore : IAsyncDisposable
         }
     }
 
-    private ValueTask<T> ChangeAsync<T>(Func<TreeWriter, T> change, CancellationToken cancellationToken) =>
-        _committer.RunAsync(change, cancellationToken);
+    internal ValueTask<T> ChangeAsync<T>(
+        Func<TreeWriter, T> change, CancellationToken cancellationToken, bool relaxed = false) =>
+        _committer.RunAsync(change, cancellationToken, relaxed);
 
     private async ValueTask ChangeVoidAsync<T>(Func<TreeWriter, T> change, CancellationToken cancellationToken) =>
         await _committer.RunAsync(change, cancellationToken).ConfigureAwait(false);

@@ -11,4 +11,16 @@ public enum FileKind
 
     /// <summary>A symbolic link.</summary>
     SymbolicLink = 3,
+
+    /// <summary>A named pipe.</summary>
+    Fifo = 4,
+
+    /// <summary>A Unix socket.</summary>
+    Socket = 5,
+
+    /// <summary>A character device.</summary>
+    CharacterDevice = 6,
+
+    /// <summary>A block device.</summary>
+    BlockDevice = 7,
 }

@@ -10,7 +10,7 @@ public sealed record InodeAttributes
     /// <summary>The inode.</summary>
     public required InodeId Inode { get; init; }
 
-    /// <summary>File, folder or symbolic link.</summary>
+    /// <summary>What it is.</summary>
     public required FileKind Kind { get; init; }
 
     /// <summary>Permission bits, 0 to 07777.</summary>
@@ -44,6 +44,9 @@ public sealed record InodeAttributes
 
     /// <summary>The target text of a symbolic link, else null.</summary>
     public string? LinkTarget { get; init; }
+
+    /// <summary>The device number of a character or block device, as the kernel gives it; else 0.</summary>
+    public uint Device { get; init; }
 
     /// <summary>Last access, nanoseconds since 1970 UTC.</summary>
     public long AccessTimeNanoseconds { get; init; }

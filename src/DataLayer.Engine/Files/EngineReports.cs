@@ -30,9 +30,9 @@ public readonly record struct WarmResult(
 public readonly record struct EvictResult(long Blocks, long ReleasedFiles, long ReleasedBytes, long KeptFiles);
 
 /// <summary>What fsck found; clean when there is no problem.</summary>
-/// <param name="Inodes">Inodes checked where counted, else 0.</param>
+/// <param name="Inodes">Inodes checked, a count.</param>
 /// <param name="Contents">Contents with a hot copy, a count.</param>
-/// <param name="RepairedCount">Problems that were repaired.</param>
+/// <param name="RepairedCount">Problems that were repaired, a count.</param>
 /// <param name="Problems">Every problem found, repaired or not.</param>
 public sealed record CheckReport(long Inodes, long Contents, long RepairedCount, IReadOnlyList<TreeProblem> Problems);
 

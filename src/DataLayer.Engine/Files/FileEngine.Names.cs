@@ -78,18 +78,7 @@ public sealed partial class FileEngine
 
         IReadOnlyList<DirectoryEntry> entries =
             await Context.View.ListAsync(folder.Inode, after, limit, cancellationToken).ConfigureAwait(false);
-        if (!Context.Contents.HasDirty)
-        {
-            return entries;
-        }
-
-        DirectoryEntry[] overlaid = new DirectoryEntry[entries.Count];
-        for (int i = 0; i < overlaid.Length; i++)
-        {
-            overlaid[i] = entries[i] with { Attributes = Overlay(entries[i].Attributes) };
-        }
-
-        return overlaid;
+        return Overlay(entries);
     }
 
     /// <summary>
@@ -171,12 +160,29 @@ public sealed partial class FileEngine
     public ValueTask RemoveXattrAsync(string path, string name, CancellationToken cancellationToken) =>
         _names.RemoveXattrAsync(path, name, cancellationToken);
 
+    /// <summary>Entries with what is not flushed yet.</summary>
+    internal IReadOnlyList<DirectoryEntry> Overlay(IReadOnlyList<DirectoryEntry> entries)
+    {
+        if (!Context.Contents.HasDirty)
+        {
+            return entries;
+        }
+
+        DirectoryEntry[] overlaid = new DirectoryEntry[entries.Count];
+        for (int i = 0; i < overlaid.Length; i++)
+        {
+            overlaid[i] = entries[i] with { Attributes = Overlay(entries[i].Attributes) };
+        }
+
+        return overlaid;
+    }
+
     /// <summary>Attributes as an open, unflushed file has them.</summary>
-    private InodeAttributes Overlay(InodeAttributes attributes)
+    internal InodeAttributes Overlay(InodeAttributes attributes)
     {
         ContentState? open = attributes.Kind == FileKind.Regular && Context.Contents.HasDirty
             ? Context.Contents.Peek(attributes.Content)
             : null;
-        return open is { IsDirty: true } ? attributes with { SizeBytes = open.SizeBytes } : attributes;
+        return open is { IsDirty: true } ? open.Overlay(attributes) : attributes;
     }
 }

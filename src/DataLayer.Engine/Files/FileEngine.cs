@@ -3,6 +3,7 @@ using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Attaching;
+using DataLayer.Engine.Files.Nodes;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Files.Upkeep;
@@ -50,6 +51,8 @@ public sealed partial class FileEngine : IAsyncDisposable
         _freshness = new Freshness(Context);
         Reader = new FileReader(Context, runner, readahead, _freshness);
         Writer = new FileWriter(Context, recaller);
+        Context.Unflushed = new UnflushedContents(Context, Writer);
+        Nodes = new NodeOperations(this);
         _uploads = new UploadWaits(Context);
         _journal = new JournalWorker(Context, new JournalTasks(Context, runner, _uploads), _uploads);
         _attaching = new AttachmentService(Context);
@@ -69,6 +72,16 @@ public sealed partial class FileEngine : IAsyncDisposable
 
     internal FileWriter Writer { get; }
 
+    internal Freshness Freshness => _freshness;
+
+    /// <summary>
+    /// The tree by inode numbers, as a mount sees it. Each mount takes its own by <see cref="OpenNodes"/>.
+    /// </summary>
+    public NodeOperations Nodes { get; }
+
+    /// <summary>Operations of one mount: its observers are not told of what it changes itself.</summary>
+    public NodeOperations OpenNodes() => new(this);
+
     /// <summary>Opens over its parts (not owned), replays the journal, starts the upload and delete workers.</summary>
     /// <exception cref="DataLayerException">InvalidArgument: bad options, all named; or what the parts say.</exception>
     public static async ValueTask<FileEngine> OpenAsync(
@@ -86,6 +99,7 @@ public sealed partial class FileEngine : IAsyncDisposable
             engine._recalls.Start();
             engine._journal.Start();
             engine._compactor.Start();
+            engine.Context.Unflushed.Start();
             return engine;
         }
         catch
@@ -147,7 +161,11 @@ public sealed partial class FileEngine : IAsyncDisposable
     /// elsewhere.
     /// </summary>
     /// <exception cref="DataLayerException">NotFound; ReadOnly with <paramref name="write"/>.</exception>
-    public async ValueTask<OpenFile> OpenFileAsync(InodeId inode, bool write, CancellationToken cancellationToken)
+    public ValueTask<OpenFile> OpenFileAsync(InodeId inode, bool write, CancellationToken cancellationToken) =>
+        OpenFileAsync(inode, write, nodes: null, cancellationToken);
+
+    internal async ValueTask<OpenFile> OpenFileAsync(
+        InodeId inode, bool write, NodeOperations? nodes, CancellationToken cancellationToken)
     {
         InodeAttributes found = await Context.View.GetAsync(inode, cancellationToken).ConfigureAwait(false)
             ?? throw new DataLayerException(ErrorCode.NotFound, $"There is no inode {inode}.");
@@ -164,7 +182,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         await _freshness.CheckAsync(found, cancellationToken).ConfigureAwait(false);
         ContentState content = await Context.AcquireAsync(inode, cancellationToken).ConfigureAwait(false)
             ?? throw new DataLayerException(ErrorCode.NotFound, $"There is no inode {inode} any more.");
-        return Open(content, write);
+        return Open(content, write, nodes);
     }
 
     /// <summary>
@@ -248,6 +266,7 @@ public sealed partial class FileEngine : IAsyncDisposable
             return;
         }
 
+        await Context.Unflushed.DisposeAsync().ConfigureAwait(false);
         await Context.StopAsync().ConfigureAwait(false);
         await _compactor.DisposeAsync().ConfigureAwait(false);
         await _journal.DisposeAsync().ConfigureAwait(false);
@@ -258,10 +277,18 @@ public sealed partial class FileEngine : IAsyncDisposable
     }
 
     /// <summary>Makes a content's writes durable; with write-through waits for its upload.</summary>
-    internal async ValueTask<InodeAttributes> FlushAsync(ContentState content, CancellationToken cancellationToken)
+    internal async ValueTask<InodeAttributes> FlushAsync(
+        ContentState content, bool relaxed, CancellationToken cancellationToken)
     {
         bool wasDirty = content.IsDirty;
-        InodeAttributes attributes = await Writer.FlushAsync(content, cancellationToken).ConfigureAwait(false);
+        InodeAttributes attributes = await Writer.FlushAsync(content, relaxed, cancellationToken)
+            .ConfigureAwait(false);
+        if (relaxed)
+        {
+            // One sync of the log for this change and all earlier ones.
+            await Context.Tree.FlushAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         if (wasDirty && attributes.LinkCount > 0
             && Context.Attachments.Find(attributes.AttachmentId)
                 is { Mode: AttachmentMode.ReadWrite, Flush: FlushMode.WriteThrough })
@@ -273,10 +300,10 @@ public sealed partial class FileEngine : IAsyncDisposable
         return attributes;
     }
 
-    private OpenFile Open(ContentState content, bool write)
+    internal OpenFile Open(ContentState content, bool write, NodeOperations? nodes = null)
     {
         content.Touch(Context.NowNanoseconds(), Context.Options.HeatHalfLife);
-        return new OpenFile(this, content, write);
+        return new OpenFile(this, content, write, nodes);
     }
 
     /// <summary>A symbolic link at the path's end leads to the file that is replaced.</summary>

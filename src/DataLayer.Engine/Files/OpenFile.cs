@@ -1,5 +1,6 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Files.Nodes;
 using DataLayer.Engine.Files.State;
 
 namespace DataLayer.Engine.Files;
@@ -11,16 +12,18 @@ namespace DataLayer.Engine.Files;
 /// Buffers stay the caller's; nothing is written into one after its call returned or threw. Disposal makes unflushed
 /// writes durable and visible, and reports the error if that fails.
 /// </remarks>
-public sealed class OpenFile : IAsyncDisposable
+public sealed partial class OpenFile : IAsyncDisposable
 {
     private readonly FileEngine _engine;
     private readonly ContentState _content;
     private readonly bool _isWritable;
+    private readonly NodeOperations? _nodes;
     private int _seenFaults;
     private int _disposed;
 
-    internal OpenFile(FileEngine engine, ContentState content, bool isWritable)
+    internal OpenFile(FileEngine engine, ContentState content, bool isWritable, NodeOperations? nodes)
     {
+        _nodes = nodes;
         _engine = engine;
         _content = content;
         _isWritable = isWritable;
@@ -42,12 +45,26 @@ public sealed class OpenFile : IAsyncDisposable
     public ValueTask<int> ReadAsync(long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
-        return _engine.Reader.ReadAsync(_content, offsetBytes, destination, cancellationToken);
+        return _engine.Reader.ReadAsync(_content, offsetBytes, destination, extentEndBytes: 0, cancellationToken);
+    }
+
+    /// <summary>
+    /// As <see cref="ReadAsync(long, Memory{byte}, CancellationToken)"/>, of a piece of an extent that the caller reads
+    /// front to back: what follows up to <paramref name="extentEndBytes"/> is fetched ahead, and nothing behind it
+    /// until a read goes on there.
+    /// </summary>
+    /// <exception cref="DataLayerException">As the other.</exception>
+    public ValueTask<int> ReadAsync(
+        long offsetBytes, Memory<byte> destination, long extentEndBytes, CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(extentEndBytes);
+        return _engine.Reader.ReadAsync(_content, offsetBytes, destination, extentEndBytes, cancellationToken);
     }
 
     /// <summary>
     /// Writes at an offset; a gap before it reads as zeros. Visible to all readers at once, durable after
-    /// <see cref="FlushAsync"/>.
+    /// <see cref="FlushAsync(CancellationToken)"/>.
     /// </summary>
     /// <exception cref="DataLayerException">
     /// NoSpace, TargetFailed, FileTooLarge; Stale if the content was replaced meanwhile.
@@ -55,7 +72,7 @@ public sealed class OpenFile : IAsyncDisposable
     public ValueTask WriteAsync(long offsetBytes, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
     {
         CheckWritable();
-        return _engine.Writer.WriteAsync(_content, offsetBytes, bytes, cancellationToken);
+        return Told(_engine.Writer.WriteAsync(_content, offsetBytes, bytes, IsRelaxed, cancellationToken));
     }
 
     /// <summary>Changes the length; new bytes are zeros.</summary>
@@ -63,7 +80,7 @@ public sealed class OpenFile : IAsyncDisposable
     public ValueTask TruncateAsync(long sizeBytes, CancellationToken cancellationToken)
     {
         CheckWritable();
-        return _engine.Writer.TruncateAsync(_content, sizeBytes, cancellationToken);
+        return Told(_engine.Writer.TruncateAsync(_content, sizeBytes, IsRelaxed, cancellationToken));
     }
 
     /// <summary>
@@ -79,7 +96,7 @@ public sealed class OpenFile : IAsyncDisposable
         InodeAttributes attributes;
         try
         {
-            attributes = await _engine.FlushAsync(_content, cancellationToken).ConfigureAwait(false);
+            attributes = await _engine.FlushAsync(_content, IsRelaxed, cancellationToken).ConfigureAwait(false);
         }
         catch (DataLayerException)
         {
@@ -87,19 +104,14 @@ public sealed class OpenFile : IAsyncDisposable
             throw;
         }
 
-        int faults = _content.FlushFaults;
-        if (faults != _seenFaults)
-        {
-            _seenFaults = faults;
-            throw new DataLayerException(
-                ErrorCode.TargetFailed,
-                $"An earlier flush of this file failed by another descriptor: {_content.FlushFault}");
-        }
-
+        ReportFaults();
         return attributes;
     }
 
-    /// <summary>Closes. Unflushed writes are made durable first; the error is thrown if that fails.</summary>
+    /// <summary>
+    /// Closes. Unflushed writes are made durable first; the error is thrown if that fails. A mount's file is only
+    /// closed: what it wrote is visible and safe from the end of the process, and is flushed soon.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
@@ -110,16 +122,16 @@ public sealed class OpenFile : IAsyncDisposable
         bool keep = false;
         try
         {
-            if (_isWritable && _content.IsDirty)
+            if (_isWritable && !IsRelaxed && _content.IsDirty)
             {
                 keep = true; // What could not be flushed stays known until it can be.
-                await _engine.FlushAsync(_content, CancellationToken.None).ConfigureAwait(false);
+                await _engine.FlushAsync(_content, relaxed: false, CancellationToken.None).ConfigureAwait(false);
                 keep = false;
             }
         }
         finally
         {
-            if (!keep || !_content.IsDirty)
+            if (!keep || !_content.TryKeepReference())
             {
                 await _engine.Context.ReleaseAsync(_content).ConfigureAwait(false);
             }

@@ -14,8 +14,12 @@ namespace DataLayer.Metadata.Commit;
 /// A change that fails by its own fault (any error but the database's) undoes itself and answers its caller alone.
 /// When the database fails (disk full, locked), the whole transaction is undone and its changes run again one by one,
 /// so each gets its own outcome. After an I/O error in a commit nothing is known about the disk: the writer is
-/// fenced, every later change fails until the store is opened anew. Lock order: <c>_gate</c> only; nothing is called
-/// under it.
+/// fenced, every later change fails until the store is opened anew.
+/// <para>
+/// A relaxed change waits for no disk, so a change of threads would cost more than it: where nothing is queued or
+/// under way its caller runs it alone. In a batch with a durable change it becomes durable with it.
+/// </para>
+/// Lock order: <c>_turn</c> (whose holder uses the writer), then <c>_gate</c>; nothing is called under the latter.
 /// </remarks>
 internal sealed partial class GroupCommitter : IAsyncDisposable
 {
@@ -25,6 +29,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
     private readonly Action<int> _journalAdded;
     private readonly int _batchLimit;
     private readonly SemaphoreSlim _slots;
+    private readonly Lock _turn = new();
     private readonly Lock _gate = new();
     private readonly Queue<PendingChange> _queue = new();
     private readonly AutoResetEvent _arrived = new(initialState: false);
@@ -33,7 +38,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
     private readonly List<PendingChange> _done = [];
     private readonly List<(PendingChange Change, Exception Error)> _refused = [];
     private bool _closing;
-    private DataLayerException? _fence;
+    private volatile DataLayerException? _fence;
 
     /// <summary>Starts the writer thread over <paramref name="writer"/>, which stays the caller's to dispose.</summary>
     public GroupCommitter(TreeWriter writer, MetadataMeter meter, ILogger log, Action<int> journalAdded)
@@ -60,15 +65,78 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether relaxed changes were committed since the last durable commit.</summary>
+    public bool HasRelaxed => _writer.HasRelaxed;
+
     /// <summary>
-    /// Runs a change and completes when it is durable. Cancellation counts until the writer takes the change.
+    /// Runs a change and completes when it is durable, or with <paramref name="relaxed"/> when it is committed, which
+    /// happens at once on the caller's thread if nobody else changes anything. Cancellation counts until the writer
+    /// takes the change.
     /// </summary>
-    public async ValueTask<T> RunAsync<T>(Func<TreeWriter, T> change, CancellationToken cancellationToken)
+    public ValueTask<T> RunAsync<T>(
+        Func<TreeWriter, T> change, CancellationToken cancellationToken, bool relaxed = false)
+    {
+        if (relaxed && _turn.TryEnter())
+        {
+            try
+            {
+                if (IsIdle())
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    return ValueTask.FromResult(RunNowLocked(change));
+                }
+            }
+            finally
+            {
+                _turn.Exit();
+            }
+        }
+
+        return RunQueuedAsync(change, relaxed, cancellationToken);
+    }
+
+    private bool IsIdle()
+    {
+        lock (_gate)
+        {
+            return !_closing && _queue.Count == 0 && _fence is null;
+        }
+    }
+
+    private T RunNowLocked<T>(Func<TreeWriter, T> change)
+    {
+        long start = Stopwatch.GetTimestamp();
+        T result;
+        try
+        {
+            result = _writer.RunAlone(change, durable: false);
+        }
+        catch (DbException error)
+        {
+            if (IsFatal(error))
+            {
+                Fence(error);
+            }
+
+            throw _writer.Tables.Session.Dialect.Map(error);
+        }
+
+        _meter.RecordCommit(1, Stopwatch.GetElapsedTime(start));
+        if (_writer.AddedJournalKinds != 0)
+        {
+            _journalAdded(_writer.AddedJournalKinds);
+        }
+
+        return result;
+    }
+
+    private async ValueTask<T> RunQueuedAsync<T>(
+        Func<TreeWriter, T> change, bool relaxed, CancellationToken cancellationToken)
     {
         await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            PendingChange<T> pending = new(change);
+            PendingChange<T> pending = new(change) { IsRelaxed = relaxed };
             lock (_gate)
             {
                 if (_closing)
@@ -109,7 +177,10 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
         {
             try
             {
-                RunBatch();
+                lock (_turn)
+                {
+                    RunBatch();
+                }
             }
             catch (Exception error)
             {
@@ -183,7 +254,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
     {
         _done.Clear();
         _refused.Clear();
-        _writer.Begin();
+        _writer.Begin(IsDurable(changes));
         foreach (PendingChange change in changes)
         {
             try
@@ -214,6 +285,19 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
         {
             _journalAdded(_writer.AddedJournalKinds);
         }
+    }
+
+    private static bool IsDurable(List<PendingChange> changes)
+    {
+        foreach (PendingChange change in changes)
+        {
+            if (!change.IsRelaxed)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void RunOneByOne(DbException first)

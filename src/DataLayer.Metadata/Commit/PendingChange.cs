@@ -12,6 +12,9 @@ internal abstract class PendingChange
 
     private int _state;
 
+    /// <summary>Whether the commit need not wait for the disk.</summary>
+    public bool IsRelaxed { get; init; }
+
     /// <summary>Takes the change for a batch.</summary>
     /// <returns>False if its caller has given it up.</returns>
     public bool TryTake() => Interlocked.CompareExchange(ref _state, Taken, Queued) == Queued;

@@ -16,6 +16,8 @@ internal sealed class TreeWriter : IDisposable
     private readonly NumberRange _inodes = new("inode", 1024);
     private readonly NumberRange _journalIds = new("journal", 1024);
     private Dictionary<long, Attachment>? _attachments;
+    private bool _isDurable = true;
+    private bool _hasRelaxed;
 
     /// <summary>A writer over the connection of <paramref name="session"/>, which is disposed with it.</summary>
     public TreeWriter(SqlSession session, TreeStoreOptions options, TimeProvider time)
@@ -75,15 +77,64 @@ internal sealed class TreeWriter : IDisposable
     /// <summary>Forgets the attachments it knows, after a change of them.</summary>
     public void ForgetAttachments() => _attachments = null;
 
-    /// <summary>Begins a transaction.</summary>
-    public void Begin()
+    /// <summary>
+    /// Whether relaxed transactions were committed since the last durable one: a power cut may take them back.
+    /// </summary>
+    public bool HasRelaxed => Volatile.Read(ref _hasRelaxed);
+
+    /// <summary>Begins a transaction whose commit is durable, or relaxed: it survives the process only.</summary>
+    public void Begin(bool durable = true)
     {
         AddedJournalKinds = 0;
+        if (_isDurable != durable)
+        {
+            Tables.Session.ExecuteScript(Tables.Session.Dialect.CommitMode(durable));
+            _isDurable = durable;
+        }
+
         Tables.Session.Get(Tables.Session.Dialect.BeginWrite).Execute();
     }
 
-    /// <summary>Makes the transaction durable.</summary>
-    public void Commit() => Tables.Session.Get("COMMIT").Execute();
+    /// <summary>Commits; a durable commit makes all relaxed ones before it durable too.</summary>
+    public void Commit()
+    {
+        if (!_isDurable)
+        {
+            Volatile.Write(ref _hasRelaxed, true);
+        }
+
+        Tables.Session.Get("COMMIT").Execute();
+        if (_isDurable)
+        {
+            Volatile.Write(ref _hasRelaxed, false);
+        }
+    }
+
+    /// <summary>
+    /// Runs one change that is a transaction by itself. If it throws, nothing of it is left.
+    /// </summary>
+    public T RunAlone<T>(Func<TreeWriter, T> change, bool durable)
+    {
+        Now = ToNanoseconds(_time.GetUtcNow());
+        _inodes.Mark();
+        _journalIds.Mark();
+        Begin(durable);
+        try
+        {
+            T result = change(this);
+            Commit();
+            return result;
+        }
+        catch (Exception error)
+        {
+            ForgetAttachments();
+            bool whole = error is System.Data.Common.DbException;
+            _inodes.Rollback(whole);
+            _journalIds.Rollback(whole);
+            RollbackStatement();
+            throw;
+        }
+    }
 
     /// <summary>Undoes the transaction, whatever is left of it.</summary>
     public void Rollback()
@@ -91,6 +142,11 @@ internal sealed class TreeWriter : IDisposable
         ForgetAttachments();
         _inodes.Rollback(wholeTransaction: true);
         _journalIds.Rollback(wholeTransaction: true);
+        RollbackStatement();
+    }
+
+    private void RollbackStatement()
+    {
         try
         {
             Tables.Session.Get("ROLLBACK").Execute();

@@ -139,13 +139,18 @@ internal static class ContentChanges
         if (update.ContentChanges)
         {
             row.Version++;
-            row.ModifyTime = writer.Now;
+            row.ModifyTime = update.ModifyTimeNanoseconds ?? writer.Now;
             row.ChangeTime = writer.Now;
             row.State = TierState.Hot;
             ScheduleUploadOf(writer, row, writer.Now + NameChanges.DelayNanoseconds(writer));
         }
 
         writer.Tables.Inodes.Save(row);
+        if (update.CompletesJournalId != 0)
+        {
+            writer.Tables.Journal.Remove(update.CompletesJournalId);
+        }
+
         return row.ToContent();
     }
 
@@ -185,7 +190,9 @@ internal static class ContentChanges
     {
         FileKind.Regular => tables.Inodes.FindAttributes(dentry.Inode) ?? throw Folders.Dangling(dentry.Inode),
         FileKind.Directory => throw new DataLayerException(ErrorCode.IsADirectory, $"'{name}' is a folder."),
-        _ => throw new DataLayerException(ErrorCode.InvalidArgument, $"'{name}' is a symbolic link. Resolve it first."),
+        FileKind.SymbolicLink => throw new DataLayerException(
+            ErrorCode.InvalidArgument, $"'{name}' is a symbolic link. Resolve it first."),
+        _ => throw new DataLayerException(ErrorCode.InvalidArgument, $"'{name}' is a special file without content."),
     };
 
     private static void CheckKeyLength(TreeWriter writer, InodeRow parent, byte[] name)

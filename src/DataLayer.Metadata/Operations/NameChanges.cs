@@ -10,13 +10,24 @@ namespace DataLayer.Metadata.Operations;
 /// <summary>Makes and removes names.</summary>
 internal static class NameChanges
 {
-    /// <summary>Makes a folder, an empty file or a symbolic link.</summary>
+    private const int SetGroupId = 0x400;
+
+    /// <summary>
+    /// Makes a folder, an empty file, a symbolic link or a special file. Below a folder with the setgid bit it gets the
+    /// folder's group, and a folder the bit too.
+    /// </summary>
     public static InodeAttributes Create(
         TreeWriter writer, InodeId folder, string name, FileKind kind, NewInode attributes, string? target)
     {
         byte[] bytes = TreeName.Encode(name);
         CheckMode(attributes.Mode);
         InodeRow parent = Folders.GetWritable(writer, folder);
+        if ((parent.Mode & SetGroupId) != 0)
+        {
+            int inherited = kind == FileKind.Directory ? SetGroupId : 0;
+            attributes = attributes with { GroupId = parent.GroupId, Mode = attributes.Mode | inherited };
+        }
+
         InodeRow row = NewRow(writer, writer.NextInode(), kind, attributes, parent.AttachmentId, target);
         writer.Tables.Inodes.Add(row);
         if (!writer.Tables.Dentries.TryAdd(new DentryRow(folder, bytes, row.Inode, kind)))
@@ -52,11 +63,12 @@ internal static class NameChanges
             ModifyTime = writer.Now,
             ChangeTime = writer.Now,
             LinkTarget = target,
+            Device = attributes.Device,
             HasContent = true,
         };
     }
 
-    /// <summary>Gives a file another name.</summary>
+    /// <summary>Gives a file, link or special file another name.</summary>
     public static InodeAttributes Link(TreeWriter writer, InodeId inode, InodeId folder, string name)
     {
         byte[] bytes = TreeName.Encode(name);
@@ -64,9 +76,9 @@ internal static class NameChanges
             ? found
             : throw new DataLayerException(ErrorCode.NotFound, $"There is no file with inode {inode}, or it has no "
                 + "name left.");
-        if (row.Kind != FileKind.Regular)
+        if (row.Kind == FileKind.Directory)
         {
-            throw new DataLayerException(ErrorCode.PermissionDenied, "Only regular files can have hard links.");
+            throw new DataLayerException(ErrorCode.PermissionDenied, "A folder cannot have a second name.");
         }
 
         InodeRow parent = Folders.GetWritable(writer, folder);
@@ -126,7 +138,7 @@ internal static class NameChanges
     {
         row.LinkCount--;
         row.ChangeTime = writer.Now;
-        if (row.Kind == FileKind.SymbolicLink && row.LinkCount == 0)
+        if (row.Kind != FileKind.Regular && row.LinkCount == 0)
         {
             writer.Tables.Inodes.Remove(row.Inode);
             return;
@@ -193,6 +205,8 @@ internal static class NameChanges
         row.GroupId = changes.GroupId ?? row.GroupId;
         row.AccessTime = changes.AccessTimeNanoseconds ?? row.AccessTime;
         row.ModifyTime = changes.ModifyTimeNanoseconds ?? row.ModifyTime;
+        row.AccessTime = changes.AccessTimeIsNow ? writer.Now : row.AccessTime;
+        row.ModifyTime = changes.ModifyTimeIsNow ? writer.Now : row.ModifyTime;
         row.ChangeTime = writer.Now;
         writer.Tables.Inodes.SaveAttributes(row);
         return row.ToAttributes();

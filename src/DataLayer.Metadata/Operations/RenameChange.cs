@@ -185,7 +185,7 @@ internal sealed class RenameChange
             return;
         }
 
-        if (target is null || moved.Kind == FileKind.SymbolicLink)
+        if (target is null || IsOfTreeOnly(moved))
         {
             return;
         }
@@ -237,7 +237,7 @@ internal sealed class RenameChange
 
     private void MoveAcross(InodeRow moved, Attachment? target)
     {
-        if (moved.Kind == FileKind.Directory || (moved.Kind == FileKind.Regular && moved.LinkCount > 1))
+        if (moved.Kind == FileKind.Directory || moved.LinkCount > 1)
         {
             throw new DataLayerException(
                 ErrorCode.CrossAttachment, "Folders and files with several names do not move between attachments. "
@@ -271,7 +271,10 @@ internal sealed class RenameChange
         _tables.Inodes.Save(moved);
     }
 
-    private static bool IsLocal(InodeRow row) => row.Kind == FileKind.SymbolicLink
+    // Links and special files have no object.
+    private static bool IsOfTreeOnly(InodeRow row) => row.Kind is not (FileKind.Regular or FileKind.Directory);
+
+    private static bool IsLocal(InodeRow row) => IsOfTreeOnly(row)
         || (row.Kind == FileKind.Regular && (row.Object is null || row.ResidentBytes >= row.SizeBytes));
 
     // In state Hot no one drops the hot copy before the next verified upload.

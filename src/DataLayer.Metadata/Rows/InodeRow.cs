@@ -46,6 +46,9 @@ internal sealed class InodeRow
 
     public string? LinkTarget { get; init; }
 
+    /// <summary>The device number of a character or block device, else 0.</summary>
+    public uint Device { get; init; }
+
     /// <summary>Whether the members below were loaded (or are new); only then may the whole row be saved.</summary>
     public bool HasContent { get; set; }
 
@@ -93,6 +96,12 @@ internal sealed class InodeRow
         sum.Add(ModifyTime);
         sum.Add(ChangeTime);
         sum.Add(LinkTarget);
+        if (Device != 0)
+        {
+            // Rows from before the column was added have none, and keep their checksum.
+            sum.Add((long)Device);
+        }
+
         return sum.Value;
     }
 
@@ -129,6 +138,7 @@ internal sealed class InodeRow
         State = State,
         AttachmentId = AttachmentId,
         LinkTarget = LinkTarget,
+        Device = Device,
         AccessTimeNanoseconds = AccessTime,
         ModifyTimeNanoseconds = ModifyTime,
         ChangeTimeNanoseconds = ChangeTime,

@@ -19,7 +19,8 @@ internal sealed class InodeTable(SqlSession session)
         """
         i.inode, i.kind, i.mode, i.user_id, i.group_id, i.link_count, i.size_bytes, i.generation, i.last_generation,
             i.version,
-        i.state, i.attachment_id, i.access_time, i.modify_time, i.change_time, i.link_target, i.attribute_crc
+        i.state, i.attachment_id, i.access_time, i.modify_time, i.change_time, i.link_target, i.device,
+            i.attribute_crc
         """;
 
     /// <summary>The content columns that follow <see cref="AttributeColumns"/> for <see cref="ReadRow"/>.</summary>
@@ -29,7 +30,7 @@ internal sealed class InodeTable(SqlSession session)
         i.checked_time, i.resident_bytes, i.residency, i.content_crc
         """;
 
-    private const int AttributeColumnCount = 17;
+    private const int AttributeColumnCount = 18;
 
     private const string SelectAttributes = $"SELECT {AttributeColumns} FROM inodes i WHERE i.inode = $1";
 
@@ -55,11 +56,12 @@ internal sealed class InodeTable(SqlSession session)
         """
         INSERT INTO inodes (inode, kind, mode, user_id, group_id, link_count, size_bytes, generation,
             last_generation, version,
-            state, attachment_id, access_time, modify_time, change_time, link_target, attribute_crc,
+            state, attachment_id, access_time, modify_time, change_time, link_target, device,
+            attribute_crc,
             placement, object_attachment, object_key, object_etag, object_version, object_size, object_offset,
             checked_time, resident_bytes, residency, content_crc)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-            $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)
+            $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)
         """;
 
     private const string UpdateAttributes =
@@ -171,8 +173,9 @@ internal sealed class InodeTable(SqlSession session)
             ModifyTime = reader.GetInt64(first + 13),
             ChangeTime = reader.GetInt64(first + 14),
             LinkTarget = reader.IsDBNull(first + 15) ? null : reader.GetString(first + 15),
+            Device = (uint)reader.GetInt64(first + 16),
         };
-        if (row.ComputeAttributeCrc() != (uint)reader.GetInt64(first + 16))
+        if (row.ComputeAttributeCrc() != (uint)reader.GetInt64(first + 17))
         {
             throw RowFault.Damaged($"the attributes of inode {row.Inode}");
         }
@@ -218,7 +221,7 @@ internal sealed class InodeTable(SqlSession session)
             .Add(row.AccessTime).Add(row.ModifyTime).Add(row.ChangeTime);
         if (withTarget)
         {
-            statement.Add(row.LinkTarget);
+            statement.Add(row.LinkTarget).Add((long)row.Device);
         }
 
         statement.Add((long)row.ComputeAttributeCrc());

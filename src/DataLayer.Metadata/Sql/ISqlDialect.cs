@@ -16,6 +16,12 @@ internal interface ISqlDialect : IDisposable
     /// <summary>The statement that starts a transaction that writes.</summary>
     string BeginWrite { get; }
 
+    /// <summary>
+    /// The statement that makes later commits of this connection durable when they return, or only safe from the end
+    /// of the process. Between transactions only.
+    /// </summary>
+    string CommitMode(bool durable);
+
     /// <summary>The database's word for a 64-bit integer column.</summary>
     string Int64Type { get; }
 

@@ -11,7 +11,14 @@ namespace DataLayer.Metadata.Sql;
 internal static class TreeSchema
 {
     /// <summary>All steps, oldest first. A published step never changes; a new one is added.</summary>
-    public static IReadOnlyList<SchemaStep> Steps { get; } = [new SchemaStep(1, InitialScript)];
+    public static IReadOnlyList<SchemaStep> Steps { get; } =
+        [new SchemaStep(1, InitialScript), new SchemaStep(2, DeviceScript)];
+
+    private const string DeviceScript =
+        """
+        ALTER TABLE inodes ADD COLUMN device {int64} NOT NULL DEFAULT 0;
+        INSERT INTO counters (name, next) VALUES ('sync', 1);
+        """;
 
     private const string InitialScript =
         """

@@ -69,6 +69,10 @@ internal static class Show
         {
             FileKind.Directory => 'd',
             FileKind.SymbolicLink => 'l',
+            FileKind.Fifo => 'p',
+            FileKind.Socket => 's',
+            FileKind.CharacterDevice => 'c',
+            FileKind.BlockDevice => 'b',
             _ => '-',
         };
         for (int bit = 0; bit < 9; bit++)

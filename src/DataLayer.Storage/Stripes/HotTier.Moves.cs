@@ -164,6 +164,35 @@ public sealed partial class HotTier
         return _segments.ReconcileAsync(liveBytesBySegment, cancellationToken);
     }
 
+    /// <summary>Every segment record that was written whole and is not known to be dead, once each (fsck compares it
+    /// with the tree). Reads the headers of all segments.</summary>
+    public IAsyncEnumerable<(ContentId Content, SegmentPlacement Record)> EnumerateRecordsAsync(
+        CancellationToken cancellationToken) => _segments.EnumerateRecordsAsync(cancellationToken);
+
+    /// <summary>Whether a copy of a segment record is there, by its header; whether its content is good, a scrub
+    /// says.</summary>
+    /// <exception cref="DataLayerException">TargetFailed: no copy has it, and a target cannot be asked.</exception>
+    public ValueTask<bool> HasRecordAsync(ContentId content, SegmentPlacement placement,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(placement);
+        return _segments.HasRecordAsync(content, placement, cancellationToken);
+    }
+
+    /// <summary>Whether a segment record was deleted.</summary>
+    public bool IsRecordDead(SegmentPlacement placement)
+    {
+        ArgumentNullException.ThrowIfNull(placement);
+        return _segments.IsDead(placement);
+    }
+
+    /// <summary>Bytes a record of a content takes in a segment, with header and padding.</summary>
+    public static int RecordBytes(int contentBytes) => SegmentRecord.RecordBytes(contentBytes);
+
+    /// <summary>Bytes of a segment of an earlier start that count as dead since the last reconciliation though no
+    /// tombstone says of which records: what a crash left, and its space is given back.</summary>
+    public long GetUnattributedDeadBytes(long segmentId) => _segments.GetUnattributedDeadBytes(segmentId);
+
     /// <summary>Sealed segments mostly dead, worth compaction: the engine re-appends their live records and publishes
     /// the new placements.</summary>
     public IReadOnlyList<long> GetCompactableSegments() => _segments.GetCompactable();

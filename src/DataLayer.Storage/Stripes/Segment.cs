@@ -89,6 +89,8 @@ internal sealed class Segment(long id, string pool, ImmutableArray<int> targets)
         return true;
     }
 
+    internal bool IsDeadLocked(long offset) => _dead is not null && _dead.Contains((uint)offset);
+
     internal void AddTarget(int target)
     {
         if (!Targets.Contains(target))

@@ -11,8 +11,8 @@ namespace DataLayer.Storage.Stripes;
 internal static class SegmentRecord
 {
     internal const int HeaderBytes = 48;
+    internal const int AlignmentBytes = 16;
     private const uint Magic = 0x31_52_4C_44; // "DLR1"
-    private const int AlignmentBytes = 16;
 
     /// <summary>Bytes a record of a content takes.</summary>
     internal static int RecordBytes(int contentBytes) => (HeaderBytes + contentBytes
@@ -45,4 +45,17 @@ internal static class SegmentRecord
         && BinaryPrimitives.ReadInt64LittleEndian(header[32..]) == offsetBytes
         && BinaryPrimitives.ReadUInt32LittleEndian(header[4..]) == Crc32C.Append(
             Crc32C.Compute(header[8..HeaderBytes]), bytes);
+
+    /// <summary>Who a record says it is, if the header at this place of this segment is one; its content is not
+    /// checked.</summary>
+    internal static bool TryReadHeader(ReadOnlySpan<byte> header, long segment, long offsetBytes,
+        out ContentId content, out int contentBytes)
+    {
+        content = new ContentId(new InodeId(BinaryPrimitives.ReadInt64LittleEndian(header[8..])),
+            BinaryPrimitives.ReadUInt32LittleEndian(header[16..]));
+        contentBytes = BinaryPrimitives.ReadInt32LittleEndian(header[20..]);
+        return BinaryPrimitives.ReadUInt32LittleEndian(header) == Magic && contentBytes >= 0
+            && BinaryPrimitives.ReadInt64LittleEndian(header[24..]) == segment
+            && BinaryPrimitives.ReadInt64LittleEndian(header[32..]) == offsetBytes;
+    }
 }

@@ -80,6 +80,59 @@ public sealed class AttachTests
         await fixture.AssertCleanAsync();
     }
 
+    [Theory]
+    [InlineData("attach.imported")]
+    [InlineData("refresh.listed")]
+    public async Task A_refresh_that_was_interrupted_removes_vanished_objects_when_it_goes_on(string interruptedAt)
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        const int Count = 2600;
+        Fill(fixture, Count, 1);
+        await fixture.AttachAsync(AttachmentMode.ReadOnly);
+        string folder = Path.Combine(fixture.Bucket, "sub", "f0000");
+        File.Delete(Path.Combine(folder, "o00005"));
+        File.Delete(Path.Combine(folder, "o02500"));
+        await fixture.PutObjectAsync("sub/f0000/o99999", [1]);
+        await fixture.ReopenAsync();
+        fixture.StepHook = step =>
+        {
+            if (step == interruptedAt)
+            {
+                throw new DataLayerException(ErrorCode.OriginUnavailable, "interrupted");
+            }
+        };
+        await fixture.ReopenAsync();
+        await Assert.ThrowsAsync<DataLayerException>(() => fixture.Engine.RefreshAsync("/data", null, CancellationToken.None).AsTask());
+        Assert.NotNull(Assert.Single(await fixture.Engine.ListAttachmentsAsync(CancellationToken.None)).ListingCursor);
+
+        fixture.StepHook = null;
+        await fixture.ReopenAsync();
+        await fixture.Engine.RefreshAsync("/data", null, CancellationToken.None);
+
+        Attachment attachment = Assert.Single(await fixture.Engine.ListAttachmentsAsync(CancellationToken.None));
+        Assert.Null(attachment.ListingCursor);
+        Assert.Equal(Count - 1, attachment.ObjectCount);
+        Assert.Equal(Count - 1, (await fixture.Engine.GetUsageAsync("/data", CancellationToken.None)).FileCount);
+        foreach (string gone in (string[])["o00005", "o02500"])
+        {
+            DataLayerException error = await Assert.ThrowsAsync<DataLayerException>(
+                () => fixture.Engine.StatAsync($"/data/sub/f0000/{gone}", true, CancellationToken.None).AsTask());
+            Assert.Equal(ErrorCode.NotFound, error.Code);
+        }
+
+        await fixture.JournalDoneAsync();
+        await fixture.AssertCleanAsync();
+    }
+
+    [Fact]
+    public void A_plan_of_an_earlier_version_is_read_and_removes_nothing()
+    {
+        ListingPlan plan = ListingPlan.Parse("""[{"after":"c","until":"m/"}]""");
+        Assert.Equal(0, plan.StartedNanoseconds);
+        Assert.Equal([("c", "m/")], plan.Ranges().Select(range => (range.After, range.Until)));
+        Assert.Equal(7, ListingPlan.Parse(ListingPlan.Whole(7).TextWith(new KeyRange(null, null), null)).StartedNanoseconds);
+    }
+
     [Fact]
     public async Task Detach_removes_the_names_and_leaves_the_bucket_alone()
     {

@@ -8,6 +8,7 @@ using DataLayer.Storage.Objects;
 using DataLayer.Storage.Stripes;
 using DataLayer.TestSupport;
 using DataLayer.TestSupport.Objects;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace DataLayer.Tests.Engine;
@@ -51,7 +52,13 @@ internal sealed class EngineFixture : IAsyncDisposable
 
     public string Bucket => _folder.Combine("bucket");
 
-    public string Target(int index) => _folder.Combine($"t{index}");
+    /// <summary>Where the targets lie, or null for the fixture's own folder.</summary>
+    public string? TargetRoot { get; init; }
+
+    /// <summary>What stands in front of the targets, such as a faulty one.</summary>
+    public Func<ITarget, ITarget> DecorateTarget { get; init; } = static target => target;
+
+    public string Target(int index) => Path.Combine(TargetRoot ?? _folder.Path, $"t{index}");
 
     /// <summary>What stands in front of the bucket: counts, holds, breaks.</summary>
     public StoreProbe Probe { get; } = new();
@@ -94,6 +101,7 @@ internal sealed class EngineFixture : IAsyncDisposable
             },
             Time,
             NullLogger<HotTier>.Instance,
+            DecorateTarget,
             CancellationToken.None);
         Cache = new BlockCache(new BlockCacheOptions { CapacityBytes = CacheBytes, Policy = CachePolicy }, Time);
         _stores = new ObjectStoreRegistry(
@@ -106,6 +114,8 @@ internal sealed class EngineFixture : IAsyncDisposable
             JournalInterval = TimeSpan.FromMilliseconds(50),
             CompactionInterval = TimeSpan.Zero,
             OpenReaderGrace = basis.OpenReaderGrace,
+            KeepOrphans = basis.KeepOrphans,
+            WritebackDelay = basis.WritebackDelay,
             RecallQueueBytes = RecallQueueBytes,
             ListParallelism = basis.ListParallelism,
             ReadaheadBytes = basis.ReadaheadBytes,
@@ -210,6 +220,21 @@ internal sealed class EngineFixture : IAsyncDisposable
     }
 
     public async Task<string> TextAsync(string path) => Encoding.UTF8.GetString(await ReadAllAsync(path));
+
+    /// <summary>Closes, changes the database behind the tree's back, and opens again.</summary>
+    public async Task DamageTreeAsync(string sql)
+    {
+        await StopAsync();
+        await using (SqliteConnection connection = new($"Data Source={_folder.Combine("tree.db")};Pooling=False;Foreign Keys=False"))
+        {
+            await connection.OpenAsync();
+            await using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = sql;
+            Assert.NotEqual(0, await command.ExecuteNonQueryAsync());
+        }
+
+        await StartAsync();
+    }
 
     /// <summary>The tree and the targets agree, and no work is left over.</summary>
     public async Task AssertCleanAsync()

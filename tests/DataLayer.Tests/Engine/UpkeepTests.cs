@@ -169,6 +169,126 @@ public sealed class UpkeepTests
     }
 
     [Fact]
+    public async Task Fsck_counts_inodes_and_contents()
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        await fixture.Engine.MakeDirectoryAsync("/d", 0x1ED, parents: false, CancellationToken.None);
+        await fixture.WriteFileAsync("/d/small", BytesContent.Random(1000));
+        await fixture.WriteFileAsync("/d/large", BytesContent.Random(MiB));
+        await fixture.WriteFileAsync("/d/empty", []);
+
+        CheckReport report = await fixture.Engine.FsckAsync(repair: false, CancellationToken.None);
+
+        Assert.Equal((5, 2), (report.Inodes, report.Contents));
+        Assert.Empty(report.Problems);
+    }
+
+    [Fact]
+    public async Task Fsck_finds_records_that_nobody_knows_and_repair_deletes_them()
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        await fixture.WriteFileAsync("/kept", BytesContent.Random(5000));
+        ContentId stray = new(new InodeId(999_999), 1);
+        SegmentPlacement record = await fixture.Hot.AppendSmallAsync(stray, null, BytesContent.Random(3000, 2), CancellationToken.None);
+        await fixture.Hot.FlushAsync(stray, record, CancellationToken.None);
+
+        CheckReport found = await fixture.Engine.FsckAsync(repair: false, CancellationToken.None);
+        TreeProblem problem = Assert.Single(found.Problems);
+        Assert.Equal(("stray-record", stray.Inode), (problem.Kind, problem.Inode));
+        Assert.False(fixture.Hot.IsRecordDead(record));
+        CheckReport repaired = await fixture.Engine.FsckAsync(repair: true, CancellationToken.None);
+        Assert.Equal(1, repaired.RepairedCount);
+        Assert.True(fixture.Hot.IsRecordDead(record));
+
+        await fixture.AssertCleanAsync();
+        Assert.Equal(BytesContent.Random(5000), await fixture.ReadAllAsync("/kept"));
+    }
+
+    [Fact]
+    public async Task Fsck_after_a_crash_does_not_mind_records_that_the_start_counted_as_dead()
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        await fixture.WriteFileAsync("/kept", BytesContent.Random(5000));
+        ContentId stray = new(new InodeId(999_999), 1);
+        SegmentPlacement record = await fixture.Hot.AppendSmallAsync(stray, null, BytesContent.Random(3000, 2), CancellationToken.None);
+        await fixture.Hot.FlushAsync(stray, record, CancellationToken.None);
+        await fixture.ReopenAsync();
+
+        await fixture.AssertCleanAsync();
+        Assert.False(fixture.Hot.IsRecordDead(record));
+    }
+
+    [Fact]
+    public async Task Fsck_leaves_a_record_alone_whose_file_is_being_published()
+    {
+        await using EngineFixture fixture = new();
+        TaskCompletionSource<CheckReport> checkedThen = new();
+        fixture.StepHook = step =>
+        {
+            if (step == "replace.flushed")
+            {
+                checkedThen.SetResult(fixture.Engine.FsckAsync(repair: true, CancellationToken.None).AsTask().GetAwaiter().GetResult());
+            }
+        };
+        await fixture.StartAsync();
+        await fixture.WriteFileAsync("/new", BytesContent.Random(5000));
+
+        Assert.Empty((await checkedThen.Task).Problems);
+        Assert.Equal(BytesContent.Random(5000), await fixture.ReadAllAsync("/new"));
+    }
+
+    [Fact]
+    public async Task Fsck_finds_lost_records_and_repairs_those_that_an_object_holds()
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        byte[] bytes = BytesContent.Random(3000);
+        await fixture.PutObjectAsync("o", bytes);
+        await fixture.AttachAsync(AttachmentMode.ReadOnly);
+        await fixture.Engine.WarmAsync("/data", intoMemory: false, null, CancellationToken.None);
+        await fixture.WriteFileAsync("/only", bytes);
+        await fixture.AssertCleanAsync();
+        await fixture.StopAsync();
+        foreach (string segment in Directory.EnumerateFiles(Path.GetDirectoryName(fixture.Target(0))!, "*.seg", SearchOption.AllDirectories))
+        {
+            using FileStream file = File.OpenWrite(segment);
+            file.SetLength(64);
+        }
+
+        await fixture.StartAsync();
+        CheckReport found = await fixture.Engine.FsckAsync(repair: false, CancellationToken.None);
+        Assert.Equal(["lost-hot-copy", "lost-hot-copy"], found.Problems.Select(problem => problem.Kind));
+        CheckReport repaired = await fixture.Engine.FsckAsync(repair: true, CancellationToken.None);
+        Assert.Equal(1, repaired.RepairedCount);
+        await fixture.JournalDoneAsync();
+
+        // What has no other copy is still reported, and removing the file ends it.
+        found = await fixture.Engine.FsckAsync(repair: true, CancellationToken.None);
+        Assert.Contains("no other copy", Assert.Single(found.Problems).Message, StringComparison.Ordinal);
+        await fixture.Engine.RemoveAsync("/only", recursive: false, null, CancellationToken.None);
+        await fixture.JournalDoneAsync();
+        await fixture.AssertCleanAsync();
+        Assert.Equal(bytes, await fixture.ReadAllAsync("/data/o"));
+    }
+
+    [Fact]
+    public async Task Fsck_with_repair_mends_the_tree_too()
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        await fixture.AttachAsync(AttachmentMode.ReadWrite);
+        fixture.Probe.Before = static (verb, _) => verb == "PUT" ? new DataLayerException(ErrorCode.OriginUnavailable, "down") : null;
+        await fixture.WriteFileAsync("/data/f", BytesContent.Random(1000));
+        await fixture.DamageTreeAsync("DELETE FROM journal WHERE kind = 1");
+
+        CheckReport found = await fixture.Engine.FsckAsync(repair: false, CancellationToken.None);
+        Assert.Equal("upload-missing", Assert.Single(found.Problems).Kind);
+        fixture.Probe.Before = null;
+        CheckReport repaired = await fixture.Engine.FsckAsync(repair: true, CancellationToken.None);
+        Assert.Equal((1, 0), (repaired.RepairedCount, repaired.Problems.Count));
+        await fixture.JournalDoneAsync();
+        Assert.Equal(BytesContent.Random(1000), await fixture.GetObjectAsync("f"));
+    }
+
+    [Fact]
     public async Task Draining_moves_everything_off_a_target()
     {
         await using EngineFixture fixture = new() { Width = 1 };

@@ -50,7 +50,7 @@ internal sealed class TreeModel
             return error;
         }
 
-        if (node.Kind != FileKind.Regular)
+        if (node.Kind == FileKind.Directory)
         {
             return ErrorCode.PermissionDenied;
         }

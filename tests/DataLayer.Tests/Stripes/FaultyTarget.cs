@@ -24,6 +24,9 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
     /// <summary>How many calls passed through here, a count.</summary>
     public int CallCount { get; private set; }
 
+    /// <summary>Whether every flush fails, before anything was done, as on a device that takes no more writes.</summary>
+    public bool FailsFlushes { get; set; }
+
     /// <summary>Runs before a tombstone is written: a test may hold it there.</summary>
     public Func<Task>? BeforeTombstone { get; set; }
 
@@ -57,7 +60,7 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
         RunAsync("write", () => inner.WriteAsync(column, offsetBytes, lengthBytes, view, cancellationToken));
 
     public ValueTask FlushAsync(ColumnId column, CancellationToken cancellationToken) =>
-        RunAsync("flush", () => inner.FlushAsync(column, cancellationToken));
+        RunAsync("flush", () => FailsFlushes ? throw FlushFault() : inner.FlushAsync(column, cancellationToken));
 
     public ValueTask TruncateAsync(ColumnId column, long lengthBytes, CancellationToken cancellationToken) =>
         RunAsync("truncate", () => inner.TruncateAsync(column, lengthBytes, cancellationToken));
@@ -114,7 +117,7 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
         });
 
     public ValueTask FlushSegmentAsync(long segment, CancellationToken cancellationToken) =>
-        RunAsync("flush", () => inner.FlushSegmentAsync(segment, cancellationToken));
+        RunAsync("flush", () => FailsFlushes ? throw FlushFault() : inner.FlushSegmentAsync(segment, cancellationToken));
 
     public ValueTask DeleteSegmentAsync(long segment, CancellationToken cancellationToken) => inner.DeleteSegmentAsync(segment, cancellationToken);
 
@@ -154,6 +157,8 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
         ErrorCode code = Draw() < 0.5 ? ErrorCode.TargetFailed : call is "read" ? ErrorCode.Corrupt : ErrorCode.TimedOut;
         throw new DataLayerException(code, $"Target {Number}: {call} failed on purpose {(wasDone ? "after" : "before")} it was done.");
     }
+
+    private DataLayerException FlushFault() => new(ErrorCode.TargetFailed, $"Target {Number}: fsync failed on purpose.");
 
     private double Draw()
     {

@@ -63,31 +63,22 @@ internal sealed class AttachmentService(EngineContext context)
     }
 
     /// <summary>
-    /// Lists the bucket again: new objects appear, changed ones are new generations, vanished ones go.
+    /// Lists the bucket again: new objects appear, changed ones are new generations, vanished ones go. A listing that
+    /// was interrupted goes on where it was; what it saw before does not count as vanished.
     /// </summary>
     public async ValueTask<AttachProgress> RefreshAsync(
         string path, IProgress<AttachProgress>? progress, CancellationToken cancellationToken)
     {
         Attachment attachment = await FindAsync(path, cancellationToken).ConfigureAwait(false);
         attachment = await ReloadAsync(attachment.Id, cancellationToken).ConfigureAwait(false) ?? attachment;
-        if (attachment.ListingCursor is { } cursor)
+        long now = context.NowNanoseconds();
+        ListingPlan plan = attachment.ListingCursor is { } cursor ? ListingPlan.Parse(cursor) : ListingPlan.Whole(now);
+        if (plan.StartedNanoseconds > now)
         {
-            // Goes on with the interrupted listing: what that one saw earlier must not count as vanished.
-            return await ListAsync(attachment, ListingPlan.Parse(cursor), progress, cancellationToken)
-                .ConfigureAwait(false);
+            plan = ListingPlan.Whole(now); // The clock went back: what is seen from now on would count as unseen.
         }
 
-        long started = context.NowNanoseconds();
-        AttachProgress seen = await ListAsync(attachment, ListingPlan.Whole(), progress, cancellationToken)
-            .ConfigureAwait(false);
-        using (new ChangeScope(context.Stamps, all: true))
-        {
-            await context.Tree.RemoveUnseenAsync(attachment.Id, started, cancellationToken).ConfigureAwait(false);
-        }
-
-        await ReleaseOrphansAsync(cancellationToken).ConfigureAwait(false);
-        await ReloadAsync(attachment.Id, cancellationToken).ConfigureAwait(false);
-        return seen;
+        return await ListAsync(attachment, plan, progress, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Removes an attachment with all names below; the bucket stays as it is.</summary>
@@ -131,6 +122,19 @@ internal sealed class AttachmentService(EngineContext context)
     {
         BucketLister lister = new(context, attachment, context.Attachments.StoreOf(attachment.Id), plan, progress);
         await lister.RunAsync(cancellationToken).ConfigureAwait(false);
+        if (plan.StartedNanoseconds > 0)
+        {
+            // Before the listing counts as complete: a refresh that is cut short here removes them when it goes on.
+            context.Step("refresh.listed");
+            using (new ChangeScope(context.Stamps, all: true))
+            {
+                await context.Tree.RemoveUnseenAsync(attachment.Id, plan.StartedNanoseconds, cancellationToken)
+                    .ConfigureAwait(false);
+            }
+
+            await ReleaseOrphansAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         Attachment current = await ReloadAsync(attachment.Id, cancellationToken).ConfigureAwait(false) ?? attachment;
         Attachment complete = current with { ListingCursor = null };
         await context.Tree.UpdateAttachmentAsync(complete, cancellationToken).ConfigureAwait(false);

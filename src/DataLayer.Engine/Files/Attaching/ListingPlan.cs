@@ -12,20 +12,25 @@ namespace DataLayer.Engine.Files.Attaching;
 /// <remarks>
 /// The text of a worker's import holds its own new position and the <em>committed</em> positions of the others:
 /// whichever import commits last, the stored text is never ahead of what was imported, at worst it repeats a page.
+/// The listing of a refresh also says when it began: what it did not see since then, it removes at its end, however
+/// often it was interrupted.
 /// </remarks>
 internal sealed class ListingPlan
 {
     private readonly Lock _lock = new();
     private readonly List<KeyRange> _ranges = [];
 
-    private ListingPlan()
-    {
-    }
+    private ListingPlan(long started) => StartedNanoseconds = started;
 
-    /// <summary>A plan for everything.</summary>
-    public static ListingPlan Whole()
+    /// <summary>
+    /// When a refresh began, nanoseconds since 1970 UTC; 0 for the listing of an attach, which removes nothing.
+    /// </summary>
+    public long StartedNanoseconds { get; }
+
+    /// <summary>A plan for everything; of a refresh that began at <paramref name="started"/>, or 0.</summary>
+    public static ListingPlan Whole(long started = 0)
     {
-        ListingPlan plan = new();
+        ListingPlan plan = new(started);
         plan._ranges.Add(new KeyRange(null, null));
         return plan;
     }
@@ -35,8 +40,12 @@ internal sealed class ListingPlan
     {
         try
         {
-            ListingPlan plan = new();
-            foreach (RangeText range in JsonSerializer.Deserialize(cursor, ListingJson.Default.RangeTextArray) ?? [])
+            // Earlier versions wrote the ranges alone.
+            ListingText text = cursor.StartsWith('[')
+                ? new ListingText(0, JsonSerializer.Deserialize(cursor, ListingJson.Default.RangeTextArray) ?? [])
+                : JsonSerializer.Deserialize(cursor, ListingJson.Default.ListingText) ?? new ListingText(0, []);
+            ListingPlan plan = new(text.Started);
+            foreach (RangeText range in text.Ranges)
             {
                 plan._ranges.Add(new KeyRange(range.After, range.Until));
             }
@@ -85,7 +94,8 @@ internal sealed class ListingPlan
                 }
             }
 
-            return JsonSerializer.Serialize([.. left], ListingJson.Default.RangeTextArray);
+            return JsonSerializer.Serialize(
+                new ListingText(StartedNanoseconds, [.. left]), ListingJson.Default.ListingText);
         }
     }
 
@@ -157,6 +167,10 @@ internal sealed class KeyRange(string? after, string? until)
 /// <summary>A range as it is stored.</summary>
 internal sealed record RangeText(string? After, string? Until);
 
+/// <summary>A plan as it is stored: when its refresh began (or 0), and what is left.</summary>
+internal sealed record ListingText(long Started, RangeText[] Ranges);
+
+[JsonSerializable(typeof(ListingText))]
 [JsonSerializable(typeof(RangeText[]))]
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 internal sealed partial class ListingJson : JsonSerializerContext;

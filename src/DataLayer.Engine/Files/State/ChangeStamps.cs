@@ -19,6 +19,9 @@ internal sealed class ChangeStamps
     private long _all;
     private long _changes;
 
+    /// <summary>Who is told of changes.</summary>
+    public ChangeFeed Feed { get; } = new();
+
     /// <summary>Counts every beginning and end of a change.</summary>
     public long Changes => Volatile.Read(ref _changes);
 
@@ -53,15 +56,30 @@ internal sealed class ChangeStamps
 /// </summary>
 internal sealed class ChangeScope : IDisposable
 {
+    /// <summary>
+    /// The origin of changes that no user sees: where a content lies, lengths that were told already.
+    /// </summary>
+    public static readonly object Unseen = new();
+
     private readonly ChangeStamps _stamps;
     private readonly List<int> _slots = new(6);
     private readonly bool _all;
+    private readonly object? _origin;
+    private readonly List<(InodeId Inode, string? Name)>? _told;
     private bool _ended;
 
-    public ChangeScope(ChangeStamps stamps, bool all = false)
+    /// <summary>Begins a change.</summary>
+    /// <param name="stamps">The engine's stamps.</param>
+    /// <param name="all">Everything may change.</param>
+    /// <param name="origin">
+    /// Whose change it is: observers of the same origin are not told, and of <see cref="Unseen"/> none.
+    /// </param>
+    public ChangeScope(ChangeStamps stamps, bool all = false, object? origin = null)
     {
         _stamps = stamps;
         _all = all;
+        _origin = origin;
+        _told = stamps.Feed.HasObservers && origin != Unseen ? [] : null;
         if (all)
         {
             stamps.BumpAll();
@@ -70,10 +88,8 @@ internal sealed class ChangeScope : IDisposable
 
     public ChangeScope Inode(InodeId inode)
     {
-        int slot = ChangeStamps.Slot(inode);
-        _slots.Add(slot);
-        _stamps.Bump(slot);
-        return this;
+        _told?.Add((inode, null));
+        return Bump(inode);
     }
 
     /// <summary>The name and the folder's listing.</summary>
@@ -82,7 +98,8 @@ internal sealed class ChangeScope : IDisposable
         int slot = ChangeStamps.Slot(folder, name);
         _slots.Add(slot);
         _stamps.Bump(slot);
-        return Inode(folder);
+        _told?.Add((folder, name));
+        return Bump(folder);
     }
 
     public void Dispose()
@@ -102,5 +119,18 @@ internal sealed class ChangeScope : IDisposable
         {
             _stamps.BumpAll();
         }
+
+        if (_told is not null)
+        {
+            _stamps.Feed.Tell(_told, _all, _origin);
+        }
+    }
+
+    private ChangeScope Bump(InodeId inode)
+    {
+        int slot = ChangeStamps.Slot(inode);
+        _slots.Add(slot);
+        _stamps.Bump(slot);
+        return this;
     }
 }

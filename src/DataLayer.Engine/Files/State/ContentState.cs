@@ -28,6 +28,9 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
     private long _appliedStamp = stamp;
     private long _sizeBytes = content.Attributes.SizeBytes;
     private long _writeEpoch;
+    private long _modifyTime;
+    private long _faultEpoch;
+    private int _keptReferences;
     private double _heat;
     private long _heatTime;
 
@@ -48,11 +51,27 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
     /// <summary>Written since the last flush. Set and cleared under <see cref="WriteGate"/>.</summary>
     public bool IsDirty { get; set; }
 
+    /// <summary>
+    /// When the bytes last changed since the last flush, nanoseconds since 1970 UTC; 0 if they did not. An explicitly
+    /// set time counts as the last change.
+    /// </summary>
+    public long ModifyTimeNanoseconds
+    {
+        get => Volatile.Read(ref _modifyTime);
+        set => Volatile.Write(ref _modifyTime, value);
+    }
+
+    /// <summary>Kept in use by <see cref="Writing.UnflushedContents"/> until it is flushed. Guarded by that.</summary>
+    public bool IsTracked { get; set; }
+
+    /// <summary>When it became dirty, a time stamp of the engine's clock.</summary>
+    public long DirtySince { get; set; }
+
     /// <summary>How many flushes of this content failed; each descriptor reports the ones it has not seen.</summary>
-    public int FlushFaults { get; set; }
+    public int FlushFaults { get; private set; }
 
     /// <summary>What the last failed flush said.</summary>
-    public string? FlushFault { get; set; }
+    public string? FlushFault { get; private set; }
 
     /// <summary>Descriptors and background work that use the content. Guarded by the table.</summary>
     public int References { get; set; }
@@ -71,8 +90,22 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
         get
         {
             InodeAttributes attributes = Content.Attributes;
-            return IsDirty ? attributes with { SizeBytes = SizeBytes } : attributes;
+            return IsDirty ? Overlay(attributes) : attributes;
         }
+    }
+
+    /// <summary>Attributes read from the tree with the length and times of what is not flushed yet.</summary>
+    public InodeAttributes Overlay(InodeAttributes attributes)
+    {
+        long modified = ModifyTimeNanoseconds;
+        return modified == 0
+            ? attributes with { SizeBytes = SizeBytes }
+            : attributes with
+            {
+                SizeBytes = SizeBytes,
+                ModifyTimeNanoseconds = modified,
+                ChangeTimeNanoseconds = Math.Max(modified, attributes.ChangeTimeNanoseconds),
+            };
     }
 
     /// <summary>
@@ -93,6 +126,48 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
             {
                 Volatile.Write(ref _sizeBytes, content.Attributes.SizeBytes);
             }
+        }
+    }
+
+    /// <summary>
+    /// A flush failed. One that failed before without a write since then is the same fault: whoever reported it has.
+    /// Called under <see cref="WriteGate"/>.
+    /// </summary>
+    public void NoteFlushFault(string fault)
+    {
+        long epoch = WriteEpoch;
+        if (FlushFaults == 0 || _faultEpoch != epoch)
+        {
+            _faultEpoch = epoch;
+            FlushFault = fault;
+            FlushFaults++;
+        }
+    }
+
+    /// <summary>
+    /// Leaves a closing descriptor's reference with the content whose bytes could not be flushed, so that it stays
+    /// known; false if they are durable by now, or nobody can ask for them any more.
+    /// </summary>
+    public bool TryKeepReference()
+    {
+        lock (Sync)
+        {
+            bool keeps = IsDirty && !IsOrphan;
+            _keptReferences += keeps ? 1 : 0;
+            return keeps;
+        }
+    }
+
+    /// <summary>
+    /// The references left by <see cref="TryKeepReference"/>, the caller's now: the bytes are durable.
+    /// </summary>
+    public int TakeKeptReferences()
+    {
+        lock (Sync)
+        {
+            int kept = _keptReferences;
+            _keptReferences = 0;
+            return kept;
         }
     }
 

@@ -141,6 +141,27 @@ internal sealed class ContentTable : IDisposable
         }
     }
 
+    /// <summary>
+    /// Contents of an inode without names that nobody uses but the table of unflushed contents.
+    /// </summary>
+    public List<ContentState> UnflushedOrphans(InodeId inode)
+    {
+        List<ContentState> found = [];
+        Shard shard = ShardOf(inode);
+        lock (shard.Sync)
+        {
+            foreach ((ContentId id, ContentState state) in shard.Active)
+            {
+                if (id.Inode == inode && state is { IsOrphan: true, IsTracked: true, References: 1 })
+                {
+                    found.Add(state);
+                }
+            }
+        }
+
+        return found;
+    }
+
     public bool IsInUse(InodeId inode)
     {
         Shard shard = ShardOf(inode);

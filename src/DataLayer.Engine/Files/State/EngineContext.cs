@@ -1,8 +1,11 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using DataLayer.Core.Identity;
+using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
+using DataLayer.Engine.Files.Writing;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Stripes;
@@ -56,7 +59,18 @@ internal sealed class EngineContext : IDisposable
 
     public AttachmentTable Attachments { get; }
 
+    /// <summary>
+    /// Contents of which a segment record is written that the tree does not name yet: fsck leaves them alone.
+    /// </summary>
+    public ConcurrentDictionary<ContentId, bool> NewRecords { get; } = new();
+
     public EngineCounters Counters { get; } = new();
+
+    /// <summary>Inodes that a mount's kernel knows.</summary>
+    public InodeHolds Holds { get; } = new();
+
+    /// <summary>What was written through a mount and is not flushed yet. Set once, by the engine.</summary>
+    public UnflushedContents Unflushed { get; set; } = null!;
 
     /// <summary>Bounds the GET requests in flight.</summary>
     public SemaphoreSlim OriginGate { get; }
@@ -113,7 +127,8 @@ internal sealed class EngineContext : IDisposable
     public async ValueTask ReleaseAsync(ContentState state)
     {
         InodeId inode = state.Id.Inode;
-        if (Contents.Release(state) && state.IsOrphan)
+        bool isLast = Contents.Release(state);
+        if (state.IsOrphan && (isLast || state.IsTracked))
         {
             await ReleaseOrphanAsync(inode).ConfigureAwait(false);
         }
@@ -124,33 +139,61 @@ internal sealed class EngineContext : IDisposable
         }
     }
 
-    /// <summary>Forgets an inode without names; if it is open, at its last release.</summary>
+    /// <summary>
+    /// Forgets an inode without names; if it is open or held, at its last release. What was written to it and not
+    /// flushed is given up. A power cut may bring the orphan back, for the next start to forget.
+    /// </summary>
     public async ValueTask ReleaseOrphanAsync(InodeId inode)
     {
-        if (Contents.MarkOrphan(inode))
+        bool inUse = Contents.MarkOrphan(inode);
+        if (Holds.MarkOrphan(inode))
         {
+            return;
+        }
+
+        if (inUse)
+        {
+            foreach (ContentState unflushed in Contents.UnflushedOrphans(inode))
+            {
+                await Unflushed.DiscardAsync(unflushed).ConfigureAwait(false);
+            }
+
             return;
         }
 
         using (new ChangeScope(Stamps).Inode(inode))
         {
-            await Tree.ReleaseOrphanAsync(inode, CancellationToken.None).ConfigureAwait(false);
+            await Tree.Relaxed.ReleaseOrphanAsync(inode, CancellationToken.None).ConfigureAwait(false);
         }
 
         JournalSignal?.Invoke();
     }
 
+    /// <summary>Memory copies of a file that is gone are of no use, unless somebody still reads it.</summary>
+    public void DropMemory(InodeAttributes removed)
+    {
+        if (removed.Kind == FileKind.Regular && !Contents.IsInUse(removed.Inode))
+        {
+            Contents.Forget(removed.Content);
+            Cache.RemoveContent(removed.Content, BlockLayout.BlockCount(removed.SizeBytes));
+        }
+    }
+
     /// <summary>Wakes the journal's worker: set by it.</summary>
     public Action? JournalSignal { get; set; }
 
-    /// <summary>Changes a content in the tree and brings its state up to date.</summary>
+    /// <summary>
+    /// Changes a content in the tree, durably or <paramref name="relaxed"/>, and brings its state up to date.
+    /// </summary>
     public async ValueTask<FileContent> UpdateAsync(
-        ContentState state, ContentUpdate update, CancellationToken cancellationToken)
+        ContentState state, ContentUpdate update, CancellationToken cancellationToken, bool relaxed = false)
     {
         FileContent updated;
-        using (new ChangeScope(Stamps).Inode(state.Id.Inode))
+        using (new ChangeScope(Stamps, origin: ChangeScope.Unseen).Inode(state.Id.Inode))
         {
-            updated = await Tree.UpdateContentAsync(update, cancellationToken).ConfigureAwait(false);
+            updated = relaxed
+                ? await Tree.Relaxed.UpdateContentAsync(update, cancellationToken).ConfigureAwait(false)
+                : await Tree.UpdateContentAsync(update, cancellationToken).ConfigureAwait(false);
         }
 
         await ReloadAsync(state, CancellationToken.None).ConfigureAwait(false);

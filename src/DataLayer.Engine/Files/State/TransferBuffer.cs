@@ -1,11 +1,12 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
+using DataLayer.Core.Interop;
 
 namespace DataLayer.Engine.Files.State;
 
 /// <summary>
-/// Native memory of one transfer, page-aligned. Rented from <see cref="TransferBufferPool"/>; whoever rented it
-/// returns it once, after the last I/O into it ended.
+/// Native memory of one transfer, page-aligned, in huge pages where it is large. Rented from
+/// <see cref="TransferBufferPool"/>; whoever rented it returns it once, after the last I/O into it ended.
 /// </summary>
 internal sealed unsafe class TransferBuffer : MemoryManager<byte>
 {
@@ -15,7 +16,12 @@ internal sealed unsafe class TransferBuffer : MemoryManager<byte>
     public TransferBuffer(int capacityBytes)
     {
         CapacityBytes = capacityBytes;
-        _pointer = (byte*)NativeMemory.AlignedAlloc((nuint)capacityBytes, 4096);
+        bool isLarge = capacityBytes >= HugePages.PageBytes;
+        _pointer = (byte*)NativeMemory.AlignedAlloc((nuint)capacityBytes, isLarge ? HugePages.PageBytes : 4096u);
+        if (isLarge)
+        {
+            HugePages.Ask((nint)_pointer, capacityBytes);
+        }
     }
 
     public int CapacityBytes { get; }

@@ -8,13 +8,14 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Files.Upkeep;
 
 /// <summary>
-/// fsck: the tree against itself, the targets against the tree (copies nobody knows), the tree against the targets
-/// (copies that are gone). Runs while the service serves.
+/// fsck: the tree against itself, the targets against the tree (copies and records nobody knows), the tree against the
+/// targets (copies and records that are gone). Runs while the service serves.
 /// </summary>
 /// <remarks>
 /// Targets are listed first, then the journal, then the tree: a content that is written or deleted meanwhile is found
-/// in one of them, or is looked at once more before it counts. Repair deletes stray copies, and forgets the residency
-/// of lost ones where an object holds the content; a lost only copy is reported and left.
+/// in one of them, or is looked at once more before it counts. Repair mends the tree where it knows better itself,
+/// deletes stray copies, and forgets the residency of lost ones where an object holds the content; a lost only copy is
+/// reported and left. Segment records are compared by <see cref="RecordComparison"/>.
 /// </remarks>
 internal sealed class Checker(EngineContext context)
 {
@@ -22,13 +23,16 @@ internal sealed class Checker(EngineContext context)
 
     public async ValueTask<CheckReport> RunAsync(bool repair, CancellationToken cancellationToken)
     {
-        List<TreeProblem> problems = [.. await context.Tree.CheckAsync(cancellationToken).ConfigureAwait(false)];
+        TreeCheckReport tree = await CheckTreeAsync(repair, cancellationToken).ConfigureAwait(false);
+        List<TreeProblem> problems = [.. tree.Problems];
         HashSet<ContentId> found = await ListFoundAsync(cancellationToken).ConfigureAwait(false);
+        RecordComparison records = new(context);
+        await records.ListAsync(cancellationToken).ConfigureAwait(false);
         HashSet<ContentId> owed = await ListOwedAsync(cancellationToken).ConfigureAwait(false);
         HashSet<ContentId> stray = [.. found];
         stray.ExceptWith(owed);
         long contents = 0;
-        int repaired = 0;
+        long repaired = tree.RepairedCount;
         InodeId after = InodeId.None;
         while (true)
         {
@@ -39,8 +43,10 @@ internal sealed class Checker(EngineContext context)
                 after = file.Attributes.Inode;
                 contents++;
                 stray.Remove(file.Attributes.Content);
-                if (IsSuspect(file, found)
-                    && await CheckLostAsync(file.Attributes.Inode, repair, problems, cancellationToken)
+                bool isSuspect = file.Placement is SegmentPlacement record
+                    ? !records.Remove(file.Attributes.Content, record) && IsHot(file)
+                    : IsSuspect(file, found);
+                if (isSuspect && await CheckLostAsync(file.Attributes.Inode, repair, problems, cancellationToken)
                         .ConfigureAwait(false))
                 {
                     repaired++;
@@ -67,7 +73,21 @@ internal sealed class Checker(EngineContext context)
                 .ConfigureAwait(false) ? 1 : 0;
         }
 
-        return new CheckReport(0, contents, repaired, problems);
+        repaired += await records.CheckStraysAsync(repair, problems, cancellationToken).ConfigureAwait(false);
+        return new CheckReport(tree.InodeCount, contents, repaired, problems);
+    }
+
+    private async ValueTask<TreeCheckReport> CheckTreeAsync(bool repair, CancellationToken cancellationToken)
+    {
+        if (!repair)
+        {
+            return await context.Tree.CheckAsync(repair: false, cancellationToken).ConfigureAwait(false);
+        }
+
+        using (new ChangeScope(context.Stamps, all: true))
+        {
+            return await context.Tree.CheckAsync(repair: true, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private async ValueTask<HashSet<ContentId>> ListFoundAsync(CancellationToken cancellationToken)
@@ -110,7 +130,10 @@ internal sealed class Checker(EngineContext context)
 
     private static bool IsSuspect(FileContent file, HashSet<ContentId> found) =>
         file.Placement is StripedPlacement && file.Attributes.SizeBytes > 0 && !found.Contains(file.Attributes.Content)
-        && (file.Attributes.State == TierState.Hot || file.Residency.ResidentCount > 0);
+        && IsHot(file);
+
+    private static bool IsHot(FileContent file) =>
+        file.Attributes.State == TierState.Hot || file.Residency.ResidentCount > 0;
 
     private async ValueTask<bool> CheckStrayAsync(
         ContentId content, bool repair, List<TreeProblem> problems, CancellationToken cancellationToken)
@@ -187,6 +210,12 @@ internal sealed class Checker(EngineContext context)
             return false;
         }
 
+        if (known.Placement is SegmentPlacement record)
+        {
+            return content.IsResident(0)
+                && !await HasRecordAsync(content.Id, record, cancellationToken).ConfigureAwait(false);
+        }
+
         byte[] one = new byte[1];
         for (uint block = 0; block < BlockLayout.BlockCount(content.SizeBytes); block++)
         {
@@ -213,5 +242,18 @@ internal sealed class Checker(EngineContext context)
         }
 
         return false;
+    }
+
+    private async ValueTask<bool> HasRecordAsync(
+        ContentId content, SegmentPlacement record, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await context.Hot.HasRecordAsync(content, record, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DataLayerException error) when (error.Code is ErrorCode.TargetFailed or ErrorCode.TimedOut)
+        {
+            return true; // Out of reach is not lost.
+        }
     }
 }

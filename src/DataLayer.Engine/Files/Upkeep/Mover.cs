@@ -152,6 +152,7 @@ internal sealed class Mover(EngineContext context)
 
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         TransferBuffer? buffer = null;
+        SegmentPlacement? moved = null;
         try
         {
             FileContent known = content.Content;
@@ -165,7 +166,7 @@ internal sealed class Mover(EngineContext context)
             Memory<byte> bytes = buffer.Memory[..record.LengthBytes];
             await context.Hot.ReadAsync(content.Id, record, content.SizeBytes, 0, bytes, cancellationToken)
                 .ConfigureAwait(false);
-            SegmentPlacement moved = await context.Hot.AppendSmallAsync(
+            moved = await context.Hot.AppendSmallAsync(
                 content.Id, record.Pool, bytes, cancellationToken).ConfigureAwait(false);
             await context.Hot.FlushAsync(content.Id, moved, cancellationToken).ConfigureAwait(false);
             context.Step("compact.copied");
@@ -177,6 +178,11 @@ internal sealed class Mover(EngineContext context)
         }
         catch (DataLayerException error) when (error.Code is ErrorCode.Stale or ErrorCode.NotFound or ErrorCode.Corrupt)
         {
+            if (moved is not null)
+            {
+                await context.Hot.DeleteAsync(content.Id, moved, CancellationToken.None).ConfigureAwait(false);
+            }
+
             return 0; // Changed meanwhile; or bad, which scrub reports.
         }
         finally

@@ -18,7 +18,9 @@ internal sealed class StartUp(EngineContext context, AttachmentService attaching
     public async ValueTask RunAsync(CancellationToken cancellationToken)
     {
         int pending = await DropPendingWritesAsync(cancellationToken).ConfigureAwait(false);
-        int orphans = await attaching.ReleaseOrphansAsync(cancellationToken).ConfigureAwait(false);
+        int orphans = context.Options.KeepOrphans
+            ? await KeepOrphansAsync(cancellationToken).ConfigureAwait(false)
+            : await attaching.ReleaseOrphansAsync(cancellationToken).ConfigureAwait(false);
 
         // Last: a segment goes at once when nothing in the tree needs it, and what was just forgotten does not.
         await ReconcileSegmentsAsync(cancellationToken).ConfigureAwait(false);
@@ -26,6 +28,17 @@ internal sealed class StartUp(EngineContext context, AttachmentService attaching
         {
             EngineLog.Replayed(context.Log, pending, orphans);
         }
+    }
+
+    /// <summary>A mount that outlived the service may have them open: it forgets each, or ends.</summary>
+    private async ValueTask<int> KeepOrphansAsync(CancellationToken cancellationToken)
+    {
+        foreach (InodeId orphan in await context.Tree.ListOrphansAsync(cancellationToken).ConfigureAwait(false))
+        {
+            context.Holds.Keep(orphan);
+        }
+
+        return 0;
     }
 
     private async ValueTask<int> DropPendingWritesAsync(CancellationToken cancellationToken)

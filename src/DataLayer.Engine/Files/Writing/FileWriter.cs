@@ -19,42 +19,19 @@ namespace DataLayer.Engine.Files.Writing;
 /// </remarks>
 internal sealed class FileWriter(EngineContext context, Recaller recaller)
 {
+    /// <summary>What is given back as a whole when a range is zeroed: a chunk of a column.</summary>
+    private const int ZeroUnitBytes = 64 << 10;
+
     public async ValueTask WriteAsync(
-        ContentState content, long offsetBytes, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+        ContentState content, long offsetBytes, ReadOnlyMemory<byte> bytes, bool relaxed,
+        CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offsetBytes);
-        long end = CheckLength(offsetBytes, bytes.Length);
-        if (bytes.IsEmpty)
-        {
-            return;
-        }
-
+        CheckLength(offsetBytes, bytes.Length);
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            StripedPlacement placement = await MakeDirtyLockedAsync(content, null, end, cancellationToken)
-                .ConfigureAwait(false);
-            long size = content.SizeBytes;
-            uint first = BlockLayout.BlockIndex(Math.Min(offsetBytes, size));
-            uint last = BlockLayout.BlockIndex(end - 1);
-            uint touched = offsetBytes > size ? first : BlockLayout.BlockIndex(offsetBytes);
-            content.InvalidateBlocks(context.Cache, touched, last);
-            try
-            {
-                await context.Hot.WriteAsync(content.Id, placement, offsetBytes, bytes, cancellationToken)
-                    .ConfigureAwait(false);
-            }
-            finally
-            {
-                if (end > size)
-                {
-                    content.SetSize(end);
-                }
-
-                content.InvalidateBlocks(context.Cache, touched, last);
-            }
-
-            context.Counters.Add(Counter.WrittenBytes, bytes.Length);
+            await WriteLockedAsync(content, offsetBytes, bytes, relaxed, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -62,39 +39,147 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         }
     }
 
-    public async ValueTask TruncateAsync(ContentState content, long sizeBytes, CancellationToken cancellationToken)
+    /// <summary>Writes at the end, wherever that is when it is this writer's turn; returns where that was.</summary>
+    public async ValueTask<long> AppendAsync(
+        ContentState content, ReadOnlyMemory<byte> bytes, bool relaxed, CancellationToken cancellationToken)
+    {
+        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            long offset = content.SizeBytes;
+            CheckLength(offset, bytes.Length);
+            await WriteLockedAsync(content, offset, bytes, relaxed, cancellationToken).ConfigureAwait(false);
+            return offset;
+        }
+        finally
+        {
+            content.WriteGate.Release();
+        }
+    }
+
+    public async ValueTask TruncateAsync(
+        ContentState content, long sizeBytes, bool relaxed, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(sizeBytes);
         CheckLength(sizeBytes, 0);
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            long before = content.SizeBytes;
-            if (sizeBytes == before)
-            {
-                return;
-            }
-
-            uint first = BlockLayout.BlockIndex(Math.Min(sizeBytes, before));
-            uint last = BlockLayout.BlockIndex(Math.Max(sizeBytes, before));
-            if (sizeBytes > before)
-            {
-                StripedPlacement placement = await MakeDirtyLockedAsync(content, null, sizeBytes, cancellationToken)
-                    .ConfigureAwait(false);
-                content.InvalidateBlocks(context.Cache, first, last);
-                await context.Hot.TruncateAsync(content.Id, placement, sizeBytes, cancellationToken)
-                    .ConfigureAwait(false);
-                content.SetSize(sizeBytes);
-                content.InvalidateBlocks(context.Cache, first, last);
-            }
-            else
-            {
-                await ShrinkLockedAsync(content, sizeBytes, first, last, cancellationToken).ConfigureAwait(false);
-            }
+            await TruncateLockedAsync(content, sizeBytes, relaxed, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
             content.WriteGate.Release();
+        }
+    }
+
+    private async ValueTask WriteLockedAsync(
+        ContentState content, long offsetBytes, ReadOnlyMemory<byte> bytes, bool relaxed,
+        CancellationToken cancellationToken)
+    {
+        if (bytes.IsEmpty)
+        {
+            return;
+        }
+
+        long end = offsetBytes + bytes.Length;
+        StripedPlacement placement = await MakeDirtyLockedAsync(content, null, end, relaxed, cancellationToken)
+            .ConfigureAwait(false);
+        long size = content.SizeBytes;
+        uint first = BlockLayout.BlockIndex(Math.Min(offsetBytes, size));
+        uint last = BlockLayout.BlockIndex(end - 1);
+        uint touched = offsetBytes > size ? first : BlockLayout.BlockIndex(offsetBytes);
+        content.InvalidateBlocks(context.Cache, touched, last);
+        try
+        {
+            await context.Hot.WriteAsync(content.Id, placement, offsetBytes, bytes, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        finally
+        {
+            if (end > size)
+            {
+                content.SetSize(end);
+            }
+
+            content.ModifyTimeNanoseconds = context.NowNanoseconds();
+            content.InvalidateBlocks(context.Cache, touched, last);
+        }
+
+        context.Counters.Add(Counter.WrittenBytes, bytes.Length);
+    }
+
+    private async ValueTask TruncateLockedAsync(
+        ContentState content, long sizeBytes, bool relaxed, CancellationToken cancellationToken)
+    {
+        long before = content.SizeBytes;
+        if (sizeBytes == before)
+        {
+            return;
+        }
+
+        uint first = BlockLayout.BlockIndex(Math.Min(sizeBytes, before));
+        uint last = BlockLayout.BlockIndex(Math.Max(sizeBytes, before));
+        if (sizeBytes > before)
+        {
+            StripedPlacement placement = await MakeDirtyLockedAsync(
+                content, null, sizeBytes, relaxed, cancellationToken).ConfigureAwait(false);
+            content.InvalidateBlocks(context.Cache, first, last);
+            await context.Hot.TruncateAsync(content.Id, placement, sizeBytes, cancellationToken)
+                .ConfigureAwait(false);
+            content.SetSize(sizeBytes);
+            content.InvalidateBlocks(context.Cache, first, last);
+        }
+        else
+        {
+            await ShrinkLockedAsync(content, sizeBytes, first, last, relaxed, cancellationToken).ConfigureAwait(false);
+        }
+
+        content.ModifyTimeNanoseconds = context.NowNanoseconds();
+    }
+
+    /// <summary>Makes a range read as zeros and gives its space back where it can; the length stays.</summary>
+    public async ValueTask ZeroAsync(
+        ContentState content, long offsetBytes, long lengthBytes, bool relaxed, CancellationToken cancellationToken)
+    {
+        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            long end = Math.Min(offsetBytes + lengthBytes, content.SizeBytes);
+            long wholeStart = Math.Min(end, RoundUp(offsetBytes));
+            long wholeEnd = Math.Max(wholeStart, end / ZeroUnitBytes * ZeroUnitBytes);
+            await WriteZerosLockedAsync(content, offsetBytes, wholeStart, relaxed, cancellationToken)
+                .ConfigureAwait(false);
+            if (wholeEnd > wholeStart)
+            {
+                StripedPlacement placement = await MakeDirtyLockedAsync(
+                    content, null, content.SizeBytes, relaxed, cancellationToken).ConfigureAwait(false);
+                uint first = BlockLayout.BlockIndex(wholeStart);
+                uint last = BlockLayout.BlockIndex(wholeEnd - 1);
+                content.InvalidateBlocks(context.Cache, first, last);
+                await context.Hot.PunchAsync(
+                    content.Id, placement, wholeStart, wholeEnd - wholeStart, cancellationToken).ConfigureAwait(false);
+                content.ModifyTimeNanoseconds = context.NowNanoseconds();
+                content.InvalidateBlocks(context.Cache, first, last);
+            }
+
+            await WriteZerosLockedAsync(content, wholeEnd, end, relaxed, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            content.WriteGate.Release();
+        }
+    }
+
+    private static long RoundUp(long offsetBytes) => (offsetBytes + ZeroUnitBytes - 1) / ZeroUnitBytes * ZeroUnitBytes;
+
+    private async ValueTask WriteZerosLockedAsync(
+        ContentState content, long from, long to, bool relaxed, CancellationToken cancellationToken)
+    {
+        if (to > from)
+        {
+            await WriteLockedAsync(content, from, new byte[to - from], relaxed, cancellationToken)
+                .ConfigureAwait(false);
         }
     }
 
@@ -104,7 +189,16 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
     /// <exception cref="DataLayerException">
     /// TargetFailed or NoSpace: counted on the content, so that each descriptor reports it.
     /// </exception>
-    public async ValueTask<InodeAttributes> FlushAsync(ContentState content, CancellationToken cancellationToken)
+    public async ValueTask<InodeAttributes> FlushAsync(
+        ContentState content, bool relaxed, CancellationToken cancellationToken)
+    {
+        InodeAttributes attributes = await FlushGatedAsync(content, relaxed, cancellationToken).ConfigureAwait(false);
+        await context.Unflushed.ForgetAsync(content).ConfigureAwait(false);
+        return attributes;
+    }
+
+    private async ValueTask<InodeAttributes> FlushGatedAsync(
+        ContentState content, bool relaxed, CancellationToken cancellationToken)
     {
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -121,18 +215,23 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
             }
             catch (DataLayerException error)
             {
-                content.FlushFaults++;
-                content.FlushFault = error.Message;
+                content.NoteFlushFault(error.Message);
                 EngineLog.FlushFailed(context.Log, content.Id.ToString(), error.Message);
                 throw;
             }
 
             context.Step("write.flushed");
             long size = content.SizeBytes;
-            await CommitLockedAsync(content, known, size, cancellationToken).ConfigureAwait(false);
+            await CommitLockedAsync(content, known, size, relaxed, cancellationToken).ConfigureAwait(false);
             context.Step("write.committed");
             content.IsDirty = false;
+            content.ModifyTimeNanoseconds = 0;
             context.Contents.CountDirty(-1);
+            for (int kept = content.TakeKeptReferences(); kept > 0; kept--)
+            {
+                await context.ReleaseAsync(content).ConfigureAwait(false); // Never the last: the caller holds one.
+            }
+
             await context.ReloadAsync(content, CancellationToken.None).ConfigureAwait(false);
             context.JournalSignal?.Invoke();
             return content.Attributes;
@@ -144,25 +243,35 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
     }
 
     private async ValueTask CommitLockedAsync(
-        ContentState content, FileContent known, long size, CancellationToken cancellationToken)
+        ContentState content, FileContent known, long size, bool relaxed, CancellationToken cancellationToken)
     {
+        long modified = content.ModifyTimeNanoseconds;
         ContentUpdate update = new()
         {
             Content = content.Id,
             SizeBytes = size,
             ContentChanges = true,
+            ModifyTimeNanoseconds = modified == 0 ? null : modified,
             SetResident = Blocks(
                 BlockLayout.BlockCount(Math.Min(known.Attributes.SizeBytes, size)), BlockLayout.BlockCount(size)),
         };
-        await context.UpdateAsync(content, update, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await context.UpdateAsync(content, update, cancellationToken, relaxed).ConfigureAwait(false);
+        }
+        catch (DataLayerException error) when (content.IsTracked && error.Code is ErrorCode.Stale or ErrorCode.NotFound)
+        {
+            // Replaced as a whole meanwhile: to a mount that is a file without a name, and nothing of it is to stay.
+        }
     }
 
     /// <summary>Shortens: the tree first, then the bytes, so that no crash leaves a length without its bytes.</summary>
     private async ValueTask ShrinkLockedAsync(
-        ContentState content, long sizeBytes, uint first, uint last, CancellationToken cancellationToken)
+        ContentState content, long sizeBytes, uint first, uint last, bool relaxed,
+        CancellationToken cancellationToken)
     {
-        StripedPlacement placement = await MakeDirtyLockedAsync(content, sizeBytes, sizeBytes, cancellationToken)
-            .ConfigureAwait(false);
+        StripedPlacement placement = await MakeDirtyLockedAsync(
+            content, sizeBytes, sizeBytes, relaxed, cancellationToken).ConfigureAwait(false);
         content.InvalidateBlocks(context.Cache, first, last);
         content.SetSize(sizeBytes);
         context.Step("truncate.committed");
@@ -175,20 +284,17 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
     /// takes that length in the same transaction.
     /// </summary>
     private async ValueTask<StripedPlacement> MakeDirtyLockedAsync(
-        ContentState content, long? newSizeBytes, long expectedBytes, CancellationToken cancellationToken)
+        ContentState content, long? newSizeBytes, long expectedBytes, bool relaxed,
+        CancellationToken cancellationToken)
     {
         if (content.IsDirty && content.Content.Placement is StripedPlacement known)
         {
-            if (newSizeBytes is { } length)
+            // A length that was never flushed is not the tree's to know before its bytes are durable.
+            if (newSizeBytes is { } length && length < content.Content.Attributes.SizeBytes)
             {
                 await context.UpdateAsync(
                     content,
-                    new ContentUpdate
-                    {
-                        Content = content.Id,
-                        SizeBytes = Math.Min(length, content.SizeBytes),
-                        ContentChanges = true,
-                    },
+                    new ContentUpdate { Content = content.Id, SizeBytes = length, ContentChanges = true },
                     cancellationToken).ConfigureAwait(false);
             }
 
@@ -205,18 +311,27 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
             SizeBytes = newSizeBytes,
             ContentChanges = true,
         };
+
+        // Where an object holds the content, or bytes will be cut off, the tree must know it durably before.
+        bool soft = relaxed && current.Object is null && newSizeBytes is null;
         if (current.Placement is not StripedPlacement placement)
         {
-            placement = await ConvertLockedAsync(content, change, keep, expectedBytes, cancellationToken)
+            placement = await ConvertLockedAsync(content, change, keep, expectedBytes, soft, cancellationToken)
                 .ConfigureAwait(false);
         }
         else
         {
-            await context.UpdateAsync(content, change, cancellationToken).ConfigureAwait(false);
+            await context.UpdateAsync(content, change, cancellationToken, soft).ConfigureAwait(false);
         }
 
         content.IsDirty = true;
+        content.DirtySince = context.Time.GetTimestamp();
         context.Contents.CountDirty(1);
+        if (relaxed)
+        {
+            context.Unflushed.Track(content);
+        }
+
         context.Step("write.begun");
         return placement;
     }
@@ -225,15 +340,21 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
     /// Copies a content that is empty or one segment record into stripes, where it can be written in place.
     /// </summary>
     private async ValueTask<StripedPlacement> ConvertLockedAsync(
-        ContentState content, ContentUpdate change, long keepBytes, long expectedBytes,
+        ContentState content, ContentUpdate change, long keepBytes, long expectedBytes, bool soft,
         CancellationToken cancellationToken)
     {
         Placement? before = content.Content.Placement;
         StripedPlacement placement = context.Hot.PlaceStriped(
             null, content.Id, Math.Max(expectedBytes, content.SizeBytes));
-        long journal = await context.Tree.AddJournalAsync(
-            new JournalEntry { Kind = JournalKind.PendingWrite, Content = content.Id, Placement = placement.ToText() },
-            cancellationToken).ConfigureAwait(false);
+        JournalEntry pending = new()
+        {
+            Kind = JournalKind.PendingWrite,
+            Content = content.Id,
+            Placement = placement.ToText(),
+        };
+        long journal = soft
+            ? await context.Tree.Relaxed.AddJournalAsync(pending, cancellationToken).ConfigureAwait(false)
+            : await context.Tree.AddJournalAsync(pending, cancellationToken).ConfigureAwait(false);
         if (before is not null && keepBytes > 0)
         {
             TransferBuffer buffer = context.Buffers.Rent((int)keepBytes);
@@ -255,10 +376,15 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         context.Step("convert.copied");
         await context.UpdateAsync(
             content,
-            change with { Placement = placement, SetResident = Blocks(0, BlockLayout.BlockCount(keepBytes)) },
-            cancellationToken).ConfigureAwait(false);
+            change with
+            {
+                Placement = placement,
+                SetResident = Blocks(0, BlockLayout.BlockCount(keepBytes)),
+                CompletesJournalId = journal,
+            },
+            cancellationToken,
+            soft).ConfigureAwait(false);
         context.Step("convert.committed");
-        await context.Tree.CompleteJournalAsync(journal, cancellationToken).ConfigureAwait(false);
         return placement;
     }
 

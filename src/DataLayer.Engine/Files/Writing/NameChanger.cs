@@ -1,6 +1,5 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
-using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
 using DataLayer.Metadata;
@@ -120,7 +119,7 @@ internal sealed class NameChanger(EngineContext context)
         if (result.Replaced is { LinkCount: 0 } replaced)
         {
             await context.ReleaseOrphanAsync(replaced.Inode).ConfigureAwait(false);
-            DropMemory(replaced);
+            context.DropMemory(replaced);
         }
 
         context.JournalSignal?.Invoke();
@@ -222,16 +221,7 @@ internal sealed class NameChanger(EngineContext context)
         if (removed.LinkCount == 0)
         {
             await context.ReleaseOrphanAsync(removed.Inode).ConfigureAwait(false);
-            DropMemory(removed);
-        }
-    }
-
-    private void DropMemory(InodeAttributes removed)
-    {
-        if (removed.Kind == FileKind.Regular && !context.Contents.IsInUse(removed.Inode))
-        {
-            context.Contents.Forget(removed.Content);
-            context.Cache.RemoveContent(removed.Content, BlockLayout.BlockCount(removed.SizeBytes));
+            context.DropMemory(removed);
         }
     }
 

@@ -102,6 +102,7 @@ internal sealed class ReplacementWriter(
 
         if (_pending is not null)
         {
+            context.NewRecords.TryRemove(_pending.Content, out _);
             await context.Tree.AbandonAsync(_pending, CancellationToken.None).ConfigureAwait(false);
             context.JournalSignal?.Invoke();
         }
@@ -235,6 +236,7 @@ internal sealed class ReplacementWriter(
             return null;
         }
 
+        context.NewRecords[_pending.Content] = true;
         _record = await context.Hot.AppendSmallAsync(
             _pending.Content, null, _buffer!.Memory[.._filled], cancellationToken).ConfigureAwait(false);
         return _record;
@@ -267,6 +269,7 @@ internal sealed class ReplacementWriter(
         }
 
         _ended = true;
+        context.NewRecords.TryRemove(_pending.Content, out _);
         ReturnBuffer();
         if (displaced is { LinkCount: 0 })
         {

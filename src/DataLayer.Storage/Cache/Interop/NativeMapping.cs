@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Interop;
 using Microsoft.Win32.SafeHandles;
 
 namespace DataLayer.Storage.Cache.Interop;
@@ -16,8 +17,6 @@ internal sealed unsafe partial class NativeMapping : SafeHandleZeroOrMinusOneIsI
     private const int MapAnonymous = 0x20;
     private const int MapNoReserve = 0x4000;
     private const int AdviseDontNeed = 4;
-    private const int AdviseHugePage = 14;
-    private const long HugePageBytes = 2 << 20;
     private readonly nint _mapped;
     private readonly nuint _mappedBytes;
 
@@ -28,8 +27,8 @@ internal sealed unsafe partial class NativeMapping : SafeHandleZeroOrMinusOneIsI
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bytes);
         Bytes = bytes;
-        bool huge = bytes >= 16 * HugePageBytes;
-        _mappedBytes = (nuint)(bytes + (huge ? HugePageBytes : 0));
+        bool huge = bytes >= 16L * HugePages.PageBytes;
+        _mappedBytes = (nuint)(bytes + (huge ? HugePages.PageBytes : 0));
         _mapped = Map(0, _mappedBytes, ProtRead | ProtWrite, MapPrivate | MapAnonymous | MapNoReserve, -1, 0);
         if (_mapped == -1)
         {
@@ -37,12 +36,11 @@ internal sealed unsafe partial class NativeMapping : SafeHandleZeroOrMinusOneIsI
                 $"The kernel refused {bytes} bytes (errno {Marshal.GetLastPInvokeError()}). Lower CapacityBytes.");
         }
 
-        nint aligned = huge ? (nint)((_mapped + HugePageBytes - 1) & ~(HugePageBytes - 1)) : _mapped;
+        nint aligned = huge ? (nint)((_mapped + HugePages.PageBytes - 1) & ~(HugePages.PageBytes - 1)) : _mapped;
         SetHandle(aligned);
         if (huge)
         {
-            // A kernel without huge pages answers EINVAL, which costs speed only.
-            _ = Advise(aligned, (nuint)bytes, AdviseHugePage);
+            HugePages.Ask(aligned, bytes);
         }
     }
 
