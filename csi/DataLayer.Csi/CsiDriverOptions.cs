@@ -64,10 +64,9 @@ public sealed record CsiDriverOptions
     public string? TargetRoot { get; init; }
 
     /// <summary>
-    /// The service's state folder, where it takes mounts over; the same path here and there. Null where no node is
-    /// served.
+    /// How long pods wait for a service that died before they get ENOTCONN. Default 60 s; 100 ms to 24 hours.
     /// </summary>
-    public string? StateFolder { get; init; }
+    public TimeSpan TakeoverTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>
     /// The socket on which the kubelet learns of the driver, in its plugins_registry; null where a registrar does it.

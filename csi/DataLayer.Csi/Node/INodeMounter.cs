@@ -43,6 +43,9 @@ internal sealed record VolumeMount(string VolumeId, string TreePath, TargetPath 
 {
     private const string SourcePrefix = "datalayer:";
 
+    /// <summary>The source of a mount of a folder the driver made: the folder's name is the volume's.</summary>
+    public static string SourceOfFolder(string treePath) => SourcePrefix + TreePaths.NameOf(treePath);
+
     /// <summary>Whether the whole mount is read-only.</summary>
     public bool ReadOnly { get; init; }
 
@@ -61,7 +64,7 @@ internal sealed record VolumeMount(string VolumeId, string TreePath, TargetPath 
     public string Source => SourceOf(VolumeId);
 
     /// <summary>The source of a volume's mount.</summary>
-    public static string SourceOf(string volumeId) => SourcePrefix + Uri.EscapeDataString(volumeId);
+    public static string SourceOf(string volumeId) => SourcePrefix + VolumeName.ToId(volumeId, "volume_id");
 }
 
 /// <summary>Space of a file system.</summary>
