@@ -105,6 +105,9 @@ public sealed record CsiDriverOptions
             faults,
             TargetRoot is null || (TargetRoot.Length > 1 && TargetRoot == Path.GetFullPath(TargetRoot).TrimEnd('/')),
             $"'{TargetRoot}' is not an absolute folder without '.', '..' and '/' at its end.");
+        Check(
+            faults, TakeoverTimeout >= TimeSpan.FromMilliseconds(100) && TakeoverTimeout <= TimeSpan.FromHours(24),
+            "The takeover timeout is not between 100 ms and 24 hours.");
         Check(faults, MaxVolumesPerNode >= 0, "The number of volumes a node takes is negative.");
         Check(faults, MaxVolumeBytes > 0, "The largest volume has no bytes.");
         if (faults.Count > 0)

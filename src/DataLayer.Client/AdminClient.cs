@@ -132,6 +132,12 @@ public sealed class AdminClient
             .ConfigureAwait(false);
     }
 
+    // ---- mounts ------------------------------------------------------------------------------------------------
+
+    /// <summary>What is mounted from the service, which way each mount takes, and where keepers find it.</summary>
+    public ValueTask<MountList> ListMountsAsync(CancellationToken cancellationToken = default) =>
+        GetAsync(ApiRoutes.Mounts, ProtocolJson.Default.MountList, cancellationToken);
+
     // ---- upkeep ------------------------------------------------------------------------------------------------
 
     /// <summary>Checks the tree against the tiers, and repairs where asked.</summary>

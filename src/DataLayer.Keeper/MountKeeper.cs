@@ -183,16 +183,12 @@ public sealed partial class MountKeeper : IAsyncDisposable
         try
         {
             await GreetAsync(channel, either.Token).ConfigureAwait(false);
-            while (_mount.Negotiated.Length == 0)
+            if (_mount.Negotiated.Length == 0)
             {
-                using KeeperFrame frame = await channel.ReceiveAsync(either.Token).ConfigureAwait(false)
-                    ?? throw new DataLayerException(
-                        ErrorCode.OriginUnavailable, "The service ended while it took the mount. See its log.");
-                if (!await HandleAsync(channel, frame, either.Token).ConfigureAwait(false))
-                {
-                    throw new DataLayerException(
-                        ErrorCode.OriginUnavailable, "The mount was taken away while the service took it.");
-                }
+                throw new DataLayerException(
+                    ErrorCode.InvalidArgument,
+                    "The service took the mount without saying what it agreed on with the kernel: no other service "
+                    + "could take it over. Run keeper and service of the same release.");
             }
         }
         catch (OperationCanceledException e) when (limit.IsCancellationRequested)
@@ -313,22 +309,31 @@ public sealed partial class MountKeeper : IAsyncDisposable
     {
         byte[] hello = KeeperPayload.Write(_mount, KeeperJson.Default.KeeperHello);
         await channel.SendAsync(KeeperFrameKind.Hello, hello, _device, cancellationToken).ConfigureAwait(false);
-        using KeeperFrame frame = await channel.ReceiveAsync(cancellationToken).ConfigureAwait(false)
-            ?? throw new DataLayerException(
-                ErrorCode.OriginUnavailable,
-                "The service closed the keeper's connection without an answer. It wants keepers of its own user or of "
-                + "root; see its log.");
-        if (frame.Kind != KeeperFrameKind.Welcome)
+        while (true)
         {
-            throw new DataLayerException(
-                ErrorCode.InvalidArgument, $"The service answered a mount with the frame {frame.Kind}.");
-        }
+            using KeeperFrame frame = await channel.ReceiveAsync(cancellationToken).ConfigureAwait(false)
+                ?? throw new DataLayerException(
+                    ErrorCode.OriginUnavailable,
+                    "The service closed the keeper's connection without an answer. It wants keepers of its own user "
+                    + "or of root; see its log.");
+            if (frame.Kind == KeeperFrameKind.Welcome)
+            {
+                KeeperWelcome welcome = KeeperPayload.Read(frame.Payload.Span, KeeperJson.Default.KeeperWelcome);
+                if (welcome.Ok)
+                {
+                    return;
+                }
 
-        KeeperWelcome welcome = KeeperPayload.Read(frame.Payload.Span, KeeperJson.Default.KeeperWelcome);
-        if (!welcome.Ok)
-        {
-            throw new DataLayerException(
-                welcome.Code ?? ErrorCode.Internal, welcome.Error ?? "The service refused the mount without a reason.");
+                throw new DataLayerException(
+                    welcome.Code ?? ErrorCode.Internal,
+                    welcome.Error ?? "The service refused the mount without a reason.");
+            }
+
+            if (!await HandleAsync(channel, frame, cancellationToken).ConfigureAwait(false))
+            {
+                throw new DataLayerException(
+                    ErrorCode.OriginUnavailable, "The mount was taken away while the service took it.");
+            }
         }
     }
 
