@@ -1,12 +1,23 @@
 using System.Globalization;
 using DataLayer.TestProcess;
 
-// A process for tests to kill. Usage: tree-load DATABASE SEED
+// A process for tests to kill. Usage: tree-load DATABASE SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS
 if (args is ["tree-load", var database, var seed])
 {
     await TreeLoad.RunAsync(database, int.Parse(seed, CultureInfo.InvariantCulture), Console.Out);
     return 0;
 }
 
-await Console.Error.WriteLineAsync("usage: tree-load DATABASE SEED");
+if (args is ["mount-service", var socket])
+{
+    await TinyMountService.RunAsync(socket, Console.Out);
+    return 0;
+}
+
+if (args is ["keep-mount", var state, var mountPoint, var seconds])
+{
+    return await MountKeeping.RunAsync(state, mountPoint, double.Parse(seconds, CultureInfo.InvariantCulture), Console.Out);
+}
+
+await Console.Error.WriteLineAsync("usage: tree-load DATABASE SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS");
 return 2;

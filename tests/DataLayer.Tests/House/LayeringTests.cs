@@ -13,10 +13,14 @@ public sealed class LayeringTests
         ["DataLayer.Storage"] = ["DataLayer.Core"],
         ["DataLayer.Engine"] = ["DataLayer.Core", "DataLayer.Metadata", "DataLayer.Storage"],
         ["DataLayer.Protocol"] = ["DataLayer.Core"],
+        ["DataLayer.Keeper"] = ["DataLayer.Core", "DataLayer.Protocol"],
+        ["DataLayer.Fuse"] = ["DataLayer.Core", "DataLayer.Metadata", "DataLayer.Engine", "DataLayer.Keeper"],
         ["DataLayer.Client"] = ["DataLayer.Core", "DataLayer.Protocol"],
+        ["DataLayer.Csi"] = ["DataLayer.Core", "DataLayer.Protocol", "DataLayer.Keeper", "DataLayer.Client"],
         ["datalayer"] =
         [
             "DataLayer.Core", "DataLayer.Metadata", "DataLayer.Storage", "DataLayer.Engine", "DataLayer.Protocol", "DataLayer.Client",
+            "DataLayer.Keeper", "DataLayer.Fuse",
         ],
     };
 

@@ -49,7 +49,8 @@ public sealed partial class SemanticsTests
         MatchCollection heads = Heading().Matches(text);
         for (int i = 0; i < heads.Count; i++)
         {
-            int end = i + 1 < heads.Count ? heads[i + 1].Index : text.Length;
+            int next = text.IndexOf("\n## ", heads[i].Index + 1, StringComparison.Ordinal);
+            int end = next < 0 ? text.Length : next;
             promises.Add(int.Parse(heads[i].Groups["number"].Value, CultureInfo.InvariantCulture), text[heads[i].Index..end]);
         }
 
@@ -88,6 +89,6 @@ public sealed partial class SemanticsTests
     [GeneratedRegex(@"\bclass\s+(?<name>\w+)")]
     private static partial Regex TypeDeclaration();
 
-    [GeneratedRegex(@"\[(?:Fact|Theory|Property)\b[^\n]*\](?:\s*\[[^\n]*\])*\s*public\s+(?:async\s+)?[\w<>]+\s+(?<name>\w+)\s*\(")]
+    [GeneratedRegex(@"\[(?:Fact|Theory|Property|PosixCheck)\b[^\n]*\](?:\s*\[[^\n]*\])*\s*public\s+(?:async\s+)?[\w<>]+\s+(?<name>\w+)\s*\(")]
     private static partial Regex TestMethod();
 }

@@ -1,0 +1,163 @@
+using DataLayer.Core.Errors;
+using DataLayer.Keeper.Interop;
+using DataLayer.Protocol.Keeper;
+using Microsoft.Win32.SafeHandles;
+
+namespace DataLayer.Keeper.Mounts;
+
+/// <summary>
+/// The file <c>mounts/ID</c> in the state folder: a keeper's sign of life. The keeper holds a lock (flock) on it, which
+/// the kernel drops with the process, so whoever can take the lock knows that the keeper is gone; also from another
+/// container, where process ids mean nothing. Its path is the mount's source in the kernel's table.
+/// </summary>
+public sealed class MountRecord : IDisposable
+{
+    private const string FolderName = "mounts";
+    private const int FileMode = 0x1A4; // rw-r--r--: the service may run as another user
+    private const UnixFileMode FolderMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+        | UnixFileMode.GroupRead | UnixFileMode.GroupExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute;
+
+    private readonly SafeFileHandle _lock;
+
+    private MountRecord(string path, SafeFileHandle held)
+    {
+        Path = path;
+        _lock = held;
+    }
+
+    /// <summary>The file; also the source of the mount in the kernel's table.</summary>
+    public string Path { get; }
+
+    /// <summary>Makes and locks the record of a mount.</summary>
+    /// <exception cref="DataLayerException">TargetFailed or PermissionDenied: the state folder cannot be
+    /// written.</exception>
+    public static MountRecord Create(string stateFolder, KeeperHello mount)
+    {
+        ArgumentNullException.ThrowIfNull(mount);
+        string folder = System.IO.Path.Combine(stateFolder, FolderName);
+        string path = System.IO.Path.Combine(folder, mount.MountId);
+        try
+        {
+            Directory.CreateDirectory(folder, FolderMode);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataLayerException(
+                ErrorCode.TargetFailed,
+                $"The keeper cannot write to the state folder '{stateFolder}': {e.Message} Run as the service's user "
+                + "or as root, on the same machine.", e);
+        }
+
+        // It gets its name only when it is locked: nobody ever sees a living mount's record without its lock.
+        string unnamed = path + ".new";
+        SafeFileHandle file = Open(
+            unnamed, Libc.OpenReadWrite | Libc.OpenCreate | Libc.OpenExclusive, FileMode, out int errno)
+            ?? throw Errno.Fault(errno, $"Making '{unnamed}'", "Give the keeper write access to the state folder.");
+        try
+        {
+            if (Libc.Lock(file, Libc.LockExclusive | Libc.LockNoWait) != 0)
+            {
+                throw Errno.Fault(
+                    Errno.Last, $"Locking '{unnamed}'", "Use a state folder whose file system has locks.");
+            }
+
+            RandomAccess.Write(file, KeeperPayload.Write(mount, KeeperJson.Default.KeeperHello), 0);
+            if (Libc.Rename(unnamed, path) != 0)
+            {
+                throw Errno.Fault(Errno.Last, $"Naming '{path}'", "Give the keeper write access to the state folder.");
+            }
+
+            return new MountRecord(path, file);
+        }
+        catch
+        {
+            file.Dispose();
+            File.Delete(unnamed);
+            throw;
+        }
+    }
+
+    /// <summary>Whether the keeper of a record lives. False where there is no such record.</summary>
+    public static bool IsAlive(string path)
+    {
+        using SafeFileHandle? file = Open(path, Libc.OpenReadOnly | Libc.OpenNoFollow, 0, out _);
+
+        // A lock that is taken here goes with the handle.
+        return file is not null
+            && Libc.Lock(file, Libc.LockShared | Libc.LockNoWait) != 0
+            && Errno.Last == Errno.Again;
+    }
+
+    /// <summary>What a record says of its mount; null where it is gone or damaged.</summary>
+    public static KeeperHello? TryRead(string path)
+    {
+        // Not by File: it would ask for the lock.
+        using SafeFileHandle? file = Open(path, Libc.OpenReadOnly | Libc.OpenNoFollow, 0, out _);
+        if (file is null)
+        {
+            return null;
+        }
+
+        byte[] bytes = new byte[Math.Min(RandomAccess.GetLength(file), KeeperFrameHeader.MaxPayloadBytes)];
+        int count = RandomAccess.Read(file, bytes, 0);
+        try
+        {
+            return KeeperPayload.Read(bytes.AsSpan(0, count), KeeperJson.Default.KeeperHello);
+        }
+        catch (DataLayerException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The records whose keepers live.</summary>
+    public static IReadOnlyList<string> ListAlive(string stateFolder)
+    {
+        List<string> alive = [];
+        foreach (string path in List(stateFolder))
+        {
+            if (IsAlive(path))
+            {
+                alive.Add(path);
+            }
+        }
+
+        return alive;
+    }
+
+    /// <summary>Whether a mount's source names a record of this state folder.</summary>
+    public static bool IsOf(string source, string stateFolder) =>
+        System.IO.Path.GetDirectoryName(source) == System.IO.Path.Combine(stateFolder, FolderName);
+
+    /// <summary>All records, also of keepers that are gone.</summary>
+    internal static IEnumerable<string> List(string stateFolder)
+    {
+        string folder = System.IO.Path.Combine(stateFolder, FolderName);
+        return Directory.Exists(folder) ? Directory.EnumerateFiles(folder) : [];
+    }
+
+    /// <summary>Removes the record and lets go of the lock.</summary>
+    public void Dispose()
+    {
+        if (!_lock.IsClosed)
+        {
+            try
+            {
+                File.Delete(Path);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // An unlocked record is a dead keeper's; the next keeper removes it.
+            }
+
+            _lock.Dispose();
+        }
+    }
+
+    private static SafeFileHandle? Open(string path, int flags, int mode, out int errno)
+    {
+        int descriptor = Libc.Open(path, flags | Libc.OpenCloseOnExec, mode);
+        errno = descriptor < 0 ? Errno.Last : 0;
+        return descriptor < 0 ? null : new SafeFileHandle(descriptor, ownsHandle: true);
+    }
+}
