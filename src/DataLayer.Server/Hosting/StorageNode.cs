@@ -35,6 +35,9 @@ internal sealed class StorageNode : IAsyncDisposable
     /// <summary>The records of the mounts that outlived the service before: files without names are kept for them.</summary>
     public IReadOnlyList<string> KeptMounts { get; private set; } = [];
 
+    /// <summary>Stores added while a service ran.</summary>
+    public DefinedStores DefinedStores { get; private set; } = null!;
+
     /// <summary>What the whole process may use, bytes.</summary>
     public long MemoryBudgetBytes { get; private set; }
 
@@ -57,6 +60,12 @@ internal sealed class StorageNode : IAsyncDisposable
                 await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
             node.Cache = node.Keep(new BlockCache(configuration.Cache, time));
             node.Stores = node.Keep(new ObjectStoreRegistry(configuration.ObjectStores, time, logs));
+            node.DefinedStores = new DefinedStores(Path.Combine(configuration.StateDirectory, "stores"));
+            foreach (ObjectStoreOptions store in node.DefinedStores.Load())
+            {
+                node.Stores.Define(store);
+            }
+
             FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time);
             node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
             FileEngineOptions engine = configuration.Engine with { KeepOrphans = node.KeptMounts.Count > 0 };
