@@ -182,7 +182,7 @@ public sealed partial class MountKeeper : IAsyncDisposable
             CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            await GreetAsync(channel, either.Token).ConfigureAwait(false);
+            await GreetAsync(channel, _mount, either.Token).ConfigureAwait(false);
             if (_mount.Negotiated.Length == 0)
             {
                 throw new DataLayerException(
@@ -227,6 +227,7 @@ public sealed partial class MountKeeper : IAsyncDisposable
                 channel = await ReconnectAsync(start).ConfigureAwait(false);
                 if (channel is null)
                 {
+                    FailWaiting();
                     return End();
                 }
 
@@ -305,9 +306,9 @@ public sealed partial class MountKeeper : IAsyncDisposable
     }
 
     /// <summary>Hands the mount over; returns where the service took it.</summary>
-    private async Task GreetAsync(KeeperChannel channel, CancellationToken cancellationToken)
+    private async Task GreetAsync(KeeperChannel channel, KeeperHello mount, CancellationToken cancellationToken)
     {
-        byte[] hello = KeeperPayload.Write(_mount, KeeperJson.Default.KeeperHello);
+        byte[] hello = KeeperPayload.Write(mount, KeeperJson.Default.KeeperHello);
         await channel.SendAsync(KeeperFrameKind.Hello, hello, _device, cancellationToken).ConfigureAwait(false);
         while (true)
         {
@@ -359,8 +360,10 @@ public sealed partial class MountKeeper : IAsyncDisposable
             {
                 channel = await KeeperChannel.ConnectAsync(_options.SocketPath, _time, either.Token)
                     .ConfigureAwait(false);
-                await GreetAsync(channel, either.Token).ConfigureAwait(false);
-                _mount = _mount with { TakeoverCount = _mount.TakeoverCount + 1 };
+                int takeovers = _mount.TakeoverCount + 1;
+                await GreetAsync(channel, _mount with { TakeoverCount = takeovers }, either.Token)
+                    .ConfigureAwait(false);
+                _mount = _mount with { TakeoverCount = takeovers };
                 return channel;
             }
             catch (Exception e) when (e is DataLayerException or OperationCanceledException)
@@ -398,6 +401,15 @@ public sealed partial class MountKeeper : IAsyncDisposable
         catch (OperationCanceledException)
         {
             // It is over.
+        }
+    }
+
+    /// <summary>Time is over: whoever waits gets the error that whoever comes later gets.</summary>
+    private void FailWaiting()
+    {
+        if (!_over.IsCancellationRequested)
+        {
+            LogFailed(_log, FuseDevice.FailWaiting(_device), MountPoint);
         }
     }
 
@@ -512,6 +524,9 @@ public sealed partial class MountKeeper : IAsyncDisposable
         "No service took {MountPoint} over in {Seconds} s ({Reason}): its users get ENOTCONN now. Start the service "
         + "with 'datalayer serve', then 'datalayer umount --lazy {MountPoint}' and mount again")]
     private static partial void LogTimedOut(ILogger log, string mountPoint, double seconds, string reason);
+
+    [LoggerMessage(10, LogLevel.Information, "{Count} requests that waited on {MountPoint} failed with ENOTCONN")]
+    private static partial void LogFailed(ILogger log, int count, string mountPoint);
 
     [LoggerMessage(5, LogLevel.Information, "Unmounted {MountPoint}")]
     private static partial void LogUnmounted(ILogger log, string mountPoint);

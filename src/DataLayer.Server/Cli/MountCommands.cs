@@ -21,7 +21,7 @@ internal static class MountCommands
             "mount",
             "Mounts a folder of the tree, and keeps the mount while services come and go. Ctrl-C unmounts.",
             [.. given.Symbols, MountStatusCommand.Make(factory)],
-            async (run, cancellationToken) =>
+            (run, cancellationToken) => GuardAsync(run, async () =>
             {
                 MountKeeperOptions options = given.ToOptions(run);
                 string log = given.LogFile(run);
@@ -33,7 +33,7 @@ internal static class MountCommands
 
                 using MountLog lines = MountLog.Open(log, run.Environment);
                 return await KeepAsync(run, options, lines, given.IsDetached(run), cancellationToken);
-            });
+            }));
     }
 
     /// <summary>The state folder of the running service, which must hold the path and take keepers.</summary>
@@ -109,23 +109,32 @@ internal static class MountCommands
             "--force", "Ends it at once: who uses it gets ENOTCONN; what the service has not taken is lost.", "-f");
         return factory.Make(
             "umount", "Unmounts. Works also where keeper or service are gone.", [at, lazy, force],
-            async (run, cancellationToken) =>
+            (run, cancellationToken) => GuardAsync(run, async () =>
             {
                 UnmountMode mode = run.Arguments.GetValue(force) ? UnmountMode.Force
                     : run.Arguments.GetValue(lazy) ? UnmountMode.Lazy
                     : UnmountMode.Normal;
                 TimeProvider time = run.Environment.Time;
                 MountEntry entry = await Unmounting.FindAsync(run.Arguments.GetValue(at)!, time, cancellationToken);
-                try
-                {
-                    await Unmounting.RunAsync(entry, mode, time, cancellationToken);
-                    return ExitCode.Success;
-                }
-                catch (DataLayerException e) when (e.Code == ErrorCode.Overloaded && !run.Json)
-                {
-                    run.Environment.Error.WriteLine($"datalayer: {e.Message}");
-                    return ExitCode.Conflict;
-                }
-            });
+                await Unmounting.RunAsync(entry, mode, time, cancellationToken);
+                return ExitCode.Success;
+            }));
+    }
+
+    /// <summary>
+    /// The faults of mounting name their own remedy: the general one of their code, which is about the API, is left
+    /// out. A mount in use is a conflict, not a service out of reach.
+    /// </summary>
+    private static async Task<int> GuardAsync(CommandRun run, Func<Task<int>> action)
+    {
+        try
+        {
+            return await action();
+        }
+        catch (DataLayerException e) when (!run.Json && !ExitCode.IsServiceUnreachable(e))
+        {
+            run.Environment.Error.WriteLine($"datalayer: {e.Message}");
+            return e.Code == ErrorCode.Overloaded ? ExitCode.Conflict : ExitCode.From(e);
+        }
     }
 }

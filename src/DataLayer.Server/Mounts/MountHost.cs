@@ -20,8 +20,11 @@ namespace DataLayer.Server.Mounts;
 /// </remarks>
 internal sealed partial class MountHost(
     ServerConfiguration configuration, NodeHost node, MountStarter starter, TimeProvider time, ILoggerFactory logs)
-    : IHostedService
+    : IHostedService, IDisposable
 {
+    /// <summary>How often the mounts of the service before are looked at that have not ended yet.</summary>
+    private static readonly TimeSpan _keptInterval = TimeSpan.FromSeconds(30);
+
     /// <summary>How long a keeper may take to say what it brings.</summary>
     private static readonly TimeSpan _helloTimeout = TimeSpan.FromSeconds(10);
 
@@ -31,7 +34,9 @@ internal sealed partial class MountHost(
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile string? _unavailable = "the service is starting";
+    private bool _stopped;
     private Task _running = Task.CompletedTask;
+    private Task _releasing = Task.CompletedTask;
 
     /// <summary>Completes when keepers can connect, or never will; <see cref="List"/> then says why.</summary>
     public Task Listening => _listening.Task;
@@ -61,11 +66,20 @@ internal sealed partial class MountHost(
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         _unavailable = "the service is stopping";
-        await _stopping.CancelAsync();
+        if (!_stopped)
+        {
+            _stopped = true;
+            await _stopping.CancelAsync();
+        }
+
         await _running;
+        await _releasing;
         await Task.WhenAll(_sessions.Values.Select(session => session.StopAsync()));
         await Task.WhenAll(_greeting.Keys);
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => _stopping.Dispose();
 
     private async Task RunAsync()
     {
@@ -84,6 +98,7 @@ internal sealed partial class MountHost(
         try
         {
             using Socket listener = Listen(path);
+            _releasing = Task.Run(ReleaseOrphansAsync, CancellationToken.None);
             _unavailable = null;
             _listening.TrySetResult();
             while (true)
@@ -107,6 +122,36 @@ internal sealed partial class MountHost(
             _unavailable = e.Message;
             LogCannotListen(_log, path, e.Message);
             _listening.TrySetResult();
+        }
+    }
+
+    /// <summary>
+    /// Lets the files without names go that were kept for mounts of the service before, when the last of these ended.
+    /// </summary>
+    private async Task ReleaseOrphansAsync()
+    {
+        if (node.Node is not { KeptMounts.Count: > 0 } open)
+        {
+            return;
+        }
+
+        using PeriodicTimer timer = new(_keptInterval, time);
+        try
+        {
+            while (open.KeptMounts.Any(Keeper.Mounts.MountRecord.IsAlive))
+            {
+                await timer.WaitForNextTickAsync(_stopping.Token);
+            }
+
+            await open.Engine.Nodes.ReleaseKeptOrphansAsync();
+        }
+        catch (OperationCanceledException)
+        {
+            // The next service does it.
+        }
+        catch (DataLayerException e)
+        {
+            LogOrphans(_log, e.Message);
         }
     }
 
@@ -194,6 +239,9 @@ internal sealed partial class MountHost(
 
     [LoggerMessage(22, LogLevel.Warning, "A keeper is refused: {Why}")]
     private static partial void LogBadHello(ILogger log, string why);
+
+    [LoggerMessage(24, LogLevel.Warning, "Files without names that a mount had open stay until the next start: {Why}")]
+    private static partial void LogOrphans(ILogger log, string why);
 
     [LoggerMessage(23, LogLevel.Error, "A keeper's connection failed")]
     private static partial void LogBroken(ILogger log, Exception fault);
