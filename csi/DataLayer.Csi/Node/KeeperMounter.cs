@@ -18,7 +18,8 @@ namespace DataLayer.Csi.Node;
 /// and binds by the kernel's new mount calls, which make a bind appear in one step with all its options.
 /// </summary>
 /// <remarks>
-/// A keeper lives as long as this process. What a process before left behind are dead mounts, whose records and places
+/// A keeper lives as long as this process, disposed or killed. What a process before left behind are dead mounts, whose
+/// records and places
 /// in the table say all that is needed to make them anew: <see cref="BeginRestore"/> does so, as soon as the service
 /// answers, binds included. Running containers keep the dead mount they were started with unless their volume mount has
 /// mountPropagation HostToContainer; restarted containers get the new one.
@@ -63,22 +64,28 @@ internal sealed partial class KeeperMounter(
     /// <inheritdoc/>
     public async Task UnmountAsync(TargetPath target, CancellationToken cancellationToken)
     {
-        if (_keepers.TryGetValue(target.FullPath, out MountKeeper? keeper))
+        if (!_keepers.TryRemove(target.FullPath, out MountKeeper? keeper))
         {
-            try
-            {
-                await keeper.UnmountAsync(UnmountMode.Normal, cancellationToken).ConfigureAwait(false);
-                await keeper.Ended.WaitAsync(cancellationToken).ConfigureAwait(false);
-                return;
-            }
-            catch (DataLayerException e) when (e.Code is ErrorCode.Overloaded or ErrorCode.TimedOut)
-            {
-                // The kubelet has ended the pod: who is left is not waited for, and loses nothing that was written.
-                LogBusy(log, target.FullPath, e.Message);
-            }
+            Unbind(target);
+            return;
         }
 
-        Unbind(target);
+        // From here on the keeper is this call's: nobody else disposes it.
+        try
+        {
+            await keeper.UnmountAsync(UnmountMode.Normal, cancellationToken).ConfigureAwait(false);
+            await keeper.Ended.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (DataLayerException e) when (e.Code is ErrorCode.Overloaded or ErrorCode.TimedOut)
+        {
+            // The kubelet has ended the pod: who is left is not waited for, and loses nothing that was written.
+            LogBusy(log, target.FullPath, e.Message);
+            Unbind(target);
+        }
+        finally
+        {
+            _ = DisposeAtEndAsync(keeper);
+        }
     }
 
     /// <inheritdoc/>
@@ -155,17 +162,16 @@ internal sealed partial class KeeperMounter(
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _restoring.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        foreach (MountKeeper keeper in _keepers.Values)
-        {
-            await keeper.DisposeAsync().ConfigureAwait(false);
-        }
-
         _stop.Dispose();
+
+        // Keepers are not disposed: that would take their mounts and records away. They end with the process, as at a
+        // kill, and the next driver finds what it needs to make the mounts anew.
     }
 
     private static MountEntry Identify(MountEntry entry)
     {
-        // A record without a lock is a dead keeper's; one that is gone was cleaned away with its mount, or is elsewhere.
+        // A record without a lock is a dead keeper's; one that is gone was cleaned away with its mount, or is
+        // elsewhere.
         KeeperHello? record = MountRecord.TryRead(entry.Source);
         return entry with
         {
@@ -188,7 +194,15 @@ internal sealed partial class KeeperMounter(
     private async Task ForgetAsync(MountKeeper keeper)
     {
         await keeper.Ended.ConfigureAwait(false);
-        _keepers.TryRemove(new KeyValuePair<string, MountKeeper>(keeper.MountPoint, keeper));
+        if (_keepers.TryRemove(new KeyValuePair<string, MountKeeper>(keeper.MountPoint, keeper)))
+        {
+            await keeper.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private static async Task DisposeAtEndAsync(MountKeeper keeper)
+    {
+        await keeper.Ended.ConfigureAwait(false);
         await keeper.DisposeAsync().ConfigureAwait(false);
     }
 

@@ -44,7 +44,8 @@ internal static class CsiCommand
     /// <summary>A socket as flags of CSI drivers have it: unix:///path, unix:/path or /path.</summary>
     private static string SocketPath(string text, string option)
     {
-        string path = text.StartsWith(UnixPrefix, StringComparison.OrdinalIgnoreCase) ? text[UnixPrefix.Length..] : text;
+        string path =
+            text.StartsWith(UnixPrefix, StringComparison.OrdinalIgnoreCase) ? text[UnixPrefix.Length..] : text;
         path = path.StartsWith("///", StringComparison.Ordinal) ? path[2..] : path;
         return path.StartsWith('/') && !path.StartsWith("//", StringComparison.Ordinal)
             ? path
@@ -80,7 +81,8 @@ internal static class CsiCommand
             "--target-root", "Refuse paths that are not below this folder, the kubelet's.", "DIR");
 
         public Option<string?> Registration { get; } = Text(
-            "--registration-socket", "Tell the kubelet of the driver on this socket in its plugins_registry.", "SOCKET");
+            "--registration-socket", "Tell the kubelet of the driver on this socket in its plugins_registry.",
+            "SOCKET");
 
         public Option<string?> KubeletSocket { get; } = Text(
             "--kubelet-socket", "The endpoint as the kubelet sees it, where that is another path.", "SOCKET");
@@ -105,7 +107,8 @@ internal static class CsiCommand
             HelpName = "SECONDS",
         };
 
-        public Option<bool> Verbose { get; } = CommandFactory.Flag("--verbose", "Log every call, not only failed ones.");
+        public Option<bool> Verbose { get; } =
+            CommandFactory.Flag("--verbose", "Log every call, not only failed ones.");
 
         public Symbol[] All =>
         [
