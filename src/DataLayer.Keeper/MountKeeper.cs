@@ -517,7 +517,7 @@ public sealed partial class MountKeeper : IAsyncDisposable
         "The service of {MountPoint} is gone ({Why}): requests wait up to {Seconds} s for it to come back")]
     private static partial void LogWaiting(ILogger log, string mountPoint, string why, double seconds);
 
-    [LoggerMessage(3, LogLevel.Information, "A service took {MountPoint} over after {Milliseconds:F0} ms")]
+    [LoggerMessage(3, LogLevel.Warning, "A service took {MountPoint} over after {Milliseconds:F0} ms")]
     private static partial void LogTakenOver(ILogger log, string mountPoint, double milliseconds);
 
     [LoggerMessage(4, LogLevel.Error,

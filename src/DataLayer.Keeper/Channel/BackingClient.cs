@@ -32,7 +32,9 @@ public sealed class BackingClient(KeeperChannel channel)
         return answer.Errno == 0 ? answer.BackingId : throw Refused(key, answer.Errno);
     }
 
-    /// <summary>Forgets a file. Who has it open through the kernel goes on. Nothing happens for an unknown key.</summary>
+    /// <summary>
+    /// Forgets a file. Who has it open through the kernel goes on. Nothing happens for an unknown key.
+    /// </summary>
     /// <exception cref="DataLayerException">OriginUnavailable: the keeper is gone.</exception>
     public async ValueTask CloseAsync(string key, CancellationToken cancellationToken) =>
         _ = await AskAsync(KeeperFrameKind.BackingClose, key, null, cancellationToken).ConfigureAwait(false);

@@ -59,7 +59,8 @@ internal static class MountCommands
         return status.Kind == FileKind.Directory
             ? list.StateFolder
             : throw new DataLayerException(
-                ErrorCode.NotADirectory, $"'{options.TreePath}' is not a folder of the tree: only folders are mounted.");
+                ErrorCode.NotADirectory,
+                $"'{options.TreePath}' is not a folder of the tree: only folders are mounted.");
     }
 
     private static async Task<int> KeepAsync(

@@ -80,7 +80,8 @@ internal static class MountStatusCommand
         ];
         if (report is not null)
         {
-            lines.Add(("profile", report.Profile.ToString().ToLowerInvariant() + (report.ReadOnly ? ", read-only" : "")));
+            string profile = report.Profile.ToString().ToLowerInvariant();
+            lines.Add(("profile", report.ReadOnly ? profile + ", read-only" : profile));
             lines.Add(("protocol", report.Protocol));
             lines.Add(("keeper", $"process {report.KeeperProcessId}; takeovers {Show.Count(report.TakeoverCount)}"));
             lines.Add(("read", $"{Show.Size(report.ReadBytes)}; written {Show.Size(report.WrittenBytes)}"));

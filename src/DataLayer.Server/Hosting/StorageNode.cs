@@ -32,7 +32,9 @@ internal sealed class StorageNode : IAsyncDisposable
     /// <summary>The cold tier's stores.</summary>
     public ObjectStoreRegistry Stores { get; private set; } = null!;
 
-    /// <summary>The records of the mounts that outlived the service before: files without names are kept for them.</summary>
+    /// <summary>
+    /// The records of the mounts that outlived the service before: files without names are kept for them.
+    /// </summary>
     public IReadOnlyList<string> KeptMounts { get; private set; } = [];
 
     /// <summary>Stores added while a service ran.</summary>

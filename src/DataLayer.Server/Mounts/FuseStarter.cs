@@ -47,7 +47,8 @@ internal sealed class FuseStarter(NodeHost node, TimeProvider time, ILoggerFacto
         {
             return hello.Negotiated.Length < InodeBytes
                 ? throw new DataLayerException(
-                    ErrorCode.Corrupt, $"The keeper of '{hello.MountPoint}' kept {hello.Negotiated.Length} bytes, too few.")
+                    ErrorCode.Corrupt,
+                    $"The keeper of '{hello.MountPoint}' kept {hello.Negotiated.Length} bytes, which are too few.")
                 : options with
                 {
                     Root = new InodeId(BinaryPrimitives.ReadInt64LittleEndian(hello.Negotiated)),

@@ -11,7 +11,8 @@ using DataLayer.Server.Hosting;
 namespace DataLayer.Server.Mounts;
 
 /// <summary>
-/// Listens for keepers on <c>keeper.sock</c> in the state folder as long as the node is open, and serves the mounts they
+/// Listens for keepers on <c>keeper.sock</c> in the state folder as long as the node is open, and serves the mounts
+/// they
 /// bring. Only the service's own user and root may connect.
 /// </summary>
 /// <remarks>

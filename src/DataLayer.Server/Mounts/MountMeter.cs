@@ -4,7 +4,9 @@ using DataLayer.Server.Telemetry;
 
 namespace DataLayer.Server.Mounts;
 
-/// <summary>What the mounts measure, by mount point. Nothing is counted here: the mounts are asked when it is.</summary>
+/// <summary>
+/// What the mounts measure, by mount point. Nothing is counted here: the mounts are asked when it is.
+/// </summary>
 internal sealed class MountMeter : IDisposable
 {
     private readonly MountHost _mounts;
