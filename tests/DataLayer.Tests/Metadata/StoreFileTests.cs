@@ -61,7 +61,7 @@ public sealed class StoreFileTests
     public async Task A_disk_that_fails_reads_is_named_and_not_taken_for_damage()
     {
         using SmallFilesystem disk = SmallFilesystem.Ext4(64);
-        TreeStoreOptions options = new() { DatabasePath = Path.Combine(disk.Path, "tree.db"), MapBytes = 0, ReadCacheBytes = 1 << 20 };
+        TreeStoreOptions options = new() { DatabasePath = Path.Combine(disk.Path, "tree.db"), ReadCacheBytes = 1 << 20 };
         await using (TreeStore filled = await OpenAsync(options, TreeSchema.Steps))
         {
             await Task.WhenAll(Enumerable.Range(0, 4000).Select(i => filled.CreateFileAsync(InodeId.Root, Name(i), default, default).AsTask()));
