@@ -52,7 +52,8 @@ internal static partial class MountClient
             "small" => Time(
                 (int)numbers[1],
                 thread => ReadSmall(
-                    path, (int)(numbers[0] * thread / numbers[1]), (int)(numbers[0] * (thread + 1) / numbers[1]))),
+                    path, (int)(numbers[0] * thread / numbers[1]), (int)(numbers[0] * (thread + 1) / numbers[1]),
+                    (int)numbers[2])),
             "create" => Time(1, _ => Create(path, (int)numbers[0])),
             _ => throw new NotSupportedException(arguments[1]),
         };
@@ -115,18 +116,21 @@ internal static partial class MountClient
         NativeMemory.AlignedFree(buffer);
     }
 
-    private static unsafe void ReadSmall(string folder, int from, int to)
+    private static unsafe void ReadSmall(string folder, int from, int to, int passes)
     {
         byte* buffer = (byte*)NativeMemory.AlignedAlloc(1 << 16, 4096);
-        for (int i = from; i < to; i++)
+        for (int pass = 0; pass < passes; pass++)
         {
-            int file = Check(Open(string.Create(CultureInfo.InvariantCulture, $"{folder}/f{i}"), 0, 0));
-            if (Check(Read(file, buffer, 1 << 16)) != 16_384)
+            for (int i = from; i < to; i++)
             {
-                throw new IOException("short");
-            }
+                int file = Check(Open(string.Create(CultureInfo.InvariantCulture, $"{folder}/f{i}"), 0, 0));
+                if (Check(Read(file, buffer, 1 << 16)) != 16_384)
+                {
+                    throw new IOException("short");
+                }
 
-            _ = Close(file);
+                _ = Close(file);
+            }
         }
 
         NativeMemory.AlignedFree(buffer);
