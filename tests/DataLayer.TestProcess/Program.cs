@@ -1,10 +1,16 @@
 using System.Globalization;
 using DataLayer.TestProcess;
 
-// A process for tests to kill. Usage: tree-load DATABASE SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS
+// A process for tests to kill. Usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS
 if (args is ["tree-load", var database, var seed])
 {
     await TreeLoad.RunAsync(database, int.Parse(seed, CultureInfo.InvariantCulture), Console.Out);
+    return 0;
+}
+
+if (args is ["nodes-load", var folder, var load])
+{
+    await NodesLoad.RunAsync(folder, int.Parse(load, CultureInfo.InvariantCulture), Console.Out);
     return 0;
 }
 
@@ -19,5 +25,5 @@ if (args is ["keep-mount", var state, var mountPoint, var seconds])
     return await MountKeeping.RunAsync(state, mountPoint, double.Parse(seconds, CultureInfo.InvariantCulture), Console.Out);
 }
 
-await Console.Error.WriteLineAsync("usage: tree-load DATABASE SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS");
+await Console.Error.WriteLineAsync("usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS");
 return 2;
