@@ -78,7 +78,8 @@ internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsi
     }
 
     private static string Line(DemoPass pass) => string.Create(CultureInfo.InvariantCulture,
-        $"pass {pass.Pass}{(pass.Through == "api" ? "" : ", through the mount")}: {pass.Seconds:F1} s, {pass.FilesPerSecond:N0} files/s, {pass.MegabytesPerSecond:F1} MB/s");
+        $"pass {pass.Pass}{(pass.Through == "api" ? "" : ", through the mount")}: {pass.Seconds:F1} s, "
+        + $"{pass.FilesPerSecond:N0} files/s, {pass.MegabytesPerSecond:F1} MB/s");
 
     /// <summary>
     /// The attachment an earlier run left, complete and of the same data; null where there is none. One whose listing
