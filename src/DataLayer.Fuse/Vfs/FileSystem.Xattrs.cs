@@ -113,7 +113,8 @@ internal sealed partial class FileSystem
         foreach (string prefix in _namespaces)
         {
             // Labels are a policy's, not ours; 'ls' asks once for all files of a mount that says so.
-            if (name != "security.selinux" && name.Length > prefix.Length && name.StartsWith(prefix, StringComparison.Ordinal))
+            if (name != "security.selinux" && name.Length > prefix.Length
+                && name.StartsWith(prefix, StringComparison.Ordinal))
             {
                 return;
             }
