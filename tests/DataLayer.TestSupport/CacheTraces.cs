@@ -103,6 +103,39 @@ public static class CacheTraces
         return trace;
     }
 
+    /// <summary>
+    /// One job's passes over dataset 1, and between them reads of 4 KiB objects of no dataset: after every
+    /// <paramref name="everyRequests"/> one of <paramref name="metadata"/> objects by Zipf's law, and after each pass a scan of
+    /// <paramref name="scanLength"/> objects that nobody reads again.
+    /// </summary>
+    public static CacheTrace PassesWithMetadata(int objects, int passes, int metadata, int everyRequests, int scanLength, int seed)
+    {
+        const int SmallBytes = 4096, LargeBytes = 65_536;
+        CacheTrace trace = new();
+        Random random = new(seed);
+        int[] order = NewObjects(trace, objects, 1), small = NewObjects(trace, metadata, 0);
+        ZipfSampler sampler = new(metadata, 1);
+        for (int pass = 0; pass < passes; pass++)
+        {
+            random.Shuffle(order);
+            for (int i = 0; i < objects; i++)
+            {
+                trace.Add(order[i], LargeBytes);
+                if (i % everyRequests == 0)
+                {
+                    trace.Add(small[sampler.Next(random)], SmallBytes);
+                }
+            }
+
+            for (int k = 0; k < scanLength; k++)
+            {
+                trace.Add(trace.AddObject(0), LargeBytes);
+            }
+        }
+
+        return trace;
+    }
+
     private static void AppendPasses(CacheTrace trace, int objects, int passes, bool reshuffle, Random random, int datasetId, int sizeBytes)
     {
         int[] order = NewObjects(trace, objects, datasetId);

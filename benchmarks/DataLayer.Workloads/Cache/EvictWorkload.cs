@@ -29,6 +29,9 @@ internal sealed class EvictWorkload : IWorkload
         await CaseAsync(report, "scan-zipf-50", CacheTraces.ScanZipf(Objects, 100_000, 1.0, 4000, 2000, Seed), 50);
         await CaseAsync(report, "zipf-20", CacheTraces.Zipf(Objects, 100_000, 1.0, Seed), 20);
 
+        // A dataset's passes beside small blocks of no dataset, and a scan outside all datasets after each pass.
+        await CaseAsync(report, "metadata-50", CacheTraces.PassesWithMetadata(Objects, 8, 8000, 2, 1000, Seed), 50);
+
         // The same without a dataset: the policy is told nothing about who asks.
         await CaseAsync(report, "passes-50-untagged",
             CacheTraces.Passes(Objects, 8, reshuffle: true, Seed, datasetId: 0), 50, others: false);
@@ -58,21 +61,23 @@ internal sealed class EvictWorkload : IWorkload
             new BlockCacheOptions { CapacityBytes = size, Policy = policy, ScrubBytesPerSecond = 0 },
                 TimeProvider.System);
         byte[] buffer = new byte[BlockBytes];
-        long hits = 0;
+        long hitBytes = 0, bytes = 0;
         for (int i = 0; i < trace.Count; i++)
         {
+            int length = trace.Sizes[i];
+            bytes += length;
             BlockId block = new(trace.Objects[i] + 1, 1, 0);
             int dataset = trace.DatasetOf[trace.Objects[i]];
-            if (cache.TryRead(block, 0, buffer, dataset, out _))
+            if (cache.TryRead(block, 0, buffer.AsSpan(0, length), dataset, out _))
             {
-                hits++;
+                hitBytes += length;
             }
             else
             {
-                cache.TryFill(block, buffer, dataset);
+                cache.TryFill(block, buffer.AsSpan(0, length), dataset);
             }
         }
 
-        return (double)hits / trace.Count;
+        return (double)hitBytes / bytes;
     }
 }

@@ -45,7 +45,21 @@ public sealed partial class OpenFile : IAsyncDisposable
     public ValueTask<int> ReadAsync(long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
-        return _engine.Reader.ReadAsync(_content, offsetBytes, destination, cancellationToken);
+        return _engine.Reader.ReadAsync(_content, offsetBytes, destination, extentEndBytes: 0, cancellationToken);
+    }
+
+    /// <summary>
+    /// As <see cref="ReadAsync(long, Memory{byte}, CancellationToken)"/>, of a piece of an extent that the caller reads
+    /// front to back: what follows up to <paramref name="extentEndBytes"/> is fetched ahead, and nothing behind it
+    /// until a read goes on there.
+    /// </summary>
+    /// <exception cref="DataLayerException">As the other.</exception>
+    public ValueTask<int> ReadAsync(
+        long offsetBytes, Memory<byte> destination, long extentEndBytes, CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(extentEndBytes);
+        return _engine.Reader.ReadAsync(_content, offsetBytes, destination, extentEndBytes, cancellationToken);
     }
 
     /// <summary>

@@ -29,14 +29,18 @@ internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsi
         }
 
         long start = Stopwatch.GetTimestamp();
-        AttachmentStatus attachment = await client.Admin.AttachAsync(
+        AttachmentStatus? earlier = await FindAttachedAsync("file://" + folder, cancellationToken);
+        AttachmentStatus attachment = earlier ?? await client.Admin.AttachAsync(
             new AttachCommand { Source = "file://" + folder, Path = TreeFolder, Store = options.StoreName },
             progress: null, cancellationToken);
         (long listRequests, _) = DemoPass.Origin(await client.Admin.GetStatisticsAsync(cancellationToken));
         double attachSeconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        Say($"attached [bold]{TreeFolder}[/]: {attachment.ObjectCount:N0} objects, "
-            + $"{ByteSize.Format(attachment.ObjectBytes)}, "
-            + $"{listRequests} requests, {attachSeconds:F1} s; no byte copied");
+        Say(earlier is null
+            ? $"attached [bold]{TreeFolder}[/]: {attachment.ObjectCount:N0} objects, "
+                + $"{ByteSize.Format(attachment.ObjectBytes)}, "
+                + $"{listRequests} requests, {attachSeconds:F1} s; no byte copied"
+            : $"[bold]{TreeFolder}[/] is attached already: {attachment.ObjectCount:N0} objects, "
+                + $"{ByteSize.Format(attachment.ObjectBytes)}; memory and hot tier are as they were left");
         string[] files = await ListAsync(attachment.ObjectCount, cancellationToken);
         List<DemoPass> passes = [];
         for (int pass = 1; pass <= options.PassCount; pass++)
@@ -51,6 +55,24 @@ internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsi
 
     private static string Line(DemoPass pass) => string.Create(CultureInfo.InvariantCulture,
         $"pass {pass.Pass}: {pass.Seconds:F1} s, {pass.FilesPerSecond:N0} files/s, {pass.MegabytesPerSecond:F1} MB/s");
+
+    /// <summary>
+    /// The attachment an earlier run left, complete and of the same data; null where there is none. One whose listing
+    /// was interrupted is gone on with by attaching again, and one of other data is refused there.
+    /// </summary>
+    private async Task<AttachmentStatus?> FindAttachedAsync(string source, CancellationToken cancellationToken)
+    {
+        foreach (AttachmentStatus attachment in await client.Admin.ListAttachmentsAsync(cancellationToken))
+        {
+            if (attachment.Path == TreeFolder && attachment.ListingComplete
+                && attachment.Source.TrimEnd('/') == source.TrimEnd('/'))
+            {
+                return attachment;
+            }
+        }
+
+        return null;
+    }
 
     private string Prepare(CancellationToken cancellationToken)
     {

@@ -25,6 +25,12 @@ internal sealed class FileReadEndpoint(NodeHost node)
     /// </summary>
     private const int PieceBytes = 256 << 10;
 
+    /// <summary>
+    /// A longer range to the end of the file is that of a reader who goes on where another stopped, and may stop
+    /// itself.
+    /// </summary>
+    private const long OpenRangeBytes = 8 << 20;
+
     private static readonly FileExtensionContentTypeProvider _contentTypes = new();
     private static readonly StringValues _acceptRanges = "bytes";
 
@@ -96,12 +102,16 @@ internal sealed class FileReadEndpoint(NodeHost node)
         PipeWriter writer = response.BodyWriter;
         long position = range.Start;
         long end = range.Start + range.Length;
+
+        // Pieces of a range from somewhere in the middle are no proof of a reader who goes on behind it.
+        long extentEnd = range.Start > 0 && (range.Length <= OpenRangeBytes || end < file.Attributes.SizeBytes)
+            ? end : 0;
         while (position < end)
         {
             // Pieces end on multiples of their size, so none crosses a block.
             int length = (int)Math.Min(PieceBytes - (position % PieceBytes), end - position);
             Memory<byte> memory = writer.GetMemory(length)[..length];
-            int count = await file.ReadAsync(position, memory, cancellationToken);
+            int count = await file.ReadAsync(position, memory, extentEnd, cancellationToken);
             if (count == 0)
             {
                 throw new DataLayerException(

@@ -24,12 +24,17 @@ internal sealed class BlockScrubber : IAsyncDisposable
     }
 
     /// <summary>
-    /// Looks at the next entries until <paramref name="bytes"/> bytes are compared or each entry was seen once; returns
-    /// the bytes.
+    /// Looks at what sweeps left to compare, then at the next entries, until <paramref name="bytes"/> bytes are
+    /// compared or each entry was seen once; returns the bytes.
     /// </summary>
     public static long ScrubStep(MemoryStore store, ref uint next, long bytes)
     {
         long done = 0;
+        while (done < bytes && store.TryScrubSwept(out int compared))
+        {
+            done += compared;
+        }
+
         uint end = store.Entries.End;
         for (uint seen = 1; seen < end && done < bytes; seen++)
         {

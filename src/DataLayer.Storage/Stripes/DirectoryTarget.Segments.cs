@@ -43,6 +43,11 @@ internal sealed partial class DirectoryTarget
         try
         {
             using SegmentHandles.Lease lease = RentSegment(segment, create: false);
+            if (lease.Slot.Readahead.Note(offsetBytes, header.Length + content.Length))
+            {
+                SegmentReadahead.Ask(lease.File, offsetBytes);
+            }
+
             return DurableFile.ReadTwo(
                 lease.File, lease.Slot.FilePath, header.Span, content.Span, offsetBytes);
         }

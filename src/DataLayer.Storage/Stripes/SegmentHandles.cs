@@ -200,6 +200,8 @@ internal sealed class SegmentHandles(string folder, int limitCount)
 
         internal LinkedListNode<Slot> Node { get; }
 
+        internal SegmentReadahead Readahead { get; } = new();
+
         internal int LeaseCount { get; set; }
 
         internal bool IsListed { get; set; } = true;

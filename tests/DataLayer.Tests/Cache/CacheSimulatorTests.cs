@@ -143,7 +143,7 @@ public sealed class CacheSimulatorTests
     [InlineData("lru")]
     public async Task The_simulator_is_within_a_point_of_the_real_cache(string policy)
     {
-        foreach (CacheTrace trace in (CacheTrace[])[CacheTraces.Zipf(5000, 20_000, 1.0, 7), CacheTraces.Passes(2000, 4, true, 7), CacheTraces.Switch(2000, 3, 7)])
+        foreach (CacheTrace trace in (CacheTrace[])[CacheTraces.Zipf(5000, 20_000, 1.0, 7), CacheTraces.Passes(2000, 4, true, 7), CacheTraces.Switch(2000, 3, 7), CacheTraces.PassesWithMetadata(2000, 4, 3000, 2, 500, 7)])
         {
             const long Size = 64L << 20;
             double real = await ReplayAsync(trace, policy, Size);
@@ -156,22 +156,23 @@ public sealed class CacheSimulatorTests
     {
         await using BlockCache cache = CacheFixture.NewCache(size, policy);
         byte[] buffer = new byte[Object];
-        long hits = 0;
+        long hitBytes = 0, bytes = 0;
         for (int i = 0; i < trace.Count; i++)
         {
-            int id = trace.Objects[i], dataset = trace.DatasetOf[id];
+            int id = trace.Objects[i], dataset = trace.DatasetOf[id], length = trace.Sizes[i];
             BlockId block = new(id + 1, 1, 0);
-            if (cache.TryRead(block, 0, buffer, dataset, out _))
+            bytes += length;
+            if (cache.TryRead(block, 0, buffer.AsSpan(0, length), dataset, out _))
             {
-                hits++;
+                hitBytes += length;
             }
             else
             {
-                cache.TryFill(block, buffer, dataset);
+                cache.TryFill(block, buffer.AsSpan(0, length), dataset);
             }
         }
 
-        return (double)hits / trace.Count;
+        return (double)hitBytes / bytes;
     }
 
     private static double RatioToOptimum(CacheTrace trace, string policy, long size)

@@ -100,6 +100,144 @@ public sealed class CorruptionTests
     }
 
     [Theory]
+    [InlineData("lru", 50_001)]
+    [InlineData("guard", 300_000)]
+    public async Task A_sweep_compares_the_blocks_it_keeps_and_drops_a_damaged_one(string policy, int length)
+    {
+        await using BlockCache cache = NewCache(16 << 20, policy);
+        List<BlockId> kept = FillAndPin(cache, 12, length);
+        Flip(cache.Memory, kept[5], length - 1);
+        long before = cache.GetStatistics().BadBlocks;
+        Churn(cache, firstInode: 1000, fills: 3000);
+        Assert.Equal((0, 1), (before, cache.GetStatistics().BadBlocks));
+        Assert.False(cache.TryRead(kept[5], 0, new byte[length], 1, out _));
+        kept.RemoveAt(5);
+        Assert.All(kept, block => AssertReads(cache, block, length));
+        cache.Memory.CheckIntegrity();
+    }
+
+    [Fact]
+    public async Task Every_survivor_of_a_sweep_is_compared_not_just_some()
+    {
+        await using BlockCache cache = NewCache(16 << 20);
+        List<BlockId> kept = FillAndPin(cache, 40, 70_000);
+        kept.ForEach(block => Flip(cache.Memory, block, block.Index == 0 ? 1 : 69_999));
+        Churn(cache, firstInode: 1000, fills: 3000);
+        Assert.Equal(40, cache.GetStatistics().BadBlocks);
+        Assert.All(kept, block => Assert.False(cache.Contains(block)));
+        cache.Memory.CheckIntegrity();
+    }
+
+    [Fact]
+    public async Task What_sweeps_left_to_compare_the_scrubber_does_first()
+    {
+        await using BlockCache cache = NewCache(16 << 20);
+        FillAndPin(cache, 100, 5000);
+
+        // Removals sweep without a fill in between, so the survivors wait.
+        BlockId[] others = [.. Enumerable.Range(1000, 1000).Select(i => Block(i))];
+        Array.ForEach(others, block => cache.TryFill(block, Bytes(block, 2000), 0));
+        Array.ForEach(others, block => cache.Remove(block));
+        Assert.True(cache.Memory.TryScrubSwept(out int bytes));
+        Assert.Equal(5000, bytes);
+        uint next = 1;
+        Assert.Equal(5000, BlockScrubber.ScrubStep(cache.Memory, ref next, 5000));
+        Assert.Equal(1u, next);
+    }
+
+    [Fact]
+    public async Task A_damaged_record_of_the_index_gives_no_wrong_bytes_and_is_counted()
+    {
+        await using BlockCache cache = NewCache(16 << 20);
+        List<BlockId> kept = FillAndPin(cache, 10, 4000);
+        uint other = EntryOf(cache.Memory, kept[4]), otherVersion = cache.Memory.Entries[other].Version;
+        byte[] bytes = new byte[4000];
+        foreach (Func<BlockLocation, BlockLocation> damage in (Func<BlockLocation, BlockLocation>[])
+            [
+                good => good with { Piece = PieceOf(cache.Memory, other) },
+                good => good with { Extent = 3000 },
+                good => good with { Entry = other, Version = otherVersion },
+                good => good with { Entry = 1u << 30 },
+            ])
+        {
+            uint entry = EntryOf(cache.Memory, kept[3]);
+            ref CacheEntry node = ref cache.Memory.Entries[entry];
+            BlockLocation bad = damage(BlockLocation.Of(entry, ref node, node.Version));
+            cache.Memory.OverwriteRecord(kept[3], bad);
+            Assert.False(cache.TryRead(kept[3], 0, bytes, 1, out _), $"{bad}");
+            Assert.False(cache.TryReadChecked(kept[3], bytes), $"{bad}");
+            Assert.True(cache.TryFill(kept[3], Bytes(kept[3], 4000), 1));
+            AssertReads(cache, kept[3], 4000);
+        }
+
+        // The last is a miss like any other, unless a sweep comes by.
+        Assert.Equal(3, cache.GetStatistics().BadBlocks);
+        Assert.All(kept.Where(block => cache.Contains(block)), block => AssertReads(cache, block, 4000));
+    }
+
+    [Fact]
+    public async Task A_sweep_finds_records_that_do_not_agree_with_their_block()
+    {
+        await using BlockCache cache = NewCache(16 << 20);
+        List<BlockId> kept = FillAndPin(cache, 10, 4000);
+        uint entry = EntryOf(cache.Memory, kept[3]), other = EntryOf(cache.Memory, kept[4]);
+        ref CacheEntry node = ref cache.Memory.Entries[entry];
+        cache.Memory.OverwriteRecord(
+            kept[3], BlockLocation.Of(entry, ref node, node.Version) with { Piece = PieceOf(cache.Memory, other) });
+        Churn(cache, firstInode: 1000, fills: 3000);
+        Assert.Equal(1, cache.GetStatistics().BadBlocks);
+        Assert.False(cache.Contains(kept[3]));
+        kept.RemoveAt(3);
+        Assert.All(kept, block => AssertReads(cache, block, 4000));
+        cache.Memory.CheckIntegrity();
+    }
+
+    [Fact]
+    public async Task A_sweep_counts_a_record_that_leads_nowhere()
+    {
+        await using BlockCache cache = NewCache(16 << 20);
+        BlockId block = FillAndPin(cache, 10, 4000)[3];
+        cache.Memory.OverwriteRecord(block, new BlockLocation(1u << 30, 1, 0, 4000));
+        Churn(cache, firstInode: 1000, fills: 3000);
+        Assert.Equal(1, cache.GetStatistics().BadBlocks);
+        Assert.False(cache.Contains(block));
+    }
+
+    private static List<BlockId> FillAndPin(BlockCache cache, int count, int length)
+    {
+        List<BlockId> blocks = [.. Enumerable.Range(1, count).Select(i => Block(i))];
+        foreach (BlockId block in blocks)
+        {
+            Assert.True(cache.TryFill(block, Bytes(block, length), 1));
+            Assert.True(cache.TryPin(block));
+        }
+
+        return blocks;
+    }
+
+    /// <summary>Fills one block after the other and removes it again: the index's log goes round several times.</summary>
+    private static void Churn(BlockCache cache, int firstInode, int fills)
+    {
+        byte[] bytes = new byte[2000];
+        for (int i = 0; i < fills; i++)
+        {
+            BlockId block = Block(firstInode + i);
+            Assert.True(cache.TryFill(block, bytes, 1));
+            Assert.True(cache.Remove(block));
+        }
+    }
+
+    private static void AssertReads(BlockCache cache, BlockId block, int length)
+    {
+        byte[] actual = new byte[length];
+        Assert.True(cache.TryRead(block, 0, actual, 1, out int bytesRead), $"{block}");
+        Assert.Equal(length, bytesRead);
+        Assert.Equal(Bytes(block, length), actual);
+    }
+
+    private static unsafe uint PieceOf(MemoryStore store, uint entry) => store.Entries[entry].Pieces[0];
+
+    [Theory]
     [InlineData("", 0u)]
     [InlineData("123456789", 0xE3069283u)]
     public void Crc32C_gives_the_published_values(string text, uint expected) =>
@@ -141,7 +279,7 @@ public sealed class CorruptionTests
         return ~crc;
     }
 
-    private static uint EntryOf(MemoryStore store, BlockId block)
+    internal static uint EntryOf(MemoryStore store, BlockId block)
     {
         for (uint entry = 1; entry < store.Entries.End; entry++)
         {
@@ -154,7 +292,7 @@ public sealed class CorruptionTests
         throw new InvalidOperationException($"{block} is not cached.");
     }
 
-    private static unsafe void Flip(MemoryStore store, BlockId block, int at)
+    internal static unsafe void Flip(MemoryStore store, BlockId block, int at)
     {
         ref CacheEntry entry = ref store.Entries[EntryOf(store, block)];
         for (int i = 0; ; i++)

@@ -88,6 +88,17 @@ public sealed class SpillStoreTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_block_damaged_in_memory_is_not_spilled_and_counted()
+    {
+        Assert.True(_memory.TryFill(Block(1), Bytes(Block(1), 1000), 0));
+        CorruptionTests.Flip(_memory, Block(1), 500);
+        _spill.Write(_memory, CorruptionTests.EntryOf(_memory, Block(1)));
+        Assert.Equal((1, 0), (_spill.BadBlocks, _spill.Writes));
+        Assert.True(_spill.IsIdle);
+        Assert.Null(await ReadAsync(Block(1)));
+    }
+
+    [Fact]
     public async Task A_short_read_is_a_miss()
     {
         await WriteAsync(Block(1), 1000);

@@ -8,6 +8,7 @@ namespace DataLayer.Tests.Engine;
 public sealed class ReadPathTests
 {
     private const int MiB = 1 << 20;
+    private const int Unit = 128 << 10;
 
     [Fact]
     public async Task Many_readers_of_one_cold_block_share_one_request()
@@ -68,21 +69,107 @@ public sealed class ReadPathTests
     }
 
     [Fact]
-    public async Task A_block_of_which_pieces_are_read_again_is_fetched_whole()
+    public async Task A_block_of_which_an_eighth_was_asked_for_in_pieces_is_fetched_whole()
     {
         await using EngineFixture fixture = await EngineFixture.OpenAsync();
         byte[] bytes = BytesContent.Random(8 * MiB);
         await fixture.PutObjectAsync("o", bytes);
         await fixture.AttachAsync(AttachmentMode.ReadOnly);
 
-        await fixture.ReadAsync("/data/o", (3 * MiB) + 700_000, 4096);
-        await fixture.ReadAsync("/data/o", (3 * MiB) + 1000, 4096);
+        await fixture.ReadAsync("/data/o", (3 * MiB) + 700_000, 70_000);
+        await fixture.ReadAsync("/data/o", (3 * MiB) + 1000, 70_000);
         await fixture.SettleAsync();
         fixture.Probe.Reset();
         byte[] read = await fixture.ReadAsync("/data/o", (3 * MiB) + 400_000, 4096);
 
         Assert.Equal(bytes.AsSpan((3 * MiB) + 400_000, 4096).ToArray(), read);
         Assert.Equal(0, fixture.Probe.Reads);
+    }
+
+    [Fact]
+    public async Task A_block_whose_pieces_cost_as_much_as_itself_is_fetched_whole()
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        byte[] bytes = BytesContent.Random(8 * MiB);
+        await fixture.PutObjectAsync("o", bytes);
+        await fixture.AttachAsync(AttachmentMode.ReadOnly);
+
+        int[] units = [0, 3, 1, 6, 2, 7, 4, 5]; // In no stride.
+        for (int i = 0; i < units.Length; i++)
+        {
+            await fixture.ReadAsync("/data/o", (3 * MiB) + (units[i] * Unit) + 100, 100);
+            await fixture.SettleAsync();
+            Assert.Equal(((i + 1) * (long)Unit) + (i < 7 ? 0 : MiB), fixture.Probe.ReadBytes);
+        }
+
+        fixture.Probe.Reset();
+        await fixture.ReadAsync("/data/o", (3 * MiB) + 400_000, 4096);
+        Assert.Equal(0, fixture.Probe.Reads);
+    }
+
+    [Fact]
+    public async Task Small_reads_at_random_places_cost_one_unit_each()
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        byte[] bytes = BytesContent.Random(64 * MiB);
+        await fixture.PutObjectAsync("o", bytes);
+        await fixture.AttachAsync(AttachmentMode.ReadOnly);
+        Random random = new(7);
+
+        const int Count = 120;
+        for (int i = 0; i < Count; i++)
+        {
+            int offset = random.Next(1, bytes.Length / 4096) * 4096;
+            Assert.Equal(bytes.AsSpan(offset, 4096).ToArray(), await fixture.ReadAsync("/data/o", offset, 4096));
+            await fixture.SettleAsync();
+        }
+
+        Assert.Equal(Count * (long)Unit, fixture.Probe.ReadBytes);
+    }
+
+    [Theory]
+    [InlineData(100_000)]
+    [InlineData(300_000)]
+    [InlineData(600_000)]
+    [InlineData(3_500_000)]
+    public async Task Random_ranges_read_in_pieces_cost_their_units_and_nothing_behind_them(int length)
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        byte[] bytes = BytesContent.Random(96 * MiB);
+        await fixture.PutObjectAsync("o", bytes);
+        await fixture.AttachAsync(AttachmentMode.ReadOnly);
+        Random random = new(8);
+        int[] areas = [.. Enumerable.Range(0, 96 / 6)];
+        random.Shuffle(areas);
+
+        long units = 0;
+        foreach (int area in areas)
+        {
+            int offset = (6 * MiB * area) + random.Next(1, MiB);
+            Assert.Equal(bytes.AsSpan(offset, length).ToArray(), await ReadInPiecesAsync(fixture, offset, length));
+            units += ((offset + length + Unit - 1) / Unit) - (offset / Unit);
+            await fixture.SettleAsync();
+        }
+
+        Assert.Equal(units * Unit, fixture.Probe.ReadBytes);
+    }
+
+    [Fact]
+    public async Task Ranges_that_follow_each_other_are_a_sequential_reader()
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        byte[] bytes = BytesContent.Random(24 * MiB);
+        await fixture.PutObjectAsync("o", bytes);
+        await fixture.AttachAsync(AttachmentMode.ReadOnly);
+
+        for (int offset = 5 * MiB; offset < bytes.Length; offset += MiB)
+        {
+            Assert.Equal(bytes.AsSpan(offset, MiB).ToArray(), await ReadInPiecesAsync(fixture, offset, MiB));
+            await fixture.SettleAsync();
+        }
+
+        Assert.Equal(19 * MiB, fixture.Probe.ReadBytes);
+        Assert.InRange(fixture.Engine.GetStatistics().ReadaheadBytes, 16 * MiB, 19 * MiB);
     }
 
     [Fact]
@@ -287,5 +374,19 @@ public sealed class ReadPathTests
 
         FileDescription description = await fixture.Engine.DescribeAsync("/data/o", CancellationToken.None);
         Assert.Equal(0u, description.HotBlocks);
+    }
+
+    /// <summary>As the HTTP API reads a range: in pieces that end on multiples of 256 KiB.</summary>
+    private static async Task<byte[]> ReadInPiecesAsync(EngineFixture fixture, int offset, int length)
+    {
+        await using OpenFile file = await fixture.Engine.OpenFileAsync("/data/o", write: false, CancellationToken.None);
+        byte[] bytes = new byte[length];
+        for (int done = 0; done < length;)
+        {
+            int piece = Math.Min(length - done, (256 << 10) - ((offset + done) % (256 << 10)));
+            done += await file.ReadAsync(offset + done, bytes.AsMemory(done, piece), offset + length, CancellationToken.None);
+        }
+
+        return bytes;
     }
 }

@@ -14,11 +14,12 @@ public sealed class LayeringTests
         ["DataLayer.Engine"] = ["DataLayer.Core", "DataLayer.Metadata", "DataLayer.Storage"],
         ["DataLayer.Protocol"] = ["DataLayer.Core"],
         ["DataLayer.Keeper"] = ["DataLayer.Core", "DataLayer.Protocol"],
+        ["DataLayer.Fuse"] = ["DataLayer.Core", "DataLayer.Metadata", "DataLayer.Engine", "DataLayer.Keeper"],
         ["DataLayer.Client"] = ["DataLayer.Core", "DataLayer.Protocol"],
         ["datalayer"] =
         [
             "DataLayer.Core", "DataLayer.Metadata", "DataLayer.Storage", "DataLayer.Engine", "DataLayer.Protocol", "DataLayer.Client",
-            "DataLayer.Keeper",
+            "DataLayer.Keeper", "DataLayer.Fuse",
         ],
     };
 

@@ -24,9 +24,13 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
     private const int Attempts = 4;
     private const int SmallBlockBytes = 256 << 10;
 
-    /// <summary>Reads at most destination.Length bytes; fewer only at the content's end.</summary>
+    /// <summary>
+    /// Reads at most destination.Length bytes; fewer only at the content's end. <paramref name="extentEndBytes"/> is
+    /// where the extent ends of which the read is a piece, or 0.
+    /// </summary>
     public ValueTask<int> ReadAsync(
-        ContentState content, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
+        ContentState content, long offsetBytes, Memory<byte> destination, long extentEndBytes,
+        CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offsetBytes);
         long size = content.SizeBytes;
@@ -39,14 +43,15 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         int done = ReadMemory(content, offsetBytes, destination.Span[..wanted], size);
         if (done < wanted)
         {
-            return ReadSlowAsync(content, offsetBytes, destination[..wanted], done, cancellationToken);
+            return ReadSlowAsync(
+                content, offsetBytes, destination[..wanted], done, Math.Min(extentEndBytes, size), cancellationToken);
         }
 
         context.Counters.Add(Counter.Reads, 1);
         context.Counters.Add(Counter.ReadBytes, wanted);
         if (content.Streams.IsActive)
         {
-            readahead.Note(content, offsetBytes, wanted);
+            readahead.Note(content, offsetBytes, wanted, Math.Min(extentEndBytes, size));
             content.Streams.Passed(size);
         }
 
@@ -110,14 +115,15 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
     }
 
     private async ValueTask<int> ReadSlowAsync(
-        ContentState content, long offsetBytes, Memory<byte> destination, int done, CancellationToken cancellationToken)
+        ContentState content, long offsetBytes, Memory<byte> destination, int done, long extentEndBytes,
+        CancellationToken cancellationToken)
     {
         using Activity? activity = EngineContext.Activities.StartActivity("read.slow");
         activity?.SetTag("inode", content.Id.Inode.Value)
             .SetTag("offset", offsetBytes).SetTag("length", destination.Length);
         long started = context.Time.GetTimestamp();
-        bool sequential = readahead.Note(content, offsetBytes, destination.Length);
-        ReadRequest request = new(content, offsetBytes, destination, done, sequential);
+        bool sequential = readahead.Note(content, offsetBytes, destination.Length, extentEndBytes);
+        ReadRequest request = new(content, offsetBytes, destination, done, sequential, extentEndBytes);
         for (int attempt = 1; ; attempt++)
         {
             FileContent before = content.Content;
@@ -272,14 +278,19 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
     {
         bool wholeBlock = fetch.LengthBytes >= BlockLayout.BlockLength(
             BlockLayout.BlockIndex(fetch.OffsetBytes), request.Content.SizeBytes);
-        if (request.IsSequential && wholeBlock && fetch.EndBytes > request.EndBytes)
+        bool readsOn = request.ExtentEndBytes > request.EndBytes || (request.IsSequential && wholeBlock);
+        if (readsOn && fetch.EndBytes > request.EndBytes)
         {
             // The reader will come back for the rest; should the cache refuse the block, the stream keeps it.
             readahead.TryHold(request.Content, fetch);
         }
-        else if (!wholeBlock)
+
+        if (!wholeBlock)
         {
-            readahead.NoteSubBlock(request.Content, BlockLayout.BlockIndex(fetch.OffsetBytes));
+            int asked = (int)(Math.Min(request.ExtentEndBytes, fetch.EndBytes)
+                - Math.Max(request.OffsetBytes, fetch.OffsetBytes));
+            readahead.NoteSubBlock(
+                request.Content, BlockLayout.BlockIndex(fetch.OffsetBytes), asked, fetch.LengthBytes);
         }
 
         runner.Run(fetch);
@@ -324,12 +335,14 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         long blockStart = BlockLayout.BlockOffset(block);
         int blockLength = BlockLayout.BlockLength(block, size);
         long wanted = request.EndBytes - position;
-        if (!request.IsSequential && wanted < BlockLayout.BlockBytes / 2 && blockLength > SmallBlockBytes)
+        bool isPiece = request.ExtentEndBytes > request.EndBytes;
+        if (!request.IsSequential && (isPiece || wanted < BlockLayout.BlockBytes / 2)
+            && blockLength > SmallBlockBytes)
         {
             long unit = context.Options.SubBlockBytes;
             long from = position / unit * unit;
             long blockEnd = blockStart + blockLength;
-            long to = Math.Min((Math.Min(request.EndBytes, blockEnd) + unit - 1) / unit * unit, blockEnd);
+            long to = Math.Min((Math.Min(request.ExtentEndBytes, blockEnd) + unit - 1) / unit * unit, blockEnd);
             return (from, (int)(Math.Min(to, Math.Max(nextFetch, position + 1)) - from));
         }
 
@@ -369,7 +382,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         runner.OfferToCache(content, position, destination.Span, epoch);
         if (length < BlockLayout.BlockBytes / 2)
         {
-            readahead.NoteSubBlock(content, BlockLayout.BlockIndex(position));
+            readahead.NoteSubBlock(content, BlockLayout.BlockIndex(position), length, length);
         }
     }
 

@@ -4,7 +4,7 @@ namespace DataLayer.Engine.Files.Reading;
 
 /// <summary>One slow read: what is asked, into which buffer, and what was learnt on the way.</summary>
 internal sealed class ReadRequest(
-    ContentState content, long offsetBytes, Memory<byte> destination, int done, bool isSequential)
+    ContentState content, long offsetBytes, Memory<byte> destination, int done, bool isSequential, long extentEndBytes)
 {
     public ContentState Content { get; } = content;
 
@@ -16,6 +16,12 @@ internal sealed class ReadRequest(
     public int Done { get; } = done;
 
     public bool IsSequential { get; } = isSequential;
+
+    /// <summary>
+    /// Where the extent ends of which the read is a piece: what follows the read is wanted up to here. Not before its
+    /// end.
+    /// </summary>
+    public long ExtentEndBytes { get; } = Math.Max(extentEndBytes, offsetBytes + destination.Length);
 
     /// <summary>The hot copy failed: read from the object.</summary>
     public bool AvoidHot { get; set; }

@@ -10,8 +10,12 @@ namespace DataLayer.Engine.Files.Reading;
 /// <param name="IssueTo">End of what to fetch ahead; nothing if not after <paramref name="IssueFrom"/>.</param>
 /// <param name="WindowBytes">The stream's window, from which the size of requests follows.</param>
 /// <param name="Stride">Distance of a strided pattern, bytes, or 0.</param>
+/// <param name="IsExtent">
+/// The caller reads on to <paramref name="IssueTo"/> or further and nothing is known of what comes then: not a byte
+/// more is worth fetching.
+/// </param>
 internal readonly record struct ReadAdvice(
-    bool IsSequential, long IssueFrom, long IssueTo, long WindowBytes, long Stride);
+    bool IsSequential, long IssueFrom, long IssueTo, long WindowBytes, long Stride, bool IsExtent = false);
 
 /// <summary>
 /// Finds sequential and strided readers of one content among its reads, whichever descriptor or request they come by,
@@ -23,6 +27,9 @@ internal readonly record struct ReadAdvice(
 /// was consumed, up to the bound the caller gives: a file of 64 MiB needs two or three round trips. More is issued when
 /// less than half the window lies ahead. Three reads at one
 /// distance make a stride; the next <see cref="StrideDepth"/> places are fetched.</para>
+/// <para>A caller that reads an extent in pieces (a range of HTTP) says where the extent ends. Unless an earlier read
+/// led to its start, its pieces are no proof of a sequential reader: what is fetched ends with the extent. A read that
+/// goes on at its end makes it an ordinary stream.</para>
 /// <para>Fetches of a stream that the cache did not take are held here until the reader passed them. Lock: own, a leaf
 /// except that it is taken before a content's.</para>
 /// </remarks>
@@ -50,8 +57,12 @@ internal sealed class ReadStreams
     /// <summary>When a read was last noted, in the caller's ticks.</summary>
     public long LastUse { get; private set; }
 
-    /// <summary>Notes a read and answers what it looks like.</summary>
-    public ReadAdvice Note(long offsetBytes, int lengthBytes, long sizeBytes, long maxWindowBytes, long now)
+    /// <summary>
+    /// Notes a read and answers what it looks like. <paramref name="extentEndBytes"/> is where the extent ends of which
+    /// the read is a piece, or 0.
+    /// </summary>
+    public ReadAdvice Note(
+        long offsetBytes, int lengthBytes, long extentEndBytes, long sizeBytes, long maxWindowBytes, long now)
     {
         lock (_lock)
         {
@@ -61,14 +72,21 @@ internal sealed class ReadStreams
             int index = FindLocked(offsetBytes);
             if (index < 0)
             {
-                return NoteNewLocked(offsetBytes, lengthBytes, end, sizeBytes, maxWindowBytes);
+                return NoteNewLocked(offsetBytes, lengthBytes, extentEndBytes, sizeBytes, maxWindowBytes);
             }
 
             _strideRun = 0;
             _lastOffset = offsetBytes;
             ref Slot slot = ref _slots[index];
-            slot.Run++;
             slot.LastUse = _clock;
+            if (offsetBytes < slot.LimitBytes && extentEndBytes == slot.LimitBytes)
+            {
+                slot.NextBytes = Math.Max(slot.NextBytes, end);
+                return AdviseExtentLocked(ref slot, sizeBytes, maxWindowBytes);
+            }
+
+            slot.LimitBytes = 0;
+            slot.Run++;
             slot.ConsumedBytes += Math.Max(0, end - slot.NextBytes);
             slot.NextBytes = Math.Max(slot.NextBytes, end);
             if (slot.ConsumedBytes >= slot.WindowBytes / 2)
@@ -197,8 +215,9 @@ internal sealed class ReadStreams
         return near;
     }
 
-    private ReadAdvice NoteNewLocked(long offset, int length, long end, long size, long maxWindow)
+    private ReadAdvice NoteNewLocked(long offset, int length, long extentEnd, long size, long maxWindow)
     {
+        long end = offset + length;
         long distance = _lastOffset < 0 ? 0 : offset - _lastOffset;
         _strideRun = distance != 0 && distance == _stride ? _strideRun + 1 : 0;
         _stride = distance;
@@ -250,7 +269,33 @@ internal sealed class ReadStreams
             ConsumedBytes = starts ? length : 0,
             LastUse = _clock,
         };
+        if (!starts && extentEnd > end)
+        {
+            _isActive = true;
+            slot.Run = 1;
+            slot.ConsumedBytes = extentEnd - offset; // All of it counts once a read goes on behind it.
+            slot.LimitBytes = extentEnd;
+            return AdviseExtentLocked(ref slot, size, maxWindow);
+        }
+
         return isLarge ? AdviseLocked(ref slot, size) : new ReadAdvice(starts, 0, 0, BlockLayout.BlockBytes, 0);
+    }
+
+    /// <summary>The rest of an extent is fetched ahead, as far as the largest window reaches, and nothing
+    /// behind it.</summary>
+    private static ReadAdvice AdviseExtentLocked(ref Slot slot, long size, long maxWindow)
+    {
+        long limit = Math.Min(slot.LimitBytes, size);
+        long from = Math.Max(slot.IssuedBytes, slot.NextBytes);
+        if (from >= limit || slot.IssuedBytes - slot.NextBytes >= maxWindow / 2)
+        {
+            return new ReadAdvice(IsSequential: false, 0, 0, 0, 0, IsExtent: true);
+        }
+
+        long to = (slot.NextBytes + maxWindow) / BlockLayout.BlockBytes * BlockLayout.BlockBytes;
+        to = Math.Max(from, Math.Min(to, limit));
+        slot.IssuedBytes = to;
+        return new ReadAdvice(IsSequential: false, from, to, to - from, 0, IsExtent: true);
     }
 
     private static ReadAdvice AdviseLocked(ref Slot slot, long size)
@@ -282,6 +327,11 @@ internal sealed class ReadStreams
         foreach (ref Slot slot in _slots.AsSpan())
         {
             long slack = slot.Run >= 3 ? SlackBytes : 0;
+            if (slot.LimitBytes > 0 && slot.NextBytes >= slot.LimitBytes)
+            {
+                continue; // An extent that was read to its end.
+            }
+
             if (slot.Run >= 1 && fetch.EndBytes + slack > slot.NextBytes
                 && fetch.OffsetBytes < slot.IssuedBytes + SlackBytes)
             {
@@ -299,6 +349,7 @@ internal sealed class ReadStreams
         public long WindowBytes;
         public long ConsumedBytes;
         public long LastUse;
+        public long LimitBytes;
         public int Run;
     }
 }

@@ -14,22 +14,31 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
 {
     private const long ForgottenMilliseconds = 2000;
     private readonly ConcurrentDictionary<ReadStreams, byte> _holders = new();
-    private readonly ushort[] _touched = new ushort[1 << 14];
+    private readonly Touch[] _touched = new Touch[1 << 14];
 
     /// <summary>
     /// Notes a read and starts what should run ahead of it. True when the read belongs to a sequential reader.
+    /// <paramref name="extentEndBytes"/> is where the extent ends of which the read is a piece, or 0.
     /// </summary>
-    public bool Note(ContentState content, long offsetBytes, int lengthBytes)
+    public bool Note(ContentState content, long offsetBytes, int lengthBytes, long extentEndBytes)
     {
         long size = content.SizeBytes;
         bool resident = content.IsResident(BlockLayout.BlockIndex(offsetBytes));
         long window = resident ? context.Options.HotReadaheadBytes : context.Options.ReadaheadBytes;
-        ReadAdvice advice = content.Streams.Note(offsetBytes, lengthBytes, size, window, Now());
+        ReadAdvice advice = content.Streams.Note(offsetBytes, lengthBytes, extentEndBytes, size, window, Now());
         if (advice.IssueTo > advice.IssueFrom)
         {
             if (advice.Stride > 0)
             {
                 IssueStrided(content, advice, lengthBytes, size);
+            }
+            else if (advice.IsExtent)
+            {
+                // The block the extent starts in is fetched by the read itself, and the last one in part.
+                long unit = context.Options.SubBlockBytes;
+                long from = (advice.IssueFrom + BlockLayout.BlockBytes - 1) / BlockLayout.BlockBytes;
+                long to = (advice.IssueTo + unit - 1) / unit * unit;
+                Issue(content, from * BlockLayout.BlockBytes, to, RequestBytes(advice.WindowBytes));
             }
             else
             {
@@ -41,21 +50,33 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
     }
 
     /// <summary>
-    /// A piece of a block was asked for; the second time within a while the whole block is fetched in the background.
+    /// A piece of a block was asked for. The whole block is fetched in the background once an eighth of it was asked
+    /// for, or its pieces cost as much as itself; where it is hot and pieces cost no request, the second time.
     /// </summary>
-    public void NoteSubBlock(ContentState content, uint block)
+    public void NoteSubBlock(ContentState content, uint block, int askedBytes, int fetchedBytes)
     {
         BlockId id = new(content.Id, block);
         int hash = HashCode.Combine(id.Inode, id.Generation, id.Index);
-        ushort tag = (ushort)((hash >>> 16) | 1);
-        ref ushort seen = ref _touched[hash & (_touched.Length - 1)];
-        if (seen != tag)
+        int tag = (hash >>> 16) | 1;
+        ref Touch seen = ref _touched[hash & (_touched.Length - 1)]; // Races only miscount.
+        bool isFirst = seen.Tag != tag;
+        Touch now = isFirst
+            ? new Touch { Tag = tag, AskedBytes = askedBytes, FetchedBytes = fetchedBytes }
+            : new Touch
+            {
+                Tag = tag,
+                AskedBytes = seen.AskedBytes + askedBytes,
+                FetchedBytes = seen.FetchedBytes + fetchedBytes,
+            };
+        bool isWorthIt = content.IsResident(block) || now.AskedBytes >= BlockLayout.BlockBytes / 8
+            || now.FetchedBytes >= BlockLayout.BlockBytes;
+        if (isFirst || !isWorthIt)
         {
-            seen = tag;
+            seen = now;
             return;
         }
 
-        seen = 0;
+        seen = default;
         if (!runner.CacheAdmits && content.IsResident(block))
         {
             return; // It would be read and thrown away.
@@ -67,9 +88,9 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
     }
 
     /// <summary>
-    /// Fetches what is neither cached nor under way of an extent, in requests of at most
-    /// <paramref name="requestBytes"/> that end at multiples of it: stores keep large objects in parts, and a request
-    /// that crosses their borders is more work for them (Ceph: objects of 4 MiB).
+    /// Fetches what is neither cached nor under way of an extent, from the start of its first block to its end, in
+    /// requests of at most <paramref name="requestBytes"/> that end at multiples of it: stores keep large objects in
+    /// parts, and a request that crosses their borders is more work for them (Ceph: objects of 4 MiB).
     /// </summary>
     public void Issue(ContentState content, long from, long to, int requestBytes, bool hold = true)
     {
@@ -80,7 +101,7 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
         while (position < to && started < context.Options.MaxRequestsPerFile)
         {
             uint block = BlockLayout.BlockIndex(position);
-            long blockEnd = position + BlockLayout.BlockLength(block, size);
+            long blockEnd = Math.Min(to, position + BlockLayout.BlockLength(block, size));
             if (context.Cache.Contains(new BlockId(content.Id, block)))
             {
                 position = blockEnd;
@@ -133,13 +154,13 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
         lock (content.Sync)
         {
             long covered = content.CoveredToLocked(position);
-            if (covered >= position + BlockLayout.BlockLength(block, size))
+            long end = Math.Min(to, position + BlockLayout.BlockLength(block, size));
+            if (covered >= end)
             {
                 next = covered;
                 return null;
             }
 
-            long end = position + BlockLayout.BlockLength(block, size);
             long nextFetch = content.NextFetchLocked(end);
             long limit = (position / requestBytes * requestBytes) + requestBytes;
             while (end < to && end < nextFetch && end + BlockLayout.BlockBytes <= limit)
@@ -151,7 +172,7 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
                     break;
                 }
 
-                end += BlockLayout.BlockLength(following, size);
+                end = Math.Min(to, end + BlockLayout.BlockLength(following, size));
             }
 
             int length = (int)(end - position);
@@ -211,4 +232,12 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
     }
 
     private long Now() => (long)context.Time.GetElapsedTime(0).TotalMilliseconds;
+
+    /// <summary>What was asked for and fetched of a block in pieces, bytes.</summary>
+    private struct Touch
+    {
+        public int Tag;
+        public int AskedBytes;
+        public int FetchedBytes;
+    }
 }

@@ -14,12 +14,16 @@ namespace DataLayer.Storage.Cache.Memory;
 /// <para>FASTER appends a 40-byte record for each fill and never reuses one, so <see cref="Sweep"/> copies the records
 /// still wanted from the log's head to its tail and moves the head: the log stays within twice the live records. A
 /// record whose version is no longer its entry's is garbage, so nothing has to be deleted for correctness; deleting
-/// keeps chains short.</para>
+/// keeps chains short. What a sweep copies is compared with the entry, field by field; what is copied or damaged goes
+/// into a <see cref="SweepReport"/>.</para>
 /// </remarks>
 internal sealed class BlockIndex : IDisposable
 {
     /// <summary>A record: FASTER's header, key, value.</summary>
     public const int RecordBytes = 40;
+
+    /// <summary>How many log pages a sweep takes at a time.</summary>
+    private const int SweptPages = 2;
 
     private const int IdlePages = 4;
     private readonly int _pageBytes;
@@ -60,12 +64,15 @@ internal sealed class BlockIndex : IDisposable
         _sessions = new Session[sessionCount];
         for (int i = 0; i < sessionCount; i++)
         {
-            _sessions[i] = new Session(NewSession());
+            _sessions[i] = new Session(NewSession(), entries);
         }
     }
 
     /// <summary>What an index of this size holds in memory before the first record, bytes.</summary>
     public static long BaseBytes(long hashBytes) => hashBytes + ((IdlePages * 2L) << PageBits(hashBytes));
+
+    /// <summary>The most records one sweep of an index of this size meets, a count.</summary>
+    public static int RecordsPerSweep(long hashBytes) => (SweptPages << PageBits(hashBytes)) / RecordBytes;
 
     // Small caches get small pages, so that a few of them are not a good part of the budget.
     private static int PageBits(long hashBytes) => hashBytes <= 2 << 20 ? 13 : 16;
@@ -117,6 +124,9 @@ internal sealed class BlockIndex : IDisposable
         _live++;
     }
 
+    /// <summary>Changes what is said of a block that is known; for tests. Under the cache's lock.</summary>
+    public void Overwrite(BlockId block, BlockLocation location) => _writer.Upsert(ref block, ref location);
+
     /// <summary>Forgets the block. Under the cache's lock.</summary>
     public void Remove(BlockId block)
     {
@@ -129,14 +139,14 @@ internal sealed class BlockIndex : IDisposable
 
     /// <summary>
     /// Copies the live records of the log's oldest pages to its tail and gives the pages back. Under the cache's lock.
-    /// Returns how many records it dropped.
+    /// Says in <paramref name="report"/> whose records it copied and whose were damaged; those it does not copy.
     /// </summary>
-    public void Sweep()
+    public void Sweep(SweepReport report)
     {
         long until = Math.Min(
-            (_store.Log.BeginAddress & ~(_pageBytes - 1L)) + (2 * _pageBytes), _store.Log.TailAddress);
+            (_store.Log.BeginAddress & ~(_pageBytes - 1L)) + (SweptPages * _pageBytes), _store.Log.TailAddress);
         _store.Log.ShiftReadOnlyAddress(until, wait: true);
-        _writer.Compact(until, CompactionType.Lookup, new LiveRecords(_entries));
+        _writer.Compact(until, CompactionType.Lookup, new LiveRecords(_entries, report));
     }
 
     /// <summary>Waits for running look-ups, then frees everything. Look-ups that come later throw.</summary>
@@ -175,14 +185,18 @@ internal sealed class BlockIndex : IDisposable
 
     /// <summary>A FASTER session, used by one thread at a time, with that thread's share of the counters.</summary>
     internal sealed class Session(
-        ClientSession<BlockId, BlockLocation, Empty, BlockLocation, Empty, IndexFunctions> session) : IDisposable
+        ClientSession<BlockId, BlockLocation, Empty, BlockLocation, Empty, IndexFunctions> session,
+        EntryTable entries) : IDisposable
     {
         /// <summary>Counters of the reads done through this session: written by its holder, summed by anyone.</summary>
         public long Hits, HitBytes, Misses;
 
         private int _taken;
 
-        /// <summary>Where a block is; allocates nothing. The caller compares version and identity.</summary>
+        /// <summary>
+        /// Where a block is; allocates nothing. The caller compares version and identity. A record that leads to no
+        /// entry is as none.
+        /// </summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public bool TryFind(in BlockId block, out BlockLocation location)
         {
@@ -195,7 +209,7 @@ internal sealed class BlockIndex : IDisposable
                 session.CompletePending(wait: true);
             }
 
-            return status.Found;
+            return status.Found && location.Entry < entries.End;
         }
 
         public bool TryTake() => Volatile.Read(ref _taken) == 0 && Interlocked.CompareExchange(ref _taken, 1, 0) == 0;
@@ -244,12 +258,31 @@ internal sealed class BlockIndex : IDisposable
                 ref UpsertInfo upsertInfo) => false;
     }
 
-    private readonly struct LiveRecords(EntryTable entries) : ICompactionFunctions<BlockId, BlockLocation>
+    private readonly struct LiveRecords(EntryTable entries, SweepReport report)
+        : ICompactionFunctions<BlockId, BlockLocation>
     {
         public bool IsDeleted(ref BlockId key, ref BlockLocation value)
         {
+            if (value.Entry >= entries.End)
+            {
+                report.AddDamaged(default);
+                return true;
+            }
+
             ref CacheEntry entry = ref entries[value.Entry];
-            return entry.Version != value.Version || entry.Block != key;
+            if (entry.Version != value.Version)
+            {
+                return true;
+            }
+
+            if (!value.Agrees(ref entry, key))
+            {
+                report.AddDamaged(value);
+                return true;
+            }
+
+            report.AddSurvivor(value.Entry, value.Version);
+            return false;
         }
     }
 }

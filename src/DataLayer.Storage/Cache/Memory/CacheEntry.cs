@@ -10,8 +10,8 @@ namespace DataLayer.Storage.Cache.Memory;
 /// <remarks>
 /// <see cref="Version"/> is odd while the bytes may be read and changes whenever they stop being so. A reader takes the
 /// version from the index, copies, and believes the copy only if the version still stands. All else is written under
-/// the cache's lock, except <see cref="LastAccess"/> and <see cref="Frequency"/>, which hits update without one: they
-/// are hints.
+/// the cache's lock, except <see cref="LastAccess"/>, <see cref="Frequency"/>, <see cref="PolicyWord"/> and
+/// <see cref="Marks"/>, which hits update without one: they are hints.
 /// </remarks>
 [StructLayout(LayoutKind.Sequential, Size = EntryTable.EntryBytes)]
 internal unsafe struct CacheEntry
@@ -65,6 +65,9 @@ internal unsafe struct CacheEntry
     /// How long each piece is: 2^order granules. Kept here so that a reader need not look at the arena's map.
     /// </summary>
     public fixed byte Orders[SlabArena.MaxPieces];
+
+    /// <summary>Policy: the marks of S3-FIFO.</summary>
+    public byte Marks;
 
     /// <summary>Whether the policy may choose it as a victim.</summary>
     public readonly bool IsEvictable => PinCount == 0 && !Busy;

@@ -19,13 +19,18 @@ namespace DataLayer.Storage.Cache.Memory;
 /// <para>Readers take no lock. A reader holds a session of the index, learns entry and version, copies, and checks that
 /// the version stands: then all that it copied was the published block. If not, the read is a miss. Dispose waits for
 /// sessions.</para>
+/// <para>Checksums are made when a block is filled and compared before it is spilled, by the scrubber, and after a
+/// sweep moved its index record: each fill that took a block in compares one survivor of the sweeps before it, outside
+/// the lock. A fill causes at most about one survivor, so none waits for long, and no sweep holds the lock while it
+/// sums.</para>
 /// <para>One lock guards all changes; the policy may have its own inside it.</para>
 /// </remarks>
-internal sealed unsafe class MemoryStore : IDisposable
+internal sealed unsafe partial class MemoryStore : IDisposable
 {
     /// <summary>The smallest capacity that leaves room for blocks, bytes.</summary>
     public const long MinCapacityBytes = 1 << 20;
 
+    private const int SweepsNoted = 2;
     private readonly Lock _lock = new();
     private readonly SlabArena _arena;
     private readonly EntryTable _entries;
@@ -36,12 +41,14 @@ internal sealed unsafe class MemoryStore : IDisposable
     private readonly long _pinBudgetBytes;
     private readonly long _fixedBytes;
     private readonly List<uint> _logRoom = [];
+    private readonly SweepReport _swept;
     private long _pinnedBytes;
     private long _blockBytes;
     private long _fills;
     private long _fillsRefused;
     private long _evictions;
     private long _badBlocks;
+    private long _givenUpBytes;
     private int _blocks;
 
     /// <summary>Makes an empty store.</summary>
@@ -52,9 +59,12 @@ internal sealed unsafe class MemoryStore : IDisposable
         _onVictim = settings.OnVictim;
         long hashBytes = Math.Max(4096, (long)BitOperations.RoundUpToPowerOf2((ulong)_capacityBytes / 512));
         int ghostSlots = PolicySettings.DefaultGhostSlots(_capacityBytes);
-        long beside = BlockIndex.BaseBytes(hashBytes) + (ghostSlots * (long)AccessHistory.SlotBytes);
+        int survivors = SweepsNoted * BlockIndex.RecordsPerSweep(hashBytes);
+        long beside = BlockIndex.BaseBytes(hashBytes) + (ghostSlots * (long)PolicySettings.BytesPerGhostSlot)
+            + (survivors * SweepReport.SlotBytes);
         long arenaBytes = (_capacityBytes - beside) * SlabArena.GranuleBytes / (SlabArena.GranuleBytes + 1);
         _arena = new SlabArena(arenaBytes);
+        _swept = new SweepReport(survivors);
         _fixedBytes = beside + SlabArena.MapBytes(_arena.CapacityBytes);
         _entries = new EntryTable(_arena.CapacityBytes / 2, TakeChunk);
         _index = new BlockIndex(_entries, hashBytes, _capacityBytes / 8, settings.SessionCount);
@@ -82,12 +92,12 @@ internal sealed unsafe class MemoryStore : IDisposable
             ulong hash = BlockIndex.Hash(block);
             if (session.TryFind(block, out BlockLocation location))
             {
-                bool copied = location.SingleLength > 0
+                bool copied = location.Extent > 0
                     ? TryCopySingle(location, offset, destination, out bytesRead)
                     : TryCopyOut(location.Entry, offset, destination, out bytesRead);
                 if (IsStill(location.Entry, location.Version))
                 {
-                    if (copied && _entries[location.Entry].Block == block)
+                    if (copied && location.Agrees(ref _entries[location.Entry], block))
                     {
                         _policy.OnHit(location.Entry, hash, datasetId);
                         session.Hits++;
@@ -95,7 +105,7 @@ internal sealed unsafe class MemoryStore : IDisposable
                         return true;
                     }
 
-                    DropBad(block, location.Entry, location.Version);
+                    DropBad(block, location);
                 }
             }
 
@@ -130,12 +140,13 @@ internal sealed unsafe class MemoryStore : IDisposable
                 return false;
             }
 
-            if (copied && _entries[location.Entry].Block == block && Crc32C.Compute(destination) == checksum)
+            if (copied && location.Agrees(ref _entries[location.Entry], block)
+                && Crc32C.Compute(destination) == checksum)
             {
                 return true;
             }
 
-            DropBad(block, location.Entry, location.Version);
+            DropBad(block, location);
             return false;
         }
         finally
@@ -179,7 +190,9 @@ internal sealed unsafe class MemoryStore : IDisposable
             }
 
             CopyIn(entry, bytes);
-            return TryPublish(session, block, entry, candidate, isCurrent);
+            bool filled = TryPublish(session, block, entry, candidate, isCurrent);
+            CheckSwept();
+            return filled;
         }
         finally
         {
@@ -305,38 +318,6 @@ internal sealed unsafe class MemoryStore : IDisposable
         }
     }
 
-    /// <summary>
-    /// Checks the checksum of one entry's bytes against its header. A bad block is taken out and counted. Returns the
-    /// bytes looked at; 0 if the entry holds nothing now.
-    /// </summary>
-    public int Scrub(uint entry)
-    {
-        BlockIndex.Session session = _index.Borrow();
-        try
-        {
-            uint version = Volatile.Read(ref _entries[entry].Version);
-            BlockId block = _entries[entry].Block;
-            int length = _entries[entry].Length;
-            uint expected = _entries[entry].Checksum;
-            if ((version & 1) == 0)
-            {
-                return 0;
-            }
-
-            bool good = TryChecksum(entry, length, out uint checksum) && checksum == expected;
-            if (!good)
-            {
-                DropBad(block, entry, version);
-            }
-
-            return length;
-        }
-        finally
-        {
-            BlockIndex.Return(session);
-        }
-    }
-
     /// <summary>Sums the counters.</summary>
     public MemoryStoreCounters GetCounters()
     {
@@ -357,45 +338,6 @@ internal sealed unsafe class MemoryStore : IDisposable
         }
     }
 
-    /// <summary>
-    /// Checks that pieces, entries, index and counters agree. For tests and soaks: nobody else may use the store.
-    /// </summary>
-    public void CheckIntegrity()
-    {
-        _arena.CheckIntegrity();
-        BlockIndex.Session session = _index.Borrow();
-        try
-        {
-            long pieces = _logRoom.Count * (long)EntryTable.ChunkBytes, bytes = 0;
-            int live = 0;
-            for (uint entry = 1; entry < _entries.End; entry++)
-            {
-                ref CacheEntry node = ref _entries[entry];
-                if ((node.Version & 1) == 0)
-                {
-                    continue;
-                }
-
-                live++;
-                bytes += node.Length;
-                pieces += PieceBytes(entry);
-                Check(TryFindLive(session, node.Block, out uint found) && found == entry,
-                    $"{node.Block} is not indexed");
-                Check(TryChecksum(entry, node.Length, out uint checksum) && checksum == node.Checksum,
-                    $"{node.Block} is damaged");
-                Check(!node.Busy, $"{node.Block} is still busy");
-            }
-
-            Check(live == _blocks && live == _entries.Count && bytes == _blockBytes,
-                $"{live} blocks of {bytes} bytes are live");
-            Check(pieces + _entries.ChunkCount * (long)EntryTable.ChunkBytes == _arena.UsedBytes, "pieces leaked");
-        }
-        finally
-        {
-            BlockIndex.Return(session);
-        }
-    }
-
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -404,14 +346,6 @@ internal sealed unsafe class MemoryStore : IDisposable
         {
             _entries.Dispose();
             _arena.Dispose();
-        }
-    }
-
-    private static void Check(bool holds, string what)
-    {
-        if (!holds)
-        {
-            throw new InvalidOperationException($"The cache is inconsistent: {what}.");
         }
     }
 
@@ -444,8 +378,8 @@ internal sealed unsafe class MemoryStore : IDisposable
             Sse.Prefetch0(Unsafe.AsPointer(ref _entries[location.Entry]));
         }
 
-        bytesRead = Math.Clamp(location.SingleLength - offset, 0, destination.Length);
-        if (!_arena.TryGetSingle(location.Piece, location.SingleLength, out byte* pointer))
+        bytesRead = Math.Clamp(location.Extent - offset, 0, destination.Length);
+        if (!_arena.TryGetSingle(location.Piece, location.Extent, out byte* pointer))
         {
             return false;
         }
@@ -482,26 +416,6 @@ internal sealed unsafe class MemoryStore : IDisposable
             new ReadOnlySpan<byte>(pointer + offset, part).CopyTo(destination.Slice(bytesRead, part));
             bytesRead += part;
             offset = 0;
-        }
-
-        return true;
-    }
-
-    public bool TryChecksum(uint entry, int length, out uint checksum)
-    {
-        ref CacheEntry node = ref _entries[entry];
-        checksum = 0;
-        for (int i = 0; length > 0; i++)
-        {
-            int order = i < SlabArena.MaxPieces ? node.Orders[i] : byte.MaxValue;
-            if (i >= node.PieceCount || !_arena.TryGetPiece(node.Pieces[i], order, out byte* pointer))
-            {
-                return false;
-            }
-
-            int bytes = SlabArena.GranuleBytes << order;
-            checksum = Crc32C.Append(checksum, new ReadOnlySpan<byte>(pointer, Math.Min(bytes, length)));
-            length -= bytes;
         }
 
         return true;
@@ -626,8 +540,7 @@ internal sealed unsafe class MemoryStore : IDisposable
             }
 
             uint version = Interlocked.Increment(ref node.Version);
-            int singleLength = node.PieceCount == 1 ? node.Length : 0;
-            _index.Put(block, new BlockLocation(entry, version, node.Pieces[0], singleLength));
+            _index.Put(block, BlockLocation.Of(entry, ref node, version));
             node.Busy = false;
             _policy.OnInsert(entry, candidate);
             _blocks++;
@@ -681,7 +594,8 @@ internal sealed unsafe class MemoryStore : IDisposable
         _entries.Free(entry);
         if (_index.WantsSweep)
         {
-            _index.Sweep();
+            _index.Sweep(_swept);
+            DropDamagedLocked();
         }
     }
 
@@ -709,31 +623,4 @@ internal sealed unsafe class MemoryStore : IDisposable
         && _arena.TryGetPiece(piece, EntryTable.ChunkOrder, out byte* pointer)
             ? (nint)pointer
             : 0;
-
-    private void DropBad(in BlockId block, uint entry, uint version)
-    {
-        lock (_lock)
-        {
-            // If the version moved on, the block was replaced meanwhile and nothing is wrong.
-            if (_entries[entry].Version == version)
-            {
-                // The index knows who the block was; the header may be what is damaged.
-                _entries[entry].Block = block;
-                _badBlocks++;
-                RemoveLocked(entry, evicted: false);
-            }
-        }
-    }
-
-    private long PieceBytes(uint entry)
-    {
-        ref CacheEntry node = ref _entries[entry];
-        long sum = 0;
-        for (int i = 0; i < node.PieceCount; i++)
-        {
-            sum += (long)SlabArena.GranuleBytes << _arena.OrderOf(node.Pieces[i]);
-        }
-
-        return sum;
-    }
 }

@@ -8,6 +8,9 @@ namespace DataLayer.Storage.Cache.Policies;
 /// </summary>
 internal sealed class GhostTable(int slots)
 {
+    /// <summary>A slot's size, bytes.</summary>
+    public const int SlotBytes = 8;
+
     private const int Ways = 4;
     private readonly Slot[] _slots = new Slot[Math.Max(Ways, slots)];
     private uint _now = 1;
@@ -30,6 +33,21 @@ internal sealed class GhostTable(int slots)
 
         _slots[oldest] = new Slot((uint)hash, _now);
         _now = _now == uint.MaxValue ? 1 : _now + 1;
+    }
+
+    /// <summary>Whether a hash is among the newest <paramref name="reach"/>.</summary>
+    public bool Contains(ulong hash, long reach)
+    {
+        int set = SetOf(hash);
+        for (int i = set; i < set + Ways; i++)
+        {
+            if (_slots[i].Print == (uint)hash && _slots[i].Added != 0)
+            {
+                return _now - _slots[i].Added <= reach;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>Forgets a hash; true if it was among the newest <paramref name="reach"/>.</summary>

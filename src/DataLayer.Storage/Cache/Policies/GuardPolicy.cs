@@ -4,13 +4,19 @@ namespace DataLayer.Storage.Cache.Policies;
 
 /// <summary>
 /// Keeps what is there until something is worth more. A newcomer takes free space; in a full cache it comes in only if
-/// its <see cref="ReuseModel">worth</see> is clearly above that of the least worthy of a few random blocks.
+/// its <see cref="ReuseModel">worth</see> is clearly above that of the least worthy of a few random blocks. Blocks of
+/// no dataset (metadata, indexes, files outside all attachments) have a small area of their own under S3-FIFO.
 /// </summary>
 /// <remarks>
 /// <para>Each dataset has a model with a clock of its own, counted in accesses to it; blocks of no dataset have one
 /// too. A dataset whose pass length was told (<see cref="SetDataset"/>) follows the plain rule: a block idle for more
 /// than two pass lengths times the running jobs is worth nothing, all others about one hit a pass. Worths of different
 /// datasets are compared in hits per access of everybody, so a dataset nobody reads fades away.</para>
+/// <para>The area counts while both sides are read: datasets and blocks of none. It gets its first 5 % of the capacity
+/// without a contest and grows to at most 10 % for blocks that come back after they fell out. Beyond that it takes only
+/// what is free, and gives that back as soon as a dataset asks. Blocks inside the bounds never compete with datasets.
+/// A side that made less than <see cref="IdleShare"/> of the accesses lately, or whose jobs all ended, has no claim:
+/// then worth alone decides, over all blocks.</para>
 /// <para>Reads of one block in a row (a sequential reader asking for parts) count as one use.</para>
 /// <para>Cost: a hit takes no lock; a refusal or eviction looks at <see cref="Samples"/> entries; every so many
 /// accesses the models are refreshed from at most <see cref="MaxScanned"/> entries and as many remembered
@@ -18,6 +24,9 @@ namespace DataLayer.Storage.Cache.Policies;
 /// </remarks>
 internal sealed class GuardPolicy : EvictionPolicy
 {
+    /// <summary>The area has one ghost for so many slots of history.</summary>
+    internal const int AreaGhostPart = 8;
+
     private const int Samples = 24;
     private const int PoolSize = 8;
     private const int MaxScanned = 1 << 16;
@@ -25,11 +34,25 @@ internal sealed class GuardPolicy : EvictionPolicy
     private const int MinPeriod = 128;
     private const float ShareHalfLife = 0.5f;
 
+    // Small, because metadata that is read once a pass is what the area is for: ten blocks a pass of ten thousand.
+    private const float IdleShare = 1f / 1024;
+
+    // The area's part of the capacity.
+    private const int FloorDivisor = 20;
+    private const int CeilingDivisor = 10;
+
+    // Queue of a dataset's block; the area's blocks are in queues 1 and 2.
+    private const byte Guarded = 3;
+
     // A newcomer must be worth this much more: equals do not replace each other.
     private const float Margin = 2.5f;
 
     private readonly EntryTable _entries;
     private readonly AccessHistory _history;
+    private readonly S3FifoPolicy _area;
+    private readonly EntryList _guarded;
+    private readonly long _floorBytes;
+    private readonly long _ceilingBytes;
     private readonly ReuseModel[] _models = new ReuseModel[MaxModels];
     private readonly int[] _modelDataset = new int[MaxModels];
     private readonly uint[] _seenAt = new uint[MaxModels];
@@ -46,6 +69,10 @@ internal sealed class GuardPolicy : EvictionPolicy
     {
         _entries = settings.Entries;
         _history = new AccessHistory(settings.GhostSlots);
+        _area = new S3FifoPolicy(settings with { GhostSlots = settings.GhostSlots / AreaGhostPart });
+        _guarded = new EntryList(_entries);
+        _floorBytes = settings.CapacityBytes / FloorDivisor;
+        _ceilingBytes = settings.CapacityBytes / CeilingDivisor;
         _random = ((ulong)settings.Seed * 0x9E3779B97F4A7C15) | 1;
         _models[0] = new ReuseModel();
     }
@@ -53,8 +80,11 @@ internal sealed class GuardPolicy : EvictionPolicy
     /// <inheritdoc/>
     public override string Name => "guard";
 
-    /// <inheritdoc/>
+    /// <summary>For blocks of datasets.</summary>
     public override bool KeepsAdmitted => true;
+
+    /// <summary>What blocks of no dataset take, bytes.</summary>
+    public long AreaBytes => _area.Bytes;
 
     /// <inheritdoc/>
     public override void OnHit(uint entry, ulong hash, int datasetId)
@@ -71,6 +101,10 @@ internal sealed class GuardPolicy : EvictionPolicy
         uint now = Tick(model);
         model.OnReuse(record.Count, record.MeanLog, age);
         Store(ref node, record.Used(now));
+        if (node.DatasetId == 0)
+        {
+            _area.OnHit(entry, hash, 0);
+        }
     }
 
     /// <inheritdoc/>
@@ -105,12 +139,19 @@ internal sealed class GuardPolicy : EvictionPolicy
         lock (_lock)
         {
             RefreshIfDue();
-            ReuseModel model = _models[FindOrAddModel(candidate.DatasetId)];
-            float worth = _history.TryGet(candidate.Hash, out AccessRecord record)
-                ? model.Worth(record.Count, record.MeanLog, 0)
-                : model.Worth(0, 0, 0);
-            (uint victim, float least) = LeastWorthy();
-            return victim != 0 && (least * Margin < worth || least == 0 && worth > 0) ? victim : 0;
+            int index = FindOrAddModel(candidate.DatasetId);
+            if (!BothAreRead())
+            {
+                return SelectByWorth(candidate, _models[index], datasetsOnly: false);
+            }
+
+            if (candidate.DatasetId == 0)
+            {
+                return SelectForArea(candidate);
+            }
+
+            uint lent = _area.Bytes > _ceilingBytes ? _area.SelectVictim(candidate) : 0;
+            return lent != 0 ? lent : SelectByWorth(candidate, _models[index], datasetsOnly: true);
         }
     }
 
@@ -128,7 +169,15 @@ internal sealed class GuardPolicy : EvictionPolicy
             _history.Remove(candidate.Hash);
             ref CacheEntry node = ref _entries[entry];
             Store(ref node, record);
-            node.Queue = 1;
+            if (candidate.DatasetId == 0)
+            {
+                _area.OnInsert(entry, candidate);
+            }
+            else
+            {
+                _guarded.AddHead(entry);
+                node.Queue = Guarded;
+            }
         }
     }
 
@@ -138,7 +187,16 @@ internal sealed class GuardPolicy : EvictionPolicy
         lock (_lock)
         {
             ref CacheEntry node = ref _entries[entry];
-            node.Queue = 0;
+            if (node.Queue == Guarded)
+            {
+                _guarded.Remove(entry);
+                node.Queue = 0;
+            }
+            else
+            {
+                _area.OnRemove(entry, hash, evicted);
+            }
+
             if (evicted)
             {
                 AccessRecord record = RecordOf(ref node);
@@ -205,19 +263,67 @@ internal sealed class GuardPolicy : EvictionPolicy
         return _modelCount - 1;
     }
 
-    private (uint Victim, float Worth) LeastWorthy()
+    /// <summary>Whether datasets and blocks of none are both read, so that each side has a claim.</summary>
+    private bool BothAreRead()
+    {
+        float datasets = 0;
+        for (int i = 1; i < _modelCount; i++)
+        {
+            datasets += _models[i].IsWithoutJobs ? 0 : _models[i].Share;
+        }
+
+        return datasets >= IdleShare && _models[0].Share >= IdleShare;
+    }
+
+    private uint SelectForArea(in Candidate candidate)
+    {
+        long bytes = _area.Bytes + candidate.Bytes;
+        if (candidate.Bytes > _ceilingBytes)
+        {
+            return 0;
+        }
+
+        bool grows = bytes <= _floorBytes || (bytes <= _ceilingBytes && _area.Remembers(candidate.Hash));
+        uint victim = grows ? LeastWorthy(datasetsOnly: true).Victim : 0;
+        return victim != 0 ? victim : _area.SelectVictim(candidate);
+    }
+
+    private uint SelectByWorth(in Candidate candidate, ReuseModel model, bool datasetsOnly)
+    {
+        float worth = _history.TryGet(candidate.Hash, out AccessRecord record)
+            ? model.Worth(record.Count, record.MeanLog, 0)
+            : model.Worth(0, 0, 0);
+        (uint victim, float least) = LeastWorthy(datasetsOnly);
+        return victim != 0 && (least * Margin < worth || least == 0 && worth > 0) ? victim : 0;
+    }
+
+    private (uint Victim, float Worth) LeastWorthy(bool datasetsOnly)
     {
         uint victim = 0, end = _entries.End;
         float least = float.MaxValue;
-        for (int i = 0; i < Samples + PoolSize; i++)
+        int seen = 0;
+        for (int i = 0; i < (2 * Samples) + PoolSize; i++)
         {
             uint entry = i < PoolSize ? _pool[i] : 1 + (uint)((NextRandom() >> 32) * (end - 1) >> 32);
+            if (i >= Samples + PoolSize)
+            {
+                // Among many small blocks of the area random picks rarely meet a dataset's: go through those in turn.
+                if (!datasetsOnly || seen >= PoolSize || _guarded.Count == 0)
+                {
+                    break;
+                }
+
+                entry = _guarded.Tail;
+                _guarded.MoveToHead(entry);
+            }
+
             ref CacheEntry node = ref _entries[entry];
-            if (entry == 0 || node.Queue == 0 || !node.IsEvictable)
+            if (entry == 0 || node.Queue == 0 || !node.IsEvictable || (datasetsOnly && node.Queue != Guarded))
             {
                 continue;
             }
 
+            seen++;
             ReuseModel model = _models[ModelOf(node.DatasetId)];
             AccessRecord record = RecordOf(ref node);
             float worth = model.Worth(record.Count, record.MeanLog, model.Now - record.LastAccess);

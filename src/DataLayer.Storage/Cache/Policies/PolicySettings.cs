@@ -11,6 +11,12 @@ namespace DataLayer.Storage.Cache.Policies;
 /// <param name="Seed">Seed of the policy's random choices.</param>
 internal sealed record PolicySettings(EntryTable Entries, long CapacityBytes, int GhostSlots, int Seed)
 {
+    /// <summary>
+    /// What the greediest policy keeps for each ghost slot, bytes: guard's history, and an eighth of a ghost of its
+    /// area's.
+    /// </summary>
+    public const int BytesPerGhostSlot = AccessHistory.SlotBytes + (GhostTable.SlotBytes / GuardPolicy.AreaGhostPart);
+
     /// <summary>Names of all policies, the default first.</summary>
     public static IReadOnlyList<string> Names { get; } = ["guard", "s3fifo", "lru"];
 

@@ -59,6 +59,9 @@ internal sealed class ReuseModel
     /// <summary>Whether somebody told how long a pass is.</summary>
     public bool IsTold => _passLength > 0 || _jobs == 0;
 
+    /// <summary>Whether somebody told that no job runs.</summary>
+    public bool IsWithoutJobs => _jobs == 0;
+
     /// <summary>
     /// Says how long a pass is, ticks (0: to be learned), and how many jobs run (0: the blocks are worth nothing now).
     /// </summary>

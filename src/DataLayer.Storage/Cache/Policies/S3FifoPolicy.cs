@@ -17,7 +17,7 @@ internal sealed class S3FifoPolicy : EvictionPolicy
 {
     private const byte Small = 1;
     private const byte Main = 2;
-    private const int MaxFrequency = 3;
+    private const int MaxMarks = 3;
     private readonly EntryTable _entries;
     private readonly EntryList _small;
     private readonly EntryList _main;
@@ -38,13 +38,18 @@ internal sealed class S3FifoPolicy : EvictionPolicy
     /// <summary>Bytes in both queues.</summary>
     public long Bytes => _small.Bytes + _main.Bytes;
 
+    /// <summary>Whether a block fell out of the small queue not long ago.</summary>
+    public bool Remembers(ulong hash) => _ghosts.Contains(hash, Reach);
+
+    private long Reach => Math.Max(_main.Count, 1);
+
     /// <inheritdoc/>
     public override void OnHit(uint entry, ulong hash, int datasetId)
     {
-        ref byte frequency = ref _entries[entry].Frequency;
-        if (frequency < MaxFrequency)
+        ref byte marks = ref _entries[entry].Marks;
+        if (marks < MaxMarks)
         {
-            frequency++;
+            marks++;
         }
     }
 
@@ -53,7 +58,7 @@ internal sealed class S3FifoPolicy : EvictionPolicy
     {
         // Each round lowers a mark, moves a block to main or passes over one that may not go: this many rounds see them
         // all.
-        for (long rounds = (MaxFrequency + 2L) * (_small.Count + _main.Count); rounds > 0; rounds--)
+        for (long rounds = (MaxMarks + 2L) * (_small.Count + _main.Count); rounds > 0; rounds--)
         {
             bool fromSmall = _main.Count == 0 || (_small.Count > 0 && _small.Bytes * 10 >= Bytes);
             uint entry = fromSmall ? _small.Tail : _main.Tail;
@@ -64,16 +69,16 @@ internal sealed class S3FifoPolicy : EvictionPolicy
                 node.Queue = Main;
                 _main.AddHead(entry);
             }
-            else if (fromSmall && node.Frequency > 0)
+            else if (fromSmall && node.Marks > 0)
             {
                 _small.Remove(entry);
-                node.Frequency = 0;
+                node.Marks = 0;
                 node.Queue = Main;
                 _main.AddHead(entry);
             }
-            else if (!fromSmall && node.Frequency > 0)
+            else if (!fromSmall && node.Marks > 0)
             {
-                node.Frequency--;
+                node.Marks--;
                 _main.MoveToHead(entry);
             }
             else
@@ -89,8 +94,8 @@ internal sealed class S3FifoPolicy : EvictionPolicy
     public override void OnInsert(uint entry, in Candidate candidate)
     {
         ref CacheEntry node = ref _entries[entry];
-        bool remembered = _ghosts.Take(candidate.Hash, Math.Max(_main.Count, 1));
-        node.Frequency = 0;
+        bool remembered = _ghosts.Take(candidate.Hash, Reach);
+        node.Marks = 0;
         node.Queue = remembered ? Main : Small;
         (remembered ? _main : _small).AddHead(entry);
     }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using DataLayer.Core.Identity;
+using DataLayer.Core.Integrity;
 using DataLayer.Storage.Cache.Interop;
 using DataLayer.Storage.Cache.Memory;
 using FASTER.core;
@@ -13,7 +14,8 @@ namespace DataLayer.Storage.Cache.Spill;
 /// <remarks>
 /// <para>Each record is a <see cref="SpillHeader"/> and the block's bytes, padded to sectors. The index of what is
 /// where lives in memory only, so a restart begins with an empty spill; the folder's old segments are deleted. A block
-/// becomes visible when its write has ended well. On each read header, identity, address and CRC32C are checked:
+/// becomes visible when its write has ended well. The bytes are compared with their CRC32C before they are written:
+/// what was damaged in memory is dropped and counted. On each read header, identity, address and CRC32C are checked:
 /// truncated, overwritten, misdirected or flipped bytes are a miss, counted, and the record is forgotten. The device's
 /// errors are misses, counted, too; after <see cref="MaxErrorsInRow"/> writes failed in a row the spill rests for
 /// <see cref="RestTime"/>.</para>
@@ -181,6 +183,19 @@ internal sealed class SpillStore : IAsyncDisposable
         // seen.
         if (!copied || Volatile.Read(ref store.Entries[entry].Version) != node.Version)
         {
+            lock (_lock)
+            {
+                CancelLocked(node.Block);
+            }
+
+            Finish(operation);
+            return;
+        }
+
+        if (Crc32C.Compute(record.Slice(SpillHeader.Bytes, node.Length)) != node.Checksum)
+        {
+            // Damaged in memory: it leaves that anyway, and must not come back.
+            Interlocked.Increment(ref _badBlocks);
             lock (_lock)
             {
                 CancelLocked(node.Block);

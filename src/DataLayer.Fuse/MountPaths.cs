@@ -1,0 +1,30 @@
+using DataLayer.Fuse.Interop;
+
+namespace DataLayer.Fuse;
+
+/// <summary>Says which way each kind of access takes on a mount, and why.</summary>
+internal static class MountPaths
+{
+    internal static IReadOnlyList<MountPath> Describe(FuseMountOptions options, Negotiation? agreed)
+    {
+        if (agreed is null)
+        {
+            return [];
+        }
+
+        bool noOpen = options.Profile == MountProfile.Small && agreed.Agreed.HasFlag(Capabilities.NoOpenSupport);
+        return
+        [
+            noOpen
+                ? new MountPath("open", "kernel", "profile small on a read-only mount")
+                : new MountPath("open", "service", options.Profile == MountProfile.Small
+                    ? "this kernel has no opens without a server"
+                    : "close-to-open needs it; profile small on a read-only mount does without"),
+            new MountPath("read, cached", "kernel page cache", "kept over opens until the service says what changed"),
+            new MountPath("read, not cached", "service", "one copy from memory or hot tier into the answer"),
+            new MountPath("write", "service, write-through", "other ways to the same file see every write"),
+            new MountPath("locks", "kernel", "they survive the service that way"),
+            new MountPath("io_uring", "off", "requests in flight at a crash of the service would hang"),
+        ];
+    }
+}
