@@ -107,6 +107,31 @@ public sealed class AdminClient
             string.Create(CultureInfo.InvariantCulture, $"{ApiRoutes.Targets}/{target}/drain"), command: null,
             commandType: null, ProtocolJson.Default.ProgressLineDrainStatusDrainStatus, progress, cancellationToken);
 
+    // ---- stores ------------------------------------------------------------------------------------------------
+
+    /// <summary>
+    /// Makes an S3 store with keys of its own known to the service, or replaces its keys; attachments name it.
+    /// </summary>
+    /// <exception cref="DataLayerException">InvalidArgument; AlreadyExists for a store of the
+    /// configuration.</exception>
+    public ValueTask DefineStoreAsync(DefineStoreCommand command, CancellationToken cancellationToken = default) =>
+        _connection.SendAsync(
+            ApiRoutes.Stores, command, ProtocolJson.Default.DefineStoreCommand, RetryMode.Always, cancellationToken);
+
+    /// <summary>Forgets a store made by <see cref="DefineStoreAsync"/>, with its keys.</summary>
+    /// <exception cref="DataLayerException">NotFound; NotEmpty while an attachment uses it.</exception>
+    public async ValueTask RemoveStoreAsync(string name, CancellationToken cancellationToken = default)
+    {
+        using HttpResponseMessage response = await _connection
+            .SendAsync(
+                new ApiRequest(HttpMethod.Delete, $"{ApiRoutes.Stores}?name={Uri.EscapeDataString(name)}")
+                {
+                    Retry = RetryMode.WhenNotExecuted,
+                },
+                cancellationToken)
+            .ConfigureAwait(false);
+    }
+
     // ---- upkeep ------------------------------------------------------------------------------------------------
 
     /// <summary>Checks the tree against the tiers, and repairs where asked.</summary>

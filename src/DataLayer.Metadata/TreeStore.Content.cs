@@ -89,6 +89,19 @@ public sealed partial class TreeStore
         return ChangeAsync(w => ContentChanges.Update(w, update), cancellationToken);
     }
 
+    /// <summary>
+    /// As <see cref="UpdateContentAsync"/> for many contents, in one transaction, durable or relaxed. One that is not
+    /// current any more is left as it is.
+    /// </summary>
+    /// <returns>Each content as it is now; null for one that is gone or not current.</returns>
+    /// <exception cref="DataLayerException">Any other fault: nothing was changed.</exception>
+    public ValueTask<IReadOnlyList<FileContent?>> UpdateContentsAsync(
+        IReadOnlyList<ContentUpdate> updates, bool relaxed)
+    {
+        ArgumentNullException.ThrowIfNull(updates);
+        return ChangeAsync(w => ContentChanges.UpdateMany(w, updates), CancellationToken.None, relaxed);
+    }
+
     // ---- journal -----------------------------------------------------------------------------------------------
 
     /// <summary>

@@ -39,6 +39,9 @@ public sealed partial class FileEngine
     public ValueTask<IReadOnlyList<Attachment>> ListAttachmentsAsync(CancellationToken cancellationToken) =>
         Context.Tree.ListAttachmentsAsync(cancellationToken);
 
+    /// <summary>Opens the buckets of a store anew, after its keys have changed.</summary>
+    public void ReopenStore(string storeName) => Context.Attachments.Reopen(storeName);
+
     /// <summary>
     /// Brings everything below a path into the hot tier (and memory where asked), verified; ends with what is resident.
     /// </summary>

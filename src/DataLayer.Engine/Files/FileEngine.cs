@@ -50,8 +50,9 @@ public sealed partial class FileEngine : IAsyncDisposable
         Recaller recaller = new(Context, runner, recallWriter);
         _freshness = new Freshness(Context);
         Reader = new FileReader(Context, runner, readahead, _freshness);
-        Writer = new FileWriter(Context, recaller);
-        Context.Unflushed = new UnflushedContents(Context, Writer);
+        StagedWriter staging = new(Context);
+        Writer = new FileWriter(Context, recaller, staging);
+        Context.Unflushed = new UnflushedContents(Context, Writer, staging);
         Nodes = new NodeOperations(this);
         _uploads = new UploadWaits(Context);
         _journal = new JournalWorker(Context, new JournalTasks(Context, runner, _uploads), _uploads);

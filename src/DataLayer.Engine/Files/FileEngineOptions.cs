@@ -111,6 +111,18 @@ public sealed class FileEngineOptions
     public bool KeepOrphans { get; init; }
 
     /// <summary>
+    /// The folder of the file that keeps what mounts wrote and nobody flushed when the process is killed; null keeps it
+    /// in memory only. The service gives its state directory.
+    /// </summary>
+    public string? StateDirectory { get; init; }
+
+    /// <summary>
+    /// Room for the bytes of small unflushed files, bytes, 4 MiB to 1 GiB; allocated on the state directory's disk.
+    /// Default 64 MiB: 4,096 files of 16 KiB, flushed by half.
+    /// </summary>
+    public long UnflushedBytes { get; init; } = 64L << 20;
+
+    /// <summary>
     /// How long what a mount wrote may wait to be flushed where nobody asks for it, 100 ms to 1 hour. Default 2 s:
     /// before an upload is due (5 s), and short against what a power cut may take by POSIX (30 s is common).
     /// </summary>
@@ -150,6 +162,7 @@ public sealed class FileEngineOptions
         Positive(errors, nameof(FirstBackoff), FirstBackoff);
         Positive(errors, nameof(JournalInterval), JournalInterval);
         Positive(errors, nameof(HeatHalfLife), HeatHalfLife);
+        Range(errors, nameof(UnflushedBytes), UnflushedBytes, 4L << 20, 1L << 30);
         if (WritebackDelay < TimeSpan.FromMilliseconds(100) || WritebackDelay > TimeSpan.FromHours(1))
         {
             errors.Add($"{nameof(WritebackDelay)} {WritebackDelay} is not in 100 ms to 1 hour");

@@ -174,16 +174,6 @@ internal static partial class Abi
         public uint Padding;
     }
 
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct RetrieveOut
-    {
-        public ulong Unique;
-        public ulong Node;
-        public long OffsetBytes;
-        public uint SizeBytes;
-        public uint Padding;
-    }
-
     /// <summary>struct fuse_backing_map.</summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct BackingMap

@@ -100,16 +100,6 @@ internal sealed unsafe class FuseChannel
         return Notify(Notification.Store, &body, sizeof(Abi.StoreOut), bytes);
     }
 
-    /// <summary>
-    /// Asks the kernel for no bytes of the root: its answer wakes exactly one thread that waits in a read.
-    /// </summary>
-    /// <returns>0, or the errno.</returns>
-    internal int WakeReader()
-    {
-        Abi.RetrieveOut body = new() { Unique = 1, Node = Abi.RootNode };
-        return Notify(Notification.Retrieve, &body, sizeof(Abi.RetrieveOut), default);
-    }
-
     /// <summary>Asks the kernel to send again what was read and not answered: by the service before this one.</summary>
     /// <returns>0, or the errno.</returns>
     internal int Resend() => Notify(Notification.Resend, null, 0, default);

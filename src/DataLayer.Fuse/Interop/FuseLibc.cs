@@ -30,6 +30,18 @@ internal static unsafe partial class FuseLibc
     [LibraryImport("libc", EntryPoint = "sched_setaffinity", SetLastError = true)]
     internal static partial int SetAffinity(int process, nuint maskBytes, void* mask);
 
+    [LibraryImport("libc", EntryPoint = "gettid")]
+    internal static partial int GetThreadId();
+
+    [LibraryImport("libc", EntryPoint = "tgkill", SetLastError = true)]
+    internal static partial int SignalThread(int process, int thread, int signal);
+
+    [LibraryImport("libc", EntryPoint = "signal", SetLastError = true)]
+    internal static partial nint SetSignalHandler(int signal, nint handler);
+
+    [LibraryImport("libc", EntryPoint = "siginterrupt", SetLastError = true)]
+    internal static partial int SetInterrupts(int signal, int interrupts);
+
     /// <summary>struct iovec.</summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct IoVector

@@ -13,8 +13,8 @@ namespace DataLayer.Fuse.Interop;
 /// <see cref="FuseSessionOptions.LargeBuffers"/> requests are under way: then readers wait for a buffer.</para>
 /// <para>Life: <see cref="Start"/> → <see cref="Ended"/> when the mount is gone, or <see cref="StopAsync"/>, which lets
 /// the requests under way finish and leaves the descriptor open for the next service. Unread requests stay in the
-/// kernel's queue. A reader that waits in the kernel is woken by a message we ask the kernel for, so that the common
-/// read is one system call.</para>
+/// kernel's queue. A reader that waits in the kernel is woken by a signal (<see cref="ReaderWake"/>), so that the
+/// common read is one system call.</para>
 /// </remarks>
 internal sealed class FuseSession : IAsyncDisposable
 {
@@ -30,6 +30,7 @@ internal sealed class FuseSession : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Thread[] _readers;
+    private readonly int[] _threads;
     private int _earlyNext;
     private int _underWay = 1; // One for the readers together; the rest are requests in the pool.
     private int _readersLeft;
@@ -46,6 +47,7 @@ internal sealed class FuseSession : IAsyncDisposable
         _large = new FuseBufferPool(Abi.MaxTransferBytes, options.LargeBuffers + options.ReaderThreads);
         _small = new FuseBufferPool(128 << 10, options.SmallBuffers + options.ReaderThreads);
         _readers = new Thread[options.ReaderThreads];
+        _threads = new int[options.ReaderThreads];
         _readersLeft = _readers.Length;
     }
 
@@ -79,10 +81,9 @@ internal sealed class FuseSession : IAsyncDisposable
         Volatile.Write(ref _isStopping, 1);
         while (!_ended.Task.IsCompleted)
         {
-            // One message a reader; a reader that was just busy may take two, so ask again until all have ended.
-            for (int i = Volatile.Read(ref _readersLeft); i > 0; i--)
+            for (int i = 0; i < _threads.Length; i++)
             {
-                _ = Channel.WakeReader();
+                ReaderWake.Wake(Volatile.Read(ref _threads[i]));
             }
 
             await Task.WhenAny(_ended.Task, Task.Delay(10)).ConfigureAwait(false);
@@ -163,6 +164,7 @@ internal sealed class FuseSession : IAsyncDisposable
             _ = FuseLibc.SetAffinity(0, sizeof(ulong), &mask);
         }
 
+        Volatile.Write(ref _threads[number], ReaderWake.CurrentThread);
         FuseRequest request = NewRequest(input: null);
         try
         {
@@ -177,6 +179,7 @@ internal sealed class FuseSession : IAsyncDisposable
         }
         finally
         {
+            Volatile.Write(ref _threads[number], 0);
             Recycle(request);
             if (Interlocked.Decrement(ref _readersLeft) == 0)
             {

@@ -60,7 +60,6 @@ internal enum Notification
     InvalidateInode = 2,
     InvalidateEntry = 3,
     Store = 4,
-    Retrieve = 5,
     Delete = 6,
     Resend = 7,
     IncrementEpoch = 8,

@@ -154,6 +154,25 @@ internal static class ContentChanges
         return row.ToContent();
     }
 
+    /// <summary>Changes many contents in place; null for each that is gone or not current.</summary>
+    public static IReadOnlyList<FileContent?> UpdateMany(TreeWriter writer, IReadOnlyList<ContentUpdate> updates)
+    {
+        FileContent?[] done = new FileContent?[updates.Count];
+        for (int i = 0; i < done.Length; i++)
+        {
+            try
+            {
+                done[i] = Update(writer, updates[i]);
+            }
+            catch (DataLayerException error) when (error.Code is ErrorCode.NotFound or ErrorCode.Stale)
+            {
+                // Found before anything was written.
+            }
+        }
+
+        return done;
+    }
+
     /// <summary>
     /// Schedules the upload of a file's current content to where it is, under a read-write attachment.
     /// </summary>

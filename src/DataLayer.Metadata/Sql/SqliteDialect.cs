@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Globalization;
 using DataLayer.Core.Errors;
 using Microsoft.Data.Sqlite;
+using Microsoft.Win32.SafeHandles;
 
 namespace DataLayer.Metadata.Sql;
 
@@ -16,8 +17,13 @@ internal sealed class SqliteDialect : ISqlDialect
 {
     private const int BusyTimeoutMilliseconds = 5_000;
 
+    /// <summary>How much of each file is read in search of a disk's fault, bytes.</summary>
+    private const long ReadFaultSearchBytes = 256L << 20;
+
+    private readonly Lock _search = new();
     private readonly TreeStoreOptions _options;
     private readonly FileStream _lock;
+    private SafeFileHandle? _searched;
 
     /// <summary>Takes the database for this process.</summary>
     /// <exception cref="DataLayerException">Overloaded: another process holds it. TargetFailed: the folder cannot be
@@ -160,7 +166,7 @@ internal sealed class SqliteDialect : ISqlDialect
         int code = error is SqliteException sqlite ? sqlite.SqliteErrorCode : 0;
         return code switch
         {
-            11 or 26 => DamagedDatabase(error.Message, error),
+            11 or 26 => FindReadFault() is { } fault ? Unreadable(fault, error) : DamagedDatabase(error.Message, error),
             13 => new DataLayerException(
                 ErrorCode.NoSpace,
                 $"No space left for the metadata database '{_options.DatabasePath}'. Free space on its file system; "
@@ -176,11 +182,7 @@ internal sealed class SqliteDialect : ISqlDialect
                 $"The metadata database '{_options.DatabasePath}' is read-only. Make its file system and files "
                     + "writable for the service.",
                 error),
-            10 or 14 => new DataLayerException(
-                ErrorCode.TargetFailed,
-                $"The metadata database '{_options.DatabasePath}' cannot be read or written: {error.Message} Check "
-                    + "the disk, then restart the service.",
-                error),
+            10 or 14 => Unreadable(FindReadFault() ?? error.Message, error),
             _ => new DataLayerException(
                 ErrorCode.Internal, $"The metadata database '{_options.DatabasePath}' refused a statement: "
                     + $"{error.Message}", error),
@@ -188,7 +190,64 @@ internal sealed class SqliteDialect : ISqlDialect
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _lock.Dispose();
+    public void Dispose()
+    {
+        _searched?.Dispose();
+        _lock.Dispose();
+    }
+
+    private DataLayerException Unreadable(string what, Exception error) => new(
+        ErrorCode.TargetFailed,
+        $"The metadata database '{_options.DatabasePath}' cannot be read or written: {what} Check the disk, then "
+            + "restart the service.",
+        error);
+
+    /// <summary>
+    /// Why the database's files cannot be read, or null if they can. SQLite reports a read that the disk failed (EIO)
+    /// as "malformed", like damaged bytes, and keeps the errno to itself: so the files are read once more by
+    /// ourselves, 256 MiB of each at most.
+    /// </summary>
+    private string? FindReadFault()
+    {
+        lock (_search)
+        {
+            try
+            {
+                // Closed with the dialect only: closing any handle of the file ends SQLite's own locks on it.
+                _searched ??= OpenForSearch(_options.DatabasePath);
+                ReadThrough(_searched);
+                string log = _options.DatabasePath + "-wal";
+                if (File.Exists(log))
+                {
+                    using SafeFileHandle handle = OpenForSearch(log);
+                    ReadThrough(handle);
+                }
+
+                return null;
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                return error.Message.EndsWith('.') ? error.Message : error.Message + ".";
+            }
+        }
+    }
+
+    private static SafeFileHandle OpenForSearch(string path) =>
+        File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
+
+    private static void ReadThrough(SafeFileHandle file)
+    {
+        byte[] buffer = new byte[1 << 20];
+        int read;
+        for (long offset = 0; offset < ReadFaultSearchBytes; offset += read)
+        {
+            read = RandomAccess.Read(file, buffer, offset);
+            if (read == 0)
+            {
+                return;
+            }
+        }
+    }
 
     /// <summary>The error for a database whose pages are damaged.</summary>
     internal DataLayerException DamagedDatabase(string what, Exception? error) => new(

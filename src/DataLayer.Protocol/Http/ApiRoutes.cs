@@ -26,6 +26,9 @@ public static class ApiRoutes
     /// <summary>Attachments: GET, POST, DELETE.</summary>
     public const string Attachments = "/api/v1/attachments";
 
+    /// <summary>Object stores with keys of their own: POST, DELETE.</summary>
+    public const string Stores = "/api/v1/stores";
+
     /// <summary>Targets of the hot tier: GET, POST; <c>/N/drain</c> by POST.</summary>
     public const string Targets = "/api/v1/targets";
 

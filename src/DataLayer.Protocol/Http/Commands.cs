@@ -175,3 +175,35 @@ public sealed record AddTargetCommand
     /// <summary>The directory on the service's machine.</summary>
     public required string Directory { get; init; }
 }
+
+/// <summary>
+/// Makes an S3 store known to the service while it runs, with keys of its own; asked again it replaces them. The keys
+/// are kept in the service's state folder, readable by its user alone, and never shown again.
+/// </summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+public sealed record DefineStoreCommand
+{
+    /// <summary>The name attachments refer to: letters, digits, '-', '_' and '.', at most 200.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The server's URL; null for AWS.</summary>
+    public string? Endpoint { get; init; }
+
+    /// <summary>The region requests are signed for; null for us-east-1.</summary>
+    public string? Region { get; init; }
+
+    /// <summary>The bucket in the path rather than in the host name.</summary>
+    public bool PathStyle { get; init; } = true;
+
+    /// <summary>The access key.</summary>
+    public required string AccessKey { get; init; }
+
+    /// <summary>The secret key.</summary>
+    public required string SecretKey { get; init; }
+
+    /// <summary>The session token of temporary keys, or null.</summary>
+    public string? SessionToken { get; init; }
+
+    /// <summary>The name only: a log line must not hold the keys.</summary>
+    public override string ToString() => $"store {Name}";
+}

@@ -51,7 +51,8 @@ public static class ErrorCodeText
             ErrorCode.IsADirectory => "Give a file's path; list a folder with 'datalayer ls'.",
             ErrorCode.NotEmpty => "Remove what is inside first, or ask for a recursive removal.",
             ErrorCode.InvalidArgument =>
-                "Correct the value that the detail names; docs/API.md lists what each call takes.",
+                "Correct the value that the detail names; docs/API.md lists what each call takes, "
+                + "docs/CONFIGURATION.md every setting.",
             ErrorCode.NameTooLong => "Use names of at most 255 bytes and paths of at most 4,096 bytes.",
             ErrorCode.TooManyLinks => "Remove the loop of symbolic links on the path.",
             ErrorCode.PermissionDenied => "Check the object store's credentials and their rights on the bucket.",

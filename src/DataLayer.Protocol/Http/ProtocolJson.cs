@@ -34,6 +34,7 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(EvictCommand))]
 [JsonSerializable(typeof(CheckCommand))]
 [JsonSerializable(typeof(AddTargetCommand))]
+[JsonSerializable(typeof(DefineStoreCommand))]
 [JsonSerializable(typeof(UsageReport))]
 [JsonSerializable(typeof(AttachmentStatus))]
 [JsonSerializable(typeof(IReadOnlyList<AttachmentStatus>))]

@@ -12,7 +12,8 @@ internal static class EngineSection
     /// <param name="section">The section.</param>
     /// <param name="budgetBytes">The process's memory: where readahead is not set it gets a
     /// sixteenth, at most its default.</param>
-    public static FileEngineOptions Read(SettingReader section, long budgetBytes)
+    /// <param name="stateDirectory">The service's state directory.</param>
+    public static FileEngineOptions Read(SettingReader section, long budgetBytes, string stateDirectory)
     {
         FileEngineOptions d = new();
         long share = Math.Clamp(budgetBytes / 16, 8 * MiB, d.ReadaheadMemoryBytes);
@@ -64,6 +65,13 @@ internal static class EngineSection
             HeatHalfLife = section.Duration(
                 "heatHalfLife", d.HeatHalfLife, TimeSpan.FromMinutes(1), TimeSpan.FromDays(3650),
                 "After this time half of a file's heat is gone."),
+            StateDirectory = stateDirectory,
+            UnflushedBytes = section.Size(
+                "unflushed", d.UnflushedBytes, 4 * MiB, GiB,
+                "Room, in the state directory, for small files that mounts wrote and nobody flushed."),
+            WritebackDelay = section.Duration(
+                "writebackDelay", d.WritebackDelay, TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1),
+                "How long what a mount wrote may wait to be flushed where nobody asks for it."),
         };
         Check(section, engine);
         section.Done();

@@ -75,7 +75,7 @@ internal static class ServerConfigurationReader
             Hot = hot,
             ObjectStores = stores,
             Tree = tree,
-            Engine = EngineSection.Read(root.Section("engine"), budget),
+            Engine = EngineSection.Read(root.Section("engine"), budget, state),
             Logging = ReadLogging(root.Section("logging")),
         };
         root.Done();

@@ -70,6 +70,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         app.UseRouting();
         operations.AddRange(app.Services.GetRequiredService<TreeEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<UpkeepEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<StoreEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
         foreach (ApiOperation operation in operations)
         {

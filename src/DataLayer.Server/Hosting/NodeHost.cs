@@ -34,6 +34,10 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
     /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>
     public FileEngine Engine => (_node ?? throw NotOpen()).Engine;
 
+    /// <summary>The open node.</summary>
+    /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>
+    public StorageNode Open => _node ?? throw NotOpen();
+
     /// <summary>The hot tier.</summary>
     /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>
     public HotTier Hot => (_node ?? throw NotOpen()).Hot;

@@ -29,6 +29,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<FileWriteEndpoint>();
         services.TryAddSingleton<TreeEndpoints>();
         services.TryAddSingleton<UpkeepEndpoints>();
+        services.TryAddSingleton<StoreEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton<ApiFront>();
         return services;

@@ -31,6 +31,9 @@ internal sealed class StorageNode : IAsyncDisposable
     /// <summary>The cold tier's stores.</summary>
     public ObjectStoreRegistry Stores { get; private set; } = null!;
 
+    /// <summary>Stores added while a service ran.</summary>
+    public DefinedStores DefinedStores { get; private set; } = null!;
+
     /// <summary>What the whole process may use, bytes.</summary>
     public long MemoryBudgetBytes { get; private set; }
 
@@ -53,6 +56,12 @@ internal sealed class StorageNode : IAsyncDisposable
                 await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
             node.Cache = node.Keep(new BlockCache(configuration.Cache, time));
             node.Stores = node.Keep(new ObjectStoreRegistry(configuration.ObjectStores, time, logs));
+            node.DefinedStores = new DefinedStores(Path.Combine(configuration.StateDirectory, "stores"));
+            foreach (ObjectStoreOptions store in node.DefinedStores.Load())
+            {
+                node.Stores.Define(store);
+            }
+
             FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time);
             node.Engine = node.Keep(await FileEngine.OpenAsync(parts, configuration.Engine, logs, cancellationToken));
             return node;

@@ -24,6 +24,9 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
     private readonly Dictionary<(string, string, string), IObjectStore> _open = [];
     private readonly Dictionary<string, (S3Connection Connection, RetryPolicy Retries)> _servers =
         new(StringComparer.Ordinal);
+    private readonly HashSet<string> _defined = new(StringComparer.Ordinal);
+    private readonly List<IObjectStore> _retired = [];
+    private readonly List<S3Connection> _retiredServers = [];
     private readonly ConcurrentDictionary<string, RequestMeter> _meters = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
     private readonly NativeBufferPool _buffers;
@@ -66,16 +69,16 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(storeName);
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(dataset);
-        if (!_options.TryGetValue(storeName, out ObjectStoreOptions? options))
-        {
-            throw new DataLayerException(ErrorCode.InvalidArgument,
-                $"There is no object store '{storeName}'. There are: {string.Join(", ", _options.Keys)}.");
-        }
-
         RequestMeter meter = _meters.GetOrAdd(dataset, static name => new RequestMeter(name));
         (string, string, string) key = (storeName, $"{source.Scheme}://{source.Bucket}", dataset);
         lock (_lock)
         {
+            if (!_options.TryGetValue(storeName, out ObjectStoreOptions? options))
+            {
+                throw new DataLayerException(ErrorCode.InvalidArgument,
+                    $"There is no object store '{storeName}'. There are: {string.Join(", ", _options.Keys)}.");
+            }
+
             if (!_open.TryGetValue(key, out IObjectStore? store))
             {
                 store = options.Kind == "directory"
@@ -87,6 +90,90 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
             }
 
             return store;
+        }
+    }
+
+    /// <summary>
+    /// Adds a store while the process runs, or replaces one that was added so. Buckets opened through the old one go on
+    /// with the old keys until they are opened again.
+    /// </summary>
+    /// <returns>False where it is there already, exactly so.</returns>
+    /// <exception cref="DataLayerException">InvalidArgument; AlreadyExists: the name is one of the configuration's.
+    /// </exception>
+    public bool Define(ObjectStoreOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        IReadOnlyList<string> faults = options.Validate();
+        if (faults.Count > 0)
+        {
+            throw new DataLayerException(ErrorCode.InvalidArgument, string.Join(Environment.NewLine, faults));
+        }
+
+        lock (_lock)
+        {
+            if (_options.TryGetValue(options.Name, out ObjectStoreOptions? known))
+            {
+                if (!_defined.Contains(options.Name))
+                {
+                    throw new DataLayerException(
+                        ErrorCode.AlreadyExists, $"Store '{options.Name}' stands in the configuration.");
+                }
+
+                if (IsSame(known, options))
+                {
+                    return false;
+                }
+            }
+
+            RetireLocked(options.Name);
+            _options[options.Name] = options;
+            _defined.Add(options.Name);
+            return true;
+        }
+    }
+
+    /// <summary>Forgets a store that was added by <see cref="Define"/>; false if there is none.</summary>
+    public bool Forget(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        lock (_lock)
+        {
+            if (!_defined.Remove(name))
+            {
+                return false;
+            }
+
+            RetireLocked(name);
+            return _options.Remove(name);
+        }
+    }
+
+    private static bool IsSame(ObjectStoreOptions one, ObjectStoreOptions other) =>
+        one.Kind == other.Kind && one.Endpoint == other.Endpoint && one.Region == other.Region
+        && one.PathStyle == other.PathStyle && one.AccessKey == other.AccessKey && one.SecretKey == other.SecretKey
+        && one.SessionToken == other.SessionToken;
+
+    /// <summary>Requests may be under way through what was open: it is closed with the registry.</summary>
+    private void RetireLocked(string name)
+    {
+        List<(string, string, string)> old = [];
+        foreach (((string Store, string, string) key, IObjectStore store) in _open)
+        {
+            if (key.Store == name)
+            {
+                old.Add(key);
+                _retired.Add(store);
+            }
+        }
+
+        foreach ((string, string, string) key in old)
+        {
+            _open.Remove(key);
+        }
+
+        if (_servers.Remove(name, out (S3Connection Connection, RetryPolicy) server))
+        {
+            _retiredServers.Add(server.Connection);
         }
     }
 
@@ -160,7 +247,17 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
             await store.DisposeAsync().ConfigureAwait(false);
         }
 
+        foreach (IObjectStore store in _retired)
+        {
+            await store.DisposeAsync().ConfigureAwait(false);
+        }
+
         foreach ((S3Connection connection, _) in _servers.Values)
+        {
+            connection.Dispose();
+        }
+
+        foreach (S3Connection connection in _retiredServers)
         {
             connection.Dispose();
         }

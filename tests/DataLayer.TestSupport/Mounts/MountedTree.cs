@@ -100,7 +100,16 @@ public sealed class MountedTree : IAsyncDisposable
     /// <summary>Ends the service's end as an upgrade does, and starts it anew over the same mount, which stays.</summary>
     public async Task RestartServiceAsync()
     {
-        await CloseEngineAsync();
+        await StopServiceAsync();
+        await StartServiceAsync();
+    }
+
+    /// <summary>Ends the service's end; the mount stays, and whoever uses it waits.</summary>
+    public Task StopServiceAsync() => CloseEngineAsync();
+
+    /// <summary>Starts a service over the mount that a stopped one left.</summary>
+    public async Task StartServiceAsync()
+    {
         await OpenEngineAsync(keepOrphans: true);
         await ServeAsync(isTakeover: true);
     }

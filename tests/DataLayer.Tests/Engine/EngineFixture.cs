@@ -115,6 +115,8 @@ internal sealed class EngineFixture : IAsyncDisposable
             CompactionInterval = TimeSpan.Zero,
             OpenReaderGrace = basis.OpenReaderGrace,
             KeepOrphans = basis.KeepOrphans,
+            StateDirectory = _folder.MakeFolder("state"),
+            UnflushedBytes = basis.UnflushedBytes,
             WritebackDelay = basis.WritebackDelay,
             RecallQueueBytes = RecallQueueBytes,
             ListParallelism = basis.ListParallelism,

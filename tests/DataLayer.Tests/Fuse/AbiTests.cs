@@ -49,7 +49,6 @@ public sealed class AbiTests
         { nameof(Abi.InvalidateInodeOut), Unsafe.SizeOf<Abi.InvalidateInodeOut>(), 24 },
         { nameof(Abi.InvalidateEntryOut), Unsafe.SizeOf<Abi.InvalidateEntryOut>(), 16 },
         { nameof(Abi.StoreOut), Unsafe.SizeOf<Abi.StoreOut>(), 24 },
-        { nameof(Abi.RetrieveOut), Unsafe.SizeOf<Abi.RetrieveOut>(), 32 },
         { nameof(Abi.BackingMap), Unsafe.SizeOf<Abi.BackingMap>(), 16 },
     };
 

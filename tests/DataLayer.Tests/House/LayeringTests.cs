@@ -16,6 +16,7 @@ public sealed class LayeringTests
         ["DataLayer.Keeper"] = ["DataLayer.Core", "DataLayer.Protocol"],
         ["DataLayer.Fuse"] = ["DataLayer.Core", "DataLayer.Metadata", "DataLayer.Engine", "DataLayer.Keeper"],
         ["DataLayer.Client"] = ["DataLayer.Core", "DataLayer.Protocol"],
+        ["DataLayer.Csi"] = ["DataLayer.Core", "DataLayer.Protocol", "DataLayer.Keeper", "DataLayer.Client"],
         ["datalayer"] =
         [
             "DataLayer.Core", "DataLayer.Metadata", "DataLayer.Storage", "DataLayer.Engine", "DataLayer.Protocol", "DataLayer.Client",

@@ -6,6 +6,7 @@ using DataLayer.Core.Tree;
 using DataLayer.Metadata;
 using DataLayer.Metadata.Sql;
 using DataLayer.TestSupport;
+using DataLayer.TestSupport.Mounts;
 using DataLayer.TestSupport.Trees;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -54,6 +55,33 @@ public sealed class StoreFileTests
         Assert.Equal("0", Query(options, "SELECT COUNT(*) FROM sqlite_master WHERE name = 'half'"));
         await using TreeStore again = await OpenAsync(options, TreeSchema.Steps);
         Assert.Empty(await again.CheckAsync(default));
+    }
+
+    [Fact]
+    public async Task A_disk_that_fails_reads_is_named_and_not_taken_for_damage()
+    {
+        using SmallFilesystem disk = SmallFilesystem.Ext4(64);
+        TreeStoreOptions options = new() { DatabasePath = Path.Combine(disk.Path, "tree.db"), ReadCacheBytes = 1 << 20 };
+        await using (TreeStore filled = await OpenAsync(options, TreeSchema.Steps))
+        {
+            await Task.WhenAll(Enumerable.Range(0, 4000).Select(i => filled.CreateFileAsync(InodeId.Root, Name(i), default, default).AsTask()));
+        }
+
+        disk.Remount();
+        DataLayerException? error = null;
+        TreeStore tree = await OpenAsync(options, TreeSchema.Steps);
+        disk.ShutDown();
+        for (int i = 0; i < 4000 && error is null; i += 50)
+        {
+            error = await Record.ExceptionAsync(() => tree.LookupAsync(InodeId.Root, Name(i), default).AsTask()) as DataLayerException;
+        }
+
+        await Record.ExceptionAsync(() => tree.DisposeAsync().AsTask());
+        Assert.Equal(ErrorCode.TargetFailed, error?.Code);
+        Assert.Contains("Input/output error", error!.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("malformed", error.Message, StringComparison.Ordinal);
+
+        static string Name(int i) => string.Create(CultureInfo.InvariantCulture, $"a-name-that-takes-some-room-on-its-page-{i:D6}");
     }
 
     [Fact]

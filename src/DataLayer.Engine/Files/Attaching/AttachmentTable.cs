@@ -36,6 +36,18 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
         parts.Cache.SetDataset((int)attachment.Id, Math.Max(1, blocks), runningJobs: 1);
     }
 
+    /// <summary>Opens the buckets of a store anew: its keys have changed.</summary>
+    public void Reopen(string storeName)
+    {
+        foreach ((long id, Entry entry) in _entries)
+        {
+            if (entry.Attachment.StoreName == storeName)
+            {
+                _entries.TryUpdate(id, new Entry(entry.Attachment, Open(entry.Attachment)), entry);
+            }
+        }
+    }
+
     public bool Remove(long attachmentId) => _entries.TryRemove(attachmentId, out _);
 
     public Attachment? Find(long attachmentId) => _entries.TryGetValue(attachmentId, out Entry? entry)

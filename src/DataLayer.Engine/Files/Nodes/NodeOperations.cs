@@ -100,7 +100,7 @@ public sealed partial class NodeOperations
         InodeId parent, string name, NodeOwner owner, CancellationToken cancellationToken)
     {
         InodeAttributes made = await CreateAsync(parent, name, owner, cancellationToken).ConfigureAwait(false);
-        return (made, await OpenAsync(made.Inode, write: true, CancellationToken.None).ConfigureAwait(false));
+        return (made, _engine.Open(_context.AcquireNew(made), write: true, this));
     }
 
     /// <summary>Makes a folder.</summary>

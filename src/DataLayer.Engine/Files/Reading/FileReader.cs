@@ -40,6 +40,15 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         }
 
         int wanted = (int)Math.Min(destination.Length, size - offsetBytes);
+        if (content.Staged is { } staged && staged.TryRead(content, offsetBytes, destination.Span[..wanted]))
+        {
+            context.Counters.Add(Counter.MemoryHits, 1);
+            context.Counters.Add(Counter.MemoryHitBytes, wanted);
+            context.Counters.Add(Counter.Reads, 1);
+            context.Counters.Add(Counter.ReadBytes, wanted);
+            return ValueTask.FromResult(wanted);
+        }
+
         int done = ReadMemory(content, offsetBytes, destination.Span[..wanted], size);
         if (done < wanted)
         {
@@ -160,6 +169,12 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         long position = request.OffsetBytes + request.Done;
         try
         {
+            if (content.Staged is { } staged
+                && staged.TryRead(content, position, request.Slice(position, (int)(request.EndBytes - position)).Span))
+            {
+                return;
+            }
+
             while (position < request.EndBytes)
             {
                 if (parts.Count >= context.Options.MaxRequestsPerFile)

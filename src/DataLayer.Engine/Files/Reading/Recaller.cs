@@ -34,6 +34,11 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
     public async ValueTask<bool> RecallLockedAsync(
         ContentState content, long bytes, CancellationToken cancellationToken)
     {
+        if (content.Staged is not null)
+        {
+            return false; // All of it is at hand.
+        }
+
         uint count = BlockLayout.BlockCount(bytes);
         List<uint> missing = [];
         for (uint block = 0; block < count; block++)

@@ -29,6 +29,7 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
     private long _sizeBytes = content.Attributes.SizeBytes;
     private long _writeEpoch;
     private long _modifyTime;
+    private StagedContent? _staged;
     private long _faultEpoch;
     private int _keptReferences;
     private double _heat;
@@ -63,6 +64,21 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
 
     /// <summary>Kept in use by <see cref="Writing.UnflushedContents"/> until it is flushed. Guarded by that.</summary>
     public bool IsTracked { get; set; }
+
+    /// <summary>
+    /// The file got another content while this one was unflushed: it is kept for who has it open, and not flushed.
+    /// </summary>
+    public bool IsSuperseded { get; set; }
+
+    /// <summary>Its slot in the file of unflushed contents while it is tracked, else -1. Under the gate.</summary>
+    public int UnflushedSlot { get; set; } = -1;
+
+    /// <summary>The bytes of a small unflushed content, else null. Changed under the gate.</summary>
+    public StagedContent? Staged
+    {
+        get => Volatile.Read(ref _staged);
+        set => Volatile.Write(ref _staged, value);
+    }
 
     /// <summary>When it became dirty, a time stamp of the engine's clock.</summary>
     public long DirtySince { get; set; }

@@ -162,6 +162,15 @@ internal sealed class ContentTable : IDisposable
         return found;
     }
 
+    /// <summary>Whether only the table of unflushed contents uses a state.</summary>
+    public bool IsOnlyTracked(ContentState state)
+    {
+        lock (ShardOf(state.Id.Inode).Sync)
+        {
+            return state is { IsTracked: true, References: 1 };
+        }
+    }
+
     public bool IsInUse(InodeId inode)
     {
         Shard shard = ShardOf(inode);

@@ -123,11 +123,22 @@ internal sealed class EngineContext : IDisposable
         }
     }
 
+    /// <summary>
+    /// The state of a file that was made a moment ago, with a reference for the caller; nothing is read.
+    /// </summary>
+    public ContentState AcquireNew(InodeAttributes made) =>
+        Contents.Acquire(new FileContent(made, null, new ResidencyBitmap(0), null, 0), Stamps.Of(made.Inode));
+
     /// <summary>Gives a reference back; the last of an orphan forgets the inode.</summary>
     public async ValueTask ReleaseAsync(ContentState state)
     {
         InodeId inode = state.Id.Inode;
         bool isLast = Contents.Release(state);
+        if (state.IsSuperseded && Contents.IsOnlyTracked(state))
+        {
+            await Unflushed.DiscardAsync(state).ConfigureAwait(false);
+        }
+
         if (state.IsOrphan && (isLast || state.IsTracked))
         {
             await ReleaseOrphanAsync(inode).ConfigureAwait(false);
@@ -213,6 +224,7 @@ internal sealed class EngineContext : IDisposable
 
     public void Dispose()
     {
+        Unflushed.File.Dispose();
         _stopping.Dispose();
         View.Dispose();
         Contents.Dispose();

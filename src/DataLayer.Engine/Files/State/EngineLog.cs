@@ -39,4 +39,8 @@ internal static partial class EngineLog
 
     [LoggerMessage(9, LogLevel.Warning, "Flush of content {Content} failed: {Reason}")]
     public static partial void FlushFailed(ILogger log, string content, string reason);
+
+    [LoggerMessage(
+        20, LogLevel.Information, "{Contents} contents that mounts wrote and nobody flushed were brought in")]
+    public static partial void ReplayedUnflushed(ILogger log, int contents);
 }

@@ -124,15 +124,17 @@ internal sealed class Mover(EngineContext context)
                 return 0;
             }
 
+            // A staged content's own length is that of bytes which are not in the hot tier yet.
+            long size = content.Staged is null ? content.SizeBytes : known.Attributes.SizeBytes;
             Placement moved = await context.Hot.MoveAsync(
-                content.Id, known.Placement, content.SizeBytes, target, cancellationToken).ConfigureAwait(false);
+                content.Id, known.Placement, size, target, cancellationToken).ConfigureAwait(false);
             await context.Hot.FlushAsync(content.Id, moved, cancellationToken).ConfigureAwait(false);
             context.Step("move.copied");
             await context.UpdateAsync(
                 content, new ContentUpdate { Content = content.Id, Placement = moved }, cancellationToken)
                     .ConfigureAwait(false);
             context.Step("move.committed");
-            return content.SizeBytes;
+            return size;
         }
         finally
         {

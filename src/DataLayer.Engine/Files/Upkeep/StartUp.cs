@@ -22,6 +22,12 @@ internal sealed class StartUp(EngineContext context, AttachmentService attaching
             ? await KeepOrphansAsync(cancellationToken).ConfigureAwait(false)
             : await attaching.ReleaseOrphansAsync(cancellationToken).ConfigureAwait(false);
 
+        int unflushed = await context.Unflushed.ReplayAsync(cancellationToken).ConfigureAwait(false);
+        if (unflushed > 0)
+        {
+            EngineLog.ReplayedUnflushed(context.Log, unflushed);
+        }
+
         // Last: a segment goes at once when nothing in the tree needs it, and what was just forgotten does not.
         await ReconcileSegmentsAsync(cancellationToken).ConfigureAwait(false);
         if (pending + orphans > 0)

@@ -17,7 +17,7 @@ namespace DataLayer.Engine.Files.Writing;
 /// over a cold file that is written in place, and buys that a change made by somebody else to the object can never
 /// tear ours. All methods take the content's write gate.
 /// </remarks>
-internal sealed class FileWriter(EngineContext context, Recaller recaller)
+internal sealed class FileWriter(EngineContext context, Recaller recaller, StagedWriter staging)
 {
     /// <summary>What is given back as a whole when a range is zeroed: a chunk of a column.</summary>
     private const int ZeroUnitBytes = 64 << 10;
@@ -83,9 +83,17 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         }
 
         long end = offsetBytes + bytes.Length;
+        long size = content.SizeBytes;
+        if (relaxed && await staging.TryStageLockedAsync(content, size, Math.Max(size, end), cancellationToken)
+            .ConfigureAwait(false))
+        {
+            staging.Write(content, content.Staged!, offsetBytes, bytes.Span);
+            context.Counters.Add(Counter.WrittenBytes, bytes.Length);
+            return;
+        }
+
         StripedPlacement placement = await MakeDirtyLockedAsync(content, null, end, relaxed, cancellationToken)
             .ConfigureAwait(false);
-        long size = content.SizeBytes;
         uint first = BlockLayout.BlockIndex(Math.Min(offsetBytes, size));
         uint last = BlockLayout.BlockIndex(end - 1);
         uint touched = offsetBytes > size ? first : BlockLayout.BlockIndex(offsetBytes);
@@ -102,7 +110,7 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
                 content.SetSize(end);
             }
 
-            content.ModifyTimeNanoseconds = context.NowNanoseconds();
+            NoteWritten(content);
             content.InvalidateBlocks(context.Cache, touched, last);
         }
 
@@ -115,6 +123,13 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         long before = content.SizeBytes;
         if (sizeBytes == before)
         {
+            return;
+        }
+
+        if (relaxed && await staging.TryStageLockedAsync(
+            content, Math.Min(before, sizeBytes), sizeBytes, cancellationToken).ConfigureAwait(false))
+        {
+            staging.Truncate(content, content.Staged!, sizeBytes);
             return;
         }
 
@@ -135,7 +150,7 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
             await ShrinkLockedAsync(content, sizeBytes, first, last, relaxed, cancellationToken).ConfigureAwait(false);
         }
 
-        content.ModifyTimeNanoseconds = context.NowNanoseconds();
+        NoteWritten(content);
     }
 
     /// <summary>Makes a range read as zeros and gives its space back where it can; the length stays.</summary>
@@ -146,6 +161,16 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         try
         {
             long end = Math.Min(offsetBytes + lengthBytes, content.SizeBytes);
+            if (content.Staged is { } staged)
+            {
+                if (end > offsetBytes)
+                {
+                    staging.Clear(content, staged, offsetBytes, end);
+                }
+
+                return;
+            }
+
             long wholeStart = Math.Min(end, RoundUp(offsetBytes));
             long wholeEnd = Math.Max(wholeStart, end / ZeroUnitBytes * ZeroUnitBytes);
             await WriteZerosLockedAsync(content, offsetBytes, wholeStart, relaxed, cancellationToken)
@@ -159,7 +184,7 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
                 content.InvalidateBlocks(context.Cache, first, last);
                 await context.Hot.PunchAsync(
                     content.Id, placement, wholeStart, wholeEnd - wholeStart, cancellationToken).ConfigureAwait(false);
-                content.ModifyTimeNanoseconds = context.NowNanoseconds();
+                NoteWritten(content);
                 content.InvalidateBlocks(context.Cache, first, last);
             }
 
@@ -168,6 +193,19 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         finally
         {
             content.WriteGate.Release();
+        }
+    }
+
+    /// <summary>
+    /// Bytes or length changed: the time of it, and for a mount's content the slot that outlives a kill.
+    /// </summary>
+    private void NoteWritten(ContentState content)
+    {
+        long now = context.NowNanoseconds();
+        content.ModifyTimeNanoseconds = now;
+        if (content.UnflushedSlot >= 0)
+        {
+            context.Unflushed.File.SetLength(content.UnflushedSlot, content.SizeBytes, now);
         }
     }
 
@@ -203,8 +241,14 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (!content.IsDirty)
+            if (!content.IsDirty || content.IsSuperseded)
             {
+                return content.Attributes;
+            }
+
+            if (content.Staged is not null)
+            {
+                await FlushStagedLockedAsync(content, relaxed, cancellationToken).ConfigureAwait(false);
                 return content.Attributes;
             }
 
@@ -224,14 +268,7 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
             long size = content.SizeBytes;
             await CommitLockedAsync(content, known, size, relaxed, cancellationToken).ConfigureAwait(false);
             context.Step("write.committed");
-            content.IsDirty = false;
-            content.ModifyTimeNanoseconds = 0;
-            context.Contents.CountDirty(-1);
-            for (int kept = content.TakeKeptReferences(); kept > 0; kept--)
-            {
-                await context.ReleaseAsync(content).ConfigureAwait(false); // Never the last: the caller holds one.
-            }
-
+            await context.Unflushed.EndLockedAsync(content).ConfigureAwait(false);
             await context.ReloadAsync(content, CancellationToken.None).ConfigureAwait(false);
             context.JournalSignal?.Invoke();
             return content.Attributes;
@@ -240,6 +277,31 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         {
             content.WriteGate.Release();
         }
+    }
+
+    private async ValueTask FlushStagedLockedAsync(
+        ContentState content, bool relaxed, CancellationToken cancellationToken)
+    {
+        StagedFlush flush;
+        try
+        {
+            flush = await staging.AppendLockedAsync(content, cancellationToken).ConfigureAwait(false);
+            if (flush.Record is not null)
+            {
+                await context.Hot.FlushAsync(content.Id, flush.Record, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (DataLayerException error)
+        {
+            context.NewRecords.TryRemove(content.Id, out _);
+            content.NoteFlushFault(error.Message);
+            EngineLog.FlushFailed(context.Log, content.Id.ToString(), error.Message);
+            throw;
+        }
+
+        context.Step("write.flushed");
+        await context.Unflushed.CommitLockedAsync([flush], relaxed).ConfigureAwait(false);
+        context.Step("write.committed");
     }
 
     private async ValueTask CommitLockedAsync(
@@ -287,6 +349,11 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
         ContentState content, long? newSizeBytes, long expectedBytes, bool relaxed,
         CancellationToken cancellationToken)
     {
+        if (content.Staged is not null)
+        {
+            await staging.UnstageLockedAsync(content, expectedBytes, cancellationToken).ConfigureAwait(false);
+        }
+
         if (content.IsDirty && content.Content.Placement is StripedPlacement known)
         {
             // A length that was never flushed is not the tree's to know before its bytes are durable.
@@ -312,28 +379,53 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller)
             ContentChanges = true,
         };
 
+        int slot = relaxed
+            ? await context.Unflushed.TakeRoomAsync(0, cancellationToken).ConfigureAwait(false)
+            : -1;
+
         // Where an object holds the content, or bytes will be cut off, the tree must know it durably before.
         bool soft = relaxed && current.Object is null && newSizeBytes is null;
-        if (current.Placement is not StripedPlacement placement)
+        StripedPlacement placement;
+        try
         {
-            placement = await ConvertLockedAsync(content, change, keep, expectedBytes, soft, cancellationToken)
+            placement = await BeginLockedAsync(content, change, keep, expectedBytes, soft, cancellationToken)
                 .ConfigureAwait(false);
+        }
+        catch when (slot >= 0)
+        {
+            context.Unflushed.File.FreeSlot(slot);
+            throw;
+        }
+
+        if (slot >= 0)
+        {
+            context.Unflushed.File.Publish(
+                slot, content.Id, newSizeBytes ?? content.SizeBytes, context.NowNanoseconds());
+            context.Unflushed.TrackLocked(content, slot);
         }
         else
         {
-            await context.UpdateAsync(content, change, cancellationToken, soft).ConfigureAwait(false);
-        }
-
-        content.IsDirty = true;
-        content.DirtySince = context.Time.GetTimestamp();
-        context.Contents.CountDirty(1);
-        if (relaxed)
-        {
-            context.Unflushed.Track(content);
+            content.IsDirty = true;
+            context.Contents.CountDirty(1);
         }
 
         context.Step("write.begun");
         return placement;
+    }
+
+    /// <summary>Tells the tree that the content changes from now on, in stripes.</summary>
+    private async ValueTask<StripedPlacement> BeginLockedAsync(
+        ContentState content, ContentUpdate change, long keepBytes, long expectedBytes, bool soft,
+        CancellationToken cancellationToken)
+    {
+        if (content.Content.Placement is not StripedPlacement striped)
+        {
+            return await ConvertLockedAsync(content, change, keepBytes, expectedBytes, soft, cancellationToken)
+                .ConfigureAwait(false);
+        }
+
+        await context.UpdateAsync(content, change, cancellationToken, soft).ConfigureAwait(false);
+        return striped;
     }
 
     /// <summary>
