@@ -107,6 +107,12 @@ public sealed class AdminClient
             string.Create(CultureInfo.InvariantCulture, $"{ApiRoutes.Targets}/{target}/drain"), command: null,
             commandType: null, ProtocolJson.Default.ProgressLineDrainStatusDrainStatus, progress, cancellationToken);
 
+    // ---- mounts ------------------------------------------------------------------------------------------------
+
+    /// <summary>What is mounted from the service, which way each mount takes, and where keepers find it.</summary>
+    public ValueTask<MountList> ListMountsAsync(CancellationToken cancellationToken = default) =>
+        GetAsync(ApiRoutes.Mounts, ProtocolJson.Default.MountList, cancellationToken);
+
     // ---- stores ------------------------------------------------------------------------------------------------
 
     /// <summary>

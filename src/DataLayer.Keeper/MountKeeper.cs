@@ -182,17 +182,13 @@ public sealed partial class MountKeeper : IAsyncDisposable
             CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            await GreetAsync(channel, either.Token).ConfigureAwait(false);
-            while (_mount.Negotiated.Length == 0)
+            await GreetAsync(channel, _mount, either.Token).ConfigureAwait(false);
+            if (_mount.Negotiated.Length == 0)
             {
-                using KeeperFrame frame = await channel.ReceiveAsync(either.Token).ConfigureAwait(false)
-                    ?? throw new DataLayerException(
-                        ErrorCode.OriginUnavailable, "The service ended while it took the mount. See its log.");
-                if (!await HandleAsync(channel, frame, either.Token).ConfigureAwait(false))
-                {
-                    throw new DataLayerException(
-                        ErrorCode.OriginUnavailable, "The mount was taken away while the service took it.");
-                }
+                throw new DataLayerException(
+                    ErrorCode.InvalidArgument,
+                    "The service took the mount without saying what it agreed on with the kernel: no other service "
+                    + "could take it over. Run keeper and service of the same release.");
             }
         }
         catch (OperationCanceledException e) when (limit.IsCancellationRequested)
@@ -231,6 +227,7 @@ public sealed partial class MountKeeper : IAsyncDisposable
                 channel = await ReconnectAsync(start).ConfigureAwait(false);
                 if (channel is null)
                 {
+                    FailWaiting();
                     return End();
                 }
 
@@ -309,26 +306,35 @@ public sealed partial class MountKeeper : IAsyncDisposable
     }
 
     /// <summary>Hands the mount over; returns where the service took it.</summary>
-    private async Task GreetAsync(KeeperChannel channel, CancellationToken cancellationToken)
+    private async Task GreetAsync(KeeperChannel channel, KeeperHello mount, CancellationToken cancellationToken)
     {
-        byte[] hello = KeeperPayload.Write(_mount, KeeperJson.Default.KeeperHello);
+        byte[] hello = KeeperPayload.Write(mount, KeeperJson.Default.KeeperHello);
         await channel.SendAsync(KeeperFrameKind.Hello, hello, _device, cancellationToken).ConfigureAwait(false);
-        using KeeperFrame frame = await channel.ReceiveAsync(cancellationToken).ConfigureAwait(false)
-            ?? throw new DataLayerException(
-                ErrorCode.OriginUnavailable,
-                "The service closed the keeper's connection without an answer. It wants keepers of its own user or of "
-                + "root; see its log.");
-        if (frame.Kind != KeeperFrameKind.Welcome)
+        while (true)
         {
-            throw new DataLayerException(
-                ErrorCode.InvalidArgument, $"The service answered a mount with the frame {frame.Kind}.");
-        }
+            using KeeperFrame frame = await channel.ReceiveAsync(cancellationToken).ConfigureAwait(false)
+                ?? throw new DataLayerException(
+                    ErrorCode.OriginUnavailable,
+                    "The service closed the keeper's connection without an answer. It wants keepers of its own user "
+                    + "or of root; see its log.");
+            if (frame.Kind == KeeperFrameKind.Welcome)
+            {
+                KeeperWelcome welcome = KeeperPayload.Read(frame.Payload.Span, KeeperJson.Default.KeeperWelcome);
+                if (welcome.Ok)
+                {
+                    return;
+                }
 
-        KeeperWelcome welcome = KeeperPayload.Read(frame.Payload.Span, KeeperJson.Default.KeeperWelcome);
-        if (!welcome.Ok)
-        {
-            throw new DataLayerException(
-                welcome.Code ?? ErrorCode.Internal, welcome.Error ?? "The service refused the mount without a reason.");
+                throw new DataLayerException(
+                    welcome.Code ?? ErrorCode.Internal,
+                    welcome.Error ?? "The service refused the mount without a reason.");
+            }
+
+            if (!await HandleAsync(channel, frame, cancellationToken).ConfigureAwait(false))
+            {
+                throw new DataLayerException(
+                    ErrorCode.OriginUnavailable, "The mount was taken away while the service took it.");
+            }
         }
     }
 
@@ -354,8 +360,10 @@ public sealed partial class MountKeeper : IAsyncDisposable
             {
                 channel = await KeeperChannel.ConnectAsync(_options.SocketPath, _time, either.Token)
                     .ConfigureAwait(false);
-                await GreetAsync(channel, either.Token).ConfigureAwait(false);
-                _mount = _mount with { TakeoverCount = _mount.TakeoverCount + 1 };
+                int takeovers = _mount.TakeoverCount + 1;
+                await GreetAsync(channel, _mount with { TakeoverCount = takeovers }, either.Token)
+                    .ConfigureAwait(false);
+                _mount = _mount with { TakeoverCount = takeovers };
                 return channel;
             }
             catch (Exception e) when (e is DataLayerException or OperationCanceledException)
@@ -393,6 +401,15 @@ public sealed partial class MountKeeper : IAsyncDisposable
         catch (OperationCanceledException)
         {
             // It is over.
+        }
+    }
+
+    /// <summary>Time is over: whoever waits gets the error that whoever comes later gets.</summary>
+    private void FailWaiting()
+    {
+        if (!_over.IsCancellationRequested)
+        {
+            LogFailed(_log, FuseDevice.FailWaiting(_device), MountPoint);
         }
     }
 
@@ -500,13 +517,16 @@ public sealed partial class MountKeeper : IAsyncDisposable
         "The service of {MountPoint} is gone ({Why}): requests wait up to {Seconds} s for it to come back")]
     private static partial void LogWaiting(ILogger log, string mountPoint, string why, double seconds);
 
-    [LoggerMessage(3, LogLevel.Information, "A service took {MountPoint} over after {Milliseconds:F0} ms")]
+    [LoggerMessage(3, LogLevel.Warning, "A service took {MountPoint} over after {Milliseconds:F0} ms")]
     private static partial void LogTakenOver(ILogger log, string mountPoint, double milliseconds);
 
     [LoggerMessage(4, LogLevel.Error,
         "No service took {MountPoint} over in {Seconds} s ({Reason}): its users get ENOTCONN now. Start the service "
         + "with 'datalayer serve', then 'datalayer umount --lazy {MountPoint}' and mount again")]
     private static partial void LogTimedOut(ILogger log, string mountPoint, double seconds, string reason);
+
+    [LoggerMessage(10, LogLevel.Information, "{Count} requests that waited on {MountPoint} failed with ENOTCONN")]
+    private static partial void LogFailed(ILogger log, int count, string mountPoint);
 
     [LoggerMessage(5, LogLevel.Information, "Unmounted {MountPoint}")]
     private static partial void LogUnmounted(ILogger log, string mountPoint);

@@ -50,12 +50,9 @@ internal static partial class TinyMountService
         using var frame = await channel.ReceiveAsync(default) ?? throw new InvalidOperationException("no hello");
         var hello = KeeperPayload.Read(frame.Payload.Span, KeeperJson.Default.KeeperHello);
         var device = frame.TakeDescriptor();
-        await channel.SendAsync(
-            KeeperFrameKind.Welcome,
-            KeeperPayload.Write(new KeeperWelcome { Ok = true, ServiceProcessId = Environment.ProcessId }, KeeperJson.Default.KeeperWelcome),
-            null, default);
         if (hello.Negotiated.Length > 0)
         {
+            await WelcomeAsync(channel);
             var resend = new byte[16];
             BinaryPrimitives.WriteInt32LittleEndian(resend, resend.Length);
             BinaryPrimitives.WriteInt32LittleEndian(resend.AsSpan(4), NotifyResend);
@@ -152,7 +149,13 @@ internal static partial class TinyMountService
         Reply(device, unique, 0, answer);
         var kept = KeeperPayload.Write(new KeeperNegotiated { Negotiated = answer }, KeeperJson.Default.KeeperNegotiated);
         channel.SendAsync(KeeperFrameKind.Negotiated, kept, null, default).AsTask().GetAwaiter().GetResult();
+        WelcomeAsync(channel).AsTask().GetAwaiter().GetResult();
     }
+
+    private static ValueTask WelcomeAsync(KeeperChannel channel) => channel.SendAsync(
+        KeeperFrameKind.Welcome,
+        KeeperPayload.Write(new KeeperWelcome { Ok = true, ServiceProcessId = Environment.ProcessId }, KeeperJson.Default.KeeperWelcome),
+        null, default);
 
     private static byte[] Content(ReadOnlySpan<byte> body)
     {

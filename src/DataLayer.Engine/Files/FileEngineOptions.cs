@@ -6,7 +6,7 @@ using DataLayer.Core.Objects;
 namespace DataLayer.Engine.Files;
 
 /// <summary>Bounds and tuning of the engine. <see cref="Validate"/> reports every bad value at once.</summary>
-public sealed class FileEngineOptions
+public sealed record FileEngineOptions
 {
     /// <summary>Seed of every random choice (retry jitter, scrub sampling). Default 1.</summary>
     public int Seed { get; init; } = 1;

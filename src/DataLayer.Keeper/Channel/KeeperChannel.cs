@@ -33,6 +33,9 @@ public sealed class KeeperChannel : IDisposable
         _time = time ?? TimeProvider.System;
     }
 
+    /// <summary>The user this process runs as.</summary>
+    public static uint OwnUserId => Libc.GetUserId();
+
     /// <summary>Connects to a service's socket.</summary>
     /// <exception cref="DataLayerException">OriginUnavailable: nobody listens there. PermissionDenied: it is another
     /// user's.</exception>

@@ -27,6 +27,7 @@ internal static unsafe partial class Libc
     internal const int LockShared = 1;
     internal const int LockNoWait = 4;
 
+    internal const short PollIn = 1;
     internal const short PollError = 8;
 
     internal const nuint MountReadOnly = 1;
@@ -70,6 +71,12 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
     internal static partial int Ioctl(SafeFileHandle file, nuint request, void* argument);
+
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    internal static partial nint Read(SafeFileHandle file, void* buffer, nuint count);
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    internal static partial nint Write(SafeFileHandle file, void* buffer, nuint count);
 
     [LibraryImport("libc", EntryPoint = "mount", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Mount(string source, string target, string type, nuint flags, string data);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using DataLayer.Core.Errors;
 using DataLayer.Keeper.Interop;
 using Microsoft.Win32.SafeHandles;
@@ -64,6 +65,12 @@ internal static class FuseDevice
         }
     }
 
+    private static unsafe bool HasRequest(SafeFileHandle device)
+    {
+        Libc.PollDescriptor poll = new() { Descriptor = (int)device.DangerousGetHandle(), Events = Libc.PollIn };
+        return Libc.Poll(&poll, 1, 0) > 0 && (poll.ReturnedEvents & Libc.PollIn) != 0;
+    }
+
     /// <summary>Whether the connection is over: unmounted, a detached mount's last user gone, or aborted.</summary>
     internal static unsafe bool IsOver(SafeFileHandle device)
     {
@@ -85,6 +92,49 @@ internal static class FuseDevice
                 device.DangerousRelease();
             }
         }
+    }
+
+    /// <summary>
+    /// Answers everything that waits with ENOTCONN; how many there were. For a mount that no service serves any more:
+    /// closing the descriptor alone would give those who wait ECONNABORTED, and only those who come later ENOTCONN.
+    /// Bounded, so that users who try again at once do not keep it going.
+    /// </summary>
+    internal static unsafe int FailWaiting(SafeFileHandle device)
+    {
+        const int bufferBytes = 2 << 20; // A request may carry 1 MiB to write; a smaller buffer is refused.
+        const int headerBytes = 16;
+        const int mostRequests = 10_000;
+        const int notifyResend = 7;
+        const uint forget = 2;
+        const uint interrupt = 36;
+        const uint batchForget = 42;
+        int* reply = stackalloc int[headerBytes / sizeof(int)];
+
+        // What the last service read and did not answer comes again. A kernel before 6.9 refuses, and keeps those.
+        (reply[0], reply[1], *(ulong*)(reply + 2)) = (headerBytes, notifyResend, 0);
+        _ = Libc.Write(device, reply, headerBytes);
+        byte* request = (byte*)NativeMemory.Alloc(bufferBytes);
+        int count = 0;
+        try
+        {
+            while (count < mostRequests && HasRequest(device) && Libc.Read(device, request, bufferBytes) > 0)
+            {
+                uint opcode = *(uint*)(request + 4);
+                if (opcode is not (forget or interrupt or batchForget))
+                {
+                    (reply[0], reply[1], *(ulong*)(reply + 2)) =
+                        (headerBytes, -Errno.NotConnected, *(ulong*)(request + 8));
+                    _ = Libc.Write(device, reply, headerBytes);
+                    count++;
+                }
+            }
+        }
+        finally
+        {
+            NativeMemory.Free(request);
+        }
+
+        return count;
     }
 
     /// <summary>Registers a file for passthrough; its id, or the negative errno.</summary>

@@ -32,6 +32,9 @@ public static class ApiRoutes
     /// <summary>Targets of the hot tier: GET, POST; <c>/N/drain</c> by POST.</summary>
     public const string Targets = "/api/v1/targets";
 
+    /// <summary>Mounts: GET.</summary>
+    public const string Mounts = "/api/v1/mounts";
+
     /// <summary>Counters of the service.</summary>
     public const string Statistics = "/api/v1/stats";
 

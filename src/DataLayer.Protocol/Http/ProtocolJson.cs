@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using DataLayer.Core.Tree;
+using DataLayer.Protocol.Keeper;
 
 namespace DataLayer.Protocol.Http;
 
@@ -16,6 +17,8 @@ namespace DataLayer.Protocol.Http;
         typeof(CamelCaseEnumConverter<AttachmentMode>),
         typeof(CamelCaseEnumConverter<FreshnessMode>),
         typeof(CamelCaseEnumConverter<FlushMode>),
+        typeof(CamelCaseEnumConverter<MountProfile>),
+        typeof(CamelCaseEnumConverter<MountState>),
     ])]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(FileStatus))]
@@ -47,6 +50,8 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(IReadOnlyList<TargetReport>))]
 [JsonSerializable(typeof(XattrList))]
 [JsonSerializable(typeof(DrainStatus))]
+[JsonSerializable(typeof(MountList))]
+[JsonSerializable(typeof(MountStatus))]
 [JsonSerializable(typeof(VersionReport))]
 [JsonSerializable(typeof(ReadyReport))]
 [JsonSerializable(typeof(StatisticsReport))]

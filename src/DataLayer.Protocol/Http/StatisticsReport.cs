@@ -18,6 +18,9 @@ public sealed record StatisticsReport
     /// <summary>Requests to object stores by dataset and verb.</summary>
     public required IReadOnlyList<OriginReport> Origin { get; init; }
 
+    /// <summary>The mounts.</summary>
+    public IReadOnlyList<MountReport> Mounts { get; init; } = [];
+
     /// <summary>The process.</summary>
     public required ProcessReport Process { get; init; }
 

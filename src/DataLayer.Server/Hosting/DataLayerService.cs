@@ -3,6 +3,7 @@ using DataLayer.Core.Errors;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Configuration;
 using DataLayer.Server.Http;
+using DataLayer.Server.Mounts;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -51,7 +52,8 @@ internal sealed class DataLayerService : IAsyncDisposable
             new WebApplicationOptions { ApplicationName = "datalayer" });
         configureServices?.Invoke(builder.Services);
         AddLogging(builder.Logging, configuration.Logging);
-        builder.Services.AddDataLayerNode(configuration).AddDataLayerApi(configuration).AddDataLayerTelemetry();
+        builder.Services.AddDataLayerNode(configuration).AddDataLayerMounts().AddDataLayerApi(configuration)
+            .AddDataLayerTelemetry();
         builder.Services.AddRoutingCore();
         builder.Services.ConfigureHttpJsonOptions(o =>
             o.SerializerOptions.TypeInfoResolverChain.Insert(0, ProtocolJson.Default)
@@ -70,6 +72,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         app.UseRouting();
         operations.AddRange(app.Services.GetRequiredService<TreeEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<UpkeepEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<MountEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<StoreEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
         foreach (ApiOperation operation in operations)
@@ -107,6 +110,7 @@ internal sealed class DataLayerService : IAsyncDisposable
             ?.Addresses.FirstOrDefault(a => !a.Contains("unix:", StringComparison.Ordinal));
         Url = address is null ? null : new Uri(address);
         await Node.Opened.WaitAsync(cancellationToken);
+        await _app.Services.GetRequiredService<MountHost>().Listening.WaitAsync(cancellationToken);
     }
 
     /// <summary>Stops: requests in flight end (as long as the configuration allows), then the node closes.</summary>

@@ -1,5 +1,6 @@
 using DataLayer.Server.Configuration;
 using DataLayer.Server.Http;
+using DataLayer.Server.Mounts;
 using DataLayer.Server.Telemetry;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -16,6 +17,17 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<NodeHost>();
         services.AddHostedService(provider => provider.GetRequiredService<NodeHost>());
+        return services;
+    }
+
+    /// <summary>The mounts: a listener for keepers, stopped before the node.</summary>
+    public static IServiceCollection AddDataLayerMounts(this IServiceCollection services)
+    {
+        services.TryAddSingleton<FuseStarter>();
+        services.TryAddSingleton<MountStarter>(provider => provider.GetRequiredService<FuseStarter>().StartAsync);
+        services.TryAddSingleton<MountHost>();
+        services.TryAddSingleton<MountEndpoints>();
+        services.AddHostedService(provider => provider.GetRequiredService<MountHost>());
         return services;
     }
 
@@ -39,6 +51,7 @@ internal static class ServiceCollectionExtensions
     public static IServiceCollection AddDataLayerTelemetry(this IServiceCollection services)
     {
         services.TryAddSingleton<ServerMeter>();
+        services.TryAddSingleton<MountMeter>();
         services.TryAddSingleton<MetricsCollector>();
         return services;
     }

@@ -2,12 +2,13 @@ using System.Diagnostics;
 using DataLayer.Engine.Files;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Http;
+using DataLayer.Server.Mounts;
 using DataLayer.Storage.Cache;
 
 namespace DataLayer.Server.Hosting;
 
 /// <summary>Gathers the counters of all parts into one report.</summary>
-internal sealed class StatisticsSource(NodeHost host, RequestGate gate, TimeProvider time)
+internal sealed class StatisticsSource(NodeHost host, MountHost mounts, RequestGate gate, TimeProvider time)
 {
     private readonly long _start = time.GetTimestamp();
 
@@ -37,6 +38,7 @@ internal sealed class StatisticsSource(NodeHost host, RequestGate gate, TimeProv
                         Bytes = c.Bytes,
                     }),
             ],
+            Mounts = mounts.List().Mounts,
             Process = GetProcess(node.MemoryBudgetBytes),
             Http = new RequestReport
             {

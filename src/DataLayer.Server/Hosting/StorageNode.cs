@@ -1,4 +1,5 @@
 using DataLayer.Engine.Files;
+using DataLayer.Keeper.Mounts;
 using DataLayer.Metadata;
 using DataLayer.Server.Configuration;
 using DataLayer.Storage.Cache;
@@ -30,6 +31,11 @@ internal sealed class StorageNode : IAsyncDisposable
 
     /// <summary>The cold tier's stores.</summary>
     public ObjectStoreRegistry Stores { get; private set; } = null!;
+
+    /// <summary>
+    /// The records of the mounts that outlived the service before: files without names are kept for them.
+    /// </summary>
+    public IReadOnlyList<string> KeptMounts { get; private set; } = [];
 
     /// <summary>Stores added while a service ran.</summary>
     public DefinedStores DefinedStores { get; private set; } = null!;
@@ -63,7 +69,9 @@ internal sealed class StorageNode : IAsyncDisposable
             }
 
             FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time);
-            node.Engine = node.Keep(await FileEngine.OpenAsync(parts, configuration.Engine, logs, cancellationToken));
+            node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
+            FileEngineOptions engine = configuration.Engine with { KeepOrphans = node.KeptMounts.Count > 0 };
+            node.Engine = node.Keep(await FileEngine.OpenAsync(parts, engine, logs, cancellationToken));
             return node;
         }
         catch

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Text;
+using DataLayer.Server.Mounts;
 
 namespace DataLayer.Server.Telemetry;
 
@@ -22,8 +23,10 @@ internal sealed class MetricsCollector : IDisposable
     /// <summary>Starts to listen.</summary>
     /// <param name="own">This service's own meter. Meters with another scope belong to another service in the process
     /// and are left out.</param>
-    public MetricsCollector(ServerMeter own)
+    /// <param name="mounts">Made with this collector, so that the mounts' instruments are there.</param>
+    public MetricsCollector(ServerMeter own, MountMeter mounts)
     {
+        _ = mounts;
         _scope = own;
         _listener.InstrumentPublished = OnPublished;
         _listener.SetMeasurementEventCallback<byte>((i, v, tags, state) => Record(i, v, tags, state));

@@ -171,6 +171,8 @@ public sealed class ApiFrontTests(RunningService service)
     [
         .. ((TreeEndpoints)service.Service.Services.GetService(typeof(TreeEndpoints))!).GetOperations(),
         .. ((UpkeepEndpoints)service.Service.Services.GetService(typeof(UpkeepEndpoints))!).GetOperations(),
+        .. ((StoreEndpoints)service.Service.Services.GetService(typeof(StoreEndpoints))!).GetOperations(),
+        .. ((DataLayer.Server.Mounts.MountEndpoints)service.Service.Services.GetService(typeof(DataLayer.Server.Mounts.MountEndpoints))!).GetOperations(),
         .. ((ProbeEndpoints)service.Service.Services.GetService(typeof(ProbeEndpoints))!).GetOperations(),
     ];
 }
