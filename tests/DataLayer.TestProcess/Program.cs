@@ -20,12 +20,6 @@ if (args is ["keep-mount", var state, var mountPoint, var seconds])
     return await MountKeeping.RunAsync(state, mountPoint, double.Parse(seconds, CultureInfo.InvariantCulture), Console.Out);
 }
 
-if (args is ["serve-tree"])
-{
-    await TreeServing.RunAsync(Console.In, Console.Out);
-    return 0;
-}
-
 if (args is ["mount-load", var folder, var loadSeed, var clients, var manifest])
 {
     return await MountLoad.RunAsync(
@@ -33,5 +27,5 @@ if (args is ["mount-load", var folder, var loadSeed, var clients, var manifest])
 }
 
 await Console.Error.WriteLineAsync(
-    "usage: tree-load DATABASE SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS | serve-tree | mount-load FOLDER SEED CLIENTS MANIFEST");
+    "usage: tree-load DATABASE SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS | mount-load FOLDER SEED CLIENTS MANIFEST");
 return 2;

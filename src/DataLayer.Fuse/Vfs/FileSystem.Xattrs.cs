@@ -89,8 +89,13 @@ internal sealed partial class FileSystem
     {
         foreach (string prefix in _namespaces)
         {
-            if (name.Length > prefix.Length && name.StartsWith(prefix, StringComparison.Ordinal))
+            if (name.StartsWith(prefix, StringComparison.Ordinal))
             {
+                if (name.Length == prefix.Length)
+                {
+                    throw new DataLayerException(ErrorCode.InvalidArgument, $"'{name}' lacks a name after the dot.");
+                }
+
                 return;
             }
         }
