@@ -9,6 +9,12 @@ if (args is ["tree-load", var database, var seed])
     return 0;
 }
 
+if (args is ["nodes-load", var folder, var load])
+{
+    await NodesLoad.RunAsync(folder, int.Parse(load, CultureInfo.InvariantCulture), Console.Out);
+    return 0;
+}
+
 if (args is ["mount-service", var socket])
 {
     await TinyMountService.RunAsync(socket, Console.Out);
@@ -20,12 +26,13 @@ if (args is ["keep-mount", var state, var mountPoint, var seconds])
     return await MountKeeping.RunAsync(state, mountPoint, double.Parse(seconds, CultureInfo.InvariantCulture), Console.Out);
 }
 
-if (args is ["mount-load", var folder, var loadSeed, var clients, var manifest])
+if (args is ["mount-load", var root, var loadSeed, var clients, var manifest])
 {
     return await MountLoad.RunAsync(
-        folder, int.Parse(loadSeed, CultureInfo.InvariantCulture), int.Parse(clients, CultureInfo.InvariantCulture), manifest, Console.Out);
+        root, int.Parse(loadSeed, CultureInfo.InvariantCulture), int.Parse(clients, CultureInfo.InvariantCulture), manifest, Console.Out);
 }
 
 await Console.Error.WriteLineAsync(
-    "usage: tree-load DATABASE SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS | mount-load FOLDER SEED CLIENTS MANIFEST");
+    "usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS "
+    + "| mount-load FOLDER SEED CLIENTS MANIFEST");
 return 2;

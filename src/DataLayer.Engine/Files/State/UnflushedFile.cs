@@ -262,7 +262,10 @@ internal sealed unsafe class UnflushedFile : IDisposable
 
     public void Dispose()
     {
+        // The handle first: the accessor's own disposal would sync the whole mapping to disk, which nothing here needs
+        // and a dead disk refuses.
         _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.SafeMemoryMappedViewHandle.Dispose();
         _view.Dispose();
         _file.Dispose();
         ((IDisposable)_memory).Dispose();

@@ -336,6 +336,7 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller, Stage
             content, sizeBytes, sizeBytes, relaxed, cancellationToken).ConfigureAwait(false);
         content.InvalidateBlocks(context.Cache, first, last);
         content.SetSize(sizeBytes);
+        NoteWritten(content);
         context.Step("truncate.committed");
         await context.Hot.TruncateAsync(content.Id, placement, sizeBytes, cancellationToken).ConfigureAwait(false);
         content.InvalidateBlocks(context.Cache, first, last);

@@ -94,7 +94,7 @@ internal sealed class StagedWriter(EngineContext context)
             await context.Hot.WriteAsync(content.Id, placement, 0, staged.Bytes(size), cancellationToken)
                 .ConfigureAwait(false);
             bool hadBytes = known.Attributes.SizeBytes > 0;
-            if (hadBytes)
+            if (hadBytes && size > 0)
             {
                 // The record it had goes with this change, so what takes its place must be durable.
                 await context.Hot.FlushAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
@@ -175,8 +175,10 @@ internal sealed class StagedWriter(EngineContext context)
         ContentState content, long keepBytes, long lengthBytes, CancellationToken cancellationToken)
     {
         UnflushedFile file = context.Unflushed.File;
-        int slot = await context.Unflushed.TakeRoomAsync(Math.Max(keepBytes, lengthBytes), cancellationToken)
-            .ConfigureAwait(false);
+
+        // An empty content has an extent too: it says that the bytes are here.
+        long capacity = Math.Max(1, Math.Max(keepBytes, lengthBytes));
+        int slot = await context.Unflushed.TakeRoomAsync(capacity, cancellationToken).ConfigureAwait(false);
         try
         {
             StagedContent staged = new(file, slot);

@@ -1,5 +1,6 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
+using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
 using DataLayer.Metadata;
@@ -186,13 +187,14 @@ internal sealed class UnflushedContents : IAsyncDisposable
             ContentState? content = await _context.AcquireAsync(record.Content.Inode, cancellationToken)
                 .ConfigureAwait(false);
             bool isCurrent = content is not null && content.Id == record.Content && content.UnflushedSlot < 0
-                && (record.IsStaged || content.Content.Placement is Core.Layout.StripedPlacement);
+                && (record.IsStaged || content.Content.Placement is StripedPlacement);
             if (isCurrent)
             {
                 TrackLocked(content!, record.Slot);
                 content!.ModifyTimeNanoseconds = record.ModifyTime;
                 content.SetSize(record.SizeBytes);
                 content.Staged = record.IsStaged ? new StagedContent(File, record.Slot) : null;
+                await CutAsync(content, cancellationToken).ConfigureAwait(false);
                 count++;
             }
             else
@@ -210,12 +212,33 @@ internal sealed class UnflushedContents : IAsyncDisposable
         return count;
     }
 
+    /// <summary>
+    /// A kill in the middle of a truncation may have left bytes past the end: a later growth wants zeros.
+    /// </summary>
+    private async ValueTask CutAsync(ContentState content, CancellationToken cancellationToken)
+    {
+        if (content.Staged is null && content.Content.Placement is StripedPlacement placement)
+        {
+            await _context.Hot.TruncateAsync(content.Id, placement, content.SizeBytes, cancellationToken)
+                .ConfigureAwait(false);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _loop.ConfigureAwait(false);
-        await FlushSomeAsync(Snapshot(TimeSpan.Zero, orphans: true), CancellationToken.None).ConfigureAwait(false);
-        await _context.Tree.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            await FlushSomeAsync(Snapshot(TimeSpan.Zero, orphans: true), CancellationToken.None).ConfigureAwait(false);
+            await _context.Tree.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (DataLayerException error)
+        {
+            // What is left stands in the mapped file for the next start.
+            EngineLog.BackgroundFailed(_context.Log, "flush at the end", error);
+        }
+
         Volatile.Read(ref _turnEnded).TrySetResult();
         _stop.Dispose();
         _batch.Dispose();
