@@ -23,7 +23,8 @@ public sealed partial class MountKeeper : IAsyncDisposable
 {
     private static readonly TimeSpan _watchInterval = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan _firstRetry = TimeSpan.FromMilliseconds(20);
-    private static readonly TimeSpan _lastRetry = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan _lastRetry = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan _leaveTimeout = TimeSpan.FromSeconds(1);
 
     private readonly MountKeeperOptions _options;
     private readonly ILogger _log;
@@ -438,7 +439,7 @@ public sealed partial class MountKeeper : IAsyncDisposable
         {
             byte[] farewell = KeeperPayload.Write(
                 new KeeperFarewell { Reason = "the mount is over" }, KeeperJson.Default.KeeperFarewell);
-            using CancellationTokenSource limit = new(_lastRetry);
+            using CancellationTokenSource limit = new(_leaveTimeout);
             await channel.SendAsync(KeeperFrameKind.Leave, farewell, null, limit.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is DataLayerException or OperationCanceledException)

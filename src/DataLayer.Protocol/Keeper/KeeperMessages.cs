@@ -34,8 +34,12 @@ public sealed record KeeperHello
     public bool ReadOnly { get; init; }
 
     /// <summary>Further options by name, as given to <c>-o</c>.</summary>
-    public IReadOnlyDictionary<string, string> Options { get; init; } =
-        new Dictionary<string, string>(StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, string> Options
+    {
+        // What the wire leaves out arrives as null here.
+        get => field ?? new Dictionary<string, string>(StringComparer.Ordinal);
+        init;
+    }
 
     /// <summary>The keeper's process.</summary>
     public int KeeperProcessId { get; init; }
@@ -43,7 +47,11 @@ public sealed record KeeperHello
     /// <summary>
     /// What a service before agreed on with the kernel; empty for a mount that no service has served yet.
     /// </summary>
-    public byte[] Negotiated { get; init; } = [];
+    public byte[] Negotiated
+    {
+        get => field ?? [];
+        init;
+    }
 
     /// <summary>How often the mount has gone from one service to the next, a count.</summary>
     public int TakeoverCount { get; init; }

@@ -30,10 +30,15 @@ internal static class DemoCommand
             Description = "How many readers at a time.",
             DefaultValueFactory = _ => 8,
         };
+        Option<string?> mount = new("--mount")
+        {
+            Description = "Mount the dataset here, and read it once through the mount.",
+            HelpName = "DIR",
+        };
         Option<int> seed = new("--seed") { Description = "Seed of the order.", DefaultValueFactory = _ => 1 };
         return factory.Make(
             "demo", "Attaches a dataset and reads it several times in shuffled order.",
-            [bucket, data, store, passes, readers, seed],
+            [bucket, data, store, passes, readers, mount, seed],
             (run, cancellationToken) =>
             {
                 DemoOptions options = new()
@@ -44,6 +49,7 @@ internal static class DemoCommand
                     StoreName = run.Arguments.GetValue(store)!,
                     PassCount = run.Arguments.GetValue(passes),
                     ReaderCount = run.Arguments.GetValue(readers),
+                    MountFolder = run.Arguments.GetValue(mount),
                     Seed = run.Arguments.GetValue(seed),
                     Json = run.Json,
                 };

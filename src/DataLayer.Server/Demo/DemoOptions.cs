@@ -24,6 +24,9 @@ internal sealed record DemoOptions
     /// <summary>Seed of the order; each pass has its own.</summary>
     public int Seed { get; init; } = 1;
 
+    /// <summary>Where the dataset is mounted for one more pass through the mount; null for none.</summary>
+    public string? MountFolder { get; init; }
+
     /// <summary>Print one JSON object instead of tables.</summary>
     public bool Json { get; init; }
 }

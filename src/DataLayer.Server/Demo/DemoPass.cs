@@ -22,6 +22,9 @@ internal sealed record DemoPass(
     private const double DollarsPerRead = 0.0004 / 1000;
     private const double DollarsPerWriteOrList = 0.005 / 1000;
 
+    /// <summary>What it was read through: <c>api</c> or <c>mount</c>.</summary>
+    public string Through { get; init; } = "api";
+
     /// <summary>Files a second.</summary>
     public double FilesPerSecond => Files / Seconds;
 

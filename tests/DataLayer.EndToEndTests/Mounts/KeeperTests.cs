@@ -223,6 +223,27 @@ public sealed class KeeperTests
     }
 
     [Fact]
+    public async Task The_demo_reads_one_more_pass_through_a_mount_that_is_gone_after_it()
+    {
+        await using var it = await Installation.StartAsync();
+        var data = it.Folder.MakeFolder("dataset");
+        for (var i = 0; i < 50; i++)
+        {
+            await File.WriteAllTextAsync(Path.Combine(Directory.CreateDirectory(Path.Combine(data, $"{i % 5}")).FullName, $"{i}"), new string('x', i));
+        }
+
+        var at = it.Folder.Combine("mnt");
+        var demo = await it.Service.RunVerbAsync(
+            "demo", "--bucket", it.Folder.Combine("bucket"), "--data", data, "--store", "files", "--passes", "1", "--mount", at, "--json");
+        Assert.True(demo.ExitCode == Success, demo.Error);
+        var passes = System.Text.Json.JsonDocument.Parse(demo.Output).RootElement.GetProperty("passes");
+        Assert.Equal(["api", "mount"], passes.EnumerateArray().Select(pass => pass.GetProperty("through").GetString()));
+        Assert.All(passes.EnumerateArray(), pass => Assert.Equal((50, 1225), (pass.GetProperty("files").GetInt32(), pass.GetProperty("bytes").GetInt32())));
+        Assert.Equal([], MountTable.ListBelow(at));
+        Assert.Empty((await it.Client.Admin.ListMountsAsync()).Mounts);
+    }
+
+    [Fact]
     public async Task What_cannot_be_mounted_is_refused_with_the_reason_and_leaves_nothing()
     {
         await using var it = await Installation.StartAsync();

@@ -152,7 +152,8 @@ public sealed class ServiceKillTests(ITestOutputHelper output)
         await clients.WaitForExitAsync();
         Assert.True(clients.ExitCode == 0, $"Seed {seed}:\n{await faults}\n{mount.Log}");
         output.WriteLine($"{rounds} rounds, {steps} steps of {clientCount} clients; {mount.Log}");
-        Assert.Equal(rounds, (await it.Client.Admin.ListMountsAsync()).Mounts.Single().TakeoverCount);
+        // A service that is killed before the keeper found it took nothing over.
+        Assert.InRange((await it.Client.Admin.ListMountsAsync()).Mounts.Single().TakeoverCount, (rounds / 2) + 1, rounds);
         Assert.Equal(0, await mount.SignalAsync(Signals.Terminate));
         await it.CheckCleanAsync();
         await using var cold = await KeptMount.StartAsync(it.Service.Endpoint, "/", it.Folder.Combine("cold"));
