@@ -184,7 +184,9 @@ internal sealed partial class FileSystem
         NoteChange();
     }
 
-    /// <summary>Removes an empty folder. Where the kernel knows it, its attributes stay until it is forgotten.</summary>
+    /// <summary>
+    /// Removes an empty folder. Where the kernel knows it, its attributes stay until it is forgotten.
+    /// </summary>
     internal async ValueTask RemoveDirectoryAsync(
         ulong parent, string name, Caller caller, CancellationToken cancellationToken)
     {
