@@ -5,7 +5,8 @@ using SQLitePCL;
 namespace DataLayer.Metadata.Sql;
 
 /// <summary>
-/// The rows of one run of a <see cref="SqliteExecution"/>, forward only. Only what the tables read with is there: numbers,
+/// The rows of one run of a <see cref="SqliteExecution"/>, forward only. Only what the tables read with is there:
+/// numbers,
 /// text, bytes and NULL; the rest of a reader says NotSupported. Disposal makes the statement ready for its next run.
 /// </summary>
 internal sealed class SqliteRows(SqliteExecution execution, sqlite3_stmt statement) : DbDataReader
