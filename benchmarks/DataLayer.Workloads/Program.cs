@@ -1,5 +1,11 @@
 using DataLayer.Workloads;
+using DataLayer.Workloads.Mounts;
 using DataLayer.Workloads.Reporting;
+
+if (args is [MountClient.Verb, ..])
+{
+    return MountClient.Run(args);
+}
 
 // Every class that implements IWorkload is found by reflection: a new benchmark needs no registration.
 List<IWorkload> workloads = [.. typeof(IWorkload).Assembly.GetTypes()

@@ -70,7 +70,13 @@ internal sealed partial class FuseDispatcher
         OpenedFile opened = await _files.OpenAsync(
             request.Node, (int)open.Flags, (open.OpenFlags & Abi.OpenKillSetId) != 0, request.Cancelled)
             .ConfigureAwait(false);
-        if (!request.Reply(ToOpen(opened)))
+        Abi.OpenOut answer = ToOpen(opened);
+        if ((open.Flags & 3) == 0)
+        {
+            answer.Flags |= Abi.OpenNoFlush; // Nothing is written by it, so its close need not ask.
+        }
+
+        if (!request.Reply(answer))
         {
             await _files.ReleaseAsync(request.Node).ConfigureAwait(false); // The caller was interrupted: no handle.
         }

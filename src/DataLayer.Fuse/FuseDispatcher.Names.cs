@@ -109,9 +109,9 @@ internal sealed partial class FuseDispatcher
         OpenedFile opened;
         try
         {
-            entry = await _files.CreateAsync(
+            entry = await _files.CreateAndOpenAsync(
                 request.Node, name, (int)create.Mode, CallerOf(request), CancellationToken.None).ConfigureAwait(false);
-            opened = _files.OpenCreated(entry);
+            opened = new OpenedFile(0, KeepCache: true);
         }
         catch (DataLayerException error)
             when (error.Code == ErrorCode.AlreadyExists && (create.Flags & OpenExclusive) == 0)

@@ -66,7 +66,11 @@ internal sealed class KernelCaches : INodeObserver, IAsyncDisposable
     public void ContentChanged(InodeId inode) => Add(new Change(Subject.Content, inode, null));
 
     /// <inheritdoc/>
-    public void AttributesChanged(InodeId inode) => Add(new Change(Subject.Attributes, inode, null));
+    public void AttributesChanged(InodeId inode)
+    {
+        _files.Table.SetHasNoXattrs(inode, false);
+        Add(new Change(Subject.Attributes, inode, null));
+    }
 
     /// <inheritdoc/>
     public void NameChanged(InodeId folder, string name) => Add(new Change(Subject.Name, folder, name));

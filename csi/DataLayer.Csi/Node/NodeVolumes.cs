@@ -48,7 +48,7 @@ internal sealed class NodeVolumes(VolumeTree tree, NodeOptions options)
                 null => throw new RpcException(RpcCode.NotFound, $"There is no folder {existing} in the tree."),
                 { Kind: not FileKind.Directory } => throw new RpcException(
                     RpcCode.InvalidArgument, $"{existing} of the tree is no folder."),
-                _ => existing,
+                _ => await LinkAsync(folder, existing, cancellationToken).ConfigureAwait(false),
             };
         }
 
@@ -138,6 +138,33 @@ internal sealed class NodeVolumes(VolumeTree tree, NodeOptions options)
         }
 
         return null;
+    }
+
+    /// <summary>
+    /// A link with the volume's name: the mount's path then names the volume, as with every other kind, so that the
+    /// node's calls know it again without being told.
+    /// </summary>
+    private async Task<string> LinkAsync(string folder, string existing, CancellationToken cancellationToken)
+    {
+        string path = TreePath.Combine(tree.Layout.Static, folder);
+        await tree.Client.MakeDirectoryAsync(tree.Layout.Static, parents: true, cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
+        try
+        {
+            await tree.Client.MakeSymbolicLinkAsync(path, existing, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DataLayerException e) when (e.Code == ErrorCode.AlreadyExists)
+        {
+            FileStatus known = await tree.Client.StatAsync(path, followLast: false, cancellationToken)
+                .ConfigureAwait(false);
+            if (known.LinkTarget != existing)
+            {
+                throw new RpcException(RpcCode.AlreadyExists,
+                    $"The volume is {known.LinkTarget ?? "a bucket"} already. To change it, remove '{path}' first.");
+            }
+        }
+
+        return path;
     }
 
     private async Task<string> PrepareInlineAsync(

@@ -49,16 +49,6 @@ internal sealed partial class FileSystem
         return new OpenedFile(0, keep);
     }
 
-    /// <summary>A new file is opened by the request that made it.</summary>
-    internal OpenedFile OpenCreated(in NodeEntry entry)
-    {
-        NodeState state = Table.GetOrAdd(entry.Attributes.Inode);
-        state.CachedGeneration = entry.Attributes.Generation;
-        state.LastUse = Environment.TickCount64;
-        state.AddHandle();
-        return new OpenedFile(0, KeepCache: true);
-    }
-
     /// <summary>Reads; fewer bytes only at the end. Completes at once on a memory hit.</summary>
     internal ValueTask<int> ReadAsync(
         ulong node, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)

@@ -1,6 +1,7 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Files;
 using DataLayer.Engine.Files.Nodes;
 
 namespace DataLayer.Fuse.Vfs;
@@ -36,9 +37,7 @@ internal sealed partial class FileSystem
     internal async ValueTask<NodeEntry> CreateAsync(
         ulong parent, string name, int mode, Caller caller, CancellationToken cancellationToken)
     {
-        CheckWritable();
-        NodeOwner owner = await OwnerAsync(parent, mode, caller, isFolder: false, cancellationToken)
-            .ConfigureAwait(false);
+        NodeOwner owner = await BeginCreateAsync(parent, mode, caller, cancellationToken).ConfigureAwait(false);
         InodeAttributes made;
         try
         {
@@ -52,6 +51,39 @@ internal sealed partial class FileSystem
 
         NoteChange();
         return await KnownAsync(made, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Makes a regular file and opens it for reading and writing.</summary>
+    internal async ValueTask<NodeEntry> CreateAndOpenAsync(
+        ulong parent, string name, int mode, Caller caller, CancellationToken cancellationToken)
+    {
+        NodeOwner owner = await BeginCreateAsync(parent, mode, caller, cancellationToken).ConfigureAwait(false);
+        InodeAttributes made;
+        OpenFile? file = null;
+        try
+        {
+            (made, file) = await _nodes.CreateAndOpenAsync(InodeOf(parent), name, owner, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch (DataLayerException error) when (caller.IsResent && error.Code == ErrorCode.AlreadyExists)
+        {
+            made = await DoneBeforeAsync(parent, name, FileKind.Regular, error, cancellationToken)
+                .ConfigureAwait(false);
+        }
+
+        NoteChange();
+        NodeEntry entry = await KnownAsync(made, cancellationToken).ConfigureAwait(false);
+        NodeState state = Table.GetOrAdd(made.Inode);
+        state.CachedGeneration = made.Generation;
+        state.LastUse = Environment.TickCount64;
+        state.AddHandle();
+        if (file is not null)
+        {
+            Table.SetHasNoXattrs(made.Inode, true);
+            await state.AdoptAsync(file).ConfigureAwait(false);
+        }
+
+        return entry;
     }
 
     /// <summary>Makes a folder.</summary>
@@ -184,11 +216,20 @@ internal sealed partial class FileSystem
         NoteChange();
     }
 
-    /// <summary>Removes an empty folder.</summary>
+    /// <summary>
+    /// Removes an empty folder. Where the kernel knows it, its attributes stay until it is forgotten.
+    /// </summary>
     internal async ValueTask RemoveDirectoryAsync(
         ulong parent, string name, Caller caller, CancellationToken cancellationToken)
     {
         CheckWritable();
+        InodeAttributes? found = await _nodes.LookupAsync(InodeOf(parent), name, cancellationToken)
+            .ConfigureAwait(false);
+        if (found is { Kind: FileKind.Directory })
+        {
+            Hold(found.Inode);
+        }
+
         try
         {
             await _nodes.RemoveDirectoryAsync(InodeOf(parent), name, cancellationToken).ConfigureAwait(false);
@@ -244,6 +285,13 @@ internal sealed partial class FileSystem
         NodeEntry entry = await EntryAsync(attributes, cancellationToken).ConfigureAwait(false);
         Table.AddLookup(attributes.Inode);
         return entry;
+    }
+
+    private ValueTask<NodeOwner> BeginCreateAsync(
+        ulong parent, int mode, Caller caller, CancellationToken cancellationToken)
+    {
+        CheckWritable();
+        return OwnerAsync(parent, mode, caller, isFolder: false, cancellationToken);
     }
 
     /// <summary>Owner and mode of a new inode: a folder with the set-group-id bit hands down its group.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Metadata;
@@ -29,7 +30,26 @@ internal sealed partial class FileSystem
         }
 
         CheckNamespace(name);
-        return await _nodes.GetXattrAsync(InodeOf(node), name, cancellationToken).ConfigureAwait(false);
+        InodeId inode = InodeOf(node);
+        if (Table.HasNoXattrs(inode))
+        {
+            return null; // The kernel asks for file capabilities at the first write to each file.
+        }
+
+        long changes = ChangeCount;
+        IReadOnlyList<string> names = await _nodes.ListXattrsAsync(inode, cancellationToken).ConfigureAwait(false);
+        if (names.Count == 0)
+        {
+            Table.SetHasNoXattrs(inode, true);
+            if (changes != ChangeCount)
+            {
+                Table.SetHasNoXattrs(inode, false); // One may have been set since.
+            }
+
+            return null;
+        }
+
+        return await _nodes.GetXattrAsync(inode, name, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -55,7 +75,10 @@ internal sealed partial class FileSystem
 
         try
         {
+            Table.SetHasNoXattrs(InodeOf(node), false);
             await _nodes.SetXattrAsync(InodeOf(node), name, value, condition, cancellationToken).ConfigureAwait(false);
+            NoteChange();
+            Table.SetHasNoXattrs(InodeOf(node), false);
         }
         catch (DataLayerException error) when (caller.IsResent && error.Code == ErrorCode.AlreadyExists)
         {
@@ -89,8 +112,14 @@ internal sealed partial class FileSystem
     {
         foreach (string prefix in _namespaces)
         {
-            if (name.Length > prefix.Length && name.StartsWith(prefix, StringComparison.Ordinal))
+            // Labels are a policy's, not ours; 'ls' asks once for all files of a mount that says so.
+            if (name != "security.selinux" && name.StartsWith(prefix, StringComparison.Ordinal))
             {
+                if (name.Length == prefix.Length)
+                {
+                    throw new DataLayerException(ErrorCode.InvalidArgument, $"'{name}' lacks a name after the dot.");
+                }
+
                 return;
             }
         }

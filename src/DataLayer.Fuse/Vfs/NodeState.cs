@@ -53,6 +53,16 @@ internal sealed class NodeState(InodeId inode) : IDisposable
         return left;
     }
 
+    /// <summary>Takes the file that came with the making of the inode.</summary>
+    internal async ValueTask AdoptAsync(OpenFile file)
+    {
+        SharedFile shared = new(file, isWritable: true);
+        if (Interlocked.CompareExchange(ref _writer, shared, null) is not null)
+        {
+            await shared.RetireAsync().ConfigureAwait(false);
+        }
+    }
+
     /// <summary>A file that is open already, in use for the caller; else null.</summary>
     internal SharedFile? TryUse(bool write)
     {

@@ -80,6 +80,30 @@ internal sealed class NodeTable
         }
     }
 
+    /// <summary>Whether an inode is known to have no extended attributes.</summary>
+    internal bool HasNoXattrs(InodeId inode)
+    {
+        Shard shard = ShardOf(inode);
+        lock (shard.Gate)
+        {
+            return shard.Nodes.TryGetValue(inode.Value, out Node node) && node.HasNoXattrs;
+        }
+    }
+
+    /// <summary>Remembers, or forgets, that an inode has no extended attributes.</summary>
+    internal void SetHasNoXattrs(InodeId inode, bool value)
+    {
+        Shard shard = ShardOf(inode);
+        lock (shard.Gate)
+        {
+            ref Node node = ref CollectionsMarshal.GetValueRefOrNullRef(shard.Nodes, inode.Value);
+            if (!System.Runtime.CompilerServices.Unsafe.IsNullRef(ref node))
+            {
+                node.HasNoXattrs = value;
+            }
+        }
+    }
+
     /// <summary>What is open of an inode, or null.</summary>
     internal NodeState? Find(InodeId inode)
     {
@@ -157,6 +181,7 @@ internal sealed class NodeTable
     {
         public ulong LookupCount;
         public NodeState? State;
+        public bool HasNoXattrs;
     }
 
     private sealed class Shard

@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Globalization;
+using Microsoft.Data.Sqlite;
 
 namespace DataLayer.Metadata.Sql;
 
@@ -9,52 +10,58 @@ namespace DataLayer.Metadata.Sql;
 /// </summary>
 internal sealed class SqlStatement : IDisposable
 {
-    private readonly DbCommand _command;
-    private readonly DbParameter[] _parameters;
+    private readonly DbConnection _connection;
+    private readonly string _sql;
+    private readonly SqlValue[] _values;
+    private DbCommand? _command;
+    private SqliteExecution? _execution;
     private int _bound;
 
-    /// <summary>Prepares <paramref name="sql"/>, whose parameters are $1, $2, … .</summary>
+    /// <summary>A statement whose parameters are $1, $2, … ; prepared at its first run.</summary>
     public SqlStatement(DbConnection connection, string sql)
     {
-        _command = connection.CreateCommand();
-        _command.CommandText = sql;
-        _parameters = new DbParameter[CountParameters(sql)];
-        for (int i = 0; i < _parameters.Length; i++)
-        {
-            _parameters[i] = _command.CreateParameter();
-            _parameters[i].ParameterName = string.Create(CultureInfo.InvariantCulture, $"${i + 1}");
-            _parameters[i].Value = DBNull.Value;
-            _command.Parameters.Add(_parameters[i]);
-        }
-
-        _command.Prepare();
+        _connection = connection;
+        _sql = sql;
+        _values = new SqlValue[CountParameters(sql)];
     }
 
     /// <summary>Binds the next parameter.</summary>
-    public SqlStatement Add(long value) => AddValue(value);
+    public SqlStatement Add(long value) => AddValue(new SqlValue(value, null, null, IsNull: false));
 
     /// <summary>Binds the next parameter; null is NULL.</summary>
-    public SqlStatement Add(long? value) => AddValue(value.HasValue ? value.GetValueOrDefault() : DBNull.Value);
+    public SqlStatement Add(long? value) =>
+        AddValue(new SqlValue(value.GetValueOrDefault(), null, null, IsNull: !value.HasValue));
 
     /// <summary>Binds the next parameter; null is NULL.</summary>
-    public SqlStatement Add(string? value) => AddValue(value is null ? DBNull.Value : value);
+    public SqlStatement Add(string? value) => AddValue(new SqlValue(0, value, null, IsNull: value is null));
 
     /// <summary>Binds the next parameter; null is NULL.</summary>
-    public SqlStatement Add(byte[]? value) => AddValue(value is null ? DBNull.Value : value);
+    public SqlStatement Add(byte[]? value) => AddValue(new SqlValue(0, null, value, IsNull: value is null));
 
     /// <summary>Runs a statement that returns no rows.</summary>
     /// <returns>How many rows it changed.</returns>
     public int Execute()
     {
         CheckBound();
-        return _command.ExecuteNonQuery();
+        if (_connection is not SqliteConnection sqlite)
+        {
+            return Command().ExecuteNonQuery();
+        }
+
+        _execution ??= new SqliteExecution(sqlite, _sql);
+        for (int i = 0; i < _values.Length; i++)
+        {
+            _execution.Bind(i, _values[i]);
+        }
+
+        return _execution.Run();
     }
 
     /// <summary>Runs a query. Dispose the reader before the statement is used again.</summary>
     public DbDataReader Query()
     {
         CheckBound();
-        return _command.ExecuteReader();
+        return Command().ExecuteReader();
     }
 
     /// <summary>Runs a query for one number.</summary>
@@ -73,7 +80,41 @@ internal sealed class SqlStatement : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _command.Dispose();
+    public void Dispose()
+    {
+        _command?.Dispose();
+        _execution?.Dispose();
+    }
+
+    private DbCommand Command()
+    {
+        DbCommand command = _command ?? Prepare();
+        for (int i = 0; i < _values.Length; i++)
+        {
+            command.Parameters[i].Value = _values[i].ToObject();
+        }
+
+        return command;
+    }
+
+    private DbCommand Prepare()
+    {
+        DbCommand command = _connection.CreateCommand();
+#pragma warning disable CA2100 // Statements are constants of this assembly.
+        command.CommandText = _sql;
+#pragma warning restore CA2100
+        for (int i = 0; i < _values.Length; i++)
+        {
+            DbParameter parameter = command.CreateParameter();
+            parameter.ParameterName = string.Create(CultureInfo.InvariantCulture, $"${i + 1}");
+            parameter.Value = DBNull.Value;
+            command.Parameters.Add(parameter);
+        }
+
+        command.Prepare();
+        _command = command;
+        return command;
+    }
 
     private static int CountParameters(string sql)
     {
@@ -97,9 +138,9 @@ internal sealed class SqlStatement : IDisposable
         return count;
     }
 
-    private SqlStatement AddValue(object value)
+    private SqlStatement AddValue(in SqlValue value)
     {
-        _parameters[_bound++].Value = value;
+        _values[_bound++] = value;
         return this;
     }
 
@@ -107,10 +148,9 @@ internal sealed class SqlStatement : IDisposable
     {
         int bound = _bound;
         _bound = 0;
-        if (bound != _parameters.Length)
+        if (bound != _values.Length)
         {
-            throw new InvalidOperationException($"{bound} of {_parameters.Length} parameters are bound: "
-                + $"{_command.CommandText}");
+            throw new InvalidOperationException($"{bound} of {_values.Length} parameters are bound: {_sql}");
         }
     }
 }

@@ -37,10 +37,13 @@ public sealed class FusePoint : IDisposable
     /// <summary>The device, to be served.</summary>
     public SafeFileHandle Device { get; }
 
+    /// <summary>Detaches the mount: readers of the device are told so once nobody uses it.</summary>
+    public void Detach() => MountCalls.Detach(Path);
+
     /// <inheritdoc/>
     public void Dispose()
     {
-        MountCalls.Detach(Path);
+        Detach();
         Device.Dispose();
     }
 }

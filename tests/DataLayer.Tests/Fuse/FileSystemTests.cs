@@ -17,8 +17,7 @@ public sealed class FileSystemTests
     public async Task A_file_is_made_written_read_and_found()
     {
         await using Fixture f = await Fixture.StartAsync();
-        NodeEntry made = await f.Files.CreateAsync(1, "f", 0x1A4, new Caller(7, 8), default);
-        f.Files.OpenCreated(made);
+        NodeEntry made = await f.Files.CreateAndOpenAsync(1, "f", 0x1A4, new Caller(7, 8), default);
         await f.Files.WriteAsync(made.Node, 0, "hello"u8.ToArray(), killSetId: false, default);
         byte[] buffer = new byte[10];
         Assert.Equal(5, await f.Files.ReadAsync(made.Node, 0, buffer, default));
@@ -55,8 +54,7 @@ public sealed class FileSystemTests
     public async Task An_unlinked_inode_lives_until_the_kernel_forgets_it()
     {
         await using Fixture f = await Fixture.StartAsync();
-        NodeEntry made = await f.Files.CreateAsync(1, "f", 0x1A4, _root, default);
-        f.Files.OpenCreated(made);
+        NodeEntry made = await f.Files.CreateAndOpenAsync(1, "f", 0x1A4, _root, default);
         await f.Files.WriteAsync(made.Node, 0, "kept"u8.ToArray(), killSetId: false, default);
         await f.Files.UnlinkAsync(1, "f", _root, default);
         byte[] buffer = new byte[4];
@@ -190,8 +188,7 @@ public sealed class FileSystemTests
     public async Task A_replaced_content_is_read_after_the_next_open_and_its_cache_is_dropped()
     {
         await using Fixture f = await Fixture.StartAsync();
-        NodeEntry made = await f.Files.CreateAsync(1, "f", 0x1A4, _root, default);
-        f.Files.OpenCreated(made);
+        NodeEntry made = await f.Files.CreateAndOpenAsync(1, "f", 0x1A4, _root, default);
         await f.Files.WriteAsync(made.Node, 0, "first"u8.ToArray(), killSetId: false, default);
         await f.Files.FsyncAsync(made.Node, dataOnly: false, default);
         Assert.True((await f.Files.OpenAsync(made.Node, 0, killSetId: false, default)).KeepCache);

@@ -23,7 +23,10 @@ namespace DataLayer.Engine.Files.Writing;
 internal sealed class UnflushedContents : IAsyncDisposable
 {
     private const string FileName = "unflushed";
-    private const int BatchLength = 64;
+
+    /// <summary>Contents flushed together, a count: an fsync of 10 ms then costs each 40 µs.</summary>
+    private const int BatchLength = 256;
+
     private readonly EngineContext _context;
     private readonly FileWriter _writer;
     private readonly StagedWriter _staging;
