@@ -23,6 +23,17 @@ public sealed class CsiDriver : IAsyncDisposable
 
     private CsiDriver() { }
 
+    /// <summary>Starts a driver that mounts with keepers in this process.</summary>
+    /// <param name="options">What it runs with.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logs">Where events go.</param>
+    /// <param name="cancellationToken">Gives the start up.</param>
+    /// <exception cref="Core.Errors.DataLayerException">InvalidArgument: the options.</exception>
+    public static Task<CsiDriver> StartAsync(
+        CsiDriverOptions options, TimeProvider time, ILoggerFactory logs,
+        CancellationToken cancellationToken = default) =>
+        StartAsync(options, mounter: null, time, logs, cancellationToken);
+
     internal static async Task<CsiDriver> StartAsync(
         CsiDriverOptions options, INodeMounter? mounter, TimeProvider time, ILoggerFactory logs,
         CancellationToken cancellationToken)
@@ -73,7 +84,7 @@ public sealed class CsiDriver : IAsyncDisposable
 
         if (options.Roles.HasFlag(CsiRoles.Node))
         {
-            ArgumentNullException.ThrowIfNull(mounter);
+            mounter ??= StartKeepers(options, client, parts);
             methods.AddRange(MakeNode(options, mounter, tree, parts).GetMethods());
         }
 
@@ -88,6 +99,16 @@ public sealed class CsiDriver : IAsyncDisposable
             _parts.Push(await RpcHost.StartAsync(
                 registration, service.GetMethods(), parts.Time, parts.Logs, cancellationToken).ConfigureAwait(false));
         }
+    }
+
+    private KeeperMounter StartKeepers(
+        CsiDriverOptions options, DataLayerClient client, (TimeProvider Time, ILoggerFactory Logs) parts)
+    {
+        KeeperMounter keepers = new(
+            client, options.TakeoverTimeout, parts.Time, parts.Logs.CreateLogger<KeeperMounter>());
+        _parts.Push(keepers);
+        keepers.BeginRestore();
+        return keepers;
     }
 
     private static NodeService MakeNode(

@@ -64,10 +64,9 @@ public sealed record CsiDriverOptions
     public string? TargetRoot { get; init; }
 
     /// <summary>
-    /// The service's state folder, where it takes mounts over; the same path here and there. Null where no node is
-    /// served.
+    /// How long pods wait for a service that died before they get ENOTCONN. Default 60 s; 100 ms to 24 hours.
     /// </summary>
-    public string? StateFolder { get; init; }
+    public TimeSpan TakeoverTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>
     /// The socket on which the kubelet learns of the driver, in its plugins_registry; null where a registrar does it.
@@ -106,6 +105,9 @@ public sealed record CsiDriverOptions
             faults,
             TargetRoot is null || (TargetRoot.Length > 1 && TargetRoot == Path.GetFullPath(TargetRoot).TrimEnd('/')),
             $"'{TargetRoot}' is not an absolute folder without '.', '..' and '/' at its end.");
+        Check(
+            faults, TakeoverTimeout >= TimeSpan.FromMilliseconds(100) && TakeoverTimeout <= TimeSpan.FromHours(24),
+            "The takeover timeout is not between 100 ms and 24 hours.");
         Check(faults, MaxVolumesPerNode >= 0, "The number of volumes a node takes is negative.");
         Check(faults, MaxVolumeBytes > 0, "The largest volume has no bytes.");
         if (faults.Count > 0)

@@ -1,7 +1,8 @@
 using System.Globalization;
 using DataLayer.TestProcess;
+using DataLayer.TestProcess.MountLoads;
 
-// A process for tests to kill. Usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS
+// A process for tests to kill, or to work while they kill another. Usage: see the last lines.
 if (args is ["tree-load", var database, var seed])
 {
     await TreeLoad.RunAsync(database, int.Parse(seed, CultureInfo.InvariantCulture), Console.Out);
@@ -25,5 +26,13 @@ if (args is ["keep-mount", var state, var mountPoint, var seconds])
     return await MountKeeping.RunAsync(state, mountPoint, double.Parse(seconds, CultureInfo.InvariantCulture), Console.Out);
 }
 
-await Console.Error.WriteLineAsync("usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS");
+if (args is ["mount-load", var root, var loadSeed, var clients, var manifest])
+{
+    return await MountLoad.RunAsync(
+        root, int.Parse(loadSeed, CultureInfo.InvariantCulture), int.Parse(clients, CultureInfo.InvariantCulture), manifest, Console.Out);
+}
+
+await Console.Error.WriteLineAsync(
+    "usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS "
+    + "| mount-load FOLDER SEED CLIENTS MANIFEST");
 return 2;

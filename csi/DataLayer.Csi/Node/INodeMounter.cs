@@ -1,3 +1,5 @@
+using DataLayer.Csi.Volumes;
+
 namespace DataLayer.Csi.Node;
 
 /// <summary>
@@ -43,6 +45,9 @@ internal sealed record VolumeMount(string VolumeId, string TreePath, TargetPath 
 {
     private const string SourcePrefix = "datalayer:";
 
+    /// <summary>The source of a mount of a folder the driver made: the folder's name is the volume's.</summary>
+    public static string SourceOfFolder(string treePath) => SourcePrefix + treePath[(treePath.LastIndexOf('/') + 1)..];
+
     /// <summary>Whether the whole mount is read-only.</summary>
     public bool ReadOnly { get; init; }
 
@@ -55,13 +60,11 @@ internal sealed record VolumeMount(string VolumeId, string TreePath, TargetPath 
     /// <summary>auto, large or small.</summary>
     public string Profile { get; init; } = "auto";
 
-    /// <summary>
-    /// What mountinfo shows as the mount's source, by which the node's calls know their volume again.
-    /// </summary>
+    /// <summary>By what the node's calls know their volume again in the table of mounts.</summary>
     public string Source => SourceOf(VolumeId);
 
     /// <summary>The source of a volume's mount.</summary>
-    public static string SourceOf(string volumeId) => SourcePrefix + Uri.EscapeDataString(volumeId);
+    public static string SourceOf(string volumeId) => SourcePrefix + VolumeName.ToId(volumeId, "volume_id");
 }
 
 /// <summary>Space of a file system.</summary>

@@ -17,6 +17,9 @@ internal sealed record MountEntry(
     /// </summary>
     public bool IsOrphan { get; init; }
 
+    /// <summary>The file by which a mount of ours is known, or null.</summary>
+    public string? Record { get; init; }
+
     /// <summary>Whether this mount is read-only.</summary>
     public bool IsReadOnly => Has("ro");
 

@@ -218,11 +218,20 @@ internal sealed partial class FileSystem
         NoteChange();
     }
 
-    /// <summary>Removes an empty folder.</summary>
+    /// <summary>
+    /// Removes an empty folder. Where the kernel knows it, its attributes stay until it is forgotten.
+    /// </summary>
     internal async ValueTask RemoveDirectoryAsync(
         ulong parent, string name, Caller caller, CancellationToken cancellationToken)
     {
         CheckWritable();
+        InodeAttributes? found = await _nodes.LookupAsync(InodeOf(parent), name, cancellationToken)
+            .ConfigureAwait(false);
+        if (found is { Kind: FileKind.Directory })
+        {
+            Hold(found.Inode);
+        }
+
         try
         {
             await _nodes.RemoveDirectoryAsync(InodeOf(parent), name, cancellationToken).ConfigureAwait(false);

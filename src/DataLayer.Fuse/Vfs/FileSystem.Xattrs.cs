@@ -113,9 +113,13 @@ internal sealed partial class FileSystem
         foreach (string prefix in _namespaces)
         {
             // Labels are a policy's, not ours; 'ls' asks once for all files of a mount that says so.
-            if (name != "security.selinux" && name.Length > prefix.Length
-                && name.StartsWith(prefix, StringComparison.Ordinal))
+            if (name != "security.selinux" && name.StartsWith(prefix, StringComparison.Ordinal))
             {
+                if (name.Length == prefix.Length)
+                {
+                    throw new DataLayerException(ErrorCode.InvalidArgument, $"'{name}' lacks a name after the dot.");
+                }
+
                 return;
             }
         }

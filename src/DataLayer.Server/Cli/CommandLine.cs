@@ -23,6 +23,7 @@ internal static class CommandLine
             StatisticsCommands.Make(factory),
             .. UpkeepCommands.Make(factory),
             CacheCommands.Make(factory),
+            CsiCommand.Make(factory),
             ConfigCommands.Make(factory),
             DemoCommand.Make(factory),
             CompletionCommand.Make(factory),

@@ -14,6 +14,11 @@ internal static class ServiceConfiguration
         Line($"stateDirectory: {settings.StateFolder}");
         Line($"listen:");
         Line($"  address: 127.0.0.1:0");
+        if (settings.UnixSocketPath is { } socket)
+        {
+            Line($"  unixSocket: {socket}");
+        }
+
         if (settings.ProcessBytes is { } budget)
         {
             Line($"memory:");

@@ -6,6 +6,9 @@ public sealed record ServiceSettings
     /// <summary>Holds the metadata and the configuration file, and the targets where none are named.</summary>
     public required string StateFolder { get; init; }
 
+    /// <summary>A Unix socket for the API beside its port, the same after every start; null for none.</summary>
+    public string? UnixSocketPath { get; init; }
+
     /// <summary>The folders of the default pool's targets; null for two below the state folder.</summary>
     public IReadOnlyList<string>? TargetFolders { get; init; }
 

@@ -47,7 +47,10 @@ public sealed class BucketVolumeTests(RunningDriver driver)
         await driver.Tree.MakeDirectoryAsync("/datasets/faces", parents: true);
         NodeStageVolumeRequest request = Stage(("path", "/datasets/faces"));
         await driver.CallAsync<NodeStageVolumeResponse>(Methods.Stage, request);
-        Assert.Equal("/datasets/faces", driver.Mounter.Mounted.Last().TreePath);
+        string mounted = driver.Mounter.Mounted.Last().TreePath;
+        Assert.Equal("/csi/static/" + request.VolumeId, mounted);
+        Assert.Equal("/datasets/faces", (await driver.Tree.StatAsync(mounted, followLast: false)).LinkTarget);
+        await driver.CallAsync<NodeStageVolumeResponse>(Methods.Stage, request);
         ValidateVolumeCapabilitiesRequest validate = new()
         {
             VolumeId = request.VolumeId,

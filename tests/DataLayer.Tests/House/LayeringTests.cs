@@ -20,7 +20,7 @@ public sealed class LayeringTests
         ["datalayer"] =
         [
             "DataLayer.Core", "DataLayer.Metadata", "DataLayer.Storage", "DataLayer.Engine", "DataLayer.Protocol", "DataLayer.Client",
-            "DataLayer.Keeper", "DataLayer.Fuse",
+            "DataLayer.Keeper", "DataLayer.Fuse", "DataLayer.Csi",
         ],
     };
 
