@@ -201,7 +201,7 @@ internal sealed partial class FuseDispatcher
 
     private async ValueTask StatFsAsync(FuseRequest request)
     {
-        NodeSpace space = await _files.GetSpaceAsync(request.Node, request.Cancelled).ConfigureAwait(false);
+        NodeSpace space = await _files.GetSpaceAsync(request.Cancelled).ConfigureAwait(false);
         const uint Block = 4096;
         request.Reply(new Abi.StatFsOut
         {

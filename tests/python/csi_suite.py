@@ -618,6 +618,8 @@ def statistics_show_the_quota():
     with open(staging + "/file", "wb") as file:
         file.write(b"x" * 1_000_000)
         os.fsync(file.fileno())
+    df = os.statvfs(staging)
+    assert (df.f_blocks * df.f_frsize, df.f_bfree < df.f_blocks) == (64 << 20, True), df
     answer = driver.NodeGetVolumeStats(volume_id=volume.volume_id, volume_path=staging)
     usage = next(u for u in answer.usage if u.unit == csi.VolumeUsage.BYTES)
     assert (usage.total, usage.used) == (64 << 20, 1_000_000), usage

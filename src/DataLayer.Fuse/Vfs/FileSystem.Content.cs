@@ -267,9 +267,9 @@ internal sealed partial class FileSystem
         }
     }
 
-    /// <summary>statfs.</summary>
-    internal ValueTask<NodeSpace> GetSpaceAsync(ulong node, CancellationToken cancellationToken) =>
-        _nodes.GetSpaceAsync(InodeOf(node), cancellationToken);
+    /// <summary>statfs: of the whole mount, wherever in it it is asked, so that a quota of its root shows.</summary>
+    internal ValueTask<NodeSpace> GetSpaceAsync(CancellationToken cancellationToken) =>
+        _nodes.GetSpaceAsync(InodeOf(Interop.Abi.RootNode), cancellationToken);
 
     private static int WithoutSetId(InodeAttributes attributes)
     {

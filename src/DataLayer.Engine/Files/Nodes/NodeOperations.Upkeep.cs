@@ -87,13 +87,11 @@ public sealed partial class NodeOperations
         await Tree.RemoveXattrAsync(inode, name, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Space and inodes, as statfs(2) tells them; the same wherever it is asked.</summary>
-    public ValueTask<NodeSpace> GetSpaceAsync(InodeId inode, CancellationToken cancellationToken)
-    {
-        _ = inode;
-        cancellationToken.ThrowIfCancellationRequested();
-        return ValueTask.FromResult(GetSpace());
-    }
+    /// <summary>
+    /// Space and inodes, as statfs(2) tells them: of all targets, or of the folder's quota where it has one.
+    /// </summary>
+    public ValueTask<NodeSpace> GetSpaceAsync(InodeId inode, CancellationToken cancellationToken) =>
+        _quotas.ApplyAsync(inode, GetSpace(), cancellationToken);
 
     /// <summary>
     /// Tells an observer of all changes but those made through these operations, until it is disposed.

@@ -21,11 +21,13 @@ public sealed partial class NodeOperations
 {
     private readonly FileEngine _engine;
     private readonly EngineContext _context;
+    private readonly QuotaSpace _quotas;
 
     internal NodeOperations(FileEngine engine)
     {
         _engine = engine;
         _context = engine.Context;
+        _quotas = new QuotaSpace(engine.Context);
     }
 
     private RelaxedTree Tree => _context.Tree.Relaxed;
