@@ -78,20 +78,28 @@ internal sealed partial class FuseDispatcher
 
         if (!request.Reply(answer))
         {
-            await _files.ReleaseAsync(request.Node).ConfigureAwait(false); // The caller was interrupted: no handle.
+            // The caller was interrupted: there is no handle.
+            await _files.ReleaseAsync(request.Node, opened.Handle).ConfigureAwait(false);
         }
     }
 
     private static Abi.OpenOut ToOpen(OpenedFile opened) => new()
     {
         Handle = opened.Handle,
-        Flags = (opened.KeepCache ? Abi.OpenKeepCache : 0) | Abi.OpenParallelDirectWrites,
+        Flags = opened.Mode switch
+        {
+            HandleMode.Passthrough => Abi.OpenPassthrough,
+            HandleMode.Direct => Abi.OpenPassthrough | Abi.OpenDirectIo,
+            _ => (opened.KeepCache ? Abi.OpenKeepCache : 0) | Abi.OpenParallelDirectWrites,
+        },
+        BackingId = opened.BackingId,
     };
 
     private async ValueTask ReleaseAsync(FuseRequest request)
     {
+        ulong handle = request.Take<Abi.ReleaseIn>().Handle;
         request.ReplyDone(); // Nobody waits for it, and errors have nowhere to go.
-        await _files.ReleaseAsync(request.Node).ConfigureAwait(false);
+        await _files.ReleaseAsync(request.Node, handle).ConfigureAwait(false);
     }
 
     private async ValueTask FlushAsync(FuseRequest request)

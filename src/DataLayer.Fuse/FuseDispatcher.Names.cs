@@ -129,7 +129,7 @@ internal sealed partial class FuseDispatcher
         Abi.CreateOut answer = new() { Entry = AttributeFormat.ToEntry(entry), Open = ToOpen(opened) };
         if (!request.Reply(answer))
         {
-            await _files.ReleaseAsync(entry.Node).ConfigureAwait(false);
+            await _files.ReleaseAsync(entry.Node, opened.Handle).ConfigureAwait(false);
             await _files.ForgetAsync(entry.Node, 1).ConfigureAwait(false);
         }
     }

@@ -30,6 +30,9 @@ internal static partial class FuseLog
     [LoggerMessage(9, LogLevel.Error, "Mount {Mount}: inode {Inode}, idle, could not be closed cleanly.")]
     internal static partial void CloseFailed(ILogger log, string mount, long inode, Exception error);
 
+    [LoggerMessage(10, LogLevel.Warning, "Mount {Mount}: files are read through the service: {Reason}")]
+    internal static partial void PassthroughRefused(ILogger log, string mount, string reason);
+
     [LoggerMessage(
         8, LogLevel.Warning,
         "Mount {Mount} was taken over, but this kernel cannot send again what was in flight (errno {Errno}): "

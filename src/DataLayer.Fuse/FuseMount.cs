@@ -24,6 +24,7 @@ namespace DataLayer.Fuse;
 public sealed class FuseMount : IAsyncDisposable
 {
     private readonly FuseMountOptions _options;
+    private readonly FileEngine _engine;
     private readonly ILogger _log;
     private readonly FuseChannel _channel;
     private readonly FileSystem _files;
@@ -40,8 +41,10 @@ public sealed class FuseMount : IAsyncDisposable
         SafeHandle device, FileEngine engine, FuseMountOptions options, TimeProvider time, ILoggerFactory logs)
     {
         _options = options;
+        _engine = engine;
         _log = logs.CreateLogger("DataLayer.Fuse");
-        _wish = new NegotiationWish(options.MaxBackground, options.Profile == MountProfile.Small, false);
+        _wish = new NegotiationWish(options.MaxBackground, options.Profile == MountProfile.Small,
+            options.Backing is not null && options.Profile != MountProfile.Small);
         _channel = new FuseChannel(device);
         _files = new FileSystem(engine, new FileSystemOptions
         {
@@ -83,7 +86,8 @@ public sealed class FuseMount : IAsyncDisposable
             ? string.Create(CultureInfo.InvariantCulture, $"{Abi.Major}.{agreed.Minor}")
             : string.Empty,
         Profile = _options.Profile,
-        Paths = MountPaths.Describe(_options, _negotiation),
+        Paths = MountPaths.Describe(_options, _negotiation, _files.Passthrough?.OffBecause),
+        PassthroughOpens = _files.Passthrough?.OpenedCount ?? 0,
         Requests = RequestCounts(),
         ReadBytes = _counters.ReadBytes,
         WrittenBytes = _counters.WrittenBytes,
@@ -228,6 +232,13 @@ public sealed class FuseMount : IAsyncDisposable
     {
         _negotiation = agreed;
         _dispatcher.Negotiation = agreed;
+        if (_options.Backing is { } backing && agreed.Agreed.HasFlag(Capabilities.Passthrough))
+        {
+            _files.Passthrough = new Passthrough(
+                backing, _engine, _options.ReadOnly, _options.IsTakeover,
+                error => FuseLog.PassthroughRefused(_log, _options.MountId, error.Message));
+        }
+
         if (!agreed.HasEpoch)
         {
             _files.LimitEntryTimeout(TimeSpan.FromSeconds(1)); // Names cannot all be expired when much changed at once.
@@ -258,6 +269,7 @@ public sealed class FuseMount : IAsyncDisposable
 
         text.Append(CultureInfo.InvariantCulture, $"read_bytes {status.ReadBytes}\n");
         text.Append(CultureInfo.InvariantCulture, $"written_bytes {status.WrittenBytes}\n");
+        text.Append(CultureInfo.InvariantCulture, $"passthrough_opens {status.PassthroughOpens}\n");
         text.Append(CultureInfo.InvariantCulture, $"in_flight {status.InFlight}\n");
         text.Append(CultureInfo.InvariantCulture, $"known_inodes {status.KnownInodes}\n");
         text.Append(CultureInfo.InvariantCulture, $"invalidations {status.Invalidations}\n");

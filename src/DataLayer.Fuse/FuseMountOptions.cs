@@ -6,7 +6,7 @@ namespace DataLayer.Fuse;
 /// <summary>What a mount is tuned for.</summary>
 public enum MountProfile
 {
-    /// <summary>Reads and writes of any size; files that are hot as a whole are handed to the kernel.</summary>
+    /// <summary>Reads and writes of any size; files that are only read and hot as a whole are the kernel's.</summary>
     Auto,
 
     /// <summary>As <see cref="Auto"/>, stated: few, large files.</summary>
@@ -67,6 +67,12 @@ public sealed record FuseMountOptions
     /// next service finds them.
     /// </summary>
     public Func<ReadOnlyMemory<byte>, CancellationToken, ValueTask>? OnNegotiated { get; init; }
+
+    /// <summary>
+    /// Registers files that the kernel reads by itself; null where nobody can. Default null. Used for files of at least
+    /// 1 MiB that are hot as a whole, on a read-only mount or below read-only attachments.
+    /// </summary>
+    public IBackingFiles? Backing { get; init; }
 
     /// <summary>Text of <c>.datalayer/config</c>. Default empty.</summary>
     public string Configuration { get; init; } = string.Empty;

@@ -36,6 +36,9 @@ public sealed record FuseMountStatus
     /// <summary>Memory of request buffers, bytes.</summary>
     public long BufferBytes { get; init; }
 
+    /// <summary>Opens of files that the kernel reads by itself, a count.</summary>
+    public long PassthroughOpens { get; init; }
+
     /// <summary>Whether the mount was taken over from an earlier service.</summary>
     public bool WasTakenOver { get; init; }
 }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using DataLayer.Core.Errors;
 using DataLayer.Keeper.Channel;
 using DataLayer.Keeper.Mounts;
@@ -94,7 +93,7 @@ public sealed partial class MountKeeper : IAsyncDisposable
             .ConfigureAwait(false);
         KeeperHello mount = new()
         {
-            MountId = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8)),
+            MountId = MountRecord.NewId(options.StateFolder),
             TreePath = options.TreePath,
             MountPoint = mountPoint,
             Profile = options.Profile,
@@ -481,17 +480,26 @@ public sealed partial class MountKeeper : IAsyncDisposable
         _record.Dispose();
     }
 
+    /// <summary>
+    /// The mount in the kernel's table; null where it is gone. Binds of it have the same source, and it has another
+    /// place than it was given where a folder above was renamed.
+    /// </summary>
     private MountEntry? FindEntry()
     {
+        MountEntry? first = null;
         foreach (MountEntry entry in MountTable.Read())
         {
             if (entry.Source == _record.Path)
             {
-                return entry;
+                first ??= entry;
+                if (entry.MountPoint == MountPoint)
+                {
+                    return entry;
+                }
             }
         }
 
-        return null;
+        return first;
     }
 
     private void RaiseReadAhead()

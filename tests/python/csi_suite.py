@@ -539,6 +539,7 @@ def a_pod_writes_and_another_reads():
         file.write("from one")
     assert open(two + "/data").read() == "from one"
     fails(S.FAILED_PRECONDITION, driver.NodeUnstageVolume, volume_id=volume.volume_id, staging_target_path=staging)
+    fails(S.FAILED_PRECONDITION, driver.DeleteVolume, volume_id=volume.volume_id, message="in use")
     for target in (one, two):
         driver.NodeUnpublishVolume(volume_id=volume.volume_id, target_path=target)
         assert not os.path.exists(target)
@@ -644,6 +645,24 @@ def a_bucket_is_mounted_as_it_is():
     driver.NodeUnstageVolume(volume_id=volume.volume_id, staging_target_path=staging)
     other = csi.Volume(volume_id=volume.volume_id, volume_context={"source": "file:///elsewhere", "store": store})
     fails(S.ALREADY_EXISTS, stage, other, cap)
+
+
+@mounted
+def a_folder_of_the_tree_is_mounted_as_it_is():
+    made = make()
+    staging = stage(made)
+    with open(staging + "/x", "w") as file:
+        file.write("shared")
+    folder = csi.Volume(volume_id=name("static"), volume_context={"path": "/csi/volumes/" + made.volume_id})
+    for _ in range(2):
+        again = stage(folder)
+        assert open(again + "/x").read() == "shared"
+        stats = driver.NodeGetVolumeStats(volume_id=folder.volume_id, volume_path=again)
+        assert not stats.volume_condition.abnormal
+        driver.NodeUnstageVolume(volume_id=folder.volume_id, staging_target_path=again)
+    other = csi.Volume(volume_id=folder.volume_id, volume_context={"path": "/csi/volumes"})
+    fails(S.ALREADY_EXISTS, stage, other)
+    driver.NodeUnstageVolume(volume_id=made.volume_id, staging_target_path=staging)
 
 
 @mounted

@@ -1,6 +1,7 @@
 using DataLayer.Csi.Grpc;
 using DataLayer.Csi.Messages;
 using DataLayer.Csi.Volumes;
+using DataLayer.Protocol.Http;
 using Microsoft.Extensions.Logging;
 
 namespace DataLayer.Csi.Controller;
@@ -176,6 +177,14 @@ internal sealed partial class ControllerService : IAsyncDisposable
     {
         VolumeName.Check(request.VolumeId, "volume_id");
         using IDisposable hold = _locks.Enter(VolumeKey(request.VolumeId));
+        string path = $"{_tree.Layout.Volumes}/{request.VolumeId}";
+        MountList mounts = await _tree.Client.Admin.ListMountsAsync(cancellationToken).ConfigureAwait(false);
+        if (mounts.Mounts.FirstOrDefault(m => m.TreePath == path) is { } user)
+        {
+            throw new RpcException(RpcCode.FailedPrecondition,
+                $"Volume {request.VolumeId} is in use: it is mounted at '{user.MountPoint}'.");
+        }
+
         if (await _tree.TakeOutAsync(_tree.Layout.Volumes, request.VolumeId, cancellationToken).ConfigureAwait(false))
         {
             _work.Start("removing deleted volumes", _tree.EmptyDeletedAsync);

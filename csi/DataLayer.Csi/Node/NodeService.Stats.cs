@@ -16,7 +16,8 @@ internal sealed partial class NodeService
 
         // One question at a time: with a dead service each would hold a thread until the mount ends.
         using IDisposable hold = _locks.Enter("statistics of " + request.VolumeId);
-        VolumeSpace? space = await TryGetSpaceAsync(request.VolumePath, cancellationToken).ConfigureAwait(false);
+        (VolumeSpace? space, bool waiting) =
+            await ProbeAsync(request.VolumePath, cancellationToken).ConfigureAwait(false);
         NodeGetVolumeStatsResponse response = new();
         if (space is not { } known)
         {
@@ -25,8 +26,10 @@ internal sealed partial class NodeService
             response.VolumeCondition = new VolumeCondition
             {
                 Abnormal = true,
-                Message = "The mount does not answer: its service is gone or restarting. See the log of the container "
-                    + "'service' on this node, and 'datalayer mount status'.",
+                Message = waiting
+                    ? "The mount waits for its service, which is gone or restarting: see the log of the container "
+                        + "'service' on this node."
+                    : "The mount is dead: its service was away too long, or its keeper died. Restart the pod.",
             };
             return response;
         }
@@ -81,10 +84,28 @@ internal sealed partial class NodeService
 
     private void RequireMounted(string volumeId, string path)
     {
-        using TargetPath? target = TargetPath.TryOpen(path, "volume_path", _options.TargetRoot);
+        if (path.Length == 0)
+        {
+            throw new RpcException(RpcCode.InvalidArgument, "volume_path is missing.");
+        }
+
+        using TargetPath? target = OpenVolumePath(path);
         if (target is null || FindMount(target) is not { } mount || mount.Source != VolumeMount.SourceOf(volumeId))
         {
             throw new RpcException(RpcCode.NotFound, $"Volume {volumeId} is not mounted at '{path}'.");
+        }
+    }
+
+    /// <summary>A path that cannot hold a mount of ours holds none: that is an answer here, not a mistake.</summary>
+    private TargetPath? OpenVolumePath(string path)
+    {
+        try
+        {
+            return TargetPath.TryOpen(path, "volume_path", _options.TargetRoot);
+        }
+        catch (RpcException e) when (e.Code == RpcCode.InvalidArgument)
+        {
+            return null;
         }
     }
 

@@ -181,10 +181,22 @@ internal sealed partial class NodeService
                 $"Volume {volumeId} is mounted at '{target.FullPath}' with other options: {mount.Options}.");
         }
 
-        if (!mount.IsOrphan
-            && await TryGetSpaceAsync(target.FullPath, cancellationToken).ConfigureAwait(false) is not null)
+        if (!mount.IsOrphan)
         {
-            return true;
+            (VolumeSpace? space, bool waiting) =
+                await ProbeAsync(target.FullPath, cancellationToken).ConfigureAwait(false);
+            if (waiting)
+            {
+                // Its keeper lives and waits for the next service: unmounting would take it from the pods that wait
+                // too.
+                throw new RpcException(RpcCode.Unavailable,
+                    $"The mount at '{target.FullPath}' waits for its service, which is gone or restarting.");
+            }
+
+            if (space is not null)
+            {
+                return true;
+            }
         }
 
         LogDead(_log, volumeId, target.FullPath);
@@ -192,19 +204,24 @@ internal sealed partial class NodeService
         return false;
     }
 
-    /// <summary>Space of a mount, or null where it is dead or does not answer in time.</summary>
-    private async Task<VolumeSpace?> TryGetSpaceAsync(string path, CancellationToken cancellationToken)
+    /// <summary>Space of a mount; null where it is dead, or does not answer in time (then it waits).</summary>
+    private async Task<(VolumeSpace? Space, bool IsWaiting)> ProbeAsync(
+        string path, CancellationToken cancellationToken)
     {
         // A dead service's mount may hold the thread; it is given up here and comes back when the mount ends.
         Task<VolumeSpace> asked = Task.Run(() => _mounter.GetSpace(path), CancellationToken.None);
         try
         {
-            return await asked.WaitAsync(_options.ProbeTimeout, _options.Time, cancellationToken)
-                .ConfigureAwait(false);
+            return (await asked.WaitAsync(_options.ProbeTimeout, _options.Time, cancellationToken)
+                .ConfigureAwait(false), false);
         }
-        catch (Exception e) when (e is IOException or TimeoutException)
+        catch (IOException)
         {
-            return null;
+            return (null, false);
+        }
+        catch (TimeoutException)
+        {
+            return (null, true);
         }
     }
 

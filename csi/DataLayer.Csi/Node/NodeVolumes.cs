@@ -15,6 +15,8 @@ namespace DataLayer.Csi.Node;
 internal sealed class NodeVolumes(VolumeTree tree, NodeOptions options)
 {
     private const int SetGroupIdAndGroupAll = 0x400 | 0x38; // 02070
+    private const int GroupReadWrite = 0x30; // 060
+    private const int OwnerExecute = 0x40; // 0100
     private const string CredentialPrefix = "csi-";
 
     /// <summary>The identity of the tree this node's service holds.</summary>
@@ -65,16 +67,53 @@ internal sealed class NodeVolumes(VolumeTree tree, NodeOptions options)
         return TreePath.Combine(tree.Layout.Volumes, volumeId);
     }
 
-    /// <summary>Lets a group use a volume: its root gets the group, and what is made in it gets it too.</summary>
+    /// <summary>
+    /// Lets a group use a volume: everything in it gets the group and its rights, and what is made later gets it from
+    /// its folder. A root that has the group already is believed, and nothing is walked; it is changed last, so that a
+    /// walk that was cut short is begun again.
+    /// </summary>
     public async Task DelegateAsync(string path, int groupId, CancellationToken cancellationToken)
     {
         FileStatus status = await tree.Client.StatAsync(path, cancellationToken: cancellationToken)
             .ConfigureAwait(false);
-        int mode = status.Mode | SetGroupIdAndGroupAll;
-        if (status.GroupId != groupId || status.Mode != mode)
+        if (status.GroupId == groupId && (status.Mode & SetGroupIdAndGroupAll) == SetGroupIdAndGroupAll)
+        {
+            return;
+        }
+
+        Stack<string> folders = new([path]);
+        while (folders.TryPop(out string? folder))
+        {
+            await foreach (FileStatus entry in tree.Client.ListAsync(folder, cancellationToken: cancellationToken)
+                .ConfigureAwait(false))
+            {
+                string name = TreePath.Combine(folder, entry.Name);
+                if (entry.Kind == FileKind.SymbolicLink)
+                {
+                    // It leads where it leads, perhaps out of the volume; its own rights mean nothing.
+                    continue;
+                }
+
+                await GiveAsync(name, entry, groupId, cancellationToken).ConfigureAwait(false);
+                if (entry.Kind == FileKind.Directory)
+                {
+                    folders.Push(name);
+                }
+            }
+        }
+
+        await GiveAsync(path, status, groupId, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The group reads and writes; it enters folders, and runs what its owner may run.</summary>
+    private async Task GiveAsync(string path, FileStatus entry, int groupId, CancellationToken cancellationToken)
+    {
+        int rights = entry.Kind == FileKind.Directory ? SetGroupIdAndGroupAll
+            : GroupReadWrite | ((entry.Mode & OwnerExecute) >> 3);
+        if (entry.GroupId != groupId || (entry.Mode & rights) != rights)
         {
             await tree.Client.SetAttributesAsync(
-                new AttributesCommand { Path = path, GroupId = groupId, Mode = mode }, cancellationToken)
+                new AttributesCommand { Path = path, GroupId = groupId, Mode = entry.Mode | rights }, cancellationToken)
                 .ConfigureAwait(false);
         }
     }

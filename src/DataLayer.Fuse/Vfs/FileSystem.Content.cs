@@ -36,6 +36,9 @@ internal sealed partial class FileSystem
         state.CachedGeneration = file.Generation;
         state.AddHandle();
         await file.ReleaseAsync().ConfigureAwait(false);
+        (HandleMode mode, int backingId) = Passthrough is null
+            ? (HandleMode.Cached, 0)
+            : await ChooseModeAsync(state, node, !write, cancellationToken).ConfigureAwait(false);
         if ((flags & OpenTruncate) != 0)
         {
             await SetAttributesAsync(node, new NodeChanges { SizeBytes = 0 }, killSetId, cancellationToken)
@@ -46,7 +49,23 @@ internal sealed partial class FileSystem
             await KillSetIdAsync(inode, cancellationToken).ConfigureAwait(false);
         }
 
-        return new OpenedFile(0, keep);
+        return new OpenedFile((ulong)mode, keep, backingId);
+    }
+
+    /// <summary>Decides whether the kernel reads the file by itself through a new handle.</summary>
+    private async ValueTask<(HandleMode Mode, int BackingId)> ChooseModeAsync(
+        NodeState state, ulong node, bool readOnly, CancellationToken cancellationToken)
+    {
+        InodeAttributes attributes = await GetAsync(node, cancellationToken).ConfigureAwait(false);
+        await state.ModeGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await Passthrough!.OpenAsync(state, attributes, readOnly, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            state.ModeGate.Release();
+        }
     }
 
     /// <summary>Reads; fewer bytes only at the end. Completes at once on a memory hit.</summary>
@@ -131,15 +150,33 @@ internal sealed partial class FileSystem
         _nodes.FsyncDirectoryAsync(InodeOf(node), cancellationToken);
 
     /// <summary>The kernel let a handle go.</summary>
-    internal async ValueTask ReleaseAsync(ulong node)
+    internal async ValueTask ReleaseAsync(ulong node, ulong handle)
     {
         if (Table.Find(InodeOf(node)) is { } state)
         {
+            if (Passthrough is not null)
+            {
+                await LeaveModeAsync(state, (HandleMode)handle).ConfigureAwait(false);
+            }
+
             state.LastUse = Environment.TickCount64;
             if (state.RemoveHandle() <= 0 && state.IsHeld)
             {
                 await state.CloseAsync().ConfigureAwait(false);
             }
+        }
+    }
+
+    private async ValueTask LeaveModeAsync(NodeState state, HandleMode mode)
+    {
+        await state.ModeGate.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            await Passthrough!.CloseAsync(state, mode).ConfigureAwait(false);
+        }
+        finally
+        {
+            state.ModeGate.Release();
         }
     }
 

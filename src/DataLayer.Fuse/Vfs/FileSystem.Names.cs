@@ -77,6 +77,8 @@ internal sealed partial class FileSystem
         state.CachedGeneration = made.Generation;
         state.LastUse = Environment.TickCount64;
         state.AddHandle();
+        state.HasKnownHandles = true;
+        state.CachedHandles++; // Nobody else knows the inode yet.
         if (file is not null)
         {
             Table.SetHasNoXattrs(made.Inode, true);

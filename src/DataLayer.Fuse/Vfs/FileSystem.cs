@@ -34,6 +34,7 @@ internal sealed partial class FileSystem : IAsyncDisposable
         _engine = engine;
         _nodes = engine.OpenNodes();
         _options = options;
+        Table = new NodeTable(options.IsTakeover);
         _entryTimeout = options.EntryTimeout;
         _idleTimer = new Timer(static self => ((FileSystem)self!).CloseIdle(), this, 1_000, 1_000);
     }
@@ -41,8 +42,11 @@ internal sealed partial class FileSystem : IAsyncDisposable
     /// <summary>The engine's operations of this mount.</summary>
     internal NodeOperations Nodes => _nodes;
 
+    /// <summary>Which files the kernel reads by itself; null where it does not. Set before the first open.</summary>
+    internal Passthrough? Passthrough { get; set; }
+
     /// <summary>What the kernel knows.</summary>
-    internal NodeTable Table { get; } = new();
+    internal NodeTable Table { get; }
 
     /// <summary>The folder of the tree that is node 1.</summary>
     internal InodeId Root => _options.Root;
@@ -88,6 +92,12 @@ internal sealed partial class FileSystem : IAsyncDisposable
         {
             return;
         }
+
+        if (Passthrough is { } passthrough)
+        {
+            await passthrough.ForgottenAsync(inode).ConfigureAwait(false);
+        }
+
 
         if (state is not null)
         {

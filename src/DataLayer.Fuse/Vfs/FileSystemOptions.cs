@@ -42,4 +42,9 @@ internal readonly record struct NodeEntry(
 /// <summary>What an open came to.</summary>
 /// <param name="Handle">The handle's number; 0 where handles carry nothing.</param>
 /// <param name="KeepCache">What the kernel has of the file in its page cache is current.</param>
-internal readonly record struct OpenedFile(ulong Handle, bool KeepCache);
+/// <param name="BackingId">The kernel's id of the file it reads by itself; 0 for none.</param>
+internal readonly record struct OpenedFile(ulong Handle, bool KeepCache, int BackingId = 0)
+{
+    /// <summary>How the handle reads.</summary>
+    internal HandleMode Mode => (HandleMode)Handle;
+}

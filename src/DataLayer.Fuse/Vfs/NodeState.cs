@@ -15,7 +15,7 @@ namespace DataLayer.Fuse.Vfs;
 /// kernel has one page cache for all of them. Lock order: <c>_gate</c> is held over an open of the engine, never
 /// together with another's.
 /// </remarks>
-internal sealed class NodeState(InodeId inode) : IDisposable
+internal sealed class NodeState(InodeId inode, bool isTakeover) : IDisposable
 {
     private readonly SemaphoreSlim _gate = new(1, 1);
     private SharedFile? _reader;
@@ -26,6 +26,27 @@ internal sealed class NodeState(InodeId inode) : IDisposable
 
     /// <summary>Handles opened by this service and not yet released, a count.</summary>
     internal int Handles => Volatile.Read(ref _handles);
+
+    /// <summary>Guards the modes below; held over the registration of a backing file.</summary>
+    internal SemaphoreSlim ModeGate { get; } = new(1, 1);
+
+    /// <summary>Handles that read through the kernel's page cache, a count.</summary>
+    internal int CachedHandles { get; set; }
+
+    /// <summary>Handles that name the backing file, whether they read it or are direct, a count.</summary>
+    internal int PassthroughHandles { get; set; }
+
+    /// <summary>Whether all handles of the inode are counted here.</summary>
+    internal bool HasKnownHandles { get; set; } = !isTakeover;
+
+    /// <summary>What the backing file is registered as, or null.</summary>
+    internal string? BackingKey { get; set; }
+
+    /// <summary>Which file that is; null where a former service registered it.</summary>
+    internal string? BackingFile { get; set; }
+
+    /// <summary>The kernel's id of the backing file.</summary>
+    internal int BackingId { get; set; }
 
     /// <summary>The inode lost its last name while the kernel knew it: the engine holds it for us.</summary>
     internal bool IsHeld { get; set; }
@@ -169,5 +190,9 @@ internal sealed class NodeState(InodeId inode) : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _gate.Dispose();
+    public void Dispose()
+    {
+        _gate.Dispose();
+        ModeGate.Dispose();
+    }
 }

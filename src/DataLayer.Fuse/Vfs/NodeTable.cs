@@ -12,7 +12,7 @@ namespace DataLayer.Fuse.Vfs;
 /// that carries all its look-ups).</para>
 /// <para>A known inode without an open file costs one dictionary slot. Lock order: the shard locks are leaves.</para>
 /// </remarks>
-internal sealed class NodeTable
+internal sealed class NodeTable(bool isTakeover)
 {
     private const int ShardCount = 64;
     private readonly Shard[] _shards = NewShards();
@@ -121,7 +121,7 @@ internal sealed class NodeTable
         lock (shard.Gate)
         {
             ref Node node = ref CollectionsMarshal.GetValueRefOrAddDefault(shard.Nodes, inode.Value, out _);
-            return node.State ??= new NodeState(inode);
+            return node.State ??= new NodeState(inode, isTakeover);
         }
     }
 

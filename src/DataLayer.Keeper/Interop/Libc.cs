@@ -15,6 +15,9 @@ internal static unsafe partial class Libc
     internal const int OpenExclusive = 0x80;
     internal const int OpenCloseOnExec = 0x80000;
 
+    internal const int CurrentDirectory = -100;
+    internal const uint StatXInode = 0x100;
+
     internal const int MessageDontWait = 0x40;
     internal const int MessageNoSignal = 0x4000;
     internal const int MessageControlTruncated = 8;
@@ -50,6 +53,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Open(string path, int flags, int mode);
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int GetStatus(int directory, string path, int flags, uint mask, StatX* result);
 
     [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Rename(string from, string to);
@@ -96,6 +102,20 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "setsid", SetLastError = true)]
     internal static partial int StartSession();
+
+    /// <summary>struct statx (linux/stat.h), of which only these members are read; 256 bytes on all machines.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
+    internal struct StatX
+    {
+        [FieldOffset(32)]
+        public ulong Inode;
+
+        [FieldOffset(136)]
+        public uint DeviceMajor;
+
+        [FieldOffset(140)]
+        public uint DeviceMinor;
+    }
 
     /// <summary>struct iovec.</summary>
     [StructLayout(LayoutKind.Sequential)]

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using DataLayer.Core.Errors;
 using DataLayer.Keeper.Interop;
 using DataLayer.Protocol.Keeper;
@@ -77,15 +80,20 @@ public sealed class MountRecord : IDisposable
         }
     }
 
-    /// <summary>Whether the keeper of a record lives. False where there is no such record.</summary>
+    /// <summary>
+    /// Whether the keeper of a record lives. False where there is no such record; true where that cannot be seen, for
+    /// want of rights: a living keeper's mount must never be taken for a dead one's.
+    /// </summary>
     public static bool IsAlive(string path)
     {
-        using SafeFileHandle? file = Open(path, Libc.OpenReadOnly | Libc.OpenNoFollow, 0, out _);
+        using SafeFileHandle? file = Open(path, Libc.OpenReadOnly | Libc.OpenNoFollow, 0, out int errno);
+        if (file is null)
+        {
+            return errno is not (Errno.NoEntry or Errno.NotADirectory);
+        }
 
         // A lock that is taken here goes with the handle.
-        return file is not null
-            && Libc.Lock(file, Libc.LockShared | Libc.LockNoWait) != 0
-            && Errno.Last == Errno.Again;
+        return Libc.Lock(file, Libc.LockShared | Libc.LockNoWait) != 0;
     }
 
     /// <summary>What a record says of its mount; null where it is gone or damaged.</summary>
@@ -125,9 +133,44 @@ public sealed class MountRecord : IDisposable
         return alive;
     }
 
+    /// <summary>A name for a new mount: the state folder's mark and eight random digits, all hexadecimal.</summary>
+    /// <exception cref="DataLayerException">NotFound or PermissionDenied: the state folder.</exception>
+    public static string NewId(string stateFolder) =>
+        MarkOf(stateFolder) + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4));
+
     /// <summary>Whether a mount's source names a record of this state folder.</summary>
-    public static bool IsOf(string source, string stateFolder) =>
-        System.IO.Path.GetDirectoryName(source) == System.IO.Path.Combine(stateFolder, FolderName);
+    /// <param name="source">The source in the kernel's table.</param>
+    /// <param name="stateFolder">The state folder.</param>
+    /// <param name="mark">Its mark, from <see cref="MarkOf"/>.</param>
+    public static bool IsOf(string source, string stateFolder, string mark) =>
+        System.IO.Path.GetDirectoryName(source) == System.IO.Path.Combine(stateFolder, FolderName)
+        && System.IO.Path.GetFileName(source).StartsWith(mark, StringComparison.Ordinal);
+
+    /// <summary>
+    /// What tells a state folder from another at the same path: two containers see each other's mounts where these are
+    /// propagated, and both call their folder <c>/var/lib/datalayer</c>. Eight digits from the folder's device and
+    /// inode (FNV-1a).
+    /// </summary>
+    /// <exception cref="DataLayerException">NotFound or PermissionDenied: the folder.</exception>
+    public static unsafe string MarkOf(string stateFolder)
+    {
+        Libc.StatX status = default;
+        if (Libc.GetStatus(Libc.CurrentDirectory, stateFolder, 0, Libc.StatXInode, &status) != 0)
+        {
+            throw Errno.Fault(
+                Errno.Last, $"Looking at the state folder '{stateFolder}'",
+                "Run on the service's machine, as its user or as root.");
+        }
+
+        uint hash = 2166136261;
+        ReadOnlySpan<ulong> identity = [status.Inode, status.DeviceMajor, status.DeviceMinor];
+        foreach (byte one in MemoryMarshal.AsBytes(identity))
+        {
+            hash = unchecked((hash ^ one) * 16777619);
+        }
+
+        return hash.ToString("x8", CultureInfo.InvariantCulture);
+    }
 
     /// <summary>All records, also of keepers that are gone.</summary>
     internal static IEnumerable<string> List(string stateFolder)

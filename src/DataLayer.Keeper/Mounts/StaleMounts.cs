@@ -12,9 +12,10 @@ public static class StaleMounts
     /// <summary>The mounts in a table whose keepers are gone.</summary>
     /// <param name="entries">The table.</param>
     /// <param name="stateFolder">Only mounts whose source is a record of this folder count.</param>
+    /// <param name="mark">The folder's mark, from <see cref="MountRecord.MarkOf"/>.</param>
     /// <param name="isAlive">Whether the keeper of a record lives.</param>
     public static IReadOnlyList<MountEntry> Find(
-        IReadOnlyList<MountEntry> entries, string stateFolder, Func<string, bool> isAlive)
+        IReadOnlyList<MountEntry> entries, string stateFolder, string mark, Func<string, bool> isAlive)
     {
         ArgumentNullException.ThrowIfNull(entries);
         ArgumentNullException.ThrowIfNull(isAlive);
@@ -25,7 +26,7 @@ public static class StaleMounts
         {
             MountEntry entry = entries[i];
             if (entry.FileSystemType == FuseDevice.FileSystemType
-                && MountRecord.IsOf(entry.Source, stateFolder)
+                && MountRecord.IsOf(entry.Source, stateFolder, mark)
                 && !isAlive(entry.Source))
             {
                 stale.Add(entry);
@@ -36,10 +37,11 @@ public static class StaleMounts
     }
 
     /// <summary>Detaches stale mounts and removes dead keepers' records; what was detached.</summary>
-    /// <exception cref="DataLayerException">PermissionDenied: not root.</exception>
+    /// <exception cref="DataLayerException">PermissionDenied: not root. NotFound: no such state folder.</exception>
     public static IReadOnlyList<MountEntry> Clean(string stateFolder)
     {
-        IReadOnlyList<MountEntry> stale = Find(MountTable.Read(), stateFolder, MountRecord.IsAlive);
+        IReadOnlyList<MountEntry> stale = Find(
+            MountTable.Read(), stateFolder, MountRecord.MarkOf(stateFolder), MountRecord.IsAlive);
         foreach (MountEntry entry in stale)
         {
             if (Libc.Unmount(entry.MountPoint, Libc.UnmountDetach | Libc.UnmountNoFollow) != 0)

@@ -43,25 +43,14 @@ internal sealed class SqlStatement : IDisposable
     public int Execute()
     {
         CheckBound();
-        if (_connection is not SqliteConnection sqlite)
-        {
-            return Command().ExecuteNonQuery();
-        }
-
-        _execution ??= new SqliteExecution(sqlite, _sql);
-        for (int i = 0; i < _values.Length; i++)
-        {
-            _execution.Bind(i, _values[i]);
-        }
-
-        return _execution.Run();
+        return _connection is SqliteConnection sqlite ? Bound(sqlite).Run() : Command().ExecuteNonQuery();
     }
 
     /// <summary>Runs a query. Dispose the reader before the statement is used again.</summary>
     public DbDataReader Query()
     {
         CheckBound();
-        return Command().ExecuteReader();
+        return _connection is SqliteConnection sqlite ? Bound(sqlite).Query() : Command().ExecuteReader();
     }
 
     /// <summary>Runs a query for one number.</summary>
@@ -84,6 +73,17 @@ internal sealed class SqlStatement : IDisposable
     {
         _command?.Dispose();
         _execution?.Dispose();
+    }
+
+    private SqliteExecution Bound(SqliteConnection sqlite)
+    {
+        _execution ??= new SqliteExecution(sqlite, _sql);
+        for (int i = 0; i < _values.Length; i++)
+        {
+            _execution.Bind(i, _values[i]);
+        }
+
+        return _execution;
     }
 
     private DbCommand Command()

@@ -4,14 +4,14 @@ using SQLitePCL;
 namespace DataLayer.Metadata.Sql;
 
 /// <summary>
-/// A prepared statement that returns no rows, run on SQLite's own interface: the provider's parameters, looked up by
-/// name
-/// and boxed, cost several times what SQLite takes for the change (docs/decisions/0056).
+/// A prepared statement run on SQLite's own interface: the provider's parameters, looked up by name and boxed, and its
+/// readers cost several times what SQLite takes (docs/decisions/0056).
 /// </summary>
 internal sealed class SqliteExecution : IDisposable
 {
     private readonly sqlite3 _database;
     private readonly sqlite3_stmt _statement;
+    private readonly SqliteRows _rows;
 
     /// <summary>Prepares <paramref name="sql"/>.</summary>
     /// <exception cref="SqliteException">SQLite refuses it.</exception>
@@ -19,6 +19,7 @@ internal sealed class SqliteExecution : IDisposable
     {
         _database = connection.Handle ?? throw new InvalidOperationException("The connection is closed.");
         Check(raw.sqlite3_prepare_v2(_database, sql, out _statement));
+        _rows = new SqliteRows(this, _statement);
     }
 
     /// <summary>Binds parameter <paramref name="index"/>, from 0.</summary>
@@ -57,8 +58,30 @@ internal sealed class SqliteExecution : IDisposable
         throw error;
     }
 
+    /// <summary>Begins a run whose rows are read; they are disposed before the next run.</summary>
+    public SqliteRows Query()
+    {
+        _rows.Open();
+        return _rows;
+    }
+
+    /// <summary>Goes on to the next row; false after the last.</summary>
+    /// <exception cref="SqliteException">What SQLite says.</exception>
+    public bool Step()
+    {
+        int result = raw.sqlite3_step(_statement);
+        return result == raw.SQLITE_ROW || (result == raw.SQLITE_DONE ? false : throw ErrorOf(result));
+    }
+
+    /// <summary>Ends a run.</summary>
+    public void Reset() => raw.sqlite3_reset(_statement);
+
     /// <inheritdoc/>
-    public void Dispose() => _statement.Dispose();
+    public void Dispose()
+    {
+        _rows.Dispose();
+        _statement.Dispose();
+    }
 
     private void Check(int result)
     {

@@ -50,8 +50,8 @@ internal static class MountCommands
         {
             throw new DataLayerException(
                 ErrorCode.NotFound,
-                $"The service's state folder '{list.StateFolder}' is not on this machine. Mount where the service "
-                + "runs; a container needs the folder at the same path.");
+                $"The service's state folder '{list.StateFolder}' cannot be reached here. Mount on the service's "
+                + "machine, as its user or as root; a container needs the folder at the same path.");
         }
 
         FileStatus status = await run.Client.StatAsync(

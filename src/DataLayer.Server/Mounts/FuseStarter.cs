@@ -4,10 +4,12 @@ using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Fuse;
+using DataLayer.Keeper.Channel;
 using DataLayer.Protocol.Http;
 using DataLayer.Protocol.Keeper;
 using DataLayer.Server.Configuration;
 using DataLayer.Server.Hosting;
+using Microsoft.Win32.SafeHandles;
 using MountProfile = DataLayer.Protocol.Keeper.MountProfile;
 
 namespace DataLayer.Server.Mounts;
@@ -41,6 +43,7 @@ internal sealed class FuseStarter(NodeHost node, TimeProvider time, ILoggerFacto
             MountId = hello.MountId,
             Profile = Enum.Parse<Fuse.MountProfile>(hello.Profile.ToString()),
             ReadOnly = hello.ReadOnly,
+            Backing = new KeeperBacking(start.Backing),
         };
         options = WithNamed(options, hello);
         if (hello.Negotiated.Length > 0)
@@ -109,6 +112,16 @@ internal sealed class FuseStarter(NodeHost node, TimeProvider time, ILoggerFacto
 
     private static DataLayerException Bad(string name, string what, string wanted) =>
         new(ErrorCode.InvalidArgument, $"The mount option '{name}' {what}; wanted: {wanted}.");
+
+    /// <summary>The keeper registers files with the kernel.</summary>
+    private sealed class KeeperBacking(BackingClient client) : IBackingFiles
+    {
+        public ValueTask<int> OpenAsync(string key, SafeFileHandle file, CancellationToken cancellationToken) =>
+            client.OpenAsync(key, file, cancellationToken);
+
+        public ValueTask CloseAsync(string key, CancellationToken cancellationToken) =>
+            client.CloseAsync(key, cancellationToken);
+    }
 
     /// <summary>A <see cref="FuseMount"/> as the session knows it.</summary>
     private sealed class RunningMount(FuseMount mount) : IRunningMount

@@ -91,6 +91,14 @@ internal sealed partial class ColumnFile : IDisposable
         }
     }
 
+    /// <summary>The backing file once more, for somebody who only reads it and checks nothing.</summary>
+    /// <exception cref="DataLayerException">NotFound; UncleanColumnException where it needs recovery first.</exception>
+    internal SafeFileHandle OpenForReading()
+    {
+        ThrowIfUnusable();
+        return DurableFile.Open(_path, write: false);
+    }
+
     /// <summary>Reads <paramref name="lengthBytes"/> bytes of the column into the view, every chunk verified; holes are
     /// zeros.</summary>
     /// <exception cref="DataLayerException">Corrupt: a chunk matches no checksum. TargetFailed: the device

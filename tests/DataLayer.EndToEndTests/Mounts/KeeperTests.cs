@@ -176,6 +176,51 @@ public sealed class KeeperTests
     }
 
     [Fact]
+    public async Task A_service_that_hangs_does_not_keep_its_mount_from_being_taken_away()
+    {
+        await using var it = await Installation.StartAsync();
+        await using var mount = await MountAsync(it);
+        await using var user = await MountUser.StartAsync(mount.Path);
+        Signals.Send(it.Service.ProcessId, Signals.Stop);
+        try
+        {
+            var waiting = user.AskAsync("write");
+            var server = new Uri("http://127.0.0.1:1"); // umount needs no service
+            var forced = await DataLayer.TestSupport.Service.DataLayerProgram.RunAsync(["umount", "--force", mount.Path], server);
+            Assert.Equal((Success, ""), (forced.ExitCode, forced.Error));
+            Assert.Contains(await waiting, (string[])["ECONNABORTED", "ENOTCONN"]);
+            Assert.Equal(Success, await mount.WaitForEndAsync());
+            Assert.Empty(MountTable.ListBelow(mount.Path));
+        }
+        finally
+        {
+            Signals.Send(it.Service.ProcessId, Signals.Continue);
+        }
+
+        await using var again = await MountAsync(it);
+        await Python.RunAsync(again.Path, """assert open("held").read() in ("one", "two")""");
+    }
+
+    [Fact]
+    public async Task Without_dev_fuse_the_message_says_what_to_do()
+    {
+        await using var it = await Installation.StartAsync();
+        const string script = "mount -t tmpfs none /dev && mknod /dev/null c 1 3 && mknod /dev/zero c 1 5 && mknod /dev/urandom c 1 9 && exec \"$@\"";
+        var result = await Command.TryRunAsync(
+            "unshare",
+            [
+                "--mount", "sh", "-c", script, "sh", "dotnet", DataLayer.TestSupport.BuiltProgram.DataLayer, "mount", "/", "--at",
+                it.Folder.MakeFolder("mnt"),
+            ],
+            DataLayer.TestSupport.Service.DataLayerProgram.Environment(it.Service.Endpoint),
+            CancellationToken.None);
+        Assert.Equal(NotFound, result.ExitCode);
+        Assert.Contains("/dev/fuse", result.Error, StringComparison.Ordinal);
+        Assert.Contains("modprobe fuse", result.Error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(it.Folder.Combine("state", "mounts")));
+    }
+
+    [Fact]
     public async Task When_keeper_and_service_die_together_nobody_hangs_and_the_next_keeper_cleans_up()
     {
         await using var it = await Installation.StartAsync();

@@ -69,6 +69,9 @@ public sealed class MountedTree : IAsyncDisposable
     /// <summary>A bucket that is a folder.</summary>
     public string Bucket => System.IO.Path.Combine(Root, "bucket");
 
+    /// <summary>The files that the kernel reads by itself.</summary>
+    public DeviceBacking Backing => field ??= new DeviceBacking(() => _point!.Device);
+
     private string Root => _options.Folder ?? _temporary.Combine("state");
 
     /// <summary>Opens the engine and mounts.</summary>
@@ -140,7 +143,7 @@ public sealed class MountedTree : IAsyncDisposable
 
     private FuseMountOptions MountOptions()
     {
-        var options = new FuseMountOptions { MountId = "test" };
+        var options = new FuseMountOptions { MountId = "test", Backing = Backing };
         return _options.Mount?.Invoke(options) ?? options;
     }
 

@@ -365,9 +365,12 @@ public sealed class NodeTests(RunningDriver driver)
             Methods.Unpublish, new NodeUnpublishVolumeRequest { VolumeId = id, TargetPath = path })).Code);
         Assert.Equal(RpcCode.InvalidArgument, (await driver.Rpc.CallAsync<NodeUnstageVolumeResponse>(
             Methods.Unstage, new NodeUnstageVolumeRequest { VolumeId = id, StagingTargetPath = path })).Code);
-        Assert.Equal(RpcCode.InvalidArgument, (await driver.Rpc.CallAsync<NodeGetVolumeStatsResponse>(
+
+        // Where nothing can be mounted, no volume is found.
+        RpcCode expected = id.Length == 0 || path.Length == 0 ? RpcCode.InvalidArgument : RpcCode.NotFound;
+        Assert.Equal(expected, (await driver.Rpc.CallAsync<NodeGetVolumeStatsResponse>(
             Methods.Stats, new NodeGetVolumeStatsRequest { VolumeId = id, VolumePath = path })).Code);
-        Assert.Equal(RpcCode.InvalidArgument, (await driver.Rpc.CallAsync<NodeExpandVolumeResponse>(
+        Assert.Equal(expected, (await driver.Rpc.CallAsync<NodeExpandVolumeResponse>(
             Methods.NodeExpand, new NodeExpandVolumeRequest { VolumeId = id, VolumePath = path })).Code);
     }
 
@@ -408,6 +411,30 @@ public sealed class NodeTests(RunningDriver driver)
             Methods.Stats, new NodeGetVolumeStatsRequest { VolumeId = v.Id, VolumePath = v.Staging });
         Assert.True(stats.VolumeCondition.Abnormal);
         Assert.NotEmpty(stats.Usage);
+    }
+
+    [Fact]
+    public async Task A_mount_that_waits_for_its_service_is_left_alone()
+    {
+        StagedVolume v = await StageAsync();
+        string device = MountAt(v.Staging)!.Device;
+        driver.Mounter.Away = new TaskCompletionSource();
+        try
+        {
+            Assert.Equal(RpcCode.Unavailable, (await driver.Rpc.CallAsync<NodeStageVolumeResponse>(Methods.Stage, v.Request)).Code);
+            NodeGetVolumeStatsResponse stats = await driver.CallAsync<NodeGetVolumeStatsResponse>(
+                Methods.Stats, new NodeGetVolumeStatsRequest { VolumeId = v.Id, VolumePath = v.Staging });
+            Assert.True(stats.VolumeCondition.Abnormal);
+            Assert.Contains("waits", stats.VolumeCondition.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            driver.Mounter.Away.SetResult();
+            driver.Mounter.Away = null;
+        }
+
+        await v.RestageAsync();
+        Assert.Equal(device, MountAt(v.Staging)!.Device);
     }
 
     [Fact]
@@ -456,6 +483,26 @@ public sealed class NodeTests(RunningDriver driver)
         FileStatus root = await driver.Tree.StatAsync("/csi/volumes/" + volume.VolumeId);
         Assert.Equal(4321, root.GroupId);
         Assert.Equal(0x438, root.Mode & 0x438);
+    }
+
+    [Fact]
+    public async Task Another_pods_group_gets_what_is_there_already()
+    {
+        Volume volume = await driver.CreateAsync();
+        string path = "/csi/volumes/" + volume.VolumeId;
+        await driver.Tree.WriteFileAsync(
+            path + "/sub/file", "x"u8.ToArray(), new DataLayer.Client.WriteOptions { MakeParents = true, Mode = 0x180 });
+        await driver.Tree.WriteFileAsync(path + "/program", "x"u8.ToArray(), new DataLayer.Client.WriteOptions { Mode = 0x1C0 });
+        await driver.Tree.MakeSymbolicLinkAsync(path + "/link", "/etc/passwd");
+        NodeStageVolumeRequest request = StageRequest(volume, driver.NewFolder());
+        request.VolumeCapability.Mount.VolumeMountGroup = "777";
+        await driver.CallAsync<NodeStageVolumeResponse>(Methods.Stage, request);
+        FileStatus file = await driver.Tree.StatAsync(path + "/sub/file");
+        FileStatus program = await driver.Tree.StatAsync(path + "/program");
+        FileStatus folder = await driver.Tree.StatAsync(path + "/sub");
+        Assert.Equal((777, 0x1B0), (file.GroupId, file.Mode));
+        Assert.Equal((777, 0x1F8), (program.GroupId, program.Mode));
+        Assert.Equal((777, 0x438), (folder.GroupId, folder.Mode & 0x438));
     }
 
     [Fact]

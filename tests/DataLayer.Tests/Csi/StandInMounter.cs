@@ -21,6 +21,9 @@ internal sealed class StandInMounter : INodeMounter
     /// <summary>Paths that do not answer.</summary>
     public ConcurrentDictionary<string, bool> Dead { get; } = new();
 
+    /// <summary>While set, nothing answers before it completes: the service is away and the keeper waits.</summary>
+    public TaskCompletionSource? Away { get; set; }
+
     /// <summary>Thrown by the next mount, once.</summary>
     public Exception? NextFault { get; set; }
 
@@ -70,9 +73,13 @@ internal sealed class StandInMounter : INodeMounter
 
     public void Unbind(TargetPath target) => Remove(target.FullPath);
 
-    public VolumeSpace GetSpace(string path) => Dead.ContainsKey(path)
-        ? throw new IOException("Transport endpoint is not connected")
-        : new VolumeSpace(1000 << 20, 600 << 20, 400 << 20, 1000, 900, 100);
+    public VolumeSpace GetSpace(string path)
+    {
+        Away?.Task.GetAwaiter().GetResult();
+        return Dead.ContainsKey(path)
+            ? throw new IOException("Transport endpoint is not connected")
+            : new VolumeSpace(1000 << 20, 600 << 20, 400 << 20, 1000, 900, 100);
+    }
 
     /// <summary>Puts somebody else's mount at a path.</summary>
     public void AddForeign(string path)

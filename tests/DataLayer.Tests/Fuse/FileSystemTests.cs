@@ -81,7 +81,7 @@ public sealed class FileSystemTests
         Assert.Equal(4, await f.Files.ReadAsync(made.Node, 0, buffer, default));
         Assert.Equal("kept", Encoding.UTF8.GetString(buffer));
         Assert.Equal(0, (await f.Files.GetAsync(made.Node, default)).LinkCount);
-        await f.Files.ReleaseAsync(made.Node);
+        await f.Files.ReleaseAsync(made.Node, 0);
         Assert.Equal(4, await f.Files.ReadAsync(made.Node, 0, buffer, default));
         await f.Files.ForgetAsync(made.Node, 1);
         Assert.Equal(ErrorCode.NotFound, await f.FaultAsync(async () => await f.Files.GetAsync(made.Node, default)));

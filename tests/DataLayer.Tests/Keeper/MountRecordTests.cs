@@ -18,7 +18,6 @@ public sealed class MountRecordTests
         {
             path = record.Path;
             Assert.True(MountRecord.IsAlive(path));
-            Assert.True(MountRecord.IsOf(path, state.Path));
             Assert.Equal([path], MountRecord.ListAlive(state.Path));
             Assert.Equal("/mnt/x", MountRecord.TryRead(path)!.MountPoint);
         }
@@ -52,5 +51,25 @@ public sealed class MountRecordTests
     {
         DataLayerException fault = Assert.Throws<DataLayerException>(() => MountRecord.Create("/proc/nowhere", _mount));
         Assert.Contains("/proc/nowhere", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_mounts_name_tells_its_state_folder_from_another_at_the_same_path()
+    {
+        using TempFolder folder = new("record");
+        string state = folder.MakeFolder("state");
+        string id = MountRecord.NewId(state);
+        string mark = MountRecord.MarkOf(state);
+        string source = Path.Combine(state, "mounts", id);
+        Assert.Matches("^[0-9a-f]{16}$", id);
+        Assert.NotEqual(id, MountRecord.NewId(state));
+        Assert.True(MountRecord.IsOf(source, state, mark));
+
+        Directory.Move(state, folder.Combine("moved"));
+        Directory.CreateDirectory(state);
+        Assert.NotEqual(mark, MountRecord.MarkOf(state));
+        Assert.Equal(mark, MountRecord.MarkOf(folder.Combine("moved")));
+        Assert.False(MountRecord.IsOf(source, state, MountRecord.MarkOf(state)));
+        Assert.Throws<DataLayerException>(() => MountRecord.MarkOf(folder.Combine("absent")));
     }
 }

@@ -6,13 +6,15 @@ public sealed class MountTableTests
 {
     private const string State = "/var/lib/datalayer";
 
+    private const string Mark = "0000beef";
+
     private const string Text = """
         22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw
-        40 22 0:39 / /mnt/alive rw,nosuid,nodev,relatime shared:7 master:2 - fuse.datalayer /var/lib/datalayer/mounts/aa rw,user_id=0
-        41 22 0:40 / /mnt/with\040space\011tab\134 ro,nosuid - fuse.datalayer /var/lib/datalayer/mounts/bb ro,user_id=0
-        42 22 0:41 / /mnt/other rw - fuse.datalayer /srv/other/mounts/cc rw
+        40 22 0:39 / /mnt/alive rw,nosuid,nodev,relatime shared:7 master:2 - fuse.datalayer /var/lib/datalayer/mounts/0000beefaaaaaaaa rw,user_id=0
+        41 22 0:40 / /mnt/with\040space\011tab\134 ro,nosuid - fuse.datalayer /var/lib/datalayer/mounts/0000beefbbbbbbbb ro,user_id=0
+        42 22 0:41 / /mnt/other rw - fuse.datalayer /srv/other/mounts/0000beefcccccccc rw
         43 22 0:42 / /mnt/s3fs rw - fuse.s3fs s3fs rw
-        44 40 0:43 / /mnt/alive/inner rw - fuse.datalayer /var/lib/datalayer/mounts/dd rw
+        44 40 0:43 / /mnt/alive/inner rw - fuse.datalayer /var/lib/datalayer/mounts/0000beefdddddddd rw
         45 22 0:44 /sub /mnt/größe rw - tmpfs tmpfs rw
         not a line of the table
         46 22 0:45 / /cut rw
@@ -25,8 +27,8 @@ public sealed class MountTableTests
 
         Assert.Equal(7, entries.Count);
         Assert.Equal(
-            new MountEntry("0:40", "/mnt/with space\ttab\\", "fuse.datalayer", State + "/mounts/bb", ReadOnly: true), entries[2]);
-        Assert.Equal(new MountEntry("0:39", "/mnt/alive", "fuse.datalayer", State + "/mounts/aa", ReadOnly: false), entries[1]);
+            new MountEntry("0:40", "/mnt/with space\ttab\\", "fuse.datalayer", State + "/mounts/0000beefbbbbbbbb", ReadOnly: true), entries[2]);
+        Assert.Equal(new MountEntry("0:39", "/mnt/alive", "fuse.datalayer", State + "/mounts/0000beefaaaaaaaa", ReadOnly: false), entries[1]);
         Assert.Equal("/mnt/größe", entries[6].MountPoint);
         Assert.Equal(40, MountTable.MinorOf("0:40"));
     }
@@ -54,11 +56,15 @@ public sealed class MountTableTests
     public void Only_mounts_of_dead_keepers_of_this_state_folder_are_stale_and_the_deepest_goes_first()
     {
         IReadOnlyList<MountEntry> stale = StaleMounts.Find(
-            MountTable.Parse(Text), State, record => record.EndsWith("/aa", StringComparison.Ordinal));
-        Assert.Equal([State + "/mounts/dd", State + "/mounts/bb"], stale.Select(entry => entry.Source));
+            MountTable.Parse(Text), State, Mark, record => record.EndsWith("aaaa", StringComparison.Ordinal));
+        Assert.Equal([State + "/mounts/0000beefdddddddd", State + "/mounts/0000beefbbbbbbbb"], stale.Select(entry => entry.Source));
     }
 
     [Fact]
     public void A_folder_whose_name_begins_alike_is_another_state_folder() =>
-        Assert.Empty(StaleMounts.Find(MountTable.Parse(Text), "/var/lib/data", _ => false));
+        Assert.Empty(StaleMounts.Find(MountTable.Parse(Text), "/var/lib/data", Mark, _ => false));
+
+    [Fact]
+    public void Mounts_of_another_folder_at_the_same_path_are_not_ours() =>
+        Assert.Empty(StaleMounts.Find(MountTable.Parse(Text), State, "12345678", _ => false));
 }

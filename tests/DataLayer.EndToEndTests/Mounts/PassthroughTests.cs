@@ -1,0 +1,142 @@
+using DataLayer.Engine.Files;
+using DataLayer.Fuse;
+using DataLayer.TestSupport.Mounts;
+
+namespace DataLayer.EndToEndTests.Mounts;
+
+/// <summary>Files that the kernel reads by itself, and mounts without opens.</summary>
+public sealed class PassthroughTests
+{
+    private const int Bytes = 5_000_000;
+
+    [Fact]
+    public async Task A_hot_file_is_read_without_the_service_and_is_right()
+    {
+        await using MountedTree tree = await StartAsync(options => options with { ReadOnly = true });
+        await PutAsync(tree, "/f", 1);
+        await Python.RunAsync(tree.Path, """
+            import hashlib, random
+            data = open("f", "rb").read()
+            assert data == random.Random(1).randbytes(5_000_000)
+            fd = os.open("f", os.O_RDONLY)
+            assert os.pread(fd, 100, 4_999_990) == data[4_999_990:]
+            assert os.stat("f").st_size == len(data)
+            """);
+        Assert.Equal(0, tree.Mount.Status.ReadBytes);
+        Assert.Equal(2, tree.Mount.Status.PassthroughOpens);
+        Assert.Contains(tree.Mount.Status.Paths, path => path.Path.Contains("backing file", StringComparison.Ordinal));
+        SpinWait.SpinUntil(() => tree.Backing.Count == 0, 10_000);
+        Assert.Equal(0, tree.Backing.Count);
+    }
+
+    [Fact]
+    public async Task A_content_replaced_under_an_open_reader_is_seen_by_the_next_open()
+    {
+        await using MountedTree tree = await StartAsync(options => options with { ReadOnly = true });
+        await PutAsync(tree, "/f", 1);
+        string go = tree.Bucket + "/go";
+        Task<string> client = Python.RunAsync(tree.Path, """
+            import random, time
+            old = open("f", "rb")
+            assert old.read(10) == random.Random(1).randbytes(5_000_000)[:10]
+            open(sys.argv[1], "w").close()
+            while os.path.exists(sys.argv[1]):
+                time.sleep(0.02)
+            assert open("f", "rb").read() == random.Random(2).randbytes(5_000_000)
+            old.close()
+            assert open("f", "rb").read() == random.Random(2).randbytes(5_000_000)
+            """, go);
+        SpinWait.SpinUntil(() => File.Exists(go) || client.IsCompleted, 60_000);
+        await PutAsync(tree, "/f", 2);
+        await tree.WaitForInvalidationsAsync();
+        File.Delete(go);
+        await client;
+    }
+
+    [Fact]
+    public async Task A_writable_mount_reads_and_maps_through_the_service()
+    {
+        await using MountedTree tree = await StartAsync(options => options with { Profile = MountProfile.Large });
+        await PutAsync(tree, "/f", 1);
+        await Python.RunAsync(tree.Path, """
+            reader = os.open("f", os.O_RDONLY)
+            first = os.pread(reader, 10, 0)
+            writer = os.open("f", os.O_RDWR)
+            os.pwrite(writer, b"written", 3)
+            assert os.pread(reader, 10, 0) == first[:3] + b"written"
+            os.ftruncate(writer, 100)
+            assert len(os.pread(reader, 1000, 0)) == 100
+            """);
+        Assert.Equal(0, tree.Mount.Status.PassthroughOpens);
+    }
+
+    [Fact]
+    public async Task Open_readers_go_on_over_a_restart_and_new_ones_are_right()
+    {
+        await using MountedTree tree = await StartAsync(options => options with { ReadOnly = true });
+        await PutAsync(tree, "/f", 1);
+        await PutAsync(tree, "/g", 3);
+        string go = tree.Bucket + "/go";
+        Task<string> client = Python.RunAsync(tree.Path, """
+            import random, time
+            f = open("f", "rb"); assert f.read(10) == random.Random(1).randbytes(5_000_000)[:10]
+            g = os.open("g", os.O_RDONLY)
+            open(sys.argv[1], "w").close()
+            while os.path.exists(sys.argv[1]):
+                time.sleep(0.02)
+            f.seek(0)
+            assert f.read() == random.Random(1).randbytes(5_000_000)
+            assert open("f", "rb").read() == random.Random(1).randbytes(5_000_000)
+            assert open("g", "rb").read() == random.Random(3).randbytes(5_000_000)
+            """, go);
+        SpinWait.SpinUntil(() => File.Exists(go) || client.IsCompleted, 60_000);
+        await tree.RestartServiceAsync();
+        File.Delete(go);
+        await client;
+    }
+
+    [Fact]
+    public async Task A_mount_of_small_files_opens_and_reads_without_open_requests()
+    {
+        await using MountedTree tree = await StartAsync(
+            options => options with { ReadOnly = true, Profile = MountProfile.Small });
+        for (int i = 0; i < 50; i++)
+        {
+            await PutAsync(tree, $"/f{i}", i, 10_000);
+        }
+
+        await Python.RunAsync(tree.Path, """
+            import random
+            for turn in range(3):
+                for i in range(50):
+                    assert open(f"f{i}", "rb").read() == random.Random(i).randbytes(10_000), i
+            """);
+        FuseMountStatus status = tree.Mount.Status;
+        Assert.Equal(1, status.Requests["Open"]);
+        Assert.False(status.Requests.ContainsKey("Release"));
+        Assert.Equal(500_000, status.ReadBytes);
+        await PutAsync(tree, "/f7", 70, 20_000);
+        await tree.WaitForInvalidationsAsync();
+        await Python.RunAsync(tree.Path, """
+            import random
+            assert open("f7", "rb").read() == random.Random(70).randbytes(20_000)
+            """);
+    }
+
+    private static Task<MountedTree> StartAsync(Func<FuseMountOptions, FuseMountOptions> mount) =>
+        MountedTree.StartAsync(new MountedTreeOptions { Mount = mount });
+
+    /// <summary>Puts what Python's <c>random.Random(seed).randbytes(bytes)</c> gives.</summary>
+    private static async Task PutAsync(MountedTree tree, string path, int seed, int bytes = Bytes)
+    {
+        string file = System.IO.Path.Combine(tree.Bucket, "content");
+        await Python.RunAsync(
+            tree.Bucket, "import random\nopen('content', 'wb').write(random.Random(int(sys.argv[1])).randbytes(int(sys.argv[2])))",
+            seed.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            bytes.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        await using FileReplacement replacement = await tree.Engine.ReplaceFileAsync(
+            path, new ReplaceOptions { ExpectedSizeBytes = bytes }, CancellationToken.None);
+        await replacement.WriteAsync(await File.ReadAllBytesAsync(file), CancellationToken.None);
+        await replacement.CommitAsync(CancellationToken.None);
+    }
+}
