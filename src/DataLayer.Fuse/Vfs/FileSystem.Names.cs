@@ -259,6 +259,12 @@ internal sealed partial class FileSystem
             return; // Done before: the old name is gone and the new one is there.
         }
 
+        if (flags.HasFlag(RenameFlags.Exchange)
+            && await IsExchangedAsync((from, name), (to, newName), caller, cancellationToken).ConfigureAwait(false))
+        {
+            return;
+        }
+
         if (flags == RenameFlags.None && replaced is { LinkCount: <= 1 } && replaced.Kind != FileKind.Directory)
         {
             Hold(replaced.Inode);
