@@ -23,7 +23,9 @@ internal sealed class QuotaSpace(EngineContext context)
     private static readonly TimeSpan _kept = TimeSpan.FromSeconds(5);
     private readonly ConcurrentDictionary<InodeId, (long Stamp, NodeSpace Space)> _known = new();
 
-    /// <summary>The space of <paramref name="folder"/> where all targets together have <paramref name="whole"/>.</summary>
+    /// <summary>
+    /// The space of <paramref name="folder"/> where all targets together have <paramref name="whole"/>.
+    /// </summary>
     public async ValueTask<NodeSpace> ApplyAsync(
         InodeId folder, NodeSpace whole, CancellationToken cancellationToken)
     {
