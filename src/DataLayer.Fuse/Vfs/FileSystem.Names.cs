@@ -253,10 +253,11 @@ internal sealed partial class FileSystem
         InodeId from = InodeOf(parent);
         InodeId to = InodeOf(newParent);
         InodeAttributes? replaced = await _nodes.LookupAsync(to, newName, cancellationToken).ConfigureAwait(false);
-        if (caller.IsResent && !flags.HasFlag(RenameFlags.Exchange) && replaced is not null
-            && await _nodes.LookupAsync(from, name, cancellationToken).ConfigureAwait(false) is null)
+        if (caller.IsResent && replaced is not null
+            && WasRenamed(
+                await _nodes.LookupAsync(from, name, cancellationToken).ConfigureAwait(false), replaced, flags))
         {
-            return; // Done before: the old name is gone and the new one is there.
+            return;
         }
 
         if (flags == RenameFlags.None && replaced is { LinkCount: <= 1 } && replaced.Kind != FileKind.Directory)
@@ -273,6 +274,15 @@ internal sealed partial class FileSystem
     internal async ValueTask<InodeAttributes> GetAsync(ulong node, CancellationToken cancellationToken) =>
         await _nodes.GetAsync(InodeOf(node), cancellationToken).ConfigureAwait(false)
         ?? throw new DataLayerException(ErrorCode.NotFound, $"There is no inode {InodeOf(node)} any more.");
+
+    /// <summary>
+    /// Whether a rename that is asked for again was done: the old name is gone, or (exchange) both inodes were last
+    /// changed by one transaction.
+    /// </summary>
+    private static bool WasRenamed(InodeAttributes? atOldName, InodeAttributes atNewName, RenameFlags flags) =>
+        flags.HasFlag(RenameFlags.Exchange)
+            ? atOldName is not null && atOldName.ChangeTimeNanoseconds == atNewName.ChangeTimeNanoseconds
+            : atOldName is null;
 
     private static void ThrowUnlessResent(Caller caller, string name)
     {

@@ -51,6 +51,19 @@ public sealed class FileSystemTests
     }
 
     [Fact]
+    public async Task An_exchange_that_is_sent_again_is_not_undone()
+    {
+        await using Fixture f = await Fixture.StartAsync();
+        NodeEntry a = await f.Files.CreateAsync(1, "a", 0x1A4, _root, default);
+        NodeEntry b = await f.Files.CreateAsync(1, "b", 0x1A4, _root, default);
+        await f.Files.RenameAsync(1, "a", 1, "b", RenameFlags.Exchange, _again, default);
+        Assert.Equal(b.Node, (await f.Files.LookupAsync(1, "a", default))?.Node);
+        await f.Files.RenameAsync(1, "a", 1, "b", RenameFlags.Exchange, _again, default);
+        Assert.Equal(b.Node, (await f.Files.LookupAsync(1, "a", default))?.Node);
+        Assert.Equal(a.Node, (await f.Files.LookupAsync(1, "b", default))?.Node);
+    }
+
+    [Fact]
     public async Task An_unlinked_inode_lives_until_the_kernel_forgets_it()
     {
         await using Fixture f = await Fixture.StartAsync();
