@@ -185,7 +185,8 @@ internal sealed partial class FuseDispatcher
         }
     }
 
-    private static Caller CallerOf(FuseRequest request) => new(request.UserId, request.GroupId, request.IsResent);
+    private static Caller CallerOf(FuseRequest request) =>
+        new(request.UserId, request.GroupId, request.IsResent, request.Unique & ~Abi.UniqueResend);
 
     /// <summary>A name to be made or removed.</summary>
     /// <exception cref="DataLayerException">InvalidArgument: not UTF-8.</exception>

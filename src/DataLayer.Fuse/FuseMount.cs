@@ -49,6 +49,7 @@ public sealed class FuseMount : IAsyncDisposable
         _files = new FileSystem(engine, new FileSystemOptions
         {
             Root = options.Root,
+            MountId = options.MountId,
             ReadOnly = options.ReadOnly,
             EntryTimeout = options.EntryTimeout,
             AttributeTimeout = options.AttributeTimeout,

@@ -125,20 +125,46 @@ internal sealed class NodeVolumes(VolumeTree tree, NodeOptions options)
     {
         string folder = VolumeName.ToId(volumeId, "volume_id");
         string path = TreePath.Combine(tree.Layout.Ephemeral, folder);
-        FileStatus? status = await tree.Client.TryStatAsync(path, cancellationToken).ConfigureAwait(false);
-        if (status is null)
+        try
         {
-            return;
-        }
+            FileStatus? status = await tree.Client.TryStatAsync(path, cancellationToken).ConfigureAwait(false);
+            if (status is { AttachmentId: not 0 })
+            {
+                // Uploads still due keep the attachment; the next unpublish, or an administrator, takes it away.
+                await tree.Client.Admin.FlushUploadsAsync(path, cancellationToken).ConfigureAwait(false);
+                await tree.Client.Admin.DetachAsync(path, cancellationToken: cancellationToken).ConfigureAwait(false);
+            }
 
-        if (status.AttachmentId != 0)
+            if (status is not null)
+            {
+                await tree.RemoveAsync(path, cancellationToken).ConfigureAwait(false);
+            }
+
+            await ForgetKeysAsync(CredentialPrefix + folder, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DataLayerException e) when (!IsInline(volumeId)
+            && e.Code is ErrorCode.OriginUnavailable or ErrorCode.ShuttingDown or ErrorCode.TimedOut)
         {
-            // Uploads still due keep the attachment; the next unpublish, or an administrator, takes it away.
-            await tree.Client.Admin.FlushUploadsAsync(path, cancellationToken).ConfigureAwait(false);
-            await tree.Client.Admin.DetachAsync(path, cancellationToken: cancellationToken).ConfigureAwait(false);
+            // Pods of other volumes can be taken down while the service is away: there is nothing of theirs to remove.
         }
+    }
 
-        await tree.RemoveAsync(path, cancellationToken).ConfigureAwait(false);
+    /// <summary>Whether the kubelet made this id, as it does for inline volumes: csi- and a SHA-256.</summary>
+    private static bool IsInline(string volumeId) =>
+        volumeId.Length == 68 && volumeId.StartsWith("csi-", StringComparison.Ordinal)
+        && volumeId.Skip(4).All(char.IsAsciiHexDigitLower);
+
+    /// <summary>Keys go with the inline volume they came with; those of a bucket that stays attached stay.</summary>
+    private async Task ForgetKeysAsync(string store, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await tree.Client.Admin.RemoveStoreAsync(store, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DataLayerException e) when (e.Code is ErrorCode.NotFound or ErrorCode.NotEmpty)
+        {
+            // There were none, or an attachment uses them.
+        }
     }
 
     /// <summary>The quota of a provisioned or inline volume, bytes; 0 where there is none.</summary>

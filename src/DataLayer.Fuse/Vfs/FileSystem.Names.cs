@@ -253,9 +253,14 @@ internal sealed partial class FileSystem
         InodeId from = InodeOf(parent);
         InodeId to = InodeOf(newParent);
         InodeAttributes? replaced = await _nodes.LookupAsync(to, newName, cancellationToken).ConfigureAwait(false);
-        if (caller.IsResent && replaced is not null
-            && WasRenamed(
-                await _nodes.LookupAsync(from, name, cancellationToken).ConfigureAwait(false), replaced, flags))
+        if (caller.IsResent && !flags.HasFlag(RenameFlags.Exchange) && replaced is not null
+            && await _nodes.LookupAsync(from, name, cancellationToken).ConfigureAwait(false) is null)
+        {
+            return; // Done before: the old name is gone and the new one is there.
+        }
+
+        if (flags.HasFlag(RenameFlags.Exchange)
+            && await IsExchangedAsync((from, name), (to, newName), caller, cancellationToken).ConfigureAwait(false))
         {
             return;
         }
@@ -274,15 +279,6 @@ internal sealed partial class FileSystem
     internal async ValueTask<InodeAttributes> GetAsync(ulong node, CancellationToken cancellationToken) =>
         await _nodes.GetAsync(InodeOf(node), cancellationToken).ConfigureAwait(false)
         ?? throw new DataLayerException(ErrorCode.NotFound, $"There is no inode {InodeOf(node)} any more.");
-
-    /// <summary>
-    /// Whether a rename that is asked for again was done: the old name is gone, or (exchange) both inodes were last
-    /// changed by one transaction.
-    /// </summary>
-    private static bool WasRenamed(InodeAttributes? atOldName, InodeAttributes atNewName, RenameFlags flags) =>
-        flags.HasFlag(RenameFlags.Exchange)
-            ? atOldName is not null && atOldName.ChangeTimeNanoseconds == atNewName.ChangeTimeNanoseconds
-            : atOldName is null;
 
     private static void ThrowUnlessResent(Caller caller, string name)
     {

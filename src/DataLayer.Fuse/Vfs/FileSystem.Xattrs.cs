@@ -55,8 +55,21 @@ internal sealed partial class FileSystem
     /// <summary>
     /// Names of the extended attributes. Ours are not listed: tools that copy attributes would copy them.
     /// </summary>
-    internal ValueTask<IReadOnlyList<string>> ListXattrsAsync(ulong node, CancellationToken cancellationToken) =>
-        _nodes.ListXattrsAsync(InodeOf(node), cancellationToken);
+    internal async ValueTask<IReadOnlyList<string>> ListXattrsAsync(ulong node, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<string> names = await _nodes.ListXattrsAsync(InodeOf(node), cancellationToken)
+            .ConfigureAwait(false);
+        List<string> shown = new(names.Count);
+        foreach (string name in names)
+        {
+            if (name != ExchangeMark)
+            {
+                shown.Add(name);
+            }
+        }
+
+        return shown;
+    }
 
     /// <summary>Sets an extended attribute.</summary>
     internal async ValueTask SetXattrAsync(
@@ -113,7 +126,7 @@ internal sealed partial class FileSystem
         foreach (string prefix in _namespaces)
         {
             // Labels are a policy's, not ours; 'ls' asks once for all files of a mount that says so.
-            if (name != "security.selinux" && name.StartsWith(prefix, StringComparison.Ordinal))
+            if (name is not ("security.selinux" or ExchangeMark) && name.StartsWith(prefix, StringComparison.Ordinal))
             {
                 if (name.Length == prefix.Length)
                 {

@@ -8,6 +8,9 @@ internal sealed record FileSystemOptions
     /// <summary>The inode that is node 1.</summary>
     internal InodeId Root { get; init; } = InodeId.Root;
 
+    /// <summary>The mount's name, which stays over takeovers.</summary>
+    internal string MountId { get; init; } = string.Empty;
+
     /// <summary>Changes are refused.</summary>
     internal bool ReadOnly { get; init; }
 
@@ -25,7 +28,8 @@ internal sealed record FileSystemOptions
 /// <param name="UserId">User.</param>
 /// <param name="GroupId">Group.</param>
 /// <param name="IsResent">The former service may have done what is asked, and died before it answered.</param>
-internal readonly record struct Caller(int UserId, int GroupId, bool IsResent = false);
+/// <param name="Request">The request's number, the same when it is sent again.</param>
+internal readonly record struct Caller(int UserId, int GroupId, bool IsResent = false, ulong Request = 0);
 
 /// <summary>An inode as the kernel is told of it.</summary>
 /// <param name="Node">The node id.</param>

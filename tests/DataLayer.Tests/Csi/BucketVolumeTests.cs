@@ -187,6 +187,21 @@ public sealed class BucketVolumeTests(RunningDriver driver)
     }
 
     [Fact]
+    public async Task An_inline_volumes_keys_go_with_it()
+    {
+        NodePublishVolumeRequest request = Inline(("source", "s3://bucket/prefix"), ("endpoint", "http://127.0.0.1:1"));
+        request.Secrets["accessKeyId"] = "a";
+        request.Secrets["secretAccessKey"] = "b";
+        Assert.Equal(
+            RpcCode.Unavailable, (await driver.Rpc.CallAsync<NodePublishVolumeResponse>(Methods.Publish, request)).Code);
+        string file = Path.Combine(driver.StateFolder, "stores", $"csi-{request.VolumeId}.json");
+        Assert.True(File.Exists(file));
+        await driver.CallAsync<NodeUnpublishVolumeResponse>(
+            Methods.Unpublish, new NodeUnpublishVolumeRequest { VolumeId = request.VolumeId, TargetPath = request.TargetPath });
+        Assert.False(File.Exists(file));
+    }
+
+    [Fact]
     public async Task An_inline_volume_does_not_get_the_services_own_keys()
     {
         NodePublishVolumeRequest request = Inline(("source", "s3://bucket/prefix"), ("store", "private"));

@@ -1,3 +1,4 @@
+using DataLayer.Csi;
 using DataLayer.Csi.Grpc;
 using DataLayer.Csi.Messages;
 using DataLayer.Csi.Node;
@@ -382,6 +383,24 @@ public sealed class NodeTests(RunningDriver driver)
             Methods.Unpublish, new NodeUnpublishVolumeRequest { VolumeId = "v", TargetPath = gone });
         await driver.CallAsync<NodeUnstageVolumeResponse>(
             Methods.Unstage, new NodeUnstageVolumeRequest { VolumeId = "v", StagingTargetPath = gone });
+    }
+
+    [Fact]
+    public async Task Pods_can_be_taken_down_while_the_service_is_away()
+    {
+        StagedVolume v = await StageAsync();
+        string target = await v.PublishAsync();
+        string socket = driver.NewFolder() + "/csi.sock";
+        CsiDriverOptions options = new() { SocketPath = socket, Server = "unix:/not/there", Roles = CsiRoles.Node };
+        await using CsiDriver lonely =
+            await CsiDriver.StartAsync(options, driver.Mounter, TimeProvider.System, driver.Logs, CancellationToken.None);
+        using RpcClient rpc = new(socket);
+        Assert.True((await rpc.CallAsync<ProbeResponse>("/csi.v1.Identity/Probe", new ProbeRequest())).Ok.Ready);
+        _ = (await rpc.CallAsync<NodeUnpublishVolumeResponse>(
+            Methods.Unpublish, new NodeUnpublishVolumeRequest { VolumeId = v.Id, TargetPath = target })).Ok;
+        _ = (await rpc.CallAsync<NodeUnstageVolumeResponse>(
+            Methods.Unstage, new NodeUnstageVolumeRequest { VolumeId = v.Id, StagingTargetPath = v.Staging })).Ok;
+        Assert.Equal(RpcCode.Unavailable, (await rpc.CallAsync<NodeStageVolumeResponse>(Methods.Stage, v.Request)).Code);
     }
 
     [Fact]

@@ -51,16 +51,23 @@ public sealed class FileSystemTests
     }
 
     [Fact]
-    public async Task An_exchange_that_is_sent_again_is_not_undone()
+    public async Task An_exchange_that_was_done_is_not_done_again()
     {
         await using Fixture f = await Fixture.StartAsync();
         NodeEntry a = await f.Files.CreateAsync(1, "a", 0x1A4, _root, default);
         NodeEntry b = await f.Files.CreateAsync(1, "b", 0x1A4, _root, default);
-        await f.Files.RenameAsync(1, "a", 1, "b", RenameFlags.Exchange, _again, default);
-        Assert.Equal(b.Node, (await f.Files.LookupAsync(1, "a", default))?.Node);
-        await f.Files.RenameAsync(1, "a", 1, "b", RenameFlags.Exchange, _again, default);
-        Assert.Equal(b.Node, (await f.Files.LookupAsync(1, "a", default))?.Node);
-        Assert.Equal(a.Node, (await f.Files.LookupAsync(1, "b", default))?.Node);
+        await f.Files.RenameAsync(1, "a", 1, "b", RenameFlags.Exchange, new Caller(0, 0, false, 10), default);
+        await f.Files.RenameAsync(1, "a", 1, "b", RenameFlags.Exchange, new Caller(0, 0, true, 10), default);
+        await f.Files.RenameAsync(1, "a", 1, "b", RenameFlags.Exchange, new Caller(0, 0, true, 10), default);
+        Assert.Equal((b.Node, a.Node), (await NodeOf("a"), await NodeOf("b")));
+
+        // Sent again, but the first time it did not get so far: it is done now.
+        await f.Files.RenameAsync(1, "a", 1, "b", RenameFlags.Exchange, new Caller(0, 0, true, 12), default);
+        await f.Files.RenameAsync(1, "a", 1, "b", RenameFlags.Exchange, new Caller(0, 0, true, 12), default);
+        Assert.Equal((a.Node, b.Node), (await NodeOf("a"), await NodeOf("b")));
+        Assert.Empty(await f.Files.ListXattrsAsync(1, default));
+
+        async Task<ulong> NodeOf(string name) => Assert.NotNull(await f.Files.LookupAsync(1, name, default)).Node;
     }
 
     [Fact]
