@@ -8,12 +8,10 @@ namespace DataLayer.Fuse.Vfs;
 
 /// <content>
 /// An exchange of two names done once, also where the service dies between doing and answering it. It is the one
-/// request
-/// that undoes itself when it is done again, and nothing in the tree tells whether it was done. So before it is done,
-/// the
-/// folder is told (in <c>trusted.datalayer.exchange</c>, shown to nobody) which request is to exchange which inodes;
-/// that
-/// is committed first, and survives the service. Exchanges of one folder come one after the other: the kernel locks it.
+/// request that undoes itself when it is done again, and nothing in the tree tells whether it was done. So before it is
+/// done, the folder is told (in <c>trusted.datalayer.exchange</c>, shown to nobody) which request is to exchange which
+/// inodes; that is committed first, and survives the service. Exchanges of one folder come one after the other: the
+/// kernel locks it.
 /// </content>
 internal sealed partial class FileSystem
 {

@@ -10,7 +10,7 @@ namespace DataLayer.Tests.House;
 public sealed partial class SemanticsTests
 {
     private static readonly int[] _apply = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12];
-    private static readonly int[] _later = [9, 11];
+    private static readonly int[] _mountsOnly = [9, 11];
 
     [Fact]
     public void Every_promise_is_there_and_those_that_apply_have_statements()
@@ -18,7 +18,20 @@ public sealed partial class SemanticsTests
         IReadOnlyDictionary<int, string> promises = ReadPromises();
         Assert.Equal(Enumerable.Range(1, 12), promises.Keys.Order());
         Assert.All(_apply, number => Assert.NotEmpty(Statements(promises[number])));
-        Assert.All(_later, number => Assert.Contains("Comes with the mount", promises[number], StringComparison.Ordinal));
+        Assert.All(_mountsOnly, number => Assert.Contains("(#on-a-mount)", promises[number], StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Every_promise_has_statements_about_mounts()
+    {
+        string[] parts = Mounts().Split("\n### ")[1..];
+        Assert.All(parts, part => Assert.NotEmpty(Statements(part)));
+        int[] numbers =
+        [
+            .. parts.SelectMany(part => MountNumber().Matches(part.Split('\n')[0]))
+                .Select(match => int.Parse(match.ValueSpan, CultureInfo.InvariantCulture)),
+        ];
+        Assert.Equal(Enumerable.Range(1, 12), numbers);
     }
 
     [Fact]
@@ -26,7 +39,9 @@ public sealed partial class SemanticsTests
     {
         HashSet<string> tests = FindTests();
         List<string> faults = [];
-        foreach ((int number, string text) in ReadPromises())
+        SortedDictionary<int, string> promises = ReadPromises();
+        promises.Add(0, Mounts());
+        foreach ((int number, string text) in promises)
         {
             foreach ((string statement, string[] named) in Statements(text))
             {
@@ -40,6 +55,13 @@ public sealed partial class SemanticsTests
         }
 
         Assert.Empty(faults);
+    }
+
+    private static string Mounts()
+    {
+        string text = File.ReadAllText(Path.Combine(Repository.Root, "docs", "SEMANTICS.md"));
+        int start = text.IndexOf("\n## On a mount", StringComparison.Ordinal);
+        return text[start..text.IndexOf("\n## ", start + 1, StringComparison.Ordinal)];
     }
 
     private static SortedDictionary<int, string> ReadPromises()
@@ -82,6 +104,9 @@ public sealed partial class SemanticsTests
 
     [GeneratedRegex(@"^## (?<number>\d+)\. ", RegexOptions.Multiline)]
     private static partial Regex Heading();
+
+    [GeneratedRegex(@"\d+(?=\.)")]
+    private static partial Regex MountNumber();
 
     [GeneratedRegex(@"`(?<test>\w+\.\w+)`")]
     private static partial Regex TestName();
