@@ -127,6 +127,12 @@ internal sealed partial class FuseDispatcher
         request.ReplyDone();
     }
 
+    private async ValueTask SyncAsync(FuseRequest request)
+    {
+        await _files.SyncAsync(CancellationToken.None).ConfigureAwait(false);
+        request.ReplyDone();
+    }
+
     private async ValueTask SeekAsync(FuseRequest request)
     {
         Abi.SeekIn seek = request.Take<Abi.SeekIn>();

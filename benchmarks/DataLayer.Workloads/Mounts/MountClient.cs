@@ -124,7 +124,7 @@ internal static partial class MountClient
             for (int i = from; i < to; i++)
             {
                 int file = Check(Open(string.Create(CultureInfo.InvariantCulture, $"{folder}/f{i}"), 0, 0));
-                if (Check(Read(file, buffer, 1 << 16)) != 16_384)
+                if (Check(Read(file, buffer, 16_384)) != 16_384)
                 {
                     throw new IOException("short");
                 }

@@ -28,7 +28,36 @@ internal sealed class MountWorkload : IWorkload
     public async Task RunAsync(BenchmarkReport report, CancellationToken cancellationToken)
     {
         await MeasureHitsAsync(report, cancellationToken);
+        await MeasurePassthroughAsync(report, cancellationToken);
         await MeasureFilesAsync(report, cancellationToken);
+    }
+
+    private static async Task MeasurePassthroughAsync(BenchmarkReport report, CancellationToken stop)
+    {
+        await using MountedTree tree = await MountedTree.StartAsync(
+            new MountedTreeOptions { Mount = options => options with { ReadOnly = true } });
+        using TempFolder folder = new("bench-mount-plain");
+        await FillAsync(tree.Engine, "/big", BigBytes, 1, stop);
+        string plain = folder.Combine("f0");
+        byte[] buffer = new byte[1 << 20];
+        new Random(1).NextBytes(buffer);
+        await using (FileStream file = File.Create(plain))
+        {
+            for (long at = 0; at < BigBytes; at += buffer.Length)
+            {
+                await file.WriteAsync(buffer, stop);
+            }
+        }
+
+        CpuMeter ours = new();
+        CpuMeter theirs = new();
+        string mounted = Path.Combine(tree.Path, "big", "f0");
+        await report.MeasureAsync("passthrough-seq", "MB/s", Runs,
+            () => SequentialAsync(mounted, ours), () => SequentialAsync(plain, theirs));
+        if (tree.Mount.Status.ReadBytes > 0)
+        {
+            throw new InvalidOperationException("The file was read through the service: this is no passthrough.");
+        }
     }
 
     private static async Task MeasureHitsAsync(BenchmarkReport report, CancellationToken stop)

@@ -149,6 +149,9 @@ internal sealed partial class FileSystem
     internal ValueTask FsyncDirectoryAsync(ulong node, CancellationToken cancellationToken) =>
         _nodes.FsyncDirectoryAsync(InodeOf(node), cancellationToken);
 
+    /// <summary>syncfs: every content and change of the tree is durable.</summary>
+    internal ValueTask SyncAsync(CancellationToken cancellationToken) => _nodes.SyncAsync(cancellationToken);
+
     /// <summary>The kernel let a handle go.</summary>
     internal async ValueTask ReleaseAsync(ulong node, ulong handle)
     {
