@@ -12,6 +12,12 @@ internal sealed partial class FileSystem
     private const int OpenTruncate = 0x200;
 
     /// <summary>
+    /// The largest file of a mount, 16 TiB less a page as on ext4. What the engine keeps of a file grows with its
+    /// length: a file grown to the engine's own limit takes minutes and gigabytes.
+    /// </summary>
+    private const long MaxFileBytes = (1L << 44) - 4096;
+
+    /// <summary>
     /// Opens: what was replaced by another way is seen from here on, and a truncating open truncates.
     /// </summary>
     internal async ValueTask<OpenedFile> OpenAsync(
@@ -92,6 +98,7 @@ internal sealed partial class FileSystem
         ulong node, long offsetBytes, ReadOnlyMemory<byte> bytes, bool killSetId, CancellationToken cancellationToken)
     {
         CheckWritable();
+        CheckEnd(offsetBytes, bytes.Length);
         if (killSetId || Table.Find(InodeOf(node))?.TryUse(write: true) is not { } file)
         {
             return WriteSlowAsync(node, offsetBytes, bytes, killSetId, cancellationToken);
@@ -188,6 +195,7 @@ internal sealed partial class FileSystem
         ulong node, NodeChanges changes, bool killSetId, CancellationToken cancellationToken)
     {
         CheckWritable();
+        CheckEnd(0, changes.SizeBytes ?? 0);
         InodeId inode = InodeOf(node);
         bool owner = changes.UserId is not null || changes.GroupId is not null;
         if ((owner || killSetId) && changes.Mode is null)
@@ -213,6 +221,7 @@ internal sealed partial class FileSystem
         ulong node, long offsetBytes, long lengthBytes, FallocateMode mode, CancellationToken cancellationToken)
     {
         CheckWritable();
+        CheckEnd(offsetBytes, lengthBytes);
         SharedFile file = await UseAsync(node, write: true, cancellationToken).ConfigureAwait(false);
         try
         {

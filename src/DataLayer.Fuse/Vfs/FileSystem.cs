@@ -171,6 +171,15 @@ internal sealed partial class FileSystem : IAsyncDisposable
         }
     }
 
+    private static void CheckEnd(long offsetBytes, long lengthBytes)
+    {
+        if (lengthBytes > MaxFileBytes || offsetBytes > MaxFileBytes - lengthBytes)
+        {
+            throw new DataLayerException(
+                ErrorCode.FileTooLarge, $"A file of a mount may have {MaxFileBytes} bytes at most.");
+        }
+    }
+
     private void CloseIdle()
     {
         long before = Environment.TickCount64 - IdleMilliseconds;

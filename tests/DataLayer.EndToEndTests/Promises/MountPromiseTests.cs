@@ -201,6 +201,9 @@ public sealed class MountPromiseTests
             Assert.Equal(-(long)EOPNOTSUPP, Sys.Allocate(file, AllocateMode.CollapseRange, 0, 65536));
             Assert.Equal(-(long)EOPNOTSUPP, Sys.Allocate(file, AllocateMode.InsertRange, 0, 65536));
             Assert.Equal(-(long)ENOTTY, Sys.DeviceControl(file, 0x5401));
+            Assert.Equal(-(long)EFBIG, Sys.Truncate(file, 1L << 44));
+            Assert.Equal(-(long)EFBIG, Sys.Allocate(file, 0, 1L << 44, 1));
+            Assert.Equal(-(long)EFBIG, Sys.Write(file, "x"u8, 1L << 44));
             return 0;
         });
         Assert.Equal(-(long)EINVAL, Sys.Rename(mount.Path + "/f", mount.Path + "/g", 64));
