@@ -41,8 +41,9 @@ internal sealed partial class FuseDispatcher
     internal ValueTask DispatchAsync(FuseRequest request)
     {
         _counters.Count(request.Opcode);
-        if (_accessLog is not null)
+        if (_accessLog is not null && !VirtualFolder.IsVirtual(request.Node))
         {
+            // Reads of the log are not logged: they would feed it, and never end.
             return LoggedAsync(request);
         }
 

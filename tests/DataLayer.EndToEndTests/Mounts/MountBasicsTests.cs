@@ -1,3 +1,4 @@
+using System.Globalization;
 using DataLayer.TestSupport.Mounts;
 
 namespace DataLayer.EndToEndTests.Mounts;
@@ -24,6 +25,28 @@ public sealed class MountBasicsTests
             except PermissionError:
                 pass
         """);
+
+    [Fact]
+    public async Task The_access_log_has_a_line_an_operation_and_does_not_feed_on_its_own_reads()
+    {
+        await using MountedTree tree = await MountedTree.StartAsync(
+            new MountedTreeOptions { Mount = options => options with { AccessLog = true } });
+        string log = await Python.RunAsync(tree.Path, """
+            log = open(".datalayer/accesslog", "rb", buffering=0)
+            text = b""
+            open("x", "w").write("1")
+            while b" Create " not in text or b" Write " not in text:
+                text += log.read(65536)
+            os.mkdir("y")
+            while b" MakeDirectory " not in text:
+                text += log.read(65536)
+            print(text.decode())
+            """);
+        ulong folder = 0x6000_0000_0000_0000;
+        Assert.DoesNotContain(log.Split('\n'), line => line.Split("node=") is [_, var rest]
+            && ulong.Parse(rest.Split(' ')[0], CultureInfo.InvariantCulture) >= folder);
+        Assert.Contains(" errno=0 us=", log, StringComparison.Ordinal);
+    }
 
     [Fact]
     public Task What_is_written_is_read_back_and_listed() => InMountAsync("""
