@@ -233,14 +233,15 @@ public abstract class TreeNames : TreeConformance
     }
 
     [Fact]
-    public async Task Only_regular_files_are_hard_linked()
+    public async Task Everything_but_a_folder_is_hard_linked()
     {
         await using TreeFixture t = await OpenAsync();
         InodeAttributes folder = await t.MakeFolderAsync("/d");
         InodeAttributes link = await t.Tree.MakeSymbolicLinkAsync(InodeId.Root, "s", "d", default, default);
         InodeAttributes file = await t.MakeFileAsync("/f");
         await FailsAsync(ErrorCode.PermissionDenied, () => t.Tree.LinkAsync(folder.Inode, InodeId.Root, "x", default).AsTask());
-        await FailsAsync(ErrorCode.PermissionDenied, () => t.Tree.LinkAsync(link.Inode, InodeId.Root, "x", default).AsTask());
+        Assert.Equal(2, (await t.Tree.LinkAsync(link.Inode, InodeId.Root, "s2", default)).LinkCount);
+        Assert.Equal("d", (await t.Tree.LookupAsync(InodeId.Root, "s2", default))?.LinkTarget);
         await FailsAsync(ErrorCode.AlreadyExists, () => t.Tree.LinkAsync(file.Inode, InodeId.Root, "d", default).AsTask());
         await FailsAsync(ErrorCode.NotFound, () => t.Tree.LinkAsync(new InodeId(88_888), InodeId.Root, "x", default).AsTask());
     }

@@ -67,7 +67,7 @@ public sealed class TargetFaultTests
     [Fact]
     public async Task A_full_disk_under_the_metadata_refuses_changes_and_loses_nothing()
     {
-        using var small = SmallFilesystem.Tmpfs(6);
+        using var small = SmallFilesystem.Tmpfs(72); // 65 MiB of it are for what mounts have not flushed.
         await using var it = await Installation.StartAsync(
             s => s with { StateFolder = small.Path + "/state", TargetFolders = [s.StateFolder + "/t"], Width = 1 });
         await it.Client.WriteFileAsync("/kept", Bytes(1));

@@ -99,37 +99,69 @@ internal sealed unsafe class UnflushedFile : IDisposable
 
         try
         {
-            if (File.Exists(path) && new FileInfo(path).Length != length)
+            FileInfo found = new(path);
+            if (found.Exists && found.Length != length)
             {
+                // The setting changed. What an earlier process left is not lost for that: it keeps the old length
+                // until a start finds nothing in it.
+                if (found.Length > LengthOf(0) && found.Length - LengthOf(0) <= int.MaxValue)
+                {
+                    UnflushedFile earlier = Map(path, found.Length - LengthOf(0), isNew: false);
+                    if (earlier.ListLeft().Count > 0)
+                    {
+                        return earlier;
+                    }
+
+                    earlier.Dispose();
+                }
+
                 File.Delete(path);
             }
 
-            bool isNew = !File.Exists(path);
-            FileStreamOptions options = new()
-            {
-                Mode = isNew ? FileMode.CreateNew : FileMode.Open,
-                Access = FileAccess.ReadWrite,
-                Share = FileShare.ReadWrite,
-                PreallocationSize = isNew ? length : 0,
-            };
-            if (isNew && !OperatingSystem.IsWindows())
-            {
-                options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            }
-
-            FileStream stream = new(path, options);
-            stream.SetLength(length);
-            MemoryMappedFile file = MemoryMappedFile.CreateFromFile(
-                stream, null, length, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: false);
-            return new UnflushedFile(file, areaBytes, ReadBoot());
+            return Map(path, areaBytes, isNew: !File.Exists(path));
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new DataLayerException(
-                ErrorCode.TargetFailed,
-                $"'{path}' cannot be made or opened: {error.Message} It takes {length} bytes of the state folder.",
+                IsFull(path, length) ? ErrorCode.NoSpace : ErrorCode.TargetFailed,
+                $"'{path}' cannot be made or opened: {error.Message} It takes {length} bytes of the state folder: free "
+                    + "them, or set engine.unflushed lower.",
                 error);
         }
+    }
+
+    private static bool IsFull(string path, long length)
+    {
+        try
+        {
+            return new DriveInfo(Path.GetDirectoryName(Path.GetFullPath(path))!).AvailableFreeSpace < length;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return false; // The disk does not even say so much.
+        }
+    }
+
+    private static UnflushedFile Map(string path, long areaBytes, bool isNew)
+    {
+        long length = LengthOf(areaBytes);
+        FileStreamOptions options = new()
+        {
+            Mode = isNew ? FileMode.CreateNew : FileMode.Open,
+            Access = FileAccess.ReadWrite,
+            Share = FileShare.ReadWrite,
+            PreallocationSize = isNew ? length : 0,
+        };
+        if (isNew && !OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        FileStream stream = new(path, options);
+        stream.SetLength(length);
+        MemoryMappedFile file = MemoryMappedFile.CreateFromFile(
+            stream, null, length, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: false);
+        return new UnflushedFile(file, areaBytes, ReadBoot());
     }
 
     /// <summary>What an earlier process of this boot left.</summary>
