@@ -32,6 +32,9 @@ public sealed record FileEngineOptions
     /// <summary>The largest ranged GET, bytes, a multiple of 1 MiB up to 64 MiB. Default 8 MiB.</summary>
     public int MaxRequestBytes { get; init; } = 8 << 20;
 
+    /// <summary>How long readers of cold content may put off its way to the hot tier. Tests wait longer.</summary>
+    internal TimeSpan RecallPatience { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>
     /// The unit of a first answer to a random read, bytes, a power of two from 16 KiB to 1 MiB. Default 128 KiB.
     /// </summary>

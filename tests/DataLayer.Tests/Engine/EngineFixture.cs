@@ -118,6 +118,7 @@ internal sealed class EngineFixture : IAsyncDisposable
             StateDirectory = _folder.MakeFolder("state"),
             UnflushedBytes = basis.UnflushedBytes,
             WritebackDelay = basis.WritebackDelay,
+            RecallPatience = basis.RecallPatience,
             RecallQueueBytes = RecallQueueBytes,
             ListParallelism = basis.ListParallelism,
             ReadaheadBytes = basis.ReadaheadBytes,

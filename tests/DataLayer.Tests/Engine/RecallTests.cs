@@ -1,4 +1,5 @@
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Files;
 using DataLayer.TestSupport.Objects;
 
 namespace DataLayer.Tests.Engine;
@@ -49,7 +50,10 @@ public sealed class RecallTests
     [Fact]
     public async Task What_the_cache_dropped_before_its_turn_stays_cold_and_is_recalled_by_a_later_read()
     {
-        await using EngineFixture fixture = new();
+        await using EngineFixture fixture = new()
+        {
+            Options = () => new FileEngineOptions { RecallPatience = TimeSpan.FromMinutes(1) },
+        };
         await fixture.StartAsync();
         (byte[] large, byte[] small) = await AttachAsync(fixture);
         fixture.Engine.Context.Fetches.BeginCold();

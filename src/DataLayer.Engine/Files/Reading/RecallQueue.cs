@@ -24,7 +24,6 @@ internal sealed class RecallQueue : IAsyncDisposable
     private const int ItemLimit = 1 << 16;
     private const int PatientItems = 4096;
     private static readonly TimeSpan _pauseAfterFailure = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan _look = TimeSpan.FromMilliseconds(20);
     private readonly EngineContext _context;
     private readonly RecallWriter _writer;
@@ -151,7 +150,7 @@ internal sealed class RecallQueue : IAsyncDisposable
         long started = _context.Time.GetTimestamp();
         while (Volatile.Read(ref _heldBytes) * 2 < _context.Options.RecallQueueBytes
             && Volatile.Read(ref _queuedItems) < PatientItems
-            && _context.Time.GetElapsedTime(started) < _patience
+            && _context.Time.GetElapsedTime(started) < _context.Options.RecallPatience
             && _context.Fetches.WhenColdIdleAsync() is { IsCompleted: false } idle)
         {
             try
