@@ -5,9 +5,8 @@ using DataLayer.Fuse.Interop;
 namespace DataLayer.Fuse;
 
 /// <summary>
-/// What <c>.datalayer/accesslog</c> shows: one line an operation (but those on <c>.datalayer/</c> itself), kept in a ring
-/// of the last lines. A reader that is
-/// slower than the mount loses lines and is told how many.
+/// What <c>.datalayer/accesslog</c> shows: one line an operation (but those on <c>.datalayer/</c> itself), kept in a
+/// ring of the last lines. A reader that is slower than the mount loses lines and is told how many.
 /// </summary>
 internal sealed class AccessLog(TimeProvider time)
 {

@@ -1,8 +1,8 @@
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Files;
+using DataLayer.Tests.Stripes;
 using DataLayer.TestSupport.Mounts;
 using DataLayer.TestSupport.Objects;
-using DataLayer.Tests.Stripes;
 
 namespace DataLayer.Tests.Engine;
 
