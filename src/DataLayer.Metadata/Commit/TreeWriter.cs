@@ -17,7 +17,7 @@ internal sealed class TreeWriter : IDisposable
     private readonly NumberRange _journalIds = new("journal", 1024);
     private Dictionary<long, Attachment>? _attachments;
     private bool _isDurable = true;
-    private bool _hasRelaxed;
+    private bool _hasRelaxed = true; // What a killed process committed may not be on the disk yet.
 
     /// <summary>A writer over the connection of <paramref name="session"/>, which is disposed with it.</summary>
     public TreeWriter(SqlSession session, TreeStoreOptions options, TimeProvider time)
