@@ -284,12 +284,10 @@ public sealed partial class FileEngine : IAsyncDisposable
         bool wasDirty = content.IsDirty;
         InodeAttributes attributes = await Writer.FlushAsync(content, relaxed, cancellationToken)
             .ConfigureAwait(false);
-        if (relaxed)
-        {
-            // One sync of the log for this change and all earlier ones.
-            await Context.Tree.FlushAsync(cancellationToken).ConfigureAwait(false);
-        }
 
+        // One sync of the log for this change and all earlier relaxed ones: also where the background had flushed the
+        // content already, relaxed, and nothing was left to do here. Free where there was none.
+        await Context.Tree.FlushAsync(cancellationToken).ConfigureAwait(false);
         if (wasDirty && attributes.LinkCount > 0
             && Context.Attachments.Find(attributes.AttachmentId)
                 is { Mode: AttachmentMode.ReadWrite, Flush: FlushMode.WriteThrough })
