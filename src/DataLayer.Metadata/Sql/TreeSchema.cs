@@ -12,7 +12,18 @@ internal static class TreeSchema
 {
     /// <summary>All steps, oldest first. A published step never changes; a new one is added.</summary>
     public static IReadOnlyList<SchemaStep> Steps { get; } =
-        [new SchemaStep(1, InitialScript), new SchemaStep(2, DeviceScript)];
+        [new SchemaStep(1, InitialScript), new SchemaStep(2, DeviceScript), new SchemaStep(6, PlanScript)];
+
+    private const string PlanScript =
+        """
+        CREATE TABLE plans (
+            id {int64} NOT NULL PRIMARY KEY,
+            created_time {int64} NOT NULL,
+            spool_bytes {int64} NOT NULL,
+            summary {text} NOT NULL,
+            crc {int64} NOT NULL);
+        INSERT INTO counters (name, next) VALUES ('plan', 1);
+        """;
 
     private const string DeviceScript =
         """
