@@ -13,6 +13,7 @@ public static class ErrorCodeMapping
         ErrorCode.OriginUnavailable => 5,   // EIO
         ErrorCode.Overloaded => 11,         // EAGAIN
         ErrorCode.PermissionDenied => 13,   // EACCES
+        ErrorCode.NotAuthenticated => 13,   // EACCES
         ErrorCode.AlreadyExists => 17,      // EEXIST
         ErrorCode.CrossAttachment => 18,    // EXDEV
         ErrorCode.NotADirectory => 20,      // ENOTDIR
@@ -44,6 +45,7 @@ public static class ErrorCodeMapping
         ErrorCode.InvalidArgument => 400,
         ErrorCode.NameTooLong => 400,
         ErrorCode.TooManyLinks => 400,
+        ErrorCode.NotAuthenticated => 401,
         ErrorCode.PermissionDenied => 403,
         ErrorCode.ReadOnly => 403,
         ErrorCode.Stale => 412,
