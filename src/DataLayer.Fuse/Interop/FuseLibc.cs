@@ -11,6 +11,10 @@ internal static unsafe partial class FuseLibc
     internal const int MountNoSetUserId = 2;
     internal const int MountNoDevices = 4;
     internal const int UnmountDetach = 2;
+    internal const int MapReadWrite = 3;
+    internal const int MapShared = 1;
+    internal const int MapAnonymous = 0x20;
+    internal const int MapPopulate = 0x8000;
 
     [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
     internal static partial nint Read(int file, byte* buffer, nuint count);
@@ -20,6 +24,12 @@ internal static unsafe partial class FuseLibc
 
     [LibraryImport("libc", EntryPoint = "writev", SetLastError = true)]
     internal static partial nint Writev(int file, IoVector* vectors, int count);
+
+    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
+    internal static partial nint Map(nint wanted, nuint count, int access, int flags, int file, long offsetBytes);
+
+    [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
+    internal static partial int Unmap(nint address, nuint count);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Open(string path, int flags, int mode);
