@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
@@ -31,7 +29,7 @@ public sealed class NodesCrashTests(ITestOutputHelper output)
         int acknowledged = 0;
         for (int round = 0; round < Rounds; round++)
         {
-            List<string> lines = await RunAndKillAsync(folder.Path, Seed + round, random.Next(100, 1500));
+            List<string> lines = await KilledLoad.RunAsync("nodes-load", folder.Path, Seed + round, random.Next(100, 1500));
             acknowledged += lines.Count(line => line.StartsWith('<'));
             await using NodesEngine opened = await NodesEngine.OpenAsync(folder.Path, keepOrphans: true, _never);
             foreach (string worker in lines.Select(line => line.Split(' ')[1]).Distinct())
@@ -121,29 +119,6 @@ public sealed class NodesCrashTests(ITestOutputHelper output)
         {
             output.WriteLine($"Its disk is gone, that is the point: {error.Message}");
         }
-    }
-
-    private static async Task<List<string>> RunAndKillAsync(string folder, int seed, int afterLines)
-    {
-        string program = BuiltProgram.Find("DataLayer.TestProcess", "DataLayer.TestProcess");
-        string[] arguments = [program, "nodes-load", folder, seed.ToString(CultureInfo.InvariantCulture)];
-        using Process process = Command.Start("dotnet", arguments, environment: null);
-        OrphanWatch.Add(process.Id);
-        List<string> lines = [];
-        while (await process.StandardOutput.ReadLineAsync() is { } line)
-        {
-            lines.Add(line);
-            if (lines.Count == afterLines)
-            {
-                process.Kill();
-            }
-        }
-
-        string error = await process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        Assert.True(lines.Count >= afterLines, $"The process ended by itself: {error}");
-        lines.RemoveAll(line => !line.EndsWith(" .", StringComparison.Ordinal)); // Cut off in the middle.
-        return lines;
     }
 
     /// <summary>Applies what was acknowledged; returns the change under way, or null.</summary>
