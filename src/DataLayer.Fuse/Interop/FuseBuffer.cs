@@ -28,14 +28,14 @@ internal sealed unsafe class FuseBuffer : MemoryManager<byte>
     {
         PayloadBytes = payloadBytes;
         nint address = FuseLibc.Map(
-            0, (nuint)MappedBytes, FuseLibc.MapReadWrite, FuseLibc.MapShared | FuseLibc.MapAnonymous | FuseLibc.MapPopulate,
-            file: -1, offsetBytes: 0);
+            0, (nuint)MappedBytes, FuseLibc.MapReadWrite,
+            FuseLibc.MapShared | FuseLibc.MapAnonymous | FuseLibc.MapPopulate, file: -1, offsetBytes: 0);
         if (address == -1)
         {
             throw new DataLayerException(
                 ErrorCode.Overloaded,
-                $"No memory for a request buffer of {MappedBytes} bytes (errno {Marshal.GetLastPInvokeError()}). Give the "
-                + "service more memory, or mount less.");
+                $"No memory for a request buffer of {MappedBytes} bytes (errno {Marshal.GetLastPInvokeError()}). Give "
+                + "the service more memory, or mount less.");
         }
 
         _address = (byte*)address;

@@ -6,8 +6,9 @@ namespace DataLayer.TestSupport.Processes;
 public static class KilledLoad
 {
     /// <summary>
-    /// Runs a load (<c>VERB WHERE SEED</c>), kills it after so many lines, and returns what it said: <c>&gt; WORKER CHANGE .</c> before a
-    /// change and <c>&lt; WORKER CHANGE .</c> when it is acknowledged. A line cut off by the kill is left out.
+    /// Runs a load (<c>VERB WHERE SEED</c>), kills it after so many lines, and returns what it said: <c>&gt; WORKER CHANGE</c> before a
+    /// change and <c>&lt; WORKER CHANGE</c> when it is acknowledged. Each line ends with a full stop, taken off here; one without was
+    /// cut off by the kill and is left out.
     /// </summary>
     /// <exception cref="InvalidOperationException">It ended by itself.</exception>
     public static async Task<List<string>> RunAsync(string verb, string where, int seed, int afterLines)
@@ -33,7 +34,6 @@ public static class KilledLoad
             throw new InvalidOperationException($"The load ended by itself after {lines.Count} lines: {error}");
         }
 
-        lines.RemoveAll(line => !line.EndsWith(" .", StringComparison.Ordinal));
-        return lines;
+        return [.. lines.Where(line => line.EndsWith(" .", StringComparison.Ordinal)).Select(line => line[..^2])];
     }
 }

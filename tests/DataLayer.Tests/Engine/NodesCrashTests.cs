@@ -127,7 +127,7 @@ public sealed class NodesCrashTests(ITestOutputHelper output)
         string? open = null;
         foreach (string line in lines.Where(line => !line.Contains(" orphan ", StringComparison.Ordinal)))
         {
-            string change = line[(line.IndexOf(' ', 2) + 1)..^2];
+            string change = line[(line.IndexOf(' ', 2) + 1)..];
             open = line[0] == '>' ? change : null;
             if (open is null)
             {
