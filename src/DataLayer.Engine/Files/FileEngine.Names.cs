@@ -136,7 +136,14 @@ public sealed partial class FileEngine
     {
         InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken)
             .ConfigureAwait(false);
-        IReadOnlyList<string> names = await Context.Tree.ListXattrsAsync(found.Inode, cancellationToken)
+        return await ListXattrsAsync(found.Inode, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>As above by inode: all but what the engine keeps for itself.</summary>
+    internal async ValueTask<IReadOnlyList<string>> ListXattrsAsync(
+        InodeId inode, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<string> names = await Context.Tree.ListXattrsAsync(inode, cancellationToken)
             .ConfigureAwait(false);
         List<string> shown = new(names.Count);
         foreach (string name in names)

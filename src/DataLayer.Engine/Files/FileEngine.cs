@@ -10,6 +10,7 @@ using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Heat;
+using DataLayer.Metadata;
 using Microsoft.Extensions.Logging;
 
 namespace DataLayer.Engine.Files;
@@ -70,6 +71,12 @@ public sealed partial class FileEngine : IAsyncDisposable
         Facts = new FactSource(Context, Heat);
         _meter = new EngineMeter(Context, () => _uploads.PendingCount);
     }
+
+    /// <summary>
+    /// Confines what this flow of control (the async method that calls, and what it calls) does by path: symbolic links
+    /// lead it only to what lies in the scope. Null lifts it.
+    /// </summary>
+    public static void Confine(TreeScope? scope) => TreeView.Scope = scope;
 
     internal EngineContext Context { get; }
 

@@ -26,7 +26,7 @@ internal static class ExitCode
     /// <summary>The service, or the object store behind it, does not answer.</summary>
     public const int Unreachable = 6;
 
-    /// <summary>Not allowed: credentials refused, or attached read-only.</summary>
+    /// <summary>Not allowed: token or credentials refused, or attached read-only.</summary>
     public const int Denied = 7;
 
     /// <summary>Stored bytes are damaged, or a check found problems.</summary>
@@ -49,7 +49,7 @@ internal static class ExitCode
             ErrorCode.NoSpace or ErrorCode.QuotaExceeded => NoSpace,
             ErrorCode.OriginUnavailable or ErrorCode.TimedOut or ErrorCode.ShuttingDown or ErrorCode.Overloaded =>
                 Unreachable,
-            ErrorCode.PermissionDenied or ErrorCode.ReadOnly => Denied,
+            ErrorCode.PermissionDenied or ErrorCode.ReadOnly or ErrorCode.NotAuthenticated => Denied,
             ErrorCode.Corrupt => Damaged,
             ErrorCode.InvalidArgument or ErrorCode.NameTooLong or ErrorCode.TooManyLinks => Usage,
             _ => Failure,

@@ -1,3 +1,4 @@
+using DataLayer.Server.Access;
 using DataLayer.Server.Configuration;
 using DataLayer.Server.Http;
 using DataLayer.Server.Mounts;
@@ -36,6 +37,13 @@ internal static class ServiceCollectionExtensions
         this IServiceCollection services, ServerConfiguration configuration)
     {
         services.TryAddSingleton(new RequestGate(configuration.Listen.MaxRequests));
+        services.TryAddSingleton(configuration.Auth);
+        services.TryAddSingleton(provider => new TokenStore(
+            configuration.Auth.TokenFile, provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<TokenStore>>()));
+        services.TryAddSingleton<RefusalLog>();
+        services.TryAddSingleton<Authenticator>();
+        services.TryAddSingleton<AccessGate>();
         services.TryAddSingleton<StatisticsSource>();
         services.TryAddSingleton<FileReadEndpoint>();
         services.TryAddSingleton<FileWriteEndpoint>();

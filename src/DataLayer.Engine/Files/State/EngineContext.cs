@@ -199,6 +199,24 @@ internal sealed class EngineContext : IDisposable
     public Action? JournalSignal { get; set; }
 
     /// <summary>
+    /// Makes sure that stripes a content gets have nothing of stripes it had: columns are named by the content alone,
+    /// and those that wait for their deletion would show their bytes behind what is written now.
+    /// </summary>
+    /// <param name="content">The content; its write gate is held, and the tree names no stripes of it.</param>
+    /// <param name="placement">The stripes it gets.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async ValueTask ClearStripesAsync(
+        ContentId content, StripedPlacement placement, CancellationToken cancellationToken)
+    {
+        if (await Hot.HasColumnsAsync(content, placement, cancellationToken).ConfigureAwait(false))
+        {
+            // After a power cut the tree must not know them as the content.
+            await Tree.FlushAsync(cancellationToken).ConfigureAwait(false);
+            await Hot.DeleteAsync(content, placement, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
     /// Changes a content in the tree, durably or <paramref name="relaxed"/>, and brings its state up to date.
     /// </summary>
     public async ValueTask<FileContent> UpdateAsync(
