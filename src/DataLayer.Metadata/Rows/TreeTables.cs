@@ -21,6 +21,8 @@ internal sealed class TreeTables : IDisposable
         Journal = new JournalTable(session);
         Attachments = new AttachmentTable(session);
         Xattrs = new XattrTable(session);
+        Heat = new HeatTable(session);
+        History = new HistoryTable(session);
         Plans = new PlanTable(session);
     }
 
@@ -35,6 +37,10 @@ internal sealed class TreeTables : IDisposable
     public AttachmentTable Attachments { get; }
 
     public XattrTable Xattrs { get; }
+
+    public HeatTable Heat { get; }
+
+    public HistoryTable History { get; }
 
     public PlanTable Plans { get; }
 

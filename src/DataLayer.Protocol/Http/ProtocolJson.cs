@@ -64,5 +64,6 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(PlanReport))]
 [JsonSerializable(typeof(PlanPage))]
 [JsonSerializable(typeof(PlanMovePage))]
+[JsonSerializable(typeof(PlanMoveReport))]
 [JsonSerializable(typeof(ProgressLine<PlanProgressReport, PlanReport>))]
 public sealed partial class ProtocolJson : JsonSerializerContext { }

@@ -50,6 +50,8 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<TreeEndpoints>();
         services.TryAddSingleton<UpkeepEndpoints>();
         services.TryAddSingleton<StoreEndpoints>();
+        services.TryAddSingleton<PlanDesk>();
+        services.TryAddSingleton<PlanEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton<ApiFront>();
         return services;

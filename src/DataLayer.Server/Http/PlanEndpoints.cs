@@ -1,7 +1,6 @@
 using System.Globalization;
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Tiering.Planning;
-using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Access;
 using DataLayer.Server.Hosting;
