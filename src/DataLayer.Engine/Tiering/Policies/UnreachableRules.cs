@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace DataLayer.Engine.Tiering.Policies;
 
 /// <summary>
@@ -40,8 +38,8 @@ internal static class UnreachableRules
             {
                 errors.Warn(
                     rule.Place,
-                    $"No file reaches the rule {PolicyErrors.Quote(rule.Name)}: {PolicyErrors.Quote(cover.Name)} in line "
-                        + cover.Place.Line.ToString(CultureInfo.InvariantCulture) + " matches all that it matches.",
+                    $"No file reaches the rule {PolicyErrors.Quote(rule.Name)}: {PolicyErrors.Quote(cover.Name)} in "
+                        + $"line {cover.Place.Line} matches all that it matches.",
                     "Move it before that rule, or remove it.");
             }
         }
