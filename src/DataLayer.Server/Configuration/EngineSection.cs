@@ -1,3 +1,4 @@
+using DataLayer.Core.Text;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Heat;
 
