@@ -113,7 +113,7 @@ public sealed partial class TreeStore
             t => t.History.List(series, level, fromNanoseconds, untilNanoseconds, limit), cancellationToken);
     }
 
-    /// <summary>Removes rows of one series from before the cutoffs, and the series once nothing is left of it.</summary>
+    /// <summary>Removes rows of one series from before the cutoffs, and a series that nothing is left of.</summary>
     /// <returns>How many rows went.</returns>
     public ValueTask<long> TrimHistoryAsync(
         long series, HistoryCutoffs cutoffs, CancellationToken cancellationToken) =>

@@ -7,8 +7,8 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Tiering.Heat;
 
 /// <summary>
-/// What was read when: by the minute, the hour and the day, for the whole tree, for each attachment and for folders near
-/// the root.
+/// What was read when: by the minute, the hour and the day, for the whole tree, for each attachment and for folders
+/// near the root.
 /// </summary>
 /// <remarks>
 /// <para>A file counts for the tree, for its attachment, and for one folder: the one above it at most

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace DataLayer.Engine.Tiering.Heat;
 
-/// <summary>Options of heat and access history. Ranges stand at each; <see cref="Check"/> names every bad value.</summary>
+/// <summary>
+/// Options of heat and access history. Ranges stand at each; <see cref="Check"/> names every bad value.
+/// </summary>
 public sealed record HeatOptions
 {
     /// <summary>After this time half of a file's heat is gone, 1 minute to 10 years. Default 24 hours.</summary>

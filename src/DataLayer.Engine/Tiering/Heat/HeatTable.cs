@@ -315,7 +315,7 @@ public sealed class HeatTable : IAsyncDisposable
         }
     }
 
-    /// <summary>Past the bound the coldest go, until a tenth of the room is free. Under the gate, all is saved.</summary>
+    /// <summary>Past the bound the coldest go, until a tenth of the room is free. Under the gate, all saved.</summary>
     private void Shrink()
     {
         lock (_lock)

@@ -92,7 +92,8 @@ public sealed record AccessProfile
         ArgumentNullException.ThrowIfNull(profiles);
         if (profiles.Count == 0)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, "There are no profiles to merge: name at least one.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, "There are no profiles to merge: name at least one.");
         }
 
         AccessProfile newest = profiles[0];
@@ -193,8 +194,8 @@ public sealed record AccessProfile
     internal long EntryBytes(in ProfileEntry entry)
     {
         long size = Files[entry.File].SizeBytes;
-        long end = Math.Min(size, BlockLayout.BlockOffset(entry.FirstBlock) + ((long)entry.BlockCount * BlockLayout.BlockBytes));
-        return Math.Max(0, end - BlockLayout.BlockOffset(entry.FirstBlock));
+        long start = BlockLayout.BlockOffset(entry.FirstBlock);
+        return Math.Clamp(size - start, 0, (long)entry.BlockCount * BlockLayout.BlockBytes);
     }
 
     private static int[] AddFiles(
