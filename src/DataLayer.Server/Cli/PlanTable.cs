@@ -37,10 +37,12 @@ internal static class PlanTable
                 ("once", DescribeOnce(all, plan.Currency)),
                 ("needed again", string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{Money(all.RecallCost)} for all that is cold then; {Money(all.ExpectedRecallCost)} expected within {plan.HorizonDays:0.#} days")),
+                    $"{Money(all.RecallCost)} for all that is cold then; "
+                        + $"{Money(all.ExpectedRecallCost)} expected within {plan.HorizonDays:0.#} days")),
                 ("hit ratio", string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{100 * plan.HitRatioBefore:0.00} % now, {100 * plan.HitRatioAfter:0.00} % then, by what was read lately")),
+                    $"{100 * plan.HitRatioBefore:0.00} % now, {100 * plan.HitRatioAfter:0.00} % then, "
+                        + "by what was read lately")),
                 ("prices", $"{plan.PriceTable}, {plan.Currency}"),
                 ("policy", plan.PolicyVersion is { } version
                     ? string.Create(CultureInfo.InvariantCulture, $"version {version}, {plan.PolicyHash[..12]}")

@@ -78,7 +78,8 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
     public async ValueTask<PlanPolicy> GetActivePolicyAsync(CancellationToken cancellationToken) =>
         await ActivePolicy(cancellationToken)
         ?? throw new DataLayerException(
-            ErrorCode.NotFound, "No policy is active: activate one, or give its text with the command (--policy FILE).");
+            ErrorCode.NotFound,
+            "No policy is active: activate one, or give its text with the command (--policy FILE).");
 
     /// <summary>Makes and keeps a plan.</summary>
     /// <exception cref="DataLayerException">NotFound, Overloaded, NoSpace.</exception>
@@ -133,7 +134,8 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
     private Dictionary<string, double> ReadFills()
     {
         Dictionary<string, double> fills = new(StringComparer.Ordinal);
-        foreach (IGrouping<string, TargetStatus> pool in node.Hot.GetTargets().GroupBy(t => t.Pool, StringComparer.Ordinal))
+        IReadOnlyList<TargetStatus> targets = node.Hot.GetTargets();
+        foreach (IGrouping<string, TargetStatus> pool in targets.GroupBy(t => t.Pool, StringComparer.Ordinal))
         {
             long capacity = pool.Sum(t => t.CapacityBytes);
             long free = pool.Sum(t => t.FreeBytes);

@@ -13,7 +13,9 @@ internal static class MoveRecord
     /// <summary>Bytes before the fields: length and checksum.</summary>
     public const int PrefixBytes = 8;
 
-    /// <summary>The longest record: paths have 4,096 bytes at most, fields and classes far less than the rest.</summary>
+    /// <summary>
+    /// The longest record: paths have 4,096 bytes at most, fields and classes far less than the rest.
+    /// </summary>
     public const int MaxBytes = 16 << 10;
 
     /// <summary>Appends a move.</summary>

@@ -44,7 +44,8 @@ public sealed class PlanMaker(FactReader facts, PlanStore store, TierPricing pri
         ArgumentNullException.ThrowIfNull(options);
         if (!await _turn.WaitAsync(0, cancellationToken).ConfigureAwait(false))
         {
-            throw new DataLayerException(ErrorCode.Overloaded, "Another plan is being made: try again when it is done.");
+            throw new DataLayerException(
+                ErrorCode.Overloaded, "Another plan is being made: try again when it is done.");
         }
 
         try

@@ -9,7 +9,8 @@ namespace DataLayer.Engine.Tiering.Simulation;
 /// files and link are simulated.
 /// </summary>
 /// <remarks>
-/// A read of a content that is not hot waits and recalls what it reads; recalled content stays hot and keeps its object.
+/// A read of a content that is not hot waits and recalls what it reads; recalled content stays hot and keeps its
+/// object.
 /// The first recalls of a dataset bring in the rest of it (<see cref="GroupRecall"/>), file after file over one link of
 /// fixed rate, in the order of paths from the file that was read. Applying a plan takes no time, except that what it
 /// recalls goes over the link. Everything before the trace's start is history: it makes heat and ages, is all hot, and
