@@ -35,6 +35,8 @@ internal sealed class TieringWorkload : IWorkload
         report.Add("trace90-churn", "% a day, less", 100 * result.WorstChurn, 10, 1);
         report.Add("trace90-plan-error", "%, less", 100 * result.PlanError, 3, 1);
         report.Add("trace90-plan-error-each-day", "%, less", 100 * result.MeanPlanError, 3, 1);
+        SimulationResult alone = Simulate(Seed, policy, pricing, cancellationToken, follows: false);
+        report.Add("trace90-served-hot-without-group-recall", "%", 100 * alone.ServedHotShare, 99, 1);
         List<SimulatedDay> steady = [.. result.Days.Skip(SteadyDay)];
         double most = steady.Max(d => d.HotBytes);
         report.Add("trace90-steady-cost-saved", "%", 100 * (1 - (steady.Sum(d => d.Billed) / steady.Sum(d => d.AllHotCost))), 50, 1);
@@ -53,7 +55,8 @@ internal sealed class TieringWorkload : IWorkload
         return Task.CompletedTask;
     }
 
-    private static SimulationResult Simulate(int seed, CompiledPolicy policy, TierPricing pricing, CancellationToken cancellationToken)
+    private static SimulationResult Simulate(
+        int seed, CompiledPolicy policy, TierPricing pricing, CancellationToken cancellationToken, bool follows = true)
     {
         cancellationToken.ThrowIfCancellationRequested();
         AccessTrace trace = ResearchTrace.Make(seed);
@@ -63,6 +66,7 @@ internal sealed class TieringWorkload : IWorkload
             HotCapacityBytes = capacity,
             MoveBytesPerPlan = (long)(capacity * MoveBudget),
             PolicyHash = policy.Hash,
+            GroupRecall = follows ? new GroupRecallOptions() : null,
         };
         IReadOnlySet<int> marks = new HashSet<int>();
         SimulationResult result = TieringSimulator.Run(

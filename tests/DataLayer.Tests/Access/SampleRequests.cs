@@ -14,6 +14,7 @@ internal static class SampleRequests
         string target = operation.Pattern
             .Replace("/{**path}", folder + "/none-such", StringComparison.Ordinal)
             .Replace("{target}", "4711", StringComparison.Ordinal)
+            .Replace("{plan}", "4711", StringComparison.Ordinal)
             .Replace("{id}", "none-such", StringComparison.Ordinal);
         string query = operation.Id switch
         {
@@ -49,7 +50,7 @@ internal static class SampleRequests
         "link" => $$"""{"existing":"{{folder}}/none-such","path":"{{folder}}/none"}""",
         "symlink" => $$"""{"path":"{{folder}}/none/such","target":"x"}""",
         "truncate" => $$"""{"path":"{{folder}}/none-such","sizeBytes":0}""",
-        "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" =>
+        "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" or "makePlan" =>
             $$"""{"path":"{{folder}}/none-such"}""",
         "fsck" => "{}",
         "attach" => $$"""{"source":"none-such","path":"{{folder}}/none"}""",

@@ -1,9 +1,11 @@
 namespace DataLayer.Engine.Tiering.Planning;
 
 /// <summary>
-/// Compares what recalls were forecast to cost with what they did, and gives the factor between them. Files of a dataset
+/// Compares what recalls were forecast to cost with what they did, and gives the factor between them. Files of a
+/// dataset
 /// are recalled together or not at all, which a forecast file by file cannot see; over weeks the mean is right all the
-/// same. Both sums fade with a half-life; three days of the present forecast stand beside them as if they had come true, so
+/// same. Both sums fade with a half-life; three days of the present forecast stand beside them as if they had come
+/// true, so
 /// that one lucky or unlucky day does not turn the factor over. Not safe for concurrent use.
 /// </summary>
 /// <param name="halfLife">After this time half of what was observed is forgotten.</param>
