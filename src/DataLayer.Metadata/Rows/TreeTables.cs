@@ -21,6 +21,8 @@ internal sealed class TreeTables : IDisposable
         Journal = new JournalTable(session);
         Attachments = new AttachmentTable(session);
         Xattrs = new XattrTable(session);
+        Jobs = new JobTable(session);
+        Schedules = new ScheduleTable(session);
     }
 
     public SqlSession Session { get; }
@@ -34,6 +36,10 @@ internal sealed class TreeTables : IDisposable
     public AttachmentTable Attachments { get; }
 
     public XattrTable Xattrs { get; }
+
+    public JobTable Jobs { get; }
+
+    public ScheduleTable Schedules { get; }
 
     /// <summary>One setting, or null.</summary>
     public string? FindSetting(string name)
