@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Text;
 using DataLayer.Server.Access;
 using DataLayer.Server.Configuration;
 using DataLayer.Storage.Interop;

@@ -1,3 +1,4 @@
+using DataLayer.Core.Text;
 using DataLayer.Engine.Files;
 
 namespace DataLayer.Server.Configuration;

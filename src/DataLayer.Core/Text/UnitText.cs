@@ -1,9 +1,9 @@
 using System.Globalization;
 
-namespace DataLayer.Server.Configuration;
+namespace DataLayer.Core.Text;
 
 /// <summary>Sizes (<c>512MiB</c>) and durations (<c>30s</c>) as people write them.</summary>
-internal static class UnitText
+public static class UnitText
 {
     private static readonly (string Unit, double Factor)[] _sizes =
     [
@@ -30,6 +30,7 @@ internal static class UnitText
         ("m", 60),
         ("h", 3600),
         ("d", 86400),
+        ("w", 7 * 86400),
     ];
 
     /// <summary>
@@ -57,7 +58,7 @@ internal static class UnitText
         return false;
     }
 
-    /// <summary>Reads a duration: a number and ms, s, m (or min), h or d.</summary>
+    /// <summary>Reads a duration: a number and ms, s, m (or min), h, d or w.</summary>
     public static bool TryParseDuration(string text, out TimeSpan duration)
     {
         duration = default;

@@ -1,6 +1,6 @@
-using DataLayer.Server.Configuration;
+using DataLayer.Core.Text;
 
-namespace DataLayer.Tests.Server;
+namespace DataLayer.Tests.Core;
 
 public sealed class UnitTextTests
 {

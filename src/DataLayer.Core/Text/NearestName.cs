@@ -1,9 +1,9 @@
-namespace DataLayer.Server.Configuration;
+namespace DataLayer.Core.Text;
 
 /// <summary>
 /// Finds the known name a mistyped one most likely meant: Levenshtein distance of at most a third of its length.
 /// </summary>
-internal static class NearestName
+public static class NearestName
 {
     /// <summary>The nearest known name, or null where none is near.</summary>
     public static string? Find(string name, IReadOnlyList<string> known)
