@@ -78,6 +78,10 @@ public sealed partial class FileEngine : IAsyncDisposable
 
     internal FileReader Reader { get; }
 
+    internal Warmer Warmer => _warmer;
+
+    internal Scrubber Scrubber => _scrubber;
+
     internal FileWriter Writer { get; }
 
     internal Freshness Freshness => _freshness;

@@ -79,6 +79,7 @@ internal static class ServerConfigurationReader
             ObjectStores = stores,
             Tree = tree,
             Engine = EngineSection.Read(root.Section("engine"), budget, state),
+            Jobs = JobsSection.Read(root.Section("jobs")),
             Logging = ReadLogging(root.Section("logging")),
         };
         root.Done();

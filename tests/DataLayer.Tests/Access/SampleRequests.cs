@@ -51,6 +51,8 @@ internal static class SampleRequests
         "truncate" => $$"""{"path":"{{folder}}/none-such","sizeBytes":0}""",
         "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" =>
             $$"""{"path":"{{folder}}/none-such"}""",
+        "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
+        "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
         "fsck" => "{}",
         "attach" => $$"""{"source":"none-such","path":"{{folder}}/none"}""",
         "addTarget" => """{"pool":"default","directory":"relative"}""",

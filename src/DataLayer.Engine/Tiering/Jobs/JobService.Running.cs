@@ -157,8 +157,7 @@ public sealed partial class JobService
             _open.Remove(job.Id);
         }
 
-        // Who watches sees the job in the store now.
-        live.Change(static j => j);
+        live.Closed.TrySetResult();
         JobLog.Ended(_log, job.Id, job.Kind, job.State.ToString(), job.Failure ?? string.Empty);
         try
         {

@@ -1,5 +1,4 @@
 using DataLayer.Core.Errors;
-using DataLayer.Engine.Files;
 using DataLayer.Metadata;
 using Microsoft.Extensions.Logging;
 
@@ -129,8 +128,21 @@ public sealed partial class JobService : IAsyncDisposable
     }
 
     /// <summary>A job as it is now; null where there is none, or it was forgotten.</summary>
-    public async ValueTask<JobRecord?> GetAsync(long id, CancellationToken cancellationToken) =>
-        Find(id)?.Job ?? await _tree.GetJobAsync(id, cancellationToken).ConfigureAwait(false);
+    public async ValueTask<JobRecord?> GetAsync(long id, CancellationToken cancellationToken)
+    {
+        if (Find(id) is not { } live)
+        {
+            return await _tree.GetJobAsync(id, cancellationToken).ConfigureAwait(false);
+        }
+
+        JobRecord job = live.Job;
+        if (job.HasEnded)
+        {
+            await live.Closed.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        return job;
+    }
 
     /// <summary>Jobs with a smaller number, newest first, as they are now.</summary>
     public async ValueTask<IReadOnlyList<JobRecord>> ListAsync(
@@ -141,7 +153,7 @@ public sealed partial class JobService : IAsyncDisposable
         JobRecord[] jobs = new JobRecord[stored.Count];
         for (int i = 0; i < jobs.Length; i++)
         {
-            jobs[i] = Find(stored[i].Id)?.Job ?? stored[i];
+            jobs[i] = await GetAsync(stored[i].Id, cancellationToken).ConfigureAwait(false) ?? stored[i];
         }
 
         return jobs;
@@ -162,6 +174,12 @@ public sealed partial class JobService : IAsyncDisposable
             }
 
             (JobRecord job, Task changed) = live.Watch();
+            if (job.HasEnded)
+            {
+                await live.Closed.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+                return job;
+            }
+
             if (job.Sequence != known)
             {
                 return job;

@@ -21,6 +21,9 @@ internal sealed class LiveJob(JobRecord job)
     /// <summary>The last run. It never fails.</summary>
     public Task Run { get; set; } = Task.CompletedTask;
 
+    /// <summary>Ends when the store has the end of the job (or cannot take it): only then is the end told.</summary>
+    public TaskCompletionSource Closed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
     /// <summary>The job now.</summary>
     public JobRecord Job
     {
