@@ -11,7 +11,9 @@ using Microsoft.Extensions.Primitives;
 
 namespace DataLayer.Server.Http;
 
-/// <summary>Jobs and schedules. A scoped caller sees and changes the jobs of its scope only; others are not there.</summary>
+/// <summary>
+/// Jobs and schedules. A scoped caller sees and changes the jobs of its scope only; others are not there.
+/// </summary>
 internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider time)
 {
     private const int MaxPaths = 1000;
@@ -355,7 +357,8 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
         {
             throw new DataLayerException(
                 ErrorCode.InvalidArgument,
-                $"paths has {command.Paths.Count} entries: give 1 to {MaxPaths}, or a list ({ApiRoutes.Jobs}/warm-list).");
+                $"paths has {command.Paths.Count} entries: give 1 to {MaxPaths}, or a list "
+                + $"({ApiRoutes.Jobs}/warm-list).");
         }
 
         foreach (string path in command.Paths)

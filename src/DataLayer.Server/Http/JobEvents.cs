@@ -9,7 +9,8 @@ using DataLayer.Protocol.Http;
 namespace DataLayer.Server.Http;
 
 /// <summary>
-/// A job's changes as server-sent events (WHATWG HTML, 9.2). Each event is the whole job and carries its sequence as id,
+/// A job's changes as server-sent events (WHATWG HTML, 9.2). Each event is the whole job and carries its sequence as
+/// id,
 /// so a reader that comes back with the last id misses nothing that still counts; what changed in between is one event.
 /// At most a few events a second, and a bounded number of readers, each of which holds a request's place.
 /// </summary>
@@ -38,7 +39,8 @@ internal sealed class JobEvents(TimeProvider time, IHostApplicationLifetime life
         {
             Interlocked.Decrement(ref _readers);
             throw new DataLayerException(
-                ErrorCode.Overloaded, $"{MaxReaders} readers watch jobs, the most there may be: ask for the job itself.");
+                ErrorCode.Overloaded,
+                $"{MaxReaders} readers watch jobs, the most there may be: ask for the job itself.");
         }
 
         using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(

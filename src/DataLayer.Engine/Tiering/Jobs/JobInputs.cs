@@ -89,7 +89,9 @@ public sealed class JobInputs(string folder, long maxBytes)
         }
     }
 
-    /// <summary>Removes every list that no job names: what a crash left between taking a list and adding its job.</summary>
+    /// <summary>
+    /// Removes every list that no job names: what a crash left between taking a list and adding its job.
+    /// </summary>
     public void RemoveAllBut(IReadOnlySet<string> named)
     {
         ArgumentNullException.ThrowIfNull(named);

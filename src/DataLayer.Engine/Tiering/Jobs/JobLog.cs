@@ -14,7 +14,8 @@ internal static partial class JobLog
     [LoggerMessage(42, LogLevel.Error, "Job {Id} ({Kind}) ended by a fault")]
     internal static partial void Faulted(ILogger log, long id, string kind, Exception fault);
 
-    [LoggerMessage(43, LogLevel.Error, "Job {Id}: its state cannot be stored; it may run again after a restart: {Cause}")]
+    [LoggerMessage(
+        43, LogLevel.Error, "Job {Id}: its state cannot be stored; it may run again after a restart: {Cause}")]
     internal static partial void NotSaved(ILogger log, long id, string cause);
 
     [LoggerMessage(44, LogLevel.Warning, "Schedule {Id} made no job: {Cause}")]

@@ -115,7 +115,9 @@ public sealed partial class JobService
             }
 
             long now = Now();
-            string why = e is DataLayerException ? e.Message : $"An unexpected fault ({e.GetType().Name}); see the log.";
+            string why = e is DataLayerException
+                ? e.Message
+                : $"An unexpected fault ({e.GetType().Name}); see the log.";
             return j => j with { State = JobState.Failed, Failure = why, EndedTime = now };
         }
     }

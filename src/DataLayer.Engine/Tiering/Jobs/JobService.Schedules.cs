@@ -92,11 +92,13 @@ public sealed partial class JobService
         CronSchedule cron = CronSchedule.TryParse(schedule.Cron, out string? fault)
             ?? throw new DataLayerException(
                 ErrorCode.InvalidArgument,
-                $"'{schedule.Cron}' {fault}: give minute, hour, day of the month, month and weekday, as '30 6 * * mon-fri'.");
+                $"'{schedule.Cron}' {fault}: give minute, hour, day of the month, month and weekday, as "
+                + "'30 6 * * mon-fri'.");
         return TimeZoneInfo.TryFindSystemTimeZoneById(schedule.Zone, out TimeZoneInfo? zone)
             ? (cron, zone)
             : throw new DataLayerException(
-                ErrorCode.InvalidArgument, $"There is no time zone '{schedule.Zone}': give one as Europe/Berlin or UTC.");
+                ErrorCode.InvalidArgument,
+                $"There is no time zone '{schedule.Zone}': give one as Europe/Berlin or UTC.");
     }
 
     private static DateTimeOffset FromNanoseconds(long time) => DateTimeOffset.UnixEpoch.AddTicks(time / 100);

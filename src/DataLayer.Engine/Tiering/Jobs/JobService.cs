@@ -309,7 +309,8 @@ public sealed partial class JobService : IAsyncDisposable
     {
         string state = job.State.ToString();
         return new(
-            ErrorCode.WrongState, $"Job {job.Id} cannot be {wanted}: it is {char.ToLowerInvariant(state[0])}{state[1..]}.");
+            ErrorCode.WrongState,
+            $"Job {job.Id} cannot be {wanted}: it is {char.ToLowerInvariant(state[0])}{state[1..]}.");
     }
 
     private long Now() => (_time.GetUtcNow().UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) * 100;

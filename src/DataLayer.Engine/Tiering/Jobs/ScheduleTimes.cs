@@ -8,7 +8,9 @@ namespace DataLayer.Engine.Tiering.Jobs;
 /// </summary>
 internal static class ScheduleTimes
 {
-    /// <summary>Days looked ahead: weekdays fall on a leap day within 28 years, or 40 over a century without one.</summary>
+    /// <summary>
+    /// Days looked ahead: weekdays fall on a leap day within 28 years, or 40 over a century without one.
+    /// </summary>
     private const int MaxDays = 366 * 40;
 
     /// <summary>The first due time after a moment; null where there is none.</summary>

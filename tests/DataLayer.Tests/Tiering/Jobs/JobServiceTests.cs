@@ -176,7 +176,7 @@ public sealed class JobServiceTests : IAsyncLifetime
     public async Task Ended_jobs_past_the_newest_are_forgotten_with_what_they_had()
     {
         List<long> ids = [];
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < 5; i++)
         {
             JobRecord job = await AddAsync();
             _runner.Permit(3);
@@ -187,8 +187,8 @@ public sealed class JobServiceTests : IAsyncLifetime
         await ReopenAsync();
         IReadOnlyList<JobRecord> page = await _jobs.ListAsync(long.MaxValue, 10, default);
 
-        Assert.Equal([ids[3], ids[2]], page.Select(j => j.Id));
-        Assert.Equal([ids[2]], (await _jobs.ListAsync(ids[3], 1, default)).Select(j => j.Id));
+        Assert.Equal([ids[4], ids[3], ids[2]], page.Select(j => j.Id));
+        Assert.Equal([ids[3]], (await _jobs.ListAsync(ids[4], 1, default)).Select(j => j.Id));
         Assert.Null(await _jobs.GetAsync(ids[0], default));
     }
 
@@ -254,7 +254,7 @@ public sealed class JobServiceTests : IAsyncLifetime
     {
         TreeStoreOptions options = new() { DatabasePath = _folder.Combine("tree.db") };
         _tree = await TreeStore.OpenAsync(options, _clock, NullLogger<TreeStore>.Instance, default);
-        JobServiceOptions bounds = new() { MaxRunning = 1, MaxOpen = 5, KeepEnded = 2 };
+        JobServiceOptions bounds = new() { MaxRunning = 1, MaxOpen = 5, KeepEnded = 3 };
         _jobs = await JobService.OpenAsync(_tree, [_runner], bounds, _clock, _log.Of<JobService>(), default);
     }
 
