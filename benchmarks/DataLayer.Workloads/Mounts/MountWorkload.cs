@@ -189,7 +189,7 @@ internal sealed class MountWorkload : IWorkload
 
     private static async Task<double> SequentialAsync(string file, CpuMeter cpu)
     {
-        DropPages();
+        DropCaches();
         cpu.Begin();
         double seconds = await MountClient.RunAsync("seq", file);
         cpu.End(BigBytes / 1e6);
@@ -210,7 +210,7 @@ internal sealed class MountWorkload : IWorkload
     {
         if (warmPasses == 0)
         {
-            DropPages();
+            DropCaches();
         }
 
         cpu.Begin();
@@ -238,12 +238,12 @@ internal sealed class MountWorkload : IWorkload
 
     private static string Numbered(int i) => string.Create(CultureInfo.InvariantCulture, $"f{i}");
 
-    /// <summary>Forgets the page cache, not names and inodes. Root only.</summary>
-    internal static void DropPages()
+    /// <summary>Forgets the page cache; names and inodes only where asked. Root only.</summary>
+    internal static void DropCaches(bool namesToo = false)
     {
         using Process sync = Process.Start("sync");
         sync.WaitForExit();
-        File.WriteAllText("/proc/sys/vm/drop_caches", "1\n");
+        File.WriteAllText("/proc/sys/vm/drop_caches", namesToo ? "3\n" : "1\n");
     }
 
     /// <summary>The baseline's mount.</summary>

@@ -9,8 +9,8 @@ internal interface IBucketMount : IAsyncDisposable
     /// <summary>Where the bucket is mounted.</summary>
     string Path { get; }
 
-    /// <summary>Mounts anew with no content cached anywhere: neither by the program nor by the kernel.</summary>
-    Task MountColdAsync(CancellationToken cancellationToken);
+    /// <summary>Leaves the bucket mounted, and none of its content in the program's cache.</summary>
+    Task MakeColdAsync(CancellationToken cancellationToken);
 
     /// <summary>Waits until what was read lies in the program's cache.</summary>
     Task SettleAsync();

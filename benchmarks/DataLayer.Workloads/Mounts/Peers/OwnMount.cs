@@ -6,8 +6,8 @@ using DataLayer.TestSupport.Mounts;
 namespace DataLayer.Workloads.Mounts.Peers;
 
 /// <summary>
-/// DataLayer with its default options, 1 GiB of memory and one target, the bucket attached read-only. A cold mount evicts everything
-/// and starts the engine anew over its state: what stays is the tree, which knows the names since the attach.
+/// DataLayer with its default options, 1 GiB of memory and one target, the bucket attached read-only. Cold, its memory and its target
+/// hold nothing; the tree knows the names since the attach.
 /// </summary>
 internal sealed class OwnMount : IBucketMount
 {
@@ -30,6 +30,7 @@ internal sealed class OwnMount : IBucketMount
         {
             await tree.Engine.AttachAsync(
                 new AttachRequest { Source = $"s3://{bucket}", Path = "/" + Folder, StoreName = store.Name }, progress: null, stop);
+            KernelReadahead.Raise(tree.Path);
             return new OwnMount(tree);
         }
         catch
@@ -40,12 +41,10 @@ internal sealed class OwnMount : IBucketMount
     }
 
     /// <inheritdoc/>
-    public async Task MountColdAsync(CancellationToken cancellationToken)
+    public async Task MakeColdAsync(CancellationToken cancellationToken)
     {
         await SettleAsync();
         await _tree.Engine.EvictAsync("/" + Folder, hotToo: true, cancellationToken);
-        await _tree.RemountAsync();
-        KernelReadahead.Raise(_tree.Path);
     }
 
     /// <inheritdoc/>

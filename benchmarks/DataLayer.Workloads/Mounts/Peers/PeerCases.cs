@@ -12,9 +12,9 @@ namespace DataLayer.Workloads.Mounts.Peers;
 /// its own; the better of the others is the baseline.
 /// </summary>
 /// <remarks>
-/// A round of a side: a new mount with empty caches, one untimed walk over all names (DataLayer's tree knows them since the attach,
-/// so the others may too), page cache dropped, the cold pass; page cache dropped again, the program's own cache kept, the warm
-/// pass. Rounds of the three alternate. Each pass checks every byte (<see cref="PeerReader"/>).
+/// A round of a side: the program's cache emptied and the kernel's dropped; one untimed walk over all names (DataLayer's tree knows
+/// them since the attach, so the others may too); page cache dropped, the cold pass; page cache dropped again, the program's own
+/// cache kept, the warm pass. Rounds of the three alternate. Each pass checks every byte (<see cref="PeerReader"/>).
 /// <c>docs/decisions/0140-peers-of-the-mount.md</c> has the settings and why.
 /// </remarks>
 internal static class PeerCases
@@ -81,12 +81,13 @@ internal static class PeerCases
     private static async Task RoundAsync(
         IBucketMount side, Case @case, string listing, List<double> cold, List<double> warm, CancellationToken stop)
     {
-        await side.MountColdAsync(stop);
+        await side.MakeColdAsync(stop);
+        MountWorkload.DropCaches(namesToo: true);
         Command.Run("ls", "-lR", side.Path);
-        MountWorkload.DropPages();
+        MountWorkload.DropCaches();
         cold.Add(@case.Work / await PeerReader.RunAsync(side.Path, listing, @case.Readers, @case.Files));
         await side.SettleAsync();
-        MountWorkload.DropPages();
+        MountWorkload.DropCaches();
         warm.Add(@case.Work / await PeerReader.RunAsync(side.Path, listing, @case.Readers, @case.Files));
     }
 

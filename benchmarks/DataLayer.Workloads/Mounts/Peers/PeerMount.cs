@@ -10,7 +10,7 @@ namespace DataLayer.Workloads.Mounts.Peers;
 
 /// <summary>
 /// Another program that mounts the bucket, as a process of its own with a cache folder on the disk DataLayer's target lies on. Each
-/// cold mount is a new process with an empty cache folder.
+/// time it is made cold, it is a new process with an empty cache folder.
 /// </summary>
 internal sealed class PeerMount : IBucketMount
 {
@@ -33,7 +33,13 @@ internal sealed class PeerMount : IBucketMount
     /// <inheritdoc/>
     public string Path => _folder.Combine("mnt");
 
-    /// <summary>s3fs: content on disk, all attributes remembered, large reads in 16 requests at a time.</summary>
+    /// <summary>Whether the kernel's readahead is raised as it is for DataLayer's mount.</summary>
+    private bool RaisesReadahead { get; init; }
+
+    /// <summary>
+    /// s3fs: content on disk, all attributes remembered, else its defaults. Far readahead of the kernel and more requests at a time
+    /// made it slower.
+    /// </summary>
     public static PeerMount S3fs(CephCluster cluster, string bucket)
     {
         TempFolder folder = new("peer-s3fs");
@@ -41,7 +47,7 @@ internal sealed class PeerMount : IBucketMount
         File.WriteAllText(password, $"{cluster.AccessKey}:{cluster.SecretKey}");
         File.SetUnixFileMode(password, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         string options = $"passwd_file={password},url={cluster.Endpoint.ToString().TrimEnd('/')},use_path_request_style,ro,"
-            + $"use_cache={folder.Combine("cache")},parallel_count=16,max_stat_cache_size=200000,enable_noobj_cache";
+            + $"use_cache={folder.Combine("cache")},max_stat_cache_size=200000,enable_noobj_cache";
         return new PeerMount("s3fs", folder, [bucket, folder.Combine("mnt"), "-f", "-o", options], []);
     }
 
@@ -63,12 +69,16 @@ internal sealed class PeerMount : IBucketMount
                 "mount", $"rgw:{bucket}", folder.Combine("mnt"), "--read-only",
                 "--vfs-cache-mode", "full", "--cache-dir", folder.Combine("cache"), "--vfs-fast-fingerprint", "--no-modtime",
                 "--dir-cache-time", "1h", "--attr-timeout", "1h", "--max-read-ahead", "16M", "--buffer-size", "32M",
+                "--vfs-read-ahead", "128M",
             ],
-            environment);
+            environment)
+        {
+            RaisesReadahead = true,
+        };
     }
 
     /// <inheritdoc/>
-    public async Task MountColdAsync(CancellationToken cancellationToken)
+    public async Task MakeColdAsync(CancellationToken cancellationToken)
     {
         await StopAsync();
         Directory.CreateDirectory(_folder.Combine("cache"));
@@ -91,7 +101,10 @@ internal sealed class PeerMount : IBucketMount
             await Task.Delay(20, cancellationToken);
         }
 
-        KernelReadahead.Raise(Path);
+        if (RaisesReadahead)
+        {
+            KernelReadahead.Raise(Path);
+        }
     }
 
     /// <inheritdoc/>
