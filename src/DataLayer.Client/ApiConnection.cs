@@ -22,6 +22,7 @@ internal sealed class ApiConnection : IDisposable
     private readonly DataLayerClientOptions _options;
     private readonly RetrySchedule _schedule;
     private readonly string _baseAddress;
+    private readonly BearerToken _token;
 
     public ApiConnection(DataLayerClientOptions options, HttpMessageHandler? handler)
     {
@@ -29,6 +30,7 @@ internal sealed class ApiConnection : IDisposable
         _options = options;
         _schedule = new RetrySchedule(options.RetryDelay, options.MaxRetryDelay, options.Seed);
         _baseAddress = options.ServerUri.GetLeftPart(UriPartial.Authority);
+        _token = new BearerToken(options);
         _invoker = new HttpMessageInvoker(handler ?? MakeHandler(options), disposeHandler: true);
     }
 
@@ -47,6 +49,7 @@ internal sealed class ApiConnection : IDisposable
         ApiRequest request, CancellationToken cancellationToken, bool allowMissing = false,
         bool allowRangePastEnd = false)
     {
+        bool renewed = false;
         for (int retry = 0; ; retry++)
         {
             TimeSpan? retryAfter = null;
@@ -56,6 +59,12 @@ internal sealed class ApiConnection : IDisposable
                 // The message is not disposed: that would dispose a body the caller may still stream from, and it
                 // holds nothing else.
                 HttpRequestMessage message = request.ToMessage(_baseAddress);
+                string? token = _token.Value;
+                if (token is not null)
+                {
+                    message.Headers.TryAddWithoutValidation("Authorization", token);
+                }
+
                 HttpResponseMessage response = await _invoker
                     .SendAsync(message, cancellationToken)
                     .ConfigureAwait(false);
@@ -68,6 +77,13 @@ internal sealed class ApiConnection : IDisposable
                 {
                     retryAfter = response.Headers.RetryAfter?.Delta;
                     failure = await ReadFailureAsync(response, cancellationToken).ConfigureAwait(false);
+                }
+
+                if (response.StatusCode == HttpStatusCode.Unauthorized && !renewed
+                    && request.Retry != RetryMode.Never && _token.TryRenew(token))
+                {
+                    renewed = true;
+                    continue;
                 }
 
                 if (retry >= _options.RetryCount || !MayRetry(request.Retry, response.StatusCode))

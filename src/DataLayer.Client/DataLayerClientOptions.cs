@@ -18,6 +18,18 @@ public sealed class DataLayerClientOptions
     public string? UnixSocketPath { get; init; }
 
     /// <summary>
+    /// The bearer token that says who calls, or null where the service wants none. It goes out in clear text over
+    /// <c>http</c>: use the Unix socket, loopback or a network you trust, or a proxy that speaks <c>https</c>.
+    /// </summary>
+    public string? Token { get; init; }
+
+    /// <summary>
+    /// A file with the token, or null. It is read at the first call, and again where the service refuses the token,
+    /// so a token may be exchanged under a running client. Not together with <see cref="Token"/>.
+    /// </summary>
+    public string? TokenFile { get; init; }
+
+    /// <summary>
     /// Connections kept to the service, a count, 1 to 4,096. Calls past it wait. Default 64: more than any loader's
     /// workers.
     /// </summary>
@@ -97,11 +109,29 @@ public sealed class DataLayerClientOptions
         Check(
             faults, InRange(RequestTimeout, 10, 86_400_000),
             $"RequestTimeout is {RequestTimeout}: give 10 ms to 1 day.");
+        Check(
+            faults, Token is null || IsToken(Token),
+            "Token has characters that no token has: give what 'datalayer token create' printed.");
+        Check(faults, Token is null || TokenFile is null, "Token and TokenFile are both given: keep one of them.");
         Check(faults, ServerUri.IsAbsoluteUri, $"ServerUri '{ServerUri}' is not absolute: give http://host:port.");
         if (faults.Count > 0)
         {
             throw new DataLayerException(ErrorCode.InvalidArgument, string.Join(' ', faults));
         }
+    }
+
+    /// <summary>Whether a text can stand in a header after "Bearer".</summary>
+    internal static bool IsToken(string text)
+    {
+        foreach (char c in text)
+        {
+            if (!char.IsAsciiLetterOrDigit(c) && c is not ('-' or '.' or '_' or '~' or '+' or '/' or '='))
+            {
+                return false;
+            }
+        }
+
+        return text.Length is > 0 and <= 4096;
     }
 
     private static bool InRange(TimeSpan value, double minMilliseconds, double maxMilliseconds) =>

@@ -1,3 +1,4 @@
+using DataLayer.Core.Errors;
 using DataLayer.Engine.Files.Nodes;
 using DataLayer.Fuse.Interop;
 using DataLayer.Fuse.Vfs;

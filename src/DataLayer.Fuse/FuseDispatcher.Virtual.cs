@@ -1,3 +1,4 @@
+using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Fuse.Interop;
 using DataLayer.Fuse.Vfs;
@@ -68,7 +69,7 @@ internal sealed partial class FuseDispatcher
     {
         if (((int)request.Take<Abi.OpenIn>().Flags & 3) != 0)
         {
-            request.ReplyError(Errno.Access);
+            request.ReplyError(Errno.Denied);
             return;
         }
 

@@ -32,10 +32,17 @@ public sealed partial class TreeStore
     /// </summary>
     /// <exception cref="DataLayerException">NotFound, NotADirectory, TooManyLinks, NameTooLong,
     /// InvalidArgument.</exception>
-    public ValueTask<InodeAttributes> ResolveAsync(string path, bool followLast, CancellationToken cancellationToken)
+    public ValueTask<InodeAttributes> ResolveAsync(
+        string path, bool followLast, CancellationToken cancellationToken) =>
+        ResolveAsync(path, followLast, scope: null, cancellationToken);
+
+    /// <summary>As above; where <paramref name="scope"/> is given, no link leads out of it.</summary>
+    /// <exception cref="DataLayerException">As above; PermissionDenied where a link leads out.</exception>
+    public ValueTask<InodeAttributes> ResolveAsync(
+        string path, bool followLast, TreeScope? scope, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(path);
-        return _reads.RunAsync(t => TreeReads.Resolve(t, path, followLast), cancellationToken);
+        return _reads.RunAsync(t => TreeReads.Resolve(t, path, followLast, scope), cancellationToken);
     }
 
     /// <summary>Entries in name order (UTF-8 bytes) after the given name, at most <paramref name="limit"/>.</summary>

@@ -110,7 +110,7 @@ internal static class TreeLoad
         {
             lock (output)
             {
-                output.WriteLine($"{mark} {id} {change}");
+                output.WriteLine($"{mark} {id} {change} .");
                 output.Flush();
             }
         }

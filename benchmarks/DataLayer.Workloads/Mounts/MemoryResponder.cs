@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using DataLayer.Core.Errors;
 using DataLayer.Fuse.Interop;
 using Microsoft.Win32.SafeHandles;
 

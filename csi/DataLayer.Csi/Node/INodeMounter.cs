@@ -9,7 +9,7 @@ namespace DataLayer.Csi.Node;
 internal interface INodeMounter
 {
     /// <summary>All mounts as they are now.</summary>
-    IReadOnlyList<MountEntry> ListMounts();
+    IReadOnlyList<NodeMount> ListMounts();
 
     /// <summary>
     /// Mounts a folder of the tree. Returns once the mount answers; on a fault nothing is mounted.

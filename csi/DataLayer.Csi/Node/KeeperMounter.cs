@@ -36,11 +36,8 @@ internal sealed partial class KeeperMounter(
     private Task _restoring = Task.CompletedTask;
 
     /// <inheritdoc/>
-    public IReadOnlyList<MountEntry> ListMounts()
-    {
-        IReadOnlyList<MountEntry> entries = MountEntry.ParseAll(File.ReadAllText("/proc/self/mountinfo"));
-        return [.. entries.Select(e => e.FileSystem == OwnType ? Identify(e) : e)];
-    }
+    public IReadOnlyList<NodeMount> ListMounts() =>
+        [.. MountTable.Read().Select(e => e.FileSystemType == OwnType ? Identify(e) : new NodeMount(e))];
 
     /// <inheritdoc/>
     public Task MountAsync(VolumeMount mount, CancellationToken cancellationToken)
@@ -146,12 +143,12 @@ internal sealed partial class KeeperMounter(
     /// <summary>Makes anew, in the background, what a killed driver left dead.</summary>
     public void BeginRestore()
     {
-        ILookup<string, MountEntry> dead = ListMounts().Where(e => e.IsOrphan && e.Record is not null)
+        ILookup<string, NodeMount> dead = ListMounts().Where(e => e.IsOrphan && e.Record is not null)
             .ToLookup(e => e.Record!, StringComparer.Ordinal);
         if (dead.Count > 0)
         {
             // What the records say is read now: the first new keeper removes those of dead ones.
-            (KeeperHello, MountEntry[])[] mounts =
+            (KeeperHello, NodeMount[])[] mounts =
                 [.. dead.Select(g => (MountRecord.TryRead(g.Key)!, g.ToArray())).Where(m => m.Item1 is not null)];
             _restoring = Task.Run(() => RestoreAllAsync(mounts), CancellationToken.None);
         }
@@ -168,12 +165,12 @@ internal sealed partial class KeeperMounter(
         // kill, and the next driver finds what it needs to make the mounts anew.
     }
 
-    private static MountEntry Identify(MountEntry entry)
+    private static NodeMount Identify(MountEntry entry)
     {
         // A record without a lock is a dead keeper's; one that is gone was cleaned away with its mount, or is
         // elsewhere.
         KeeperHello? record = MountRecord.TryRead(entry.Source);
-        return entry with
+        return new NodeMount(entry)
         {
             Record = entry.Source,
             IsOrphan = !MountRecord.IsAlive(entry.Source),
@@ -206,9 +203,9 @@ internal sealed partial class KeeperMounter(
         await keeper.DisposeAsync().ConfigureAwait(false);
     }
 
-    private async Task RestoreAllAsync((KeeperHello Hello, MountEntry[] Entries)[] mounts)
+    private async Task RestoreAllAsync((KeeperHello Hello, NodeMount[] Entries)[] mounts)
     {
-        foreach ((KeeperHello hello, MountEntry[] entries) in mounts)
+        foreach ((KeeperHello hello, NodeMount[] entries) in mounts)
         {
             while (!_stop.IsCancellationRequested && !await TryRestoreAsync(hello, entries).ConfigureAwait(false))
             {
@@ -219,11 +216,11 @@ internal sealed partial class KeeperMounter(
     }
 
     /// <summary>One mount with its binds; false where the service does not answer yet.</summary>
-    private async Task<bool> TryRestoreAsync(KeeperHello hello, MountEntry[] entries)
+    private async Task<bool> TryRestoreAsync(KeeperHello hello, NodeMount[] entries)
     {
         try
         {
-            MountEntry? main = entries.FirstOrDefault(e => e.MountPoint == hello.MountPoint);
+            NodeMount? main = entries.FirstOrDefault(e => e.MountPoint == hello.MountPoint);
             using TargetPath? stage = TargetPath.TryOpen(hello.MountPoint, "the mount", root: null);
             if (stage is null || main is null || IsAlive(hello.MountPoint))
             {
@@ -231,7 +228,7 @@ internal sealed partial class KeeperMounter(
             }
 
             // Before the keeper looks at the folder: a dead mount on it answers nothing but errors.
-            foreach (MountEntry dead in entries)
+            foreach (NodeMount dead in entries)
             {
                 Detach(dead.MountPoint);
             }
@@ -246,7 +243,7 @@ internal sealed partial class KeeperMounter(
                     Flags = MountFlags.Parse(main.Options.Split(',').Where(o => o is "ro" or "noexec" or "noatime")),
                 },
                 _stop.Token).ConfigureAwait(false);
-            foreach (MountEntry bind in entries.Where(e => e.MountPoint != hello.MountPoint))
+            foreach (NodeMount bind in entries.Where(e => e.MountPoint != hello.MountPoint))
             {
                 using TargetPath? target = TargetPath.TryOpen(bind.MountPoint, "the bind", root: null);
                 if (target is not null)
@@ -288,7 +285,7 @@ internal sealed partial class KeeperMounter(
 
     private static RpcException Fault(string what, TargetPath path, int errno) =>
         new(RpcCode.Internal, $"{what} at '{path.FullPath}' failed: {Marshal.GetPInvokeErrorMessage(errno)}."
-            + (errno == Errno.NotSupportedCall ? " The driver needs Linux 5.12 or newer." : string.Empty));
+            + (errno == Errno.NotImplemented ? " The driver needs Linux 5.12 or newer." : string.Empty));
 
     [LoggerMessage(40, LogLevel.Warning, "'{Path}' is detached while it is in use. {Why}")]
     private static partial void LogBusy(ILogger log, string path, string why);

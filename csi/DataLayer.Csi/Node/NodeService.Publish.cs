@@ -31,7 +31,7 @@ internal sealed partial class NodeService
 
         using TargetPath? staging = TargetPath.TryOpen(
             request.StagingTargetPath, "staging_target_path", _options.TargetRoot);
-        MountEntry staged = RequireStaged(staging, request.VolumeId);
+        NodeMount staged = RequireStaged(staging, request.VolumeId);
         if (FindMount(target) is { } there)
         {
             if (!there.IsOrphan)
@@ -114,19 +114,19 @@ internal sealed partial class NodeService
         return new NodeUnpublishVolumeResponse();
     }
 
-    private MountEntry RequireStaged(TargetPath? staging, string volumeId)
+    private NodeMount RequireStaged(TargetPath? staging, string volumeId)
     {
-        MountEntry? staged = staging is null ? null : FindMount(staging);
+        NodeMount? staged = staging is null ? null : FindMount(staging);
         return staged is not null && staged.Source == VolumeMount.SourceOf(volumeId)
             ? staged
             : throw new RpcException(RpcCode.FailedPrecondition,
                 $"Volume {volumeId} is not staged at '{staging?.FullPath}'.");
     }
 
-    private static void RequirePublished(MountEntry there, MountEntry staged, MountRequest wanted)
+    private static void RequirePublished(NodeMount there, NodeMount staged, MountRequest wanted)
     {
         string? difference =
-            there.Device != staged.Device ? $"another mount ({there.FileSystem} of {there.Source})"
+            there.Device != staged.Device ? $"another mount ({there.FileSystemType} of {there.Source})"
             : there.IsReadOnly != (wanted.ReadOnly || staged.IsReadOnly) ? (there.IsReadOnly ? "read-only" : "writable")
             : there.Has("noexec") != (wanted.NoExec || staged.Has("noexec")) ? $"with the options {there.Options}"
             : null;

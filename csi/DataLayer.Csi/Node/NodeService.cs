@@ -225,19 +225,19 @@ internal sealed partial class NodeService
         }
     }
 
-    private MountEntry? FindMount(TargetPath target) =>
+    private NodeMount? FindMount(TargetPath target) =>
         _mounter.ListMounts().LastOrDefault(m => m.MountPoint == target.FullPath);
 
     /// <summary>The other mounts of the same file system.</summary>
-    private IEnumerable<MountEntry> FindBinds(MountEntry mount) =>
+    private IEnumerable<NodeMount> FindBinds(NodeMount mount) =>
         _mounter.ListMounts().Where(m => m.Device == mount.Device && m.MountPoint != mount.MountPoint);
 
-    private static void RequireOwn(MountEntry mount, string volumeId, RpcCode otherwise)
+    private static void RequireOwn(NodeMount mount, string volumeId, RpcCode otherwise)
     {
         if (!mount.IsOrphan && mount.Source != VolumeMount.SourceOf(volumeId))
         {
             throw new RpcException(
-                otherwise, $"'{mount.MountPoint}' holds another mount ({mount.FileSystem} of {mount.Source}).");
+                otherwise, $"'{mount.MountPoint}' holds another mount ({mount.FileSystemType} of {mount.Source}).");
         }
     }
 

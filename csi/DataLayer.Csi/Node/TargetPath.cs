@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using DataLayer.Core.Errors;
 using DataLayer.Csi.Grpc;
 using DataLayer.Csi.Interop;
 using Microsoft.Win32.SafeHandles;
@@ -55,7 +56,7 @@ internal sealed class TargetPath : IDisposable
             (_, Errno.NoEntry) => null,
             (_, Errno.TooManyLinks or Errno.CrossDevice) => throw new RpcException(
                 RpcCode.InvalidArgument, $"{field} '{path}' goes through a symbolic link, which is refused."),
-            (_, Errno.NotDirectory) => throw new RpcException(
+            (_, Errno.NotADirectory) => throw new RpcException(
                 RpcCode.InvalidArgument, $"{field} '{path}' goes through something that is no folder."),
             _ => throw new RpcException(
                 RpcCode.Internal, $"{field} '{path}' cannot be reached: {Marshal.GetPInvokeErrorMessage(errno)}."),

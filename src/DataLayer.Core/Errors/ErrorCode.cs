@@ -75,4 +75,7 @@ public enum ErrorCode
 
     /// <summary>A fault of ours: a broken invariant. Always worth a report.</summary>
     Internal,
+
+    /// <summary>The service does not know who calls: no token, or one that is unknown or expired.</summary>
+    NotAuthenticated,
 }

@@ -4,6 +4,7 @@ using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Metadata;
 
 namespace DataLayer.Engine.Files;
@@ -44,8 +45,7 @@ public sealed partial class FileEngine
         }
 
         bool isHot = attributes.State == TierState.Hot && content.Placement is not null;
-        double heat = Context.Contents.Peek(
-            attributes.Content)?.Heat(Context.NowNanoseconds(), Context.Options.HeatHalfLife) ?? 0;
+        FileHeat heat = await Heat.GetAsync(found.Inode, cancellationToken).ConfigureAwait(false);
         bool pending = attributes.State == TierState.Hot
             && Context.Attachments.Find(attributes.AttachmentId) is { Mode: AttachmentMode.ReadWrite };
         return new FileDescription(
@@ -57,7 +57,7 @@ public sealed partial class FileEngine
             memory,
             content.Object,
             content.Object is { } held ? Context.Attachments.Find(held.AttachmentId)?.Source : null,
-            heat,
+            heat.Score,
             pending);
     }
 
@@ -136,7 +136,14 @@ public sealed partial class FileEngine
     {
         InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken)
             .ConfigureAwait(false);
-        IReadOnlyList<string> names = await Context.Tree.ListXattrsAsync(found.Inode, cancellationToken)
+        return await ListXattrsAsync(found.Inode, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>As above by inode: all but what the engine keeps for itself.</summary>
+    internal async ValueTask<IReadOnlyList<string>> ListXattrsAsync(
+        InodeId inode, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<string> names = await Context.Tree.ListXattrsAsync(inode, cancellationToken)
             .ConfigureAwait(false);
         List<string> shown = new(names.Count);
         foreach (string name in names)

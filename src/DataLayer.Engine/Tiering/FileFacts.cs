@@ -3,7 +3,9 @@ using DataLayer.Core.Tree;
 
 namespace DataLayer.Engine.Tiering;
 
-/// <summary>What tiering knows of one file at one moment: all that a rule may look at and a plan has to price.</summary>
+/// <summary>
+/// What tiering knows of one file at one moment: all that a rule may look at and a plan has to price.
+/// </summary>
 public readonly record struct FileFacts
 {
     /// <summary>The file.</summary>
@@ -54,7 +56,9 @@ public readonly record struct FileFacts
     /// <summary>The attachment whose bucket holds, or would hold, its object; 0 where there is none.</summary>
     public long AttachmentId { get; init; }
 
-    /// <summary>The object's storage class as the store names it (<c>STANDARD</c>); null where there is no object.</summary>
+    /// <summary>
+    /// The object's storage class as the store names it (<c>STANDARD</c>); null where there is no object.
+    /// </summary>
     public string? StorageClass { get; init; }
 
     /// <summary>Since when the object is in that class: early deletion is charged by it. Null where unknown.</summary>

@@ -6,7 +6,9 @@ public enum PlacementTier
     /// <summary>In the hot tier, all of it; the object, if any, stays.</summary>
     Hot = 1,
 
-    /// <summary>In the cold tier too, verified; the hot copy stays (premigrated) until somebody needs the room.</summary>
+    /// <summary>
+    /// In the cold tier too, verified; the hot copy stays (premigrated) until somebody needs the room.
+    /// </summary>
     Cold = 2,
 
     /// <summary>In the cold tier only: uploaded, verified, then the hot copy is dropped.</summary>

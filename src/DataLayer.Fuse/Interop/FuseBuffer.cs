@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
+using DataLayer.Core.Errors;
 
 namespace DataLayer.Fuse.Interop;
 
@@ -10,6 +11,10 @@ namespace DataLayer.Fuse.Interop;
 /// <remarks>
 /// A request is read in so that the bytes of a WRITE start on a page: the headers end where the second page begins. So
 /// the engine and direct I/O below it get aligned bytes without a copy.
+/// <para>All of its pages exist from the start. A reader that is killed while the kernel copies a request into a page
+/// that has to be made first gets none, and then the kernel fails the request with EIO instead of keeping it for the
+/// next service (decision 0083). They are shared, because the out-of-memory killer takes private pages away while the
+/// threads of its victim still run.</para>
 /// </remarks>
 internal sealed unsafe class FuseBuffer : MemoryManager<byte>
 {
@@ -22,8 +27,18 @@ internal sealed unsafe class FuseBuffer : MemoryManager<byte>
     internal FuseBuffer(int payloadBytes)
     {
         PayloadBytes = payloadBytes;
-        _address = (byte*)NativeMemory.AlignedAlloc((nuint)(payloadBytes + PageBytes), PageBytes);
-        GC.AddMemoryPressure(PageBytes);
+        nint address = FuseLibc.Map(
+            0, (nuint)MappedBytes, FuseLibc.MapReadWrite,
+            FuseLibc.MapShared | FuseLibc.MapAnonymous | FuseLibc.MapPopulate, file: -1, offsetBytes: 0);
+        if (address == -1)
+        {
+            throw new DataLayerException(
+                ErrorCode.Overloaded,
+                $"No memory for a request buffer of {MappedBytes} bytes (errno {Marshal.GetLastPInvokeError()}). Give "
+                + "the service more memory, or mount less.");
+        }
+
+        _address = (byte*)address;
     }
 
     /// <summary>Bytes from the second page on.</summary>
@@ -34,6 +49,9 @@ internal sealed unsafe class FuseBuffer : MemoryManager<byte>
 
     /// <summary>How large a request may be, bytes.</summary>
     internal int RequestBytes => PayloadBytes + WriteHeaderBytes;
+
+    /// <summary>Bytes of memory it takes.</summary>
+    internal int MappedBytes => PayloadBytes + PageBytes;
 
     /// <summary>The page-aligned part: the bytes of a WRITE, or a reply's payload.</summary>
     internal byte* Payload => _address + PageBytes;
@@ -54,9 +72,8 @@ internal sealed unsafe class FuseBuffer : MemoryManager<byte>
     {
         if (_address is not null)
         {
-            NativeMemory.AlignedFree(_address);
+            _ = FuseLibc.Unmap((nint)_address, (nuint)MappedBytes);
             _address = null;
-            GC.RemoveMemoryPressure(PageBytes);
         }
     }
 

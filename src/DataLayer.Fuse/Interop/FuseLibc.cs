@@ -1,16 +1,14 @@
 using System.Runtime.InteropServices;
-using Microsoft.Win32.SafeHandles;
 
 namespace DataLayer.Fuse.Interop;
 
 /// <summary>The libc calls of the session, as the Linux manual declares them.</summary>
 internal static unsafe partial class FuseLibc
 {
-    internal const int OpenReadWrite = 2;
-    internal const int OpenCloseOnExec = 0x80000;
-    internal const int MountNoSetUserId = 2;
-    internal const int MountNoDevices = 4;
-    internal const int UnmountDetach = 2;
+    internal const int MapReadWrite = 3;
+    internal const int MapShared = 1;
+    internal const int MapAnonymous = 0x20;
+    internal const int MapPopulate = 0x8000;
 
     [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
     internal static partial nint Read(int file, byte* buffer, nuint count);
@@ -21,14 +19,11 @@ internal static unsafe partial class FuseLibc
     [LibraryImport("libc", EntryPoint = "writev", SetLastError = true)]
     internal static partial nint Writev(int file, IoVector* vectors, int count);
 
-    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    internal static partial int Open(string path, int flags, int mode);
+    [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
+    internal static partial nint Map(nint wanted, nuint count, int access, int flags, int file, long offsetBytes);
 
-    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
-    internal static partial int Ioctl(SafeFileHandle file, nuint request, void* argument);
-
-    [LibraryImport("libc", EntryPoint = "sched_setaffinity", SetLastError = true)]
-    internal static partial int SetAffinity(int process, nuint maskBytes, void* mask);
+    [LibraryImport("libc", EntryPoint = "munmap", SetLastError = true)]
+    internal static partial int Unmap(nint address, nuint count);
 
     [LibraryImport("libc", EntryPoint = "gettid")]
     internal static partial int GetThreadId();

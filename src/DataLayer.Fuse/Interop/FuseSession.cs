@@ -156,14 +156,8 @@ internal sealed class FuseSession : IAsyncDisposable
         _small.Dispose();
     }
 
-    private unsafe void RunReader(int number)
+    private void RunReader(int number)
     {
-        if (_options.PinReaders)
-        {
-            ulong mask = 1UL << (number % Math.Min(64, Environment.ProcessorCount));
-            _ = FuseLibc.SetAffinity(0, sizeof(ulong), &mask);
-        }
-
         Volatile.Write(ref _threads[number], ReaderWake.CurrentThread);
         FuseRequest request = NewRequest(input: null);
         try

@@ -11,7 +11,4 @@ internal sealed record FuseSessionOptions
 
     /// <summary>Small answer buffers (128 KiB), a count.</summary>
     internal int SmallBuffers { get; init; } = 256;
-
-    /// <summary>Whether each reader thread stays on one processor.</summary>
-    internal bool PinReaders { get; init; }
 }

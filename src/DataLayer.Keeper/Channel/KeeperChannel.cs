@@ -82,7 +82,7 @@ public sealed class KeeperChannel : IDisposable
                 (int)_socket.SafeHandle.DangerousGetHandle(), Libc.SocketLevel, Libc.PeerCredentialsOption, &peer,
                 &length) == 0
                 ? (peer.ProcessId, peer.UserId)
-                : throw Errno.Fault(Errno.Last, "getsockopt of SO_PEERCRED", "Connect with a Unix socket.");
+                : throw FailedCall.Fault(FailedCall.Last, "getsockopt of SO_PEERCRED", "Connect with a Unix socket.");
         }
         finally
         {
@@ -192,7 +192,7 @@ public sealed class KeeperChannel : IDisposable
             {
                 sent += count;
             }
-            else if (errno == Errno.Again && _time.GetElapsedTime(start) < _sendTimeout)
+            else if (errno == Errno.TryAgain && _time.GetElapsedTime(start) < _sendTimeout)
             {
                 await Task.Delay(_sendRetry, _time, cancellationToken).ConfigureAwait(false);
             }
@@ -222,7 +222,7 @@ public sealed class KeeperChannel : IDisposable
                 {
                     return filled == 0 ? (false, Take(ref descriptor)) : throw Gone(null);
                 }
-                else if (errno == Errno.Again)
+                else if (errno == Errno.TryAgain)
                 {
                     // A read of nothing completes when there is something: no thread waits.
                     await _socket.ReceiveAsync(Memory<byte>.Empty, cancellationToken).ConfigureAwait(false);
@@ -274,7 +274,7 @@ public sealed class KeeperChannel : IDisposable
 
                 nint count = Libc.SendMessage(
                     (int)socket.DangerousGetHandle(), &message, Libc.MessageDontWait | Libc.MessageNoSignal);
-                errno = count < 0 ? Errno.Last : 0;
+                errno = count < 0 ? FailedCall.Last : 0;
                 return (int)count;
             }
         }
@@ -312,7 +312,7 @@ public sealed class KeeperChannel : IDisposable
                 };
                 nint count = Libc.ReceiveMessage(
                     (int)socket.DangerousGetHandle(), &message, Libc.MessageDontWait | Libc.MessageCloseOnExec);
-                errno = count < 0 ? Errno.Last : 0;
+                errno = count < 0 ? FailedCall.Last : 0;
                 if (count >= 0)
                 {
                     Keep(message, control, ref descriptor);

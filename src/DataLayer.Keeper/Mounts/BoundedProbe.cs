@@ -79,7 +79,7 @@ public static class BoundedProbe
         byte* resolved = Libc.RealPath(path, null);
         if (resolved is null)
         {
-            throw Errno.Fault(Errno.Last, $"Resolving '{path}'", "Name a folder that exists.");
+            throw FailedCall.Fault(FailedCall.Last, $"Resolving '{path}'", "Name a folder that exists.");
         }
 
         try

@@ -25,8 +25,8 @@ internal static class FuseDevice
             return new SafeFileHandle(descriptor, ownsHandle: true);
         }
 
-        int errno = Errno.Last;
-        throw Errno.Fault(errno, $"Opening {Path}", errno switch
+        int errno = FailedCall.Last;
+        throw FailedCall.Fault(errno, $"Opening {Path}", errno switch
         {
             Errno.NoEntry => "Load the kernel's module with 'modprobe fuse'; a container needs '--device /dev/fuse'.",
             Errno.NoDevice or Errno.NoSuchDevice => "Load the kernel's module with 'modprobe fuse'.",
@@ -47,8 +47,8 @@ internal static class FuseDevice
                 + $",group_id={Libc.GetGroupId()},default_permissions{(flags.AllowOther ? ",allow_other" : "")}");
             if (Libc.Mount(source, mountPoint, FileSystemType, flags.Kernel, data) != 0)
             {
-                int errno = Errno.Last;
-                throw Errno.Fault(errno, $"Mounting at '{mountPoint}'", errno switch
+                int errno = FailedCall.Last;
+                throw FailedCall.Fault(errno, $"Mounting at '{mountPoint}'", errno switch
                 {
                     Errno.NotPermitted => "Mounting needs root (CAP_SYS_ADMIN).",
                     Errno.NoDevice => "The kernel has no FUSE: load it with 'modprobe fuse'.",
@@ -146,7 +146,7 @@ internal static class FuseDevice
             file.DangerousAddRef(ref added);
             Libc.BackingMap map = new() { Descriptor = (int)file.DangerousGetHandle() };
             int id = Libc.Ioctl(device, Libc.BackingOpen, &map);
-            return id < 0 ? -Errno.Last : id;
+            return id < 0 ? -FailedCall.Last : id;
         }
         finally
         {
@@ -161,7 +161,7 @@ internal static class FuseDevice
     internal static unsafe int CloseBacking(SafeFileHandle device, int backingId)
     {
         uint id = (uint)backingId;
-        return Libc.Ioctl(device, Libc.BackingClose, &id) < 0 ? Errno.Last : 0;
+        return Libc.Ioctl(device, Libc.BackingClose, &id) < 0 ? FailedCall.Last : 0;
     }
 
     /// <summary>

@@ -55,19 +55,21 @@ public sealed class MountRecord : IDisposable
         string unnamed = path + ".new";
         SafeFileHandle file = Open(
             unnamed, Libc.OpenReadWrite | Libc.OpenCreate | Libc.OpenExclusive, FileMode, out int errno)
-            ?? throw Errno.Fault(errno, $"Making '{unnamed}'", "Give the keeper write access to the state folder.");
+            ?? throw FailedCall.Fault(
+                errno, $"Making '{unnamed}'", "Give the keeper write access to the state folder.");
         try
         {
             if (Libc.Lock(file, Libc.LockExclusive | Libc.LockNoWait) != 0)
             {
-                throw Errno.Fault(
-                    Errno.Last, $"Locking '{unnamed}'", "Use a state folder whose file system has locks.");
+                throw FailedCall.Fault(
+                    FailedCall.Last, $"Locking '{unnamed}'", "Use a state folder whose file system has locks.");
             }
 
             RandomAccess.Write(file, KeeperPayload.Write(mount, KeeperJson.Default.KeeperHello), 0);
             if (Libc.Rename(unnamed, path) != 0)
             {
-                throw Errno.Fault(Errno.Last, $"Naming '{path}'", "Give the keeper write access to the state folder.");
+                throw FailedCall.Fault(
+                    FailedCall.Last, $"Naming '{path}'", "Give the keeper write access to the state folder.");
             }
 
             return new MountRecord(path, file);
@@ -157,8 +159,8 @@ public sealed class MountRecord : IDisposable
         Libc.StatX status = default;
         if (Libc.GetStatus(Libc.CurrentDirectory, stateFolder, 0, Libc.StatXInode, &status) != 0)
         {
-            throw Errno.Fault(
-                Errno.Last, $"Looking at the state folder '{stateFolder}'",
+            throw FailedCall.Fault(
+                FailedCall.Last, $"Looking at the state folder '{stateFolder}'",
                 "Run on the service's machine, as its user or as root.");
         }
 
@@ -200,7 +202,7 @@ public sealed class MountRecord : IDisposable
     private static SafeFileHandle? Open(string path, int flags, int mode, out int errno)
     {
         int descriptor = Libc.Open(path, flags | Libc.OpenCloseOnExec, mode);
-        errno = descriptor < 0 ? Errno.Last : 0;
+        errno = descriptor < 0 ? FailedCall.Last : 0;
         return descriptor < 0 ? null : new SafeFileHandle(descriptor, ownsHandle: true);
     }
 }

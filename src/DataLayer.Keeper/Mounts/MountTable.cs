@@ -4,13 +4,21 @@ using System.Text;
 namespace DataLayer.Keeper.Mounts;
 
 /// <summary>One line of <c>/proc/self/mountinfo</c> (proc(5)).</summary>
-/// <param name="Device">Major and minor number of its file system, as <c>0:47</c>.</param>
+/// <param name="Device">
+/// Major and minor number of its file system, as <c>0:47</c>: the same for a mount and its binds.
+/// </param>
 /// <param name="MountPoint">Where it is mounted, unescaped.</param>
+/// <param name="Options">The mount's own options, comma-separated: <c>ro,nosuid</c>.</param>
 /// <param name="FileSystemType">The type, as <c>fuse.datalayer</c>.</param>
 /// <param name="Source">What it says it is a mount of, unescaped.</param>
-/// <param name="ReadOnly">Whether the mount refuses changes.</param>
-public sealed record MountEntry(
-    string Device, string MountPoint, string FileSystemType, string Source, bool ReadOnly);
+public record MountEntry(string Device, string MountPoint, string Options, string FileSystemType, string Source)
+{
+    /// <summary>Whether the mount refuses changes.</summary>
+    public bool IsReadOnly => Has("ro");
+
+    /// <summary>Whether an option is set on this mount.</summary>
+    public bool Has(string option) => Array.IndexOf(Options.Split(','), option) >= 0;
+}
 
 /// <summary>
 /// What is mounted, from the kernel's table. Reading it touches no mounted file system, so it never hangs on one whose
@@ -56,9 +64,8 @@ public static class MountTable
                 continue;
             }
 
-            bool readOnly = Array.IndexOf(fields[5].Split(','), "ro") >= 0;
             entries.Add(new MountEntry(
-                fields[2], Unescape(fields[4]), Unescape(fields[dash + 1]), Unescape(fields[dash + 2]), readOnly));
+                fields[2], Unescape(fields[4]), fields[5], Unescape(fields[dash + 1]), Unescape(fields[dash + 2])));
         }
 
         return entries;

@@ -46,10 +46,10 @@ public static class StaleMounts
         {
             if (Libc.Unmount(entry.MountPoint, Libc.UnmountDetach | Libc.UnmountNoFollow) != 0)
             {
-                int errno = Errno.Last;
+                int errno = FailedCall.Last;
                 if (errno != Errno.Invalid)
                 {
-                    throw Errno.Fault(
+                    throw FailedCall.Fault(
                         errno, $"Detaching the dead mount '{entry.MountPoint}'", "Detach it as root with 'umount -l'.");
                 }
             }

@@ -66,8 +66,8 @@ public static class Unmounting
 
         // A normal unmount writes back what is dirty, which waits for the service.
         int errno = await BoundedProbe.RunAsync(
-                () => Libc.Unmount(entry.MountPoint, flags) == 0 ? 0 : Errno.Last, entry.MountPoint, _timeout, time,
-                cancellationToken)
+                () => Libc.Unmount(entry.MountPoint, flags) == 0 ? 0 : FailedCall.Last, entry.MountPoint, _timeout,
+                time, cancellationToken)
             .ConfigureAwait(false);
         if (errno == Errno.Busy)
         {
@@ -80,7 +80,7 @@ public static class Unmounting
 
         if (errno != 0)
         {
-            throw Errno.Fault(errno, $"Unmounting '{entry.MountPoint}'", errno switch
+            throw FailedCall.Fault(errno, $"Unmounting '{entry.MountPoint}'", errno switch
             {
                 Errno.NotPermitted => "Unmounting needs root (CAP_SYS_ADMIN).",
                 Errno.Invalid => "Nothing is mounted there any more.",

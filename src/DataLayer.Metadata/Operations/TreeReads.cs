@@ -11,12 +11,13 @@ internal static class TreeReads
 {
     private const int MaxSymbolicLinks = 40;
 
-    /// <summary>Walks an absolute path.</summary>
-    public static InodeAttributes Resolve(TreeTables tables, string path, bool followLast)
+    /// <summary>Walks an absolute path; with a scope no link leads out of it.</summary>
+    public static InodeAttributes Resolve(TreeTables tables, string path, bool followLast, TreeScope? scope = null)
     {
         CheckPath(path);
         InodeRow root = tables.Inodes.FindAttributes(InodeId.Root) ?? throw Folders.Dangling(InodeId.Root);
         List<InodeRow> trail = [root];
+        List<string> names = [];
         Stack<string> rest = new();
         bool wantsFolder = PushComponents(rest, path);
         int links = 0;
@@ -37,8 +38,12 @@ internal static class TreeReads
             if (name == "..")
             {
                 trail.RemoveRange(Math.Max(1, trail.Count - 1), trail.Count > 1 ? 1 : 0);
+                names.RemoveRange(Math.Max(0, names.Count - 1), names.Count > 0 ? 1 : 0);
                 continue;
             }
+
+            names.Add(name);
+            scope?.CheckStep(names, path);
 
             InodeRow next = tables.Dentries.Lookup(here.Inode, TreeName.Encode(name))
                 ?? throw new DataLayerException(ErrorCode.NotFound, $"'{path}' does not exist: there is no '{name}'.");
@@ -55,14 +60,17 @@ internal static class TreeReads
             }
 
             string target = next.LinkTarget ?? string.Empty;
+            names.RemoveAt(names.Count - 1);
             if (target.StartsWith('/'))
             {
                 trail.RemoveRange(1, trail.Count - 1);
+                names.Clear();
             }
 
             wantsFolder |= PushComponents(rest, target) && rest.Count == 0;
         }
 
+        scope?.CheckEnd(names, path);
         return wantsFolder && trail[^1].Kind != FileKind.Directory
             ? throw new DataLayerException(ErrorCode.NotADirectory, $"'{path}' is not a folder.")
             : trail[^1].ToAttributes();

@@ -21,6 +21,9 @@ internal sealed class TreeTables : IDisposable
         Journal = new JournalTable(session);
         Attachments = new AttachmentTable(session);
         Xattrs = new XattrTable(session);
+        Heat = new HeatTable(session);
+        History = new HistoryTable(session);
+        Plans = new PlanTable(session);
     }
 
     public SqlSession Session { get; }
@@ -34,6 +37,12 @@ internal sealed class TreeTables : IDisposable
     public AttachmentTable Attachments { get; }
 
     public XattrTable Xattrs { get; }
+
+    public HeatTable Heat { get; }
+
+    public HistoryTable History { get; }
+
+    public PlanTable Plans { get; }
 
     /// <summary>One setting, or null.</summary>
     public string? FindSetting(string name)

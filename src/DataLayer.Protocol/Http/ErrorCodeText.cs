@@ -28,7 +28,8 @@ public static class ErrorCodeText
         status switch
         {
             400 or 405 or 411 or 415 or 416 or 431 => ErrorCode.InvalidArgument,
-            401 or 403 => ErrorCode.PermissionDenied,
+            401 => ErrorCode.NotAuthenticated,
+            403 => ErrorCode.PermissionDenied,
             404 => ErrorCode.NotFound,
             408 or 504 => ErrorCode.TimedOut,
             409 => ErrorCode.AlreadyExists,
@@ -55,7 +56,12 @@ public static class ErrorCodeText
                 + "docs/CONFIGURATION.md every setting.",
             ErrorCode.NameTooLong => "Use names of at most 255 bytes and paths of at most 4,096 bytes.",
             ErrorCode.TooManyLinks => "Remove the loop of symbolic links on the path.",
-            ErrorCode.PermissionDenied => "Check the object store's credentials and their rights on the bucket.",
+            ErrorCode.PermissionDenied =>
+                "Use a token whose role and scope allow this; where the object store refused, check its credentials "
+                + "and their rights on the bucket.",
+            ErrorCode.NotAuthenticated =>
+                "Give a token: DATALAYER_TOKEN or DATALAYER_TOKEN_FILE for the program, 'Authorization: Bearer …' "
+                + "over HTTP; 'datalayer token create' on the service's machine makes one.",
             ErrorCode.ReadOnly => "Attach the folder with mode readWrite if the tree may change the bucket.",
             ErrorCode.NoSpace =>
                 "Free space: 'datalayer evict --hot', remove files, or add a target with 'datalayer target add'.",

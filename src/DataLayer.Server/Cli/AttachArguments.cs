@@ -1,8 +1,8 @@
 using System.CommandLine;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Text;
 using DataLayer.Core.Tree;
 using DataLayer.Protocol.Http;
-using DataLayer.Server.Configuration;
 
 namespace DataLayer.Server.Cli;
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using DataLayer.Core.Errors;
-using DataLayer.Server.Configuration;
+using DataLayer.Core.Text;
 using DataLayer.Storage.Cache.Simulation;
 
 namespace DataLayer.Server.Cli;

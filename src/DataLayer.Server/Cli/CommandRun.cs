@@ -14,6 +14,12 @@ internal sealed class CommandRun : IDisposable
     /// <summary>The environment variable with the service's address.</summary>
     public const string ServerVariable = "DATALAYER_SERVER";
 
+    /// <summary>The environment variable with the token.</summary>
+    public const string TokenVariable = "DATALAYER_TOKEN";
+
+    /// <summary>The environment variable with the path of a file that holds the token.</summary>
+    public const string TokenFileVariable = "DATALAYER_TOKEN_FILE";
+
     private const string DefaultServer = "http://127.0.0.1:7070";
     private DataLayerClient? _client;
     private IAnsiConsole? _out;
@@ -45,7 +51,7 @@ internal sealed class CommandRun : IDisposable
     public string Server { get; }
 
     /// <summary>The service.</summary>
-    public DataLayerClient Client => _client ??= new DataLayerClient(Server);
+    public DataLayerClient Client => _client ??= new DataLayerClient(ClientOptions());
 
     /// <summary>The console for results.</summary>
     public IAnsiConsole Out => _out ??= Environment.CreateOut();
@@ -94,6 +100,23 @@ internal sealed class CommandRun : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _client?.Dispose();
+
+    /// <summary>
+    /// How the service is reached; a token comes from the environment only, never from the command line.
+    /// </summary>
+    public DataLayerClientOptions ClientOptions()
+    {
+        DataLayerClientOptions options = DataLayerClientOptions.Parse(Server);
+        string? token = Environment.Variables[TokenVariable] as string;
+        string? file = Environment.Variables[TokenFileVariable] as string;
+        return new DataLayerClientOptions
+        {
+            ServerUri = options.ServerUri,
+            UnixSocketPath = options.UnixSocketPath,
+            Token = string.IsNullOrEmpty(token) ? null : token.Trim(),
+            TokenFile = string.IsNullOrEmpty(token) && !string.IsNullOrEmpty(file) ? file : null,
+        };
+    }
 
     private static void Complain(CliEnvironment environment, bool json, DataLayerException fault, string? server)
     {

@@ -67,6 +67,10 @@ internal static class ConfigCommands
             );
     }
 
+    /// <summary>One setting in effect, also where others are wrong.</summary>
+    public static string? Find(string? file, CliEnvironment environment, string path) =>
+        Read(file, environment).Reading.Effective.Find(s => s.Path == path)?.Value;
+
     private static Command MakeShow(CommandFactory factory, Option<string?> config)
     {
         return factory.Make(

@@ -26,11 +26,17 @@ internal static class ExitCode
     /// <summary>The service, or the object store behind it, does not answer.</summary>
     public const int Unreachable = 6;
 
-    /// <summary>Not allowed: credentials refused, or attached read-only.</summary>
+    /// <summary>Not allowed: token or credentials refused, or attached read-only.</summary>
     public const int Denied = 7;
 
     /// <summary>Stored bytes are damaged, or a check found problems.</summary>
     public const int Damaged = 8;
+
+    /// <summary>A plan has moves (<c>plan --check</c>).</summary>
+    public const int MovesPending = 20;
+
+    /// <summary>A plan costs more than its limit (<c>plan --check --max-cost</c>).</summary>
+    public const int OverCost = 21;
 
     /// <summary>Ended by Ctrl-C: 128 + SIGINT, as shells have it.</summary>
     public const int Interrupted = 130;
@@ -49,7 +55,7 @@ internal static class ExitCode
             ErrorCode.NoSpace or ErrorCode.QuotaExceeded => NoSpace,
             ErrorCode.OriginUnavailable or ErrorCode.TimedOut or ErrorCode.ShuttingDown or ErrorCode.Overloaded =>
                 Unreachable,
-            ErrorCode.PermissionDenied or ErrorCode.ReadOnly => Denied,
+            ErrorCode.PermissionDenied or ErrorCode.ReadOnly or ErrorCode.NotAuthenticated => Denied,
             ErrorCode.Corrupt => Damaged,
             ErrorCode.InvalidArgument or ErrorCode.NameTooLong or ErrorCode.TooManyLinks => Usage,
             _ => Failure,

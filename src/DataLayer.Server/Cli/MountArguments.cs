@@ -1,10 +1,10 @@
 using System.CommandLine;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Text;
 using DataLayer.Keeper;
 using DataLayer.Keeper.Mounts;
 using DataLayer.Protocol.Http;
 using DataLayer.Protocol.Keeper;
-using DataLayer.Server.Configuration;
 
 namespace DataLayer.Server.Cli;
 

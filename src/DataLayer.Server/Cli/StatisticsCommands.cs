@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Text;
 using DataLayer.Protocol.Http;
-using DataLayer.Server.Configuration;
 using Spectre.Console;
 
 namespace DataLayer.Server.Cli;

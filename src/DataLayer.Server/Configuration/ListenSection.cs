@@ -10,8 +10,8 @@ internal static class ListenSection
     /// <summary>The kernel takes 107 bytes; the rest is room for what tools append.</summary>
     private const int MaxSocketPathBytes = 100;
 
-    /// <summary>Reads the section.</summary>
-    public static ListenConfiguration Read(SettingReader section)
+    /// <summary>Reads the section; completes who needs no token.</summary>
+    public static ListenConfiguration Read(SettingReader section, ref AuthConfiguration auth)
     {
         string address = section.Text(
             "address",
@@ -24,7 +24,8 @@ internal static class ListenSection
             "Path of a Unix socket (mode 0600) that serves the same API to the service's user only.",
             "a path of at most 100 bytes");
         bool insecure = section.Flag(
-            "insecure", false, "Allow anonymous access from other machines: the API has no authentication yet.");
+            "insecure", false, "Let everybody who reaches the address do everything, without a token.");
+        auth = auth with { AnonymousAnywhere = insecure };
         if (socket is not null && System.Text.Encoding.UTF8.GetByteCount(socket) > MaxSocketPathBytes)
         {
             section.Report(
@@ -34,7 +35,7 @@ internal static class ListenSection
 
         ListenConfiguration listen = new()
         {
-            EndPoint = ReadEndPoint(section, address, socket, insecure),
+            EndPoint = ReadEndPoint(section, address, socket, auth),
             UnixSocketPath = socket is null ? null : Path.GetFullPath(socket),
             MaxConnections = section.Count(
                 "maxConnections", 4096, 1, 1_000_000, "Connections at once; more are closed."),
@@ -51,7 +52,8 @@ internal static class ListenSection
         return listen;
     }
 
-    private static IPEndPoint? ReadEndPoint(SettingReader section, string address, string? socket, bool insecure)
+    private static IPEndPoint? ReadEndPoint(
+        SettingReader section, string address, string? socket, AuthConfiguration auth)
     {
         IPEndPoint? endPoint = null;
         if (address == "none")
@@ -67,11 +69,23 @@ internal static class ListenSection
         {
             section.Report("address", $"'{address}' is not an address with a port.", $"Accepted: {Expected}.");
         }
-        else if (!IPAddress.IsLoopback(endPoint!.Address) && !insecure)
+        else if (auth is { TokenCount: 0, AnonymousAnywhere: false })
         {
-            section.Report(
-                "address", $"'{address}' is reachable from other machines and the API has no authentication yet.",
-                "Listen on 127.0.0.1, or write 'insecure: true' if the network is trusted.");
+            if (!IPAddress.IsLoopback(endPoint!.Address))
+            {
+                section.Report(
+                    "address",
+                    $"'{address}' is reachable from other machines and there is no token: '{auth.TokenFile}' has none.",
+                    "Make one with 'datalayer token create --role admin', or listen on 127.0.0.1; 'insecure: true' "
+                    + "lets everybody do everything.");
+            }
+            else if (!auth.AnonymousLoopback && socket is null)
+            {
+                section.Report(
+                    "address",
+                    $"Nobody could call: there is no token in '{auth.TokenFile}', and auth.anonymousLoopback is off.",
+                    "Make one with 'datalayer token create --role admin', or give a unixSocket.");
+            }
         }
 
         return endPoint;

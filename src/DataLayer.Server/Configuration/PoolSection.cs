@@ -1,4 +1,5 @@
 using System.Numerics;
+using DataLayer.Core.Text;
 using DataLayer.Storage.Stripes;
 
 namespace DataLayer.Server.Configuration;

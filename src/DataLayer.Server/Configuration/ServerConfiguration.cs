@@ -16,6 +16,9 @@ internal sealed record ServerConfiguration
     /// <summary>Where the service listens and what it bounds there.</summary>
     public required ListenConfiguration Listen { get; init; }
 
+    /// <summary>Who may call.</summary>
+    public required AuthConfiguration Auth { get; init; }
+
     /// <summary>What the whole process may use, bytes.</summary>
     public required long MemoryBudgetBytes { get; init; }
 
@@ -33,6 +36,9 @@ internal sealed record ServerConfiguration
 
     /// <summary>The read and write paths.</summary>
     public required FileEngineOptions Engine { get; init; }
+
+    /// <summary>Prices and plans.</summary>
+    public required TieringConfiguration Tiering { get; init; }
 
     /// <summary>The log.</summary>
     public required LogConfiguration Logging { get; init; }
@@ -58,6 +64,22 @@ internal sealed record ListenConfiguration
 
     /// <summary>How long requests in flight may take when the service stops.</summary>
     public TimeSpan ShutdownTimeout { get; init; }
+}
+
+/// <summary>Section <c>auth</c>.</summary>
+internal sealed record AuthConfiguration
+{
+    /// <summary>The file with the tokens; it need not exist.</summary>
+    public required string TokenFile { get; init; }
+
+    /// <summary>Whether processes of this machine need no token.</summary>
+    public bool AnonymousLoopback { get; init; }
+
+    /// <summary>Whether nobody needs one (listen.insecure).</summary>
+    public bool AnonymousAnywhere { get; init; }
+
+    /// <summary>How many tokens the file held when the configuration was read, a count.</summary>
+    public int TokenCount { get; init; }
 }
 
 /// <summary>Section <c>logging</c>.</summary>

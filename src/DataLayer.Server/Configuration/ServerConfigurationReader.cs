@@ -48,7 +48,9 @@ internal static class ServerConfigurationReader
         string state = Path.GetFullPath(root.Text(
             "stateDirectory", DefaultStateDirectory(environment),
             "Folder with the tree's database and the lock; one service at a time uses it.", "a folder")!);
-        ListenConfiguration listen = ListenSection.Read(root.Section("listen"));
+        SettingReader listening = root.Section("listen");
+        AuthConfiguration auth = AuthSection.Read(root.Section("auth"), state);
+        ListenConfiguration listen = ListenSection.Read(listening, ref auth);
         SettingReader memory = root.Section("memory");
         long budget = memory.SizeOrAuto(
             "budget", null, 64 * MiB, PiB,
@@ -70,12 +72,14 @@ internal static class ServerConfigurationReader
         {
             StateDirectory = state,
             Listen = listen,
+            Auth = auth,
             MemoryBudgetBytes = budget,
             Cache = cache,
             Hot = hot,
             ObjectStores = stores,
             Tree = tree,
             Engine = EngineSection.Read(root.Section("engine"), budget, state),
+            Tiering = TieringSection.Read(root.Section("tiering"), reading),
             Logging = ReadLogging(root.Section("logging")),
         };
         root.Done();

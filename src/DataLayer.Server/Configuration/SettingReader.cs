@@ -1,4 +1,5 @@
 using System.Globalization;
+using DataLayer.Core.Text;
 
 namespace DataLayer.Server.Configuration;
 

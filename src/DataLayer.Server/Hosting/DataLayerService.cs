@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using DataLayer.Core.Errors;
 using DataLayer.Protocol.Http;
+using DataLayer.Server.Access;
 using DataLayer.Server.Configuration;
 using DataLayer.Server.Http;
 using DataLayer.Server.Mounts;
@@ -27,9 +28,10 @@ internal sealed class DataLayerService : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly ListenConfiguration _listen;
 
-    private DataLayerService(WebApplication app, ListenConfiguration listen)
+    private DataLayerService(WebApplication app, ListenConfiguration listen, IReadOnlyList<ApiOperation> operations)
     {
         _app = app;
+        Operations = operations;
         _listen = listen;
     }
 
@@ -38,6 +40,9 @@ internal sealed class DataLayerService : IAsyncDisposable
 
     /// <summary>The node.</summary>
     public NodeHost Node => _app.Services.GetRequiredService<NodeHost>();
+
+    /// <summary>Every call of the API.</summary>
+    public IReadOnlyList<ApiOperation> Operations { get; }
 
     /// <summary>The service's parts.</summary>
     public IServiceProvider Services => _app.Services;
@@ -70,18 +75,20 @@ internal sealed class DataLayerService : IAsyncDisposable
         ApiFront front = app.Services.GetRequiredService<ApiFront>();
         app.Use(next => context => front.InvokeAsync(context, next));
         app.UseRouting();
+        app.Use(next => context => AccessGate.InvokeAsync(context, next));
         operations.AddRange(app.Services.GetRequiredService<TreeEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<UpkeepEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<MountEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<StoreEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<PlanEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
         foreach (ApiOperation operation in operations)
         {
-            app.MapMethods(operation.Pattern, [operation.Method], operation.Handler);
+            app.MapMethods(operation.Pattern, [operation.Method], operation.Handler).WithMetadata(operation);
         }
 
         app.MapOpenApi(ApiRoutes.OpenApi.Replace("v1", "{documentName}", StringComparison.Ordinal));
-        return new DataLayerService(app, configuration.Listen);
+        return new DataLayerService(app, configuration.Listen, operations);
     }
 
     /// <summary>Starts to listen and to open the node; returns once it is open.</summary>
@@ -174,7 +181,15 @@ internal sealed class DataLayerService : IAsyncDisposable
 
         if (listen.UnixSocketPath is { } path)
         {
-            options.ListenUnixSocket(path, o => o.Protocols = HttpProtocols.Http1);
+            options.ListenUnixSocket(path, o =>
+            {
+                o.Protocols = HttpProtocols.Http1;
+                o.Use(next => connection =>
+                {
+                    connection.Features.Set(LocalSocket.Mark);
+                    return next(connection);
+                });
+            });
         }
     }
 

@@ -1,3 +1,4 @@
+using DataLayer.Server.Access;
 using DataLayer.Server.Configuration;
 using DataLayer.Server.Http;
 using DataLayer.Server.Mounts;
@@ -36,12 +37,21 @@ internal static class ServiceCollectionExtensions
         this IServiceCollection services, ServerConfiguration configuration)
     {
         services.TryAddSingleton(new RequestGate(configuration.Listen.MaxRequests));
+        services.TryAddSingleton(configuration.Auth);
+        services.TryAddSingleton(provider => new TokenStore(
+            configuration.Auth.TokenFile, provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<TokenStore>>()));
+        services.TryAddSingleton<RefusalLog>();
+        services.TryAddSingleton<Authenticator>();
+        services.TryAddSingleton<AccessGate>();
         services.TryAddSingleton<StatisticsSource>();
         services.TryAddSingleton<FileReadEndpoint>();
         services.TryAddSingleton<FileWriteEndpoint>();
         services.TryAddSingleton<TreeEndpoints>();
         services.TryAddSingleton<UpkeepEndpoints>();
         services.TryAddSingleton<StoreEndpoints>();
+        services.TryAddSingleton<PlanDesk>();
+        services.TryAddSingleton<PlanEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton<ApiFront>();
         return services;

@@ -1,17 +1,20 @@
 using DataLayer.Core.Errors;
+using DataLayer.Engine.Files;
 using DataLayer.Protocol.Http;
+using DataLayer.Server.Access;
 using DataLayer.Server.Hosting;
 using DataLayer.Server.Telemetry;
 
 namespace DataLayer.Server.Http;
 
 /// <summary>
-/// The first and only middleware before routing: bounds the requests in flight, turns faults into problem documents,
-/// counts. Reads of
-/// contents are served from here, without routing: of a small file's request that is a measurable part.
+/// The first and only middleware before routing: bounds the requests in flight, finds out who calls, turns faults into
+/// problem documents, counts. Reads of contents are served from here, without routing: of a small file's request that
+/// is a measurable part.
 /// </summary>
 internal sealed class ApiFront(
-    RequestGate gate, FileReadEndpoint reads, ServerMeter meter, TimeProvider time, ILogger<ApiFront> log)
+    RequestGate gate, Authenticator authenticator, AccessGate access, FileReadEndpoint reads, ServerMeter meter,
+    TimeProvider time, ILogger<ApiFront> log)
 {
     private const string FilesPrefix = ApiRoutes.Files + "/";
 
@@ -36,14 +39,16 @@ internal sealed class ApiFront(
         try
         {
             string method = context.Request.Method;
+            Caller caller = authenticator.Identify(context);
             if (
                 path.StartsWith(FilesPrefix, StringComparison.Ordinal)
                 && (HttpMethods.IsGet(method) || HttpMethods.IsHead(method)))
             {
-                await reads.HandleAsync(context, RequestTarget.TreePathOf(context, ApiRoutes.Files));
+                await ReadAsync(context, caller);
             }
             else
             {
+                context.Features.Set(new RequestCaller(caller));
                 RequestTarget.RefuseDotSegments(context);
                 await next(context);
                 if (!context.Response.HasStarted && context.GetEndpoint() is null or { RequestDelegate: not null })
@@ -60,8 +65,23 @@ internal sealed class ApiFront(
         {
             int status = context.Response.StatusCode;
             gate.Leave(status);
+            access.Audit(context);
             meter.Count(ServerMeter.RouteOf(context.Request.Path), status, time.GetElapsedTime(start));
         }
+    }
+
+    private Task ReadAsync(HttpContext context, Caller caller)
+    {
+        caller.Demand(ApiAccess.Read);
+        string path = RequestTarget.TreePathOf(context, ApiRoutes.Files);
+        if (caller.Confinement is not { } scope)
+        {
+            return reads.HandleAsync(context, path);
+        }
+
+        caller.DemandPath(path);
+        FileEngine.Confine(scope);
+        return reads.HandleAsync(context, path);
     }
 
     private Task RefuseAsync(HttpContext context) =>

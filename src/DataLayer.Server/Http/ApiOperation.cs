@@ -1,3 +1,5 @@
+using DataLayer.Server.Access;
+
 namespace DataLayer.Server.Http;
 
 /// <summary>Where a parameter stands.</summary>
@@ -34,6 +36,20 @@ internal sealed record ApiParameter(
 /// <param name="Handler">Serves it.</param>
 internal sealed record ApiOperation(string Method, string Pattern, string Id, string Summary, RequestDelegate Handler)
 {
+    private readonly bool? _isAudited;
+
+    /// <summary>What it wants of its caller.</summary>
+    public ApiAccess Access { get; init; }
+
+    /// <summary>
+    /// Whether each call leaves a line in the audit log. Default: what changes something and is for admins.
+    /// </summary>
+    public bool IsAudited
+    {
+        get => _isAudited ?? (Access == ApiAccess.Administer && Method is not ("GET" or "HEAD"));
+        init => _isAudited = value;
+    }
+
     /// <summary>The group it is shown in.</summary>
     public string Tag { get; init; } = "tree";
 

@@ -1,4 +1,5 @@
 using DataLayer.Protocol.Http;
+using DataLayer.Server.Access;
 using DataLayer.Server.Hosting;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
@@ -11,6 +12,8 @@ namespace DataLayer.Server.Http;
 /// </summary>
 internal sealed class OpenApiDescription(IReadOnlyList<ApiOperation> operations) : IOpenApiDocumentTransformer
 {
+    private const string Bearer = "bearer";
+
     /// <inheritdoc/>
     public async Task TransformAsync(
         OpenApiDocument document, OpenApiDocumentTransformerContext context, CancellationToken cancellationToken)
@@ -23,6 +26,15 @@ internal sealed class OpenApiDescription(IReadOnlyList<ApiOperation> operations)
                 "One tree over object stores and fast disks. "
                 + "Errors are application/problem+json with code, detail and remedy.",
         };
+        document.Components ??= new OpenApiComponents();
+        document.Components.SecuritySchemes ??=
+            new Dictionary<string, IOpenApiSecurityScheme>(StringComparer.Ordinal);
+        document.Components.SecuritySchemes[Bearer] = new OpenApiSecurityScheme
+        {
+            Type = SecuritySchemeType.Http,
+            Scheme = "bearer",
+            Description = "A token of 'datalayer token create'. On loopback and the Unix socket none is needed.",
+        };
         document.Paths = [];
         OpenApiSchema problem = await context.GetOrCreateSchemaAsync(
             typeof(Problem), cancellationToken: cancellationToken);
@@ -34,7 +46,7 @@ internal sealed class OpenApiDescription(IReadOnlyList<ApiOperation> operations)
             {
                 item.AddOperation(
                     HttpMethod.Parse(operation.Method),
-                    await DescribeAsync(operation, problem, context, cancellationToken));
+                    await DescribeAsync(document, operation, problem, context, cancellationToken));
             }
 
             document.Paths.Add(path.Key, item);
@@ -42,17 +54,24 @@ internal sealed class OpenApiDescription(IReadOnlyList<ApiOperation> operations)
     }
 
     private static async Task<OpenApiOperation> DescribeAsync(
-        ApiOperation operation, OpenApiSchema problem, OpenApiDocumentTransformerContext context,
-        CancellationToken cancellationToken)
+        OpenApiDocument document, ApiOperation operation, OpenApiSchema problem,
+        OpenApiDocumentTransformerContext context, CancellationToken cancellationToken)
     {
         OpenApiOperation described = new()
         {
             OperationId = operation.Id,
             Summary = operation.Summary,
+            Description = Need(operation.Access),
             Tags = new HashSet<OpenApiTagReference> { new(operation.Tag) },
             Parameters = [],
             Responses = [],
         };
+        if (operation.Access != ApiAccess.Anyone)
+        {
+            described.Security =
+                [new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(Bearer, document)] = [] }];
+        }
+
         if (operation.Pattern.Contains("{**path}", StringComparison.Ordinal))
         {
             described.Parameters.Add(
@@ -106,6 +125,16 @@ internal sealed class OpenApiDescription(IReadOnlyList<ApiOperation> operations)
             new OpenApiResponse { Description = "A problem.", Content = Media(ApiRoutes.ProblemMediaType, problem) });
         return described;
     }
+
+    private static string Need(ApiAccess access) => access switch
+    {
+        ApiAccess.Anyone => "Wants no token.",
+        ApiAccess.Caller => "Wants any token.",
+        ApiAccess.Read => "Wants any token, with the path in its scope.",
+        ApiAccess.Write => "Wants the role tenant or admin, with the path in the token's scope.",
+        ApiAccess.Observe => "Wants the role admin, or reader without a scope.",
+        _ => "Wants the role admin.",
+    };
 
     private static Dictionary<string, OpenApiMediaType> Media(string type, IOpenApiSchema schema) =>
         new(StringComparer.Ordinal) { [type] = new OpenApiMediaType { Schema = schema } };

@@ -1,5 +1,6 @@
 using System.Text;
 using DataLayer.Protocol.Http;
+using DataLayer.Server.Access;
 using DataLayer.Server.Hosting;
 using DataLayer.Server.Telemetry;
 
@@ -14,6 +15,7 @@ internal sealed class ProbeEndpoints(NodeHost host, MetricsCollector metrics)
         yield return new ApiOperation(
             "GET", ApiRoutes.Health, "healthz", "200 while the process is alive.", HealthAsync)
         {
+            Access = ApiAccess.Anyone,
             Tag = "probes",
             AnswerMedia = "text/plain",
             Answer = typeof(string),
@@ -22,12 +24,14 @@ internal sealed class ProbeEndpoints(NodeHost host, MetricsCollector metrics)
             "GET", ApiRoutes.Ready, "readyz", "200 while requests can be served, else 503 with the reasons.",
             ReadyAsync)
         {
+            Access = ApiAccess.Anyone,
             Tag = "probes",
             Answer = typeof(ReadyReport),
         };
         yield return new ApiOperation(
             "GET", ApiRoutes.Metrics, "metrics", "Metrics as Prometheus text 0.0.4.", MetricsAsync)
         {
+            Access = ApiAccess.Observe,
             Tag = "probes",
             AnswerMedia = "text/plain",
             Answer = typeof(string),
@@ -64,6 +68,12 @@ internal sealed class ProbeEndpoints(NodeHost host, MetricsCollector metrics)
         else
         {
             reasons.Add(host.Why);
+        }
+
+        if (RequestCaller.Of(context).Role is null)
+        {
+            // Where the targets are is not everybody's business.
+            reasons.Clear();
         }
 
         int status = ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;

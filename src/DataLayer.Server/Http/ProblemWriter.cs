@@ -103,6 +103,12 @@ internal static partial class ProblemWriter
             response.Headers.RetryAfter = RetryAfterSeconds;
         }
 
+        string? challenge = ChallengeOf(context, problem.Status);
+        if (challenge is not null)
+        {
+            response.Headers.WWWAuthenticate = challenge;
+        }
+
         byte[] body = JsonSerializer.SerializeToUtf8Bytes(problem, ProtocolJson.Default.Problem);
         response.ContentType = ApiRoutes.ProblemMediaType;
         response.ContentLength = body.Length;
@@ -110,6 +116,17 @@ internal static partial class ProblemWriter
             ? Task.CompletedTask
             : response.Body.WriteAsync(body, 0, body.Length);
     }
+
+    /// <summary>What RFC 6750 has a refusal say; null for other answers.</summary>
+    private static string? ChallengeOf(HttpContext context, int status) => status switch
+    {
+        StatusCodes.Status401Unauthorized when context.Request.Headers.Authorization.Count == 0 =>
+            "Bearer realm=\"datalayer\"",
+        StatusCodes.Status401Unauthorized => "Bearer realm=\"datalayer\", error=\"invalid_token\"",
+        StatusCodes.Status403Forbidden when context.Request.Headers.Authorization.Count > 0 =>
+            "Bearer realm=\"datalayer\", error=\"insufficient_scope\"",
+        _ => null,
+    };
 
     /// <summary>"NotFound" → "Not found".</summary>
     private static string TitleOf(ErrorCode code)

@@ -4,6 +4,7 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Metadata;
 using DataLayer.Protocol.Http;
+using DataLayer.Server.Access;
 using DataLayer.Server.Hosting;
 
 namespace DataLayer.Server.Http;
@@ -43,6 +44,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
             "GET", Files, "readFile", "Reads a file, or a range of it.",
             context => reads.HandleAsync(context, PathOf(context, ApiRoutes.Files)))
         {
+            Access = ApiAccess.Read,
             Tag = "files",
             Parameters = reading,
             AnswerMedia = "application/octet-stream",
@@ -53,6 +55,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
             "HEAD", Files, "headFile", "Says what GET would answer, without the bytes.",
             context => reads.HandleAsync(context, PathOf(context, ApiRoutes.Files)))
         {
+            Access = ApiAccess.Read,
             Tag = "files",
             Parameters = reading,
             Statuses = [200, 206, 304],
@@ -66,6 +69,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
             "Replaces or creates a file, or with Content-Range writes in place; durable when answered.",
             context => writes.PutAsync(context, PathOf(context, ApiRoutes.Files)))
         {
+            Access = ApiAccess.Write,
             Tag = "files",
             BodyMedia = "application/octet-stream",
             Statuses = [201, 204],
@@ -90,6 +94,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
             "DELETE", Files, "remove", "Removes a file, link or folder.",
             context => writes.DeleteAsync(context, PathOf(context, ApiRoutes.Files)))
         {
+            Access = ApiAccess.Write,
             Tag = "files",
             Statuses = [204],
             Parameters =
@@ -105,6 +110,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         yield return new ApiOperation(
             "GET", ApiRoutes.Directories + "/{**path}", "listDirectory", "Lists a folder, page by page.", ListAsync)
         {
+            Access = ApiAccess.Read,
             Answer = typeof(DirectoryPage),
             Parameters =
             [
@@ -118,6 +124,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
             "GET", ApiRoutes.Stat + "/{**path}", "stat", "The attributes of a path; with detail=true a FileDetail.",
             StatAsync)
         {
+            Access = ApiAccess.Read,
             Answer = typeof(FileStatus),
             Parameters =
             [
@@ -146,6 +153,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         yield return new ApiOperation(
             "GET", Route, "getXattr", "Lists the extended attributes, or with name reads one.", GetXattrAsync)
         {
+            Access = ApiAccess.Read,
             Tag = "xattrs",
             Answer = typeof(XattrList),
             Parameters = [name with { Required = false }],
@@ -153,6 +161,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         yield return new ApiOperation(
             "PUT", Route, "setXattr", "Sets an extended attribute to the body.", SetXattrAsync)
         {
+            Access = ApiAccess.Write,
             Tag = "xattrs",
             BodyMedia = "application/octet-stream",
             Statuses = [204],
@@ -167,6 +176,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         yield return new ApiOperation(
             "DELETE", Route, "removeXattr", "Removes an extended attribute.", RemoveXattrAsync)
         {
+            Access = ApiAccess.Write,
             Tag = "xattrs",
             Statuses = [204],
             Parameters = [name],
@@ -213,7 +223,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
     private async Task MakeDirectoryAsync(HttpContext context)
     {
         MakeDirectoryCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.MakeDirectoryCommand);
-        TreePath.Check(command.Path);
+        RequestCaller.DemandPath(context, command.Path);
         CheckMode(command.Mode);
         InodeAttributes made = await node.Engine.MakeDirectoryAsync(
             command.Path, command.Mode, command.Parents, context.RequestAborted);
@@ -223,8 +233,8 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
     private async Task RenameAsync(HttpContext context)
     {
         RenameCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.RenameCommand);
-        TreePath.Check(command.From);
-        TreePath.Check(command.To);
+        RequestCaller.DemandPath(context, command.From);
+        RequestCaller.DemandPath(context, command.To);
         if (command is { NoReplace: true, Exchange: true })
         {
             throw new DataLayerException(
@@ -243,8 +253,8 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
     private async Task LinkAsync(HttpContext context)
     {
         LinkCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.LinkCommand);
-        TreePath.Check(command.Existing);
-        TreePath.Check(command.Path);
+        RequestCaller.DemandPath(context, command.Existing);
+        RequestCaller.DemandPath(context, command.Path);
         InodeAttributes linked = await node.Engine.LinkAsync(command.Existing, command.Path, context.RequestAborted);
         await WriteStatusAsync(context, command.Path, linked);
     }
@@ -252,7 +262,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
     private async Task SymbolicLinkAsync(HttpContext context)
     {
         SymbolicLinkCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.SymbolicLinkCommand);
-        TreePath.Check(command.Path);
+        RequestCaller.DemandPath(context, command.Path);
         if (
             command.Target.Contains('\0')
             || command.Target.Length == 0
@@ -273,7 +283,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
     private async Task TruncateAsync(HttpContext context)
     {
         TruncateCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.TruncateCommand);
-        TreePath.Check(command.Path);
+        RequestCaller.DemandPath(context, command.Path);
         if (command.SizeBytes < 0)
         {
             throw new DataLayerException(
@@ -292,7 +302,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
     private async Task SetAttributesAsync(HttpContext context)
     {
         AttributesCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.AttributesCommand);
-        TreePath.Check(command.Path);
+        RequestCaller.DemandPath(context, command.Path);
         CheckMode(command.Mode ?? 0);
         AttributeChanges changes = new()
         {
@@ -390,6 +400,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
     private static ApiOperation Command(string name, string summary, Type body, RequestDelegate handler) =>
         new("POST", $"{ApiRoutes.Operations}/{name}", name, summary, handler)
         {
+            Access = ApiAccess.Write,
             Body = body,
             Answer = typeof(FileStatus),
         };

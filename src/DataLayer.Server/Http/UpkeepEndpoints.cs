@@ -4,6 +4,7 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Metadata;
 using DataLayer.Protocol.Http;
+using DataLayer.Server.Access;
 using DataLayer.Server.Hosting;
 using DataLayer.Storage.Stripes;
 
@@ -20,8 +21,10 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
     private IEnumerable<ApiOperation> Attachments()
     {
         const string Route = ApiRoutes.Attachments;
-        yield return new ApiOperation("GET", Route, "listAttachments", "The attachments.", ListAttachmentsAsync)
+        yield return new ApiOperation(
+            "GET", Route, "listAttachments", "The attachments the caller may reach.", ListAttachmentsAsync)
         {
+            Access = ApiAccess.Caller,
             Tag = "attachments",
             Answer = typeof(IReadOnlyList<AttachmentStatus>),
         };
@@ -65,6 +68,7 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
             typeof(WarmCommand)
         ) with
         {
+            Access = ApiAccess.Write,
             Answer = typeof(ProgressLine<WarmReport, WarmReport>),
             AnswerMedia = ApiRoutes.ProgressMediaType,
         };
@@ -75,15 +79,18 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
             typeof(EvictCommand)
         ) with
         {
+            Access = ApiAccess.Write,
             Answer = typeof(EvictReport),
         };
         yield return Operation(
             "flush", "fsync of a file, or waits for the uploads below a path.", FlushAsync, typeof(FlushCommand)) with
         {
+            Access = ApiAccess.Write,
             Statuses = [204],
         };
         yield return Operation("du", "Files, folders and bytes below a path.", UsageAsync, typeof(PathCommand)) with
         {
+            Access = ApiAccess.Read,
             Answer = typeof(UsageReport),
         };
     }
@@ -93,6 +100,7 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
         yield return new ApiOperation(
             "GET", ApiRoutes.Targets, "listTargets", "The targets of the hot tier.", ListTargetsAsync)
         {
+            Access = ApiAccess.Observe,
             Tag = "targets",
             Answer = typeof(IReadOnlyList<TargetReport>),
         };
@@ -135,11 +143,13 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
         yield return new ApiOperation(
             "GET", ApiRoutes.Statistics, "stats", "Counters since the service started.", StatisticsAsync)
         {
+            Access = ApiAccess.Observe,
             Tag = "upkeep",
             Answer = typeof(StatisticsReport),
         };
         yield return new ApiOperation("GET", ApiRoutes.Version, "version", "The program's version.", VersionAsync)
         {
+            Access = ApiAccess.Caller,
             Tag = "upkeep",
             Answer = typeof(VersionReport),
         };
@@ -148,14 +158,16 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
     private async Task ListAttachmentsAsync(HttpContext context)
     {
         IReadOnlyList<Attachment> attachments = await node.Engine.ListAttachmentsAsync(context.RequestAborted);
-        IReadOnlyList<AttachmentStatus> answer = [.. attachments.Select(WireReports.ToStatus)];
+        Caller caller = RequestCaller.Of(context);
+        IReadOnlyList<AttachmentStatus> answer =
+            [.. attachments.Where(a => caller.MayReach(a.Path)).Select(WireReports.ToStatus)];
         await ApiJson.WriteAsync(context, answer, ProtocolJson.Default.IReadOnlyListAttachmentStatus);
     }
 
     private async Task AttachAsync(HttpContext context)
     {
         AttachCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.AttachCommand);
-        TreePath.Check(command.Path);
+        RequestCaller.DemandPath(context, command.Path);
         if (command.MaxAgeSeconds is not (>= 0 and <= MaxAgeLimitSeconds))
         {
             throw new DataLayerException(
@@ -197,7 +209,7 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
     private async Task DetachAsync(HttpContext context)
     {
         string path = RequestTarget.RequiredText(context, "path");
-        TreePath.Check(path);
+        RequestCaller.DemandPath(context, path);
         await node.Engine.DetachAsync(path, RequestTarget.Flag(context, "force"), context.RequestAborted);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
@@ -205,7 +217,7 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
     private async Task WarmAsync(HttpContext context)
     {
         WarmCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.WarmCommand);
-        TreePath.Check(command.Path);
+        RequestCaller.DemandPath(context, command.Path);
         await ProgressStream.RunAsync(
             context, time,
             async (progress, token) =>
@@ -219,7 +231,7 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
     private async Task EvictAsync(HttpContext context)
     {
         EvictCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.EvictCommand);
-        TreePath.Check(command.Path);
+        RequestCaller.DemandPath(context, command.Path);
         EvictResult result = await node.Engine.EvictAsync(command.Path, command.Hot, context.RequestAborted);
         await ApiJson.WriteAsync(context, WireReports.ToReport(result), ProtocolJson.Default.EvictReport);
     }
@@ -227,7 +239,7 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
     private async Task FlushAsync(HttpContext context)
     {
         FlushCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.FlushCommand);
-        TreePath.Check(command.Path);
+        RequestCaller.DemandPath(context, command.Path);
         if (command.Uploads)
         {
             await node.Engine.FlushUploadsAsync(command.Path, context.RequestAborted);
@@ -332,7 +344,7 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
     private static async ValueTask<string> ReadPathAsync(HttpContext context)
     {
         PathCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.PathCommand);
-        TreePath.Check(command.Path);
+        RequestCaller.DemandPath(context, command.Path);
         return command.Path;
     }
 

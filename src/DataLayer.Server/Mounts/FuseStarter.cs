@@ -1,13 +1,13 @@
 using System.Buffers.Binary;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
+using DataLayer.Core.Text;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Fuse;
 using DataLayer.Keeper.Channel;
 using DataLayer.Protocol.Http;
 using DataLayer.Protocol.Keeper;
-using DataLayer.Server.Configuration;
 using DataLayer.Server.Hosting;
 using Microsoft.Win32.SafeHandles;
 using MountProfile = DataLayer.Protocol.Keeper.MountProfile;

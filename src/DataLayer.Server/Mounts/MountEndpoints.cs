@@ -1,4 +1,5 @@
 using DataLayer.Protocol.Http;
+using DataLayer.Server.Access;
 using DataLayer.Server.Http;
 
 namespace DataLayer.Server.Mounts;
@@ -14,6 +15,7 @@ internal sealed class MountEndpoints(MountHost mounts)
             "The mounts, which way each kind of access takes on them and why, and where keepers connect.",
             context => ApiJson.WriteAsync(context, mounts.List(), ProtocolJson.Default.MountList))
         {
+            Access = ApiAccess.Caller,
             Tag = "mounts",
             Answer = typeof(MountList),
         };

@@ -57,7 +57,7 @@ internal static unsafe partial class BeneathFile
         }
 
         int errno = Marshal.GetLastPInvokeError();
-        return errno is LinuxError.NotEmpty or LinuxError.Exists or LinuxError.NoEntry or LinuxError.NotADirectory
+        return errno is Errno.NotEmpty or Errno.Exists or Errno.NoEntry or Errno.NotADirectory
             or NotPermitted or AccessDenied or Busy
             ? false
             : throw LinuxError.Create(errno, "rmdir", name);
@@ -112,7 +112,7 @@ internal static unsafe partial class BeneathFile
         {
             descriptor = OpenAt2(SyscallOpenAt2, root, relative, &how, (nuint)Unsafe.SizeOf<OpenHow>());
         }
-        while (descriptor < 0 && Marshal.GetLastPInvokeError() == LinuxError.Interrupted);
+        while (descriptor < 0 && Marshal.GetLastPInvokeError() == Errno.Interrupted);
         return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : NullIfMissing("openat2", relative);
     }
 
@@ -121,7 +121,7 @@ internal static unsafe partial class BeneathFile
         int errno = Marshal.GetLastPInvokeError();
         return errno switch
         {
-            LinuxError.NoEntry or LinuxError.NotADirectory => null,
+            Errno.NoEntry or Errno.NotADirectory => null,
             TooManyLinks => throw new DataLayerException(ErrorCode.PermissionDenied,
                 $"'{path}' is, or is reached by, a symbolic link; links are not followed. Put the file itself there."),
             _ => throw LinuxError.Create(errno, call, path),

@@ -49,7 +49,7 @@ internal static unsafe class DurableFile
             descriptor = Libc.Open(path, flags, PrivateFileMode);
             errno = descriptor < 0 ? Marshal.GetLastPInvokeError() : 0;
         }
-        while (errno == LinuxError.Interrupted);
+        while (errno == Errno.Interrupted);
         return descriptor < 0 ? null : new SafeFileHandle(descriptor, ownsHandle: true);
     }
 
@@ -141,7 +141,7 @@ internal static unsafe class DurableFile
         }
 
         int errno = Marshal.GetLastPInvokeError();
-        return errno is LinuxError.NoEntry ? false : throw LinuxError.Create(errno, "unlink", path);
+        return errno is Errno.NoEntry ? false : throw LinuxError.Create(errno, "unlink", path);
     }
 
     /// <summary>Makes one folder (mode 0700); false if it exists. The parent must exist; flush it to make the name
@@ -154,7 +154,7 @@ internal static unsafe class DurableFile
         }
 
         int errno = Marshal.GetLastPInvokeError();
-        return errno == LinuxError.Exists ? false : throw LinuxError.Create(errno, "mkdir", path);
+        return errno == Errno.Exists ? false : throw LinuxError.Create(errno, "mkdir", path);
     }
 
     /// <summary>Reads at an offset until the buffer is full or the file ends; returns the count of bytes
@@ -297,12 +297,12 @@ internal static unsafe class DurableFile
         while (Libc.Fallocate(file, mode, offsetBytes, lengthBytes) != 0)
         {
             int errno = Marshal.GetLastPInvokeError();
-            if (errno == LinuxError.NotSupported)
+            if (errno == Errno.NotSupported)
             {
                 return false;
             }
 
-            if (errno != LinuxError.Interrupted)
+            if (errno != Errno.Interrupted)
             {
                 throw LinuxError.Create(errno, "fallocate", path);
             }
@@ -326,7 +326,7 @@ internal static unsafe class DurableFile
     private static void ThrowUnlessInterrupted(string call, string path)
     {
         int errno = Marshal.GetLastPInvokeError();
-        if (errno != LinuxError.Interrupted)
+        if (errno != Errno.Interrupted)
         {
             throw LinuxError.Create(errno, call, path);
         }

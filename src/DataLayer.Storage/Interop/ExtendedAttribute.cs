@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using DataLayer.Core.Errors;
 using Microsoft.Win32.SafeHandles;
 
 namespace DataLayer.Storage.Interop;
@@ -24,7 +25,7 @@ internal static unsafe partial class ExtendedAttribute
         }
 
         int errno = Marshal.GetLastPInvokeError();
-        return errno is LinuxError.NotSupported or LinuxError.NoSpace or LinuxError.Quota or OutOfRange or TooLarge
+        return errno is Errno.NotSupported or Errno.NoSpace or Errno.Quota or OutOfRange or TooLarge
             ? false
             : throw LinuxError.Create(errno, "fsetxattr", path);
     }
@@ -45,7 +46,7 @@ internal static unsafe partial class ExtendedAttribute
         }
 
         int errno = Marshal.GetLastPInvokeError();
-        return errno is NoAttribute or LinuxError.NotSupported or OutOfRange
+        return errno is NoAttribute or Errno.NotSupported or OutOfRange
             ? null
             : throw LinuxError.Create(errno, "fgetxattr", path);
     }

@@ -1,3 +1,4 @@
+using DataLayer.Core.Errors;
 using Microsoft.Win32.SafeHandles;
 
 namespace DataLayer.Storage.Interop;
@@ -26,7 +27,7 @@ internal readonly record struct FileStatus(
     internal static FileStatus? Of(SafeFileHandle folder, string name, string path)
     {
         FileStatus? status = BeneathFile.TryStat(folder, name, BeneathFile.NoFollow, out int errno);
-        return status is null && errno is not (LinuxError.NoEntry or LinuxError.NotADirectory)
+        return status is null && errno is not (Errno.NoEntry or Errno.NotADirectory)
             ? throw LinuxError.Create(errno, "statx", path)
             : status;
     }

@@ -305,7 +305,7 @@ internal sealed partial class ColumnFile : IDisposable
     {
         SafeFileHandle? file = DurableFile.TryOpen(_path, write: true, create: false, exclusive: false,
             out int fileError);
-        _isReadOnly = fileError == LinuxError.ReadOnly;
+        _isReadOnly = fileError == Errno.ReadOnly;
         if (_isReadOnly)
         {
             // What a read-only target holds can still be read.
@@ -314,8 +314,8 @@ internal sealed partial class ColumnFile : IDisposable
 
         SafeFileHandle? side = DurableFile.TryOpen(_path + ".sum", !_isReadOnly, create: false, exclusive: false,
             out int sideError);
-        if (file is null && side is null && create && fileError == LinuxError.NoEntry
-            && sideError == LinuxError.NoEntry)
+        if (file is null && side is null && create && fileError == Errno.NoEntry
+            && sideError == Errno.NoEntry)
         {
             CreateLocked();
             return;
@@ -345,7 +345,7 @@ internal sealed partial class ColumnFile : IDisposable
             side?.Dispose();
             int error = file is null ? fileError : sideError;
             string missing = file is null ? _path : _path + ".sum";
-            throw error == LinuxError.NoEntry && (file is null) != (side is null)
+            throw error == Errno.NoEntry && (file is null) != (side is null)
                 ? new DataLayerException(ErrorCode.Corrupt,
                     $"'{missing}' is missing: its other half is there. A scrub rebuilds it from another copy.")
                 : LinuxError.Create(error, "open", missing);
@@ -364,8 +364,8 @@ internal sealed partial class ColumnFile : IDisposable
     /// before any data, so nothing was ever stored in such a column.
     /// </summary>
     private static bool IsEmptyHalf(SafeFileHandle? file, SafeFileHandle? side, int fileError, int sideError) =>
-        (file is not null || fileError == LinuxError.NoEntry)
-        && (side is not null || sideError == LinuxError.NoEntry)
+        (file is not null || fileError == Errno.NoEntry)
+        && (side is not null || sideError == Errno.NoEntry)
         && (file is null || RandomAccess.GetLength(file) == 0)
         && (side is null || RandomAccess.GetLength(side) == 0);
 

@@ -247,7 +247,7 @@ internal sealed partial class DirectoryTarget
             out int errno);
         if (file is null)
         {
-            return errno == LinuxError.NoEntry ? dead : throw LinuxError.Create(errno, "open", path);
+            return errno == Errno.NoEntry ? dead : throw LinuxError.Create(errno, "open", path);
         }
 
         byte[] bytes = new byte[RandomAccess.GetLength(file)];

@@ -61,20 +61,47 @@ public sealed partial class HotTier
             return;
         }
 
-        if (before is not StripedPlacement from || after is not StripedPlacement to || from.Width != to.Width)
+        if (before is not StripedPlacement from || after is not StripedPlacement to)
         {
             await DeleteAsync(content, before, cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        for (int i = 0; i < from.Targets.Length; i++)
+        // Columns are named by content, column and copy alone: placements of other widths share names too.
+        HashSet<(int Target, ColumnId Column)> used = [.. Columns(content, to)];
+        foreach ((int target, ColumnId column) in Columns(content, from))
         {
-            if (i >= to.Targets.Length || from.Targets[i] != to.Targets[i])
+            if (!used.Contains((target, column)))
             {
-                await _targets.Get(from.Targets[i])
-                    .DeleteAsync(new ColumnId(content, i % from.Width, i / from.Width), cancellationToken)
-                        .ConfigureAwait(false);
+                await _targets.Get(target).DeleteAsync(column, cancellationToken).ConfigureAwait(false);
             }
+        }
+    }
+
+    /// <summary>
+    /// Whether a column of a placement is there already: left by stripes that the content had before, and not deleted
+    /// yet.
+    /// </summary>
+    public async ValueTask<bool> HasColumnsAsync(
+        ContentId content, StripedPlacement placement, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(placement);
+        foreach ((int target, ColumnId column) in Columns(content, placement))
+        {
+            if (await _targets.Get(target).ExistsAsync(column, cancellationToken).ConfigureAwait(false))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static IEnumerable<(int Target, ColumnId Column)> Columns(ContentId content, StripedPlacement placement)
+    {
+        for (int i = 0; i < placement.Targets.Length; i++)
+        {
+            yield return (placement.Targets[i], new ColumnId(content, i % placement.Width, i / placement.Width));
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using DataLayer.Core.Errors;
 using DataLayer.Storage.Interop;
 using Microsoft.Win32.SafeHandles;
 
@@ -33,7 +34,7 @@ internal sealed class SegmentHandles(string folder, int limitCount)
         string path = PathOf(segment);
         SafeFileHandle? file = DurableFile.TryOpen(path, write: true, create: false, exclusive: false, out int errno);
         bool isNew = false;
-        if (file is null && create && errno == LinuxError.NoEntry)
+        if (file is null && create && errno == Errno.NoEntry)
         {
             _ = DurableFile.MakeDirectory(folder);
             file = DurableFile.Open(path, write: true, create: true);

@@ -62,7 +62,7 @@ internal static class TextRecord
             DurableFile.TryOpen(path, write: false, create: false, exclusive: false, out int errno);
         if (file is null)
         {
-            return errno is LinuxError.NoEntry or LinuxError.NotADirectory ? null
+            return errno is Errno.NoEntry or Errno.NotADirectory ? null
                 : throw LinuxError.Create(errno, "open", path);
         }
 

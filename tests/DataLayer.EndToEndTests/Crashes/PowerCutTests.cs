@@ -1,4 +1,5 @@
 using DataLayer.EndToEndTests.Load;
+using DataLayer.TestSupport.Interop;
 using DataLayer.TestSupport.Mounts;
 using DataLayer.TestSupport.Processes;
 using DataLayer.TestSupport.Service;
@@ -72,6 +73,9 @@ public sealed class PowerCutTests(ITestOutputHelper output)
     {
         await load.RunUntilEndedAsync(service.Client, stepsBeforeEnd, async () =>
         {
+            // The processor stops with the disk: an fsync that the shutdown overtakes may return without an error, and its answer
+            // must not get out (decision 70).
+            Signals.Send(service.ProcessId, Signals.Stop);
             disk.ShutDown();
             await service.KillAsync();
         });

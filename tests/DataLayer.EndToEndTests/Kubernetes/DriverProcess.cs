@@ -1,7 +1,4 @@
-using System.Diagnostics;
-using System.Text;
 using DataLayer.TestSupport;
-using DataLayer.TestSupport.Interop;
 using DataLayer.TestSupport.Processes;
 using DataLayer.TestSupport.Service;
 
@@ -13,9 +10,8 @@ namespace DataLayer.EndToEndTests.Kubernetes;
 /// </summary>
 internal sealed class DriverProcess : IAsyncDisposable
 {
-    private readonly StringBuilder _log = new();
-    private Process? _process;
-    private Task _output = Task.CompletedTask;
+    private readonly ProcessLog _log = new();
+    private ReadyProcess? _process;
 
     private DriverProcess(TempFolder folder, ServiceProcess service)
     {
@@ -35,16 +31,7 @@ internal sealed class DriverProcess : IAsyncDisposable
 
     public string RegistrationSocketPath => Folder.Combine("reg.sock");
 
-    public string Log
-    {
-        get
-        {
-            lock (_log)
-            {
-                return _log.ToString();
-            }
-        }
-    }
+    public string Log => _log.ToString();
 
     public static async Task<DriverProcess> StartAsync()
     {
@@ -73,8 +60,7 @@ internal sealed class DriverProcess : IAsyncDisposable
     /// <summary>Ends the driver between two instructions and starts another.</summary>
     public async Task KillAndRestartAsync()
     {
-        Signals.Send(_process!.Id, Signals.Kill);
-        await ForgetAsync();
+        await _process!.DisposeAsync();
         await StartDriverAsync();
     }
 
@@ -113,60 +99,23 @@ internal sealed class DriverProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (_process is { HasExited: false } running)
+        if (_process is not null)
         {
-            Signals.Send(running.Id, Signals.Kill);
+            await _process.DisposeAsync();
         }
 
-        await ForgetAsync();
         await Service.DisposeAsync();
         Folder.Dispose();
     }
 
-    private async Task StartDriverAsync()
-    {
-        _process = Command.Start(
-            "dotnet",
+    private async Task StartDriverAsync() =>
+        _process = await ReadyProcess.StartAsync(
+            "The driver",
             [
-                BuiltProgram.DataLayer, "csi", "--endpoint", "unix://" + SocketPath, "--node-id", "py-node", "--target-root", Kubelet,
+                "dotnet", BuiltProgram.DataLayer, "csi", "--endpoint", "unix://" + SocketPath, "--node-id", "py-node", "--target-root", Kubelet,
                 "--registration-socket", RegistrationSocketPath,
             ],
-            new Dictionary<string, string> { ["DATALAYER_SERVER"] = "unix:" + Folder.Combine("api.sock") });
-        OrphanWatch.Add(_process.Id);
-        TaskCompletionSource ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        _output = Task.WhenAll(ReadAsync(_process.StandardOutput, ready), ReadAsync(_process.StandardError, ready));
-        Task ended = _process.WaitForExitAsync();
-        if (await Task.WhenAny(ready.Task, ended) == ended)
-        {
-            await _output;
-            throw new InvalidOperationException($"The driver ended with {_process.ExitCode} before it was ready:\n{Log}");
-        }
-    }
-
-    private async Task ForgetAsync()
-    {
-        if (_process is not null)
-        {
-            await _process.WaitForExitAsync();
-            await _output;
-            _process.Dispose();
-            _process = null;
-        }
-    }
-
-    private async Task ReadAsync(StreamReader lines, TaskCompletionSource ready)
-    {
-        while (await lines.ReadLineAsync() is { } line)
-        {
-            lock (_log)
-            {
-                _log.AppendLine(line);
-            }
-
-            if (line.StartsWith("serving ", StringComparison.Ordinal))
-            {
-                ready.TrySetResult();
-            }
-        }
-    }
+            new Dictionary<string, string> { ["DATALAYER_SERVER"] = "unix:" + Folder.Combine("api.sock") },
+            line => line.StartsWith("serving ", StringComparison.Ordinal),
+            _log);
 }

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Text;
 using DataLayer.TestSupport.Interop;
 using DataLayer.TestSupport.Processes;
 using DataLayer.TestSupport.Service;
@@ -12,15 +10,14 @@ namespace DataLayer.TestSupport.Mounts;
 /// </summary>
 public sealed class KeptMount : IAsyncDisposable
 {
-    private readonly StringBuilder _log = new();
-    private readonly Process _process;
-    private readonly Task _output;
+    private readonly ReadyProcess _process;
+    private readonly ProcessLog _log;
 
-    private KeptMount(string path, Process process, TaskCompletionSource<string> mounted)
+    private KeptMount(string path, ReadyProcess process, ProcessLog log)
     {
         Path = path;
         _process = process;
-        _output = Task.WhenAll(ReadAsync(process.StandardOutput, mounted), ReadAsync(process.StandardError, mounted));
+        _log = log;
     }
 
     /// <summary>Where it is mounted.</summary>
@@ -30,16 +27,7 @@ public sealed class KeptMount : IAsyncDisposable
     public int ProcessId => _process.Id;
 
     /// <summary>Everything the keeper wrote.</summary>
-    public string Log
-    {
-        get
-        {
-            lock (_log)
-            {
-                return _log.ToString();
-            }
-        }
-    }
+    public string Log => _log.ToString();
 
     /// <summary>Mounts a path of the tree at a folder, which is made; ends when it can be used.</summary>
     public static async Task<KeptMount> StartAsync(Uri server, string treePath, string at, params string[] more)
@@ -49,19 +37,22 @@ public sealed class KeptMount : IAsyncDisposable
             Directory.CreateDirectory(at); // A dead mount there would fail it.
         }
 
-        var process = Command.Start(
-            "dotnet", [BuiltProgram.DataLayer, "mount", treePath, "--at", at, .. more], DataLayerProgram.Environment(server));
-        OrphanWatch.Add(process.Id);
-        var mounted = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
-        var made = new KeptMount(at, process, mounted);
-        if (await Task.WhenAny(mounted.Task, process.WaitForExitAsync()) == mounted.Task)
+        ProcessLog log = new();
+        try
         {
-            return made;
+            var process = await ReadyProcess.StartAsync(
+                "The keeper",
+                ["dotnet", BuiltProgram.DataLayer, "mount", treePath, "--at", at, .. more],
+                DataLayerProgram.Environment(server),
+                line => line.StartsWith("mounted ", StringComparison.Ordinal),
+                log);
+            return new KeptMount(at, process, log);
         }
-
-        await made._output;
-        await made.DisposeAsync();
-        throw new InvalidOperationException($"The keeper ended with {process.ExitCode} before it had mounted:\n{made.Log}");
+        catch
+        {
+            MountTable.DetachBelow(at);
+            throw;
+        }
     }
 
     /// <summary>Sends a signal, waits for the keeper's end, and returns its exit code.</summary>
@@ -72,39 +63,17 @@ public sealed class KeptMount : IAsyncDisposable
     }
 
     /// <summary>Waits for the keeper's end and returns its exit code.</summary>
-    public async Task<int> WaitForEndAsync()
-    {
-        await _process.WaitForExitAsync();
-        await _output;
-        return _process.ExitCode;
-    }
+    public Task<int> WaitForEndAsync() => _process.WaitForEndAsync();
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (!_process.HasExited)
+        if (_process.IsRunning)
         {
             Signals.Send(_process.Id, Signals.Kill);
         }
 
         MountTable.DetachBelow(Path);
-        await WaitForEndAsync();
-        _process.Dispose();
-    }
-
-    private async Task ReadAsync(StreamReader reader, TaskCompletionSource<string> mounted)
-    {
-        while (await reader.ReadLineAsync() is { } line)
-        {
-            lock (_log)
-            {
-                _log.AppendLine(line);
-            }
-
-            if (line.StartsWith("mounted ", StringComparison.Ordinal))
-            {
-                mounted.TrySetResult(line);
-            }
-        }
+        await _process.DisposeAsync();
     }
 }

@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Text;
 using System.Text.RegularExpressions;
 using DataLayer.Client;
 using DataLayer.TestSupport.Interop;
@@ -19,9 +17,8 @@ namespace DataLayer.TestSupport.Service;
 /// </remarks>
 public sealed partial class ServiceProcess : IAsyncDisposable
 {
-    private readonly StringBuilder _log = new();
-    private Process? _process;
-    private Task _output = Task.CompletedTask;
+    private readonly ProcessLog _log = new();
+    private ReadyProcess? _process;
 
     private ServiceProcess(ServiceSettings settings) => Settings = settings;
 
@@ -41,19 +38,10 @@ public sealed partial class ServiceProcess : IAsyncDisposable
     public HttpClient Http { get; private set; } = null!;
 
     /// <summary>Everything the service wrote since the first start.</summary>
-    public string Log
-    {
-        get
-        {
-            lock (_log)
-            {
-                return _log.ToString();
-            }
-        }
-    }
+    public string Log => _log.ToString();
 
     /// <summary>Whether the process runs.</summary>
-    public bool IsRunning => _process is { HasExited: false };
+    public bool IsRunning => _process is { IsRunning: true };
 
     /// <summary>Resident bytes of the process now, as the kernel counts them.</summary>
     public long ResidentBytes => ReadStatus("VmRSS") << 10;
@@ -88,8 +76,7 @@ public sealed partial class ServiceProcess : IAsyncDisposable
     public async Task<int> StopAsync(int signal = Signals.Terminate)
     {
         Signals.Send(ProcessId, signal);
-        await _process!.WaitForExitAsync();
-        var code = _process.ExitCode;
+        var code = await _process!.WaitForEndAsync();
         await ForgetAsync();
         return code;
     }
@@ -123,18 +110,9 @@ public sealed partial class ServiceProcess : IAsyncDisposable
         var file = ServiceConfiguration.Write(Settings);
         IReadOnlyList<string> line = ["dotnet", BuiltProgram.DataLayer, "serve", "--config", file];
         line = Settings.Injection is { } injection ? StraceInjector.Wrap(injection, line) : line;
-        _process = Command.Start(line[0], [.. line.Skip(1)], ServiceConfiguration.Environment(Settings));
-        OrphanWatch.Add(_process.Id);
-        var ready = new TaskCompletionSource<Uri>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _output = Task.WhenAll(ReadAsync(_process.StandardOutput, ready), ReadAsync(_process.StandardError, ready));
-        var ended = _process.WaitForExitAsync();
-        if (await Task.WhenAny(ready.Task, ended) == ended)
-        {
-            await _output;
-            throw new InvalidOperationException($"The service ended with {_process.ExitCode} before it was ready:\n{Log}");
-        }
-
-        Endpoint = await ready.Task;
+        _process = await ReadyProcess.StartAsync(
+            "The service", line, ServiceConfiguration.Environment(Settings), text => ReadyLine().IsMatch(text), _log);
+        Endpoint = new Uri(ReadyLine().Match(_process.ReadyLine).Groups["uri"].Value);
         ProcessId = Settings.Injection is null ? _process.Id : ChildOf(_process.Id);
         Http = new HttpClient { BaseAddress = Endpoint, Timeout = TimeSpan.FromMinutes(2) };
         Client = new DataLayerClient(new DataLayerClientOptions { ServerUri = Endpoint, RetryCount = 0 });
@@ -144,28 +122,11 @@ public sealed partial class ServiceProcess : IAsyncDisposable
     {
         if (_process is not null)
         {
-            await _process.WaitForExitAsync();
-            await _output;
-            _process.Dispose();
+            await _process.WaitForEndAsync();
+            await _process.DisposeAsync();
             _process = null;
             Http?.Dispose();
             Client?.Dispose();
-        }
-    }
-
-    private async Task ReadAsync(StreamReader reader, TaskCompletionSource<Uri> ready)
-    {
-        while (await reader.ReadLineAsync() is { } line)
-        {
-            lock (_log)
-            {
-                _log.AppendLine(line);
-            }
-
-            if (ReadyLine().Match(line) is { Success: true } match)
-            {
-                ready.TrySetResult(new Uri(match.Groups["uri"].Value));
-            }
         }
     }
 

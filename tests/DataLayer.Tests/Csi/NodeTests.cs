@@ -15,7 +15,7 @@ public sealed class NodeTests(RunningDriver driver)
     public async Task A_volume_goes_onto_a_node_and_into_a_pod_and_out_again()
     {
         StagedVolume v = await StageAsync();
-        MountEntry staged = MountAt(v.Staging)!;
+        NodeMount staged = MountAt(v.Staging)!;
         Assert.False(staged.IsReadOnly);
         Assert.Equal("/csi/volumes/" + v.Id, driver.Mounter.Mounted.Last().TreePath);
         string target = await v.PublishAsync();
@@ -248,7 +248,7 @@ public sealed class NodeTests(RunningDriver driver)
         NodePublishVolumeRequest request = v.PublishRequest(v.NewTarget());
         request.Readonly = readOnly;
         await driver.CallAsync<NodePublishVolumeResponse>(Methods.Publish, request);
-        MountEntry mount = MountAt(request.TargetPath)!;
+        NodeMount mount = MountAt(request.TargetPath)!;
         Assert.Equal((isReadOnly, noExec), (mount.IsReadOnly, mount.Has("noexec")));
         await driver.CallAsync<NodePublishVolumeResponse>(Methods.Publish, request);
     }
@@ -537,7 +537,7 @@ public sealed class NodeTests(RunningDriver driver)
         Assert.Equal(6, capabilities.Capabilities.Select(c => c.Rpc.Type).Distinct().Count());
     }
 
-    private MountEntry? MountAt(string path) => driver.Mounter.ListMounts().LastOrDefault(m => m.MountPoint == path);
+    private NodeMount? MountAt(string path) => driver.Mounter.ListMounts().LastOrDefault(m => m.MountPoint == path);
 
     private static NodeStageVolumeRequest StageRequest(Volume volume, string path) => new()
     {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using DataLayer.Csi.Node;
+using DataLayer.Keeper.Mounts;
 
 namespace DataLayer.Tests.Csi;
 
@@ -12,7 +13,7 @@ namespace DataLayer.Tests.Csi;
 internal sealed class StandInMounter : INodeMounter
 {
     private readonly Lock _lock = new();
-    private readonly List<MountEntry> _mounts = [];
+    private readonly List<NodeMount> _mounts = [];
     private int _nextDevice = 40;
 
     /// <summary>Every mount that was asked for, in order.</summary>
@@ -30,7 +31,7 @@ internal sealed class StandInMounter : INodeMounter
     /// <summary>Awaited inside each mount, so that a test can hold one there.</summary>
     public Func<Task> Gate { get; set; } = () => Task.CompletedTask;
 
-    public IReadOnlyList<MountEntry> ListMounts()
+    public IReadOnlyList<NodeMount> ListMounts()
     {
         lock (_lock)
         {
@@ -51,8 +52,8 @@ internal sealed class StandInMounter : INodeMounter
         lock (_lock)
         {
             string device = string.Create(CultureInfo.InvariantCulture, $"0:{_nextDevice++}");
-            _mounts.Add(new MountEntry(
-                mount.Target.FullPath, device, Options(mount.ReadOnly, mount.NoExec), "fuse.datalayer", mount.Source));
+            _mounts.Add(new NodeMount(new MountEntry(
+                device, mount.Target.FullPath, Options(mount.ReadOnly, mount.NoExec), "fuse.datalayer", mount.Source)));
         }
     }
 
@@ -66,7 +67,7 @@ internal sealed class StandInMounter : INodeMounter
     {
         lock (_lock)
         {
-            MountEntry staged = _mounts.Last(m => m.MountPoint == source.FullPath);
+            NodeMount staged = _mounts.Last(m => m.MountPoint == source.FullPath);
             _mounts.Add(staged with { MountPoint = target.FullPath, Options = Options(readOnly, noExec) });
         }
     }
@@ -86,7 +87,7 @@ internal sealed class StandInMounter : INodeMounter
     {
         lock (_lock)
         {
-            _mounts.Add(new MountEntry(path, "8:1", "rw,relatime", "ext4", "/dev/sda1"));
+            _mounts.Add(new NodeMount(new MountEntry("8:1", path, "rw,relatime", "ext4", "/dev/sda1")));
         }
     }
 

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
@@ -31,7 +29,7 @@ public sealed class NodesCrashTests(ITestOutputHelper output)
         int acknowledged = 0;
         for (int round = 0; round < Rounds; round++)
         {
-            List<string> lines = await RunAndKillAsync(folder.Path, Seed + round, random.Next(100, 1500));
+            List<string> lines = await KilledLoad.RunAsync("nodes-load", folder.Path, Seed + round, random.Next(100, 1500));
             acknowledged += lines.Count(line => line.StartsWith('<'));
             await using NodesEngine opened = await NodesEngine.OpenAsync(folder.Path, keepOrphans: true, _never);
             foreach (string worker in lines.Select(line => line.Split(' ')[1]).Distinct())
@@ -123,36 +121,13 @@ public sealed class NodesCrashTests(ITestOutputHelper output)
         }
     }
 
-    private static async Task<List<string>> RunAndKillAsync(string folder, int seed, int afterLines)
-    {
-        string program = BuiltProgram.Find("DataLayer.TestProcess", "DataLayer.TestProcess");
-        string[] arguments = [program, "nodes-load", folder, seed.ToString(CultureInfo.InvariantCulture)];
-        using Process process = Command.Start("dotnet", arguments, environment: null);
-        OrphanWatch.Add(process.Id);
-        List<string> lines = [];
-        while (await process.StandardOutput.ReadLineAsync() is { } line)
-        {
-            lines.Add(line);
-            if (lines.Count == afterLines)
-            {
-                process.Kill();
-            }
-        }
-
-        string error = await process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        Assert.True(lines.Count >= afterLines, $"The process ended by itself: {error}");
-        lines.RemoveAll(line => !line.EndsWith(" .", StringComparison.Ordinal)); // Cut off in the middle.
-        return lines;
-    }
-
     /// <summary>Applies what was acknowledged; returns the change under way, or null.</summary>
     private static string? Replay(Dictionary<string, byte[]> files, List<string> lines)
     {
         string? open = null;
         foreach (string line in lines.Where(line => !line.Contains(" orphan ", StringComparison.Ordinal)))
         {
-            string change = line[(line.IndexOf(' ', 2) + 1)..^2];
+            string change = line[(line.IndexOf(' ', 2) + 1)..];
             open = line[0] == '>' ? change : null;
             if (open is null)
             {

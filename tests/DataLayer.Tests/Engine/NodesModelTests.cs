@@ -16,6 +16,8 @@ public sealed class NodesModelTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
     public async Task Random_changes_match_the_model(int seed)
     {
         Random random = new(seed);
@@ -119,6 +121,42 @@ public sealed class NodesModelTests
 
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
         await file.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(400_000, 100_000)]
+    [InlineData(3_000_000, 100_000)]
+    [InlineData(100_000, 3_000_000)]
+    public async Task A_file_that_goes_from_stripes_to_a_record_and_back_shows_no_older_byte_and_loses_none(int first, int second)
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        byte[] older = NodesScript.Bytes(1, first);
+        byte[] small = NodesScript.Bytes(2, 10_000);
+        byte[] wanted = new byte[second];
+        small.CopyTo(wanted, 0);
+        (InodeAttributes _, OpenFile file) = await fixture.Engine.Nodes.CreateAndOpenAsync(InodeId.Root, "f", _owner, _none);
+        for (int round = 0; round < 30; round++)
+        {
+            await file.TruncateAsync(0, _none);
+            await file.WriteAsync(0, older, _none);
+            await file.FlushAsync(dataOnly: false, _none);
+            await file.TruncateAsync(0, _none);
+            await file.WriteAsync(0, small, _none);
+            await file.FlushAsync(dataOnly: false, _none);
+
+            // The stripes it had may be deleted before this, in the middle of it, or after it.
+            await file.TruncateAsync(second, _none);
+            byte[] found = await EngineFixture.ReadAllAsync(file);
+            Assert.True(wanted.AsSpan().SequenceEqual(found), $"round {round}");
+            await file.FlushAsync(dataOnly: false, _none);
+            await fixture.JournalDoneAsync();
+            await fixture.Engine.EvictAsync("/f", hotToo: false, _none);
+            found = await EngineFixture.ReadAllAsync(file);
+            Assert.True(wanted.AsSpan().SequenceEqual(found), $"round {round}, later");
+        }
+
+        await file.DisposeAsync();
+        await fixture.AssertCleanAsync();
     }
 
     private static void AssertSame(Dictionary<string, byte[]> expected, Dictionary<string, byte[]> found, string what)

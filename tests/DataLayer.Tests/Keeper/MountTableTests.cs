@@ -27,8 +27,11 @@ public sealed class MountTableTests
 
         Assert.Equal(7, entries.Count);
         Assert.Equal(
-            new MountEntry("0:40", "/mnt/with space\ttab\\", "fuse.datalayer", State + "/mounts/0000beefbbbbbbbb", ReadOnly: true), entries[2]);
-        Assert.Equal(new MountEntry("0:39", "/mnt/alive", "fuse.datalayer", State + "/mounts/0000beefaaaaaaaa", ReadOnly: false), entries[1]);
+            new MountEntry("0:40", "/mnt/with space\ttab\\", "ro,nosuid", "fuse.datalayer", State + "/mounts/0000beefbbbbbbbb"), entries[2]);
+        Assert.Equal(
+            new MountEntry("0:39", "/mnt/alive", "rw,nosuid,nodev,relatime", "fuse.datalayer", State + "/mounts/0000beefaaaaaaaa"), entries[1]);
+        Assert.True(entries[2].IsReadOnly);
+        Assert.False(entries[1].IsReadOnly);
         Assert.Equal("/mnt/größe", entries[6].MountPoint);
         Assert.Equal(40, MountTable.MinorOf("0:40"));
     }

@@ -1,8 +1,6 @@
-using System.Diagnostics;
 using System.Globalization;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
-using DataLayer.TestSupport;
 using DataLayer.TestSupport.Processes;
 using DataLayer.TestSupport.Trees;
 
@@ -24,7 +22,7 @@ public sealed class TreeCrashTests
         for (int round = 0; round < Rounds; round++)
         {
             await t.Tree.DisposeAsync();
-            List<string> lines = await RunAndKillAsync(t.DatabasePath, Seed + round, random.Next(50, 900));
+            List<string> lines = await KilledLoad.RunAsync("tree-load", t.DatabasePath, Seed + round, random.Next(50, 900));
             await t.OpenTreeAsync();
             acknowledged += lines.Count(line => line.StartsWith('<'));
             Assert.Empty(await t.Tree.CheckAsync(default));
@@ -40,31 +38,6 @@ public sealed class TreeCrashTests
         Assert.True(acknowledged > 200, $"{acknowledged} changes say little");
         Assert.Empty(await t.JournalAsync());
         Assert.Empty(await t.Tree.ListOrphansAsync(default));
-    }
-
-    private static async Task<List<string>> RunAndKillAsync(string database, int seed, int afterLines)
-    {
-        string program = BuiltProgram.Find("DataLayer.TestProcess", "DataLayer.TestProcess");
-        string[] arguments = [program, "tree-load", database, seed.ToString(CultureInfo.InvariantCulture)];
-        using Process process = Command.Start("dotnet", arguments, environment: null);
-        OrphanWatch.Add(process.Id);
-        List<string> lines = [];
-        while (await process.StandardOutput.ReadLineAsync() is { } line)
-        {
-            lines.Add(line);
-            if (lines.Count == afterLines)
-            {
-                process.Kill();
-            }
-        }
-
-        string error = await process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        Assert.True(lines.Count >= afterLines, $"The process ended by itself: {error}");
-
-        // A line cut off in the middle tells nothing.
-        lines.RemoveAll(line => line.Split(' ').Length < (line.Contains("unlink", StringComparison.Ordinal) ? 4 : 5));
-        return lines;
     }
 
     // Applies what was acknowledged; the last change, if it was not, may or may not have happened.

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DataLayer.Protocol.Http;
+using DataLayer.Server.Access;
 using DataLayer.Server.Http;
 
 namespace DataLayer.Tests.Server;
@@ -27,10 +28,10 @@ public sealed class ApiFrontTests(RunningService service)
     [InlineData("GET", "/api/v1/files/%c0%af", "UTF-8")]
     [InlineData("GET", "/api/v1/files/%zz", "'%'")]
     [InlineData("GET", "/api/v1/%66iles/a", "route")]
-    [InlineData("GET", "http://x/api/v1/files/a/../b", "'..'")]
+    [InlineData("GET", "http://localhost/api/v1/files/a/../b", "'..'")]
     public async Task An_attack_on_the_path_is_answered_with_400_and_the_value(string method, string target, string says)
     {
-        string answer = await service.SendRawAsync($"{method} {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        string answer = await service.SendRawAsync($"{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 
         Assert.StartsWith("HTTP/1.1 400", answer, StringComparison.Ordinal);
         JsonNode problem = JsonNode.Parse(answer[answer.IndexOf("\r\n\r\n", StringComparison.Ordinal)..])!;
@@ -39,21 +40,21 @@ public sealed class ApiFrontTests(RunningService service)
     }
 
     [Theory]
-    [InlineData("GET /api/v1/files/a%00b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "400")]
-    [InlineData("GET /api/v1/files/a\0b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "400")]
+    [InlineData("GET /api/v1/files/a%00b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "400")]
+    [InlineData("GET /api/v1/files/a\0b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "400")]
     [InlineData("GET /api/v1/files/a HTTP/1.1\r\n\r\n", "400")]
-    [InlineData("BREW /api/v1/files/a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "405")]
-    [InlineData("GET /api/v1/files/a HTTP/9.9\r\nHost: x\r\nConnection: close\r\n\r\n", "505")]
+    [InlineData("BREW /api/v1/files/a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", "405")]
+    [InlineData("GET /api/v1/files/a HTTP/9.9\r\nHost: localhost\r\nConnection: close\r\n\r\n", "505")]
     public async Task Malformed_requests_are_refused(string request, string status) =>
         Assert.StartsWith("HTTP/1.1 " + status, await service.SendRawAsync(request), StringComparison.Ordinal);
 
     [Fact]
     public async Task Oversized_targets_and_headers_are_refused()
     {
-        string longTarget = await service.SendRawAsync($"GET /api/v1/files/{new string('a', 20_000)} HTTP/1.1\r\nHost: x\r\n\r\n");
+        string longTarget = await service.SendRawAsync($"GET /api/v1/files/{new string('a', 20_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         string longName = await service.SendRawAsync(
-            $"GET /api/v1/files/{new string('a', 300)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        string longHeader = await service.SendRawAsync($"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Big: {new string('b', 40_000)}\r\n\r\n");
+            $"GET /api/v1/files/{new string('a', 300)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        string longHeader = await service.SendRawAsync($"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Big: {new string('b', 40_000)}\r\n\r\n");
 
         Assert.StartsWith("HTTP/1.1 414", longTarget, StringComparison.Ordinal);
         Assert.StartsWith("HTTP/1.1 400", longName, StringComparison.Ordinal);
@@ -123,6 +124,8 @@ public sealed class ApiFrontTests(RunningService service)
             JsonNode? described = document["paths"]![o.OpenApiPath]?[o.Method.ToLowerInvariant()];
             Assert.True(described is not null, $"{o.Method} {o.OpenApiPath}");
             Assert.Equal(o.Id, (string)described["operationId"]!);
+            Assert.StartsWith("Wants ", (string)described["description"]!, StringComparison.Ordinal);
+            Assert.Equal(o.Access == ApiAccess.Anyone, described["security"] is null);
             Assert.NotNull(described["responses"]!["default"]!["content"]![ApiRoutes.ProblemMediaType]);
             Assert.Equal(o.Body is not null || o.BodyMedia is not null, described["requestBody"] is not null);
         });
@@ -167,12 +170,5 @@ public sealed class ApiFrontTests(RunningService service)
         Assert.True((bool)ready["ready"]!);
     }
 
-    private IEnumerable<ApiOperation> OperationsOf() =>
-    [
-        .. ((TreeEndpoints)service.Service.Services.GetService(typeof(TreeEndpoints))!).GetOperations(),
-        .. ((UpkeepEndpoints)service.Service.Services.GetService(typeof(UpkeepEndpoints))!).GetOperations(),
-        .. ((StoreEndpoints)service.Service.Services.GetService(typeof(StoreEndpoints))!).GetOperations(),
-        .. ((DataLayer.Server.Mounts.MountEndpoints)service.Service.Services.GetService(typeof(DataLayer.Server.Mounts.MountEndpoints))!).GetOperations(),
-        .. ((ProbeEndpoints)service.Service.Services.GetService(typeof(ProbeEndpoints))!).GetOperations(),
-    ];
+    private IEnumerable<ApiOperation> OperationsOf() => service.Service.Operations;
 }

@@ -16,8 +16,8 @@ public sealed class ConfigurationTests
         { "listen:\n  address: nowhere\n", 2, "listen.address", "not an address" },
         { "listen:\n  address: 127.0.0.1\n", 2, "listen.address", "not an address" },
         { "listen:\n  address: 127.0.0.1:99999\n", 2, "listen.address", "not an address" },
-        { "listen:\n  address: 0.0.0.0:7070\n", 2, "listen.address", "no authentication" },
-        { "listen:\n  address: '[::]:7070'\n", 2, "listen.address", "no authentication" },
+        { "listen:\n  address: 0.0.0.0:7070\n", 2, "listen.address", "there is no token" },
+        { "listen:\n  address: '[::]:7070'\n", 2, "listen.address", "there is no token" },
         { "listen:\n  address: none\n", 2, "listen.address", "listen nowhere" },
         { "listen:\n  insecure: perhaps\n", 2, "listen.insecure", "true or false" },
         { "listen:\n  maxRequests: 0\n", 2, "listen.maxRequests", "1 to 1000000" },
@@ -151,7 +151,7 @@ public sealed class ConfigurationTests
         Assert.Equal("env:SECRET", c.ObjectStores[0].SecretKey);
         Assert.Equal(TimeSpan.FromMinutes(2), c.ObjectStores[0].Deadline);
         Assert.Equal(32L << 20, c.Engine.ReadaheadBytes);
-        Assert.Equal(TimeSpan.FromDays(2), c.Engine.HeatHalfLife);
+        Assert.Equal(TimeSpan.FromDays(2), c.Engine.Heat.HalfLife);
         Assert.True(c.Logging.Json);
         Assert.Equal("/s/tree.db", c.Tree.DatabasePath);
     }

@@ -186,7 +186,7 @@ public sealed class FileEndpointTests(RunningService service)
         {
             await connection.ConnectAsync(service.Url.Host, service.Url.Port);
             NetworkStream stream = connection.GetStream();
-            await stream.WriteAsync(Encoding.ASCII.GetBytes($"PUT {ApiRoutes.Files}{folder}/broken HTTP/1.1\r\nHost: x\r\n{rest}"));
+            await stream.WriteAsync(Encoding.ASCII.GetBytes($"PUT {ApiRoutes.Files}{folder}/broken HTTP/1.1\r\nHost: localhost\r\n{rest}"));
             connection.Client.Shutdown(SocketShutdown.Send);
             using MemoryStream answer = new();
             try

@@ -260,7 +260,7 @@ public sealed class MountHostTests : IAsyncLifetime
             all.Select(status => (status.MountPoint, status.State)));
     }
 
-    private static MountEntry Entry(string at, string id) => new("0:1", at, "fuse.datalayer", "/state/mounts/" + id, ReadOnly: false);
+    private static MountEntry Entry(string at, string id) => new("0:1", at, "rw", "fuse.datalayer", "/state/mounts/" + id);
 
     private static MountReport Report(string id, string at) => new()
     {

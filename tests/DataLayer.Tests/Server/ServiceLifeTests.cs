@@ -117,6 +117,7 @@ public sealed class ServiceLifeTests
         };
         Task<HttpResponseMessage> upload = http.SendAsync(request);
         await begun.Task;
+        await ReachAsync(service);
 
         Task stop = service.StopAsync();
         Assert.False(stop.IsCompleted);
@@ -148,11 +149,7 @@ public sealed class ServiceLifeTests
         };
         Task<HttpResponseMessage> upload = http.SendAsync(request);
         await begun.Task;
-        RequestGate gate = (RequestGate)service.Services.GetService(typeof(RequestGate))!;
-        while (gate.Active == 0)
-        {
-            await Task.Yield();
-        }
+        RequestGate gate = await ReachAsync(service);
 
         using HttpResponseMessage refused = await http.GetAsync(new Uri(ApiRoutes.Version, UriKind.Relative));
         using HttpResponseMessage alive = await http.GetAsync(new Uri(ApiRoutes.Health, UriKind.Relative));
@@ -192,6 +189,21 @@ public sealed class ServiceLifeTests
         DataLayerService service = DataLayerService.Build(configuration);
         await service.StartAsync(CancellationToken.None);
         return service;
+    }
+
+    /// <summary>
+    /// Waits until the service works on a request. What the client has sent may still wait in the kernel for a connection to be accepted,
+    /// and a service that stops then rightly never takes it.
+    /// </summary>
+    private static async Task<RequestGate> ReachAsync(DataLayerService service)
+    {
+        RequestGate gate = (RequestGate)service.Services.GetService(typeof(RequestGate))!;
+        while (gate.Active == 0)
+        {
+            await Task.Yield();
+        }
+
+        return gate;
     }
 
     /// <summary>Sends half a body, then waits for the gate before the rest.</summary>

@@ -1,6 +1,5 @@
 using DataLayer.Core.Identity;
 using DataLayer.Engine.Files.State;
-using DataLayer.Engine.Files.Writing;
 using DataLayer.Metadata;
 using DataLayer.Storage.Stripes;
 
@@ -52,21 +51,8 @@ public sealed partial class NodeOperations
         _context.Tree.GetXattrAsync(inode, name, cancellationToken);
 
     /// <summary>The names of an inode's extended attributes.</summary>
-    public async ValueTask<IReadOnlyList<string>> ListXattrsAsync(InodeId inode, CancellationToken cancellationToken)
-    {
-        IReadOnlyList<string> names = await _context.Tree.ListXattrsAsync(inode, cancellationToken)
-            .ConfigureAwait(false);
-        List<string> shown = new(names.Count);
-        foreach (string name in names)
-        {
-            if (name != UploadPrints.Attribute)
-            {
-                shown.Add(name);
-            }
-        }
-
-        return shown;
-    }
+    public ValueTask<IReadOnlyList<string>> ListXattrsAsync(InodeId inode, CancellationToken cancellationToken) =>
+        _engine.ListXattrsAsync(inode, cancellationToken);
 
     /// <summary>
     /// Sets an extended attribute; see <see cref="TreeStore.SetXattrAsync"/> for its bounds and errors.

@@ -75,6 +75,7 @@ internal sealed class RecallWriter(EngineContext context)
         }
 
         StripedPlacement placement = context.Hot.PlaceStriped(null, content.Id, content.SizeBytes);
+        await context.ClearStripesAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
         await context.UpdateAsync(
             content,
             new ContentUpdate { Content = content.Id, IfVersion = known.Attributes.Version, Placement = placement },

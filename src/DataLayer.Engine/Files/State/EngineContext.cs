@@ -6,6 +6,7 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Stripes;
@@ -29,6 +30,7 @@ internal sealed class EngineContext : IDisposable
         Buffers = new TransferBufferPool(options.ReadaheadMemoryBytes);
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
         Attachments = new AttachmentTable(parts, options.DecorateStore);
+        Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
         OriginGate = new SemaphoreSlim(options.MaxRequests, options.MaxRequests);
         Stopping = _stopping.Token;
     }
@@ -65,6 +67,9 @@ internal sealed class EngineContext : IDisposable
     public ConcurrentDictionary<ContentId, bool> NewRecords { get; } = new();
 
     public EngineCounters Counters { get; } = new();
+
+    /// <summary>The contents that were read since the last look at them.</summary>
+    public AccessLedger Accesses { get; }
 
     /// <summary>Inodes that a mount's kernel knows.</summary>
     public InodeHolds Holds { get; } = new();
@@ -192,6 +197,24 @@ internal sealed class EngineContext : IDisposable
 
     /// <summary>Wakes the journal's worker: set by it.</summary>
     public Action? JournalSignal { get; set; }
+
+    /// <summary>
+    /// Makes sure that stripes a content gets have nothing of stripes it had: columns are named by the content alone,
+    /// and those that wait for their deletion would show their bytes behind what is written now.
+    /// </summary>
+    /// <param name="content">The content; its write gate is held, and the tree names no stripes of it.</param>
+    /// <param name="placement">The stripes it gets.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async ValueTask ClearStripesAsync(
+        ContentId content, StripedPlacement placement, CancellationToken cancellationToken)
+    {
+        if (await Hot.HasColumnsAsync(content, placement, cancellationToken).ConfigureAwait(false))
+        {
+            // After a power cut the tree must not know them as the content.
+            await Tree.FlushAsync(cancellationToken).ConfigureAwait(false);
+            await Hot.DeleteAsync(content, placement, cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>
     /// Changes a content in the tree, durably or <paramref name="relaxed"/>, and brings its state up to date.

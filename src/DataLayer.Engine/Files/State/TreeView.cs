@@ -15,6 +15,10 @@ namespace DataLayer.Engine.Files.State;
 internal sealed class TreeView : IDisposable
 {
     private static readonly MemoryCacheEntryOptions _one = new() { Size = 1 };
+
+    // Ambient, since every operation that takes a path comes through here and must not forget it. Read where a walk
+    // meets a link only.
+    private static readonly AsyncLocal<TreeScope?> _scope = new();
     private readonly TreeStore _tree;
     private readonly MemoryCache _inodes;
     private readonly MemoryCache _names;
@@ -30,6 +34,13 @@ internal sealed class TreeView : IDisposable
     }
 
     public ChangeStamps Stamps { get; }
+
+    /// <summary>Where the calls of this flow of control are confined to, or null.</summary>
+    public static TreeScope? Scope
+    {
+        get => _scope.Value;
+        set => _scope.Value = value;
+    }
 
     public ValueTask<InodeAttributes?> GetAsync(InodeId inode, CancellationToken cancellationToken)
     {
@@ -67,7 +78,7 @@ internal sealed class TreeView : IDisposable
             {
                 if (IsDots(path.AsSpan(position, length)) || current.Kind == FileKind.SymbolicLink)
                 {
-                    return await _tree.ResolveAsync(path, followLast, cancellationToken).ConfigureAwait(false);
+                    return await _tree.ResolveAsync(path, followLast, Scope, cancellationToken).ConfigureAwait(false);
                 }
 
                 if (current.Kind != FileKind.Directory)
@@ -86,7 +97,7 @@ internal sealed class TreeView : IDisposable
 
         if (current.Kind == FileKind.SymbolicLink && followLast)
         {
-            return await _tree.ResolveAsync(path, followLast: true, cancellationToken).ConfigureAwait(false);
+            return await _tree.ResolveAsync(path, followLast: true, Scope, cancellationToken).ConfigureAwait(false);
         }
 
         return current.Kind != FileKind.Directory && path[^1] == '/'

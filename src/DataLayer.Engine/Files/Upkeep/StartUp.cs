@@ -55,6 +55,12 @@ internal sealed class StartUp(EngineContext context, AttachmentService attaching
         {
             IReadOnlyList<JournalEntry> entries = await context.Tree.ListJournalAsync(
                 JournalKind.PendingWrite, after, Page, cancellationToken).ConfigureAwait(false);
+            if (entries.Count > 0)
+            {
+                // What a killed service committed without a sync may be what makes these bytes needless.
+                await context.Tree.FlushAsync(cancellationToken).ConfigureAwait(false);
+            }
+
             foreach (JournalEntry entry in entries)
             {
                 after = entry.Id;

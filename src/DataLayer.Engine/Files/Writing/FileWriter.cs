@@ -448,6 +448,7 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller, Stage
         long journal = soft
             ? await context.Tree.Relaxed.AddJournalAsync(pending, cancellationToken).ConfigureAwait(false)
             : await context.Tree.AddJournalAsync(pending, cancellationToken).ConfigureAwait(false);
+        await context.ClearStripesAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
         if (before is not null && keepBytes > 0)
         {
             TransferBuffer buffer = context.Buffers.Rent((int)keepBytes);

@@ -91,6 +91,7 @@ internal sealed class StagedWriter(EngineContext context)
             };
             long journal = await context.Tree.Relaxed.AddJournalAsync(pending, cancellationToken)
                 .ConfigureAwait(false);
+            await context.ClearStripesAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
             await context.Hot.WriteAsync(content.Id, placement, 0, staged.Bytes(size), cancellationToken)
                 .ConfigureAwait(false);
             bool hadBytes = known.Attributes.SizeBytes > 0;

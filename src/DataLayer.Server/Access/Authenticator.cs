@@ -1,0 +1,107 @@
+using System.Net;
+using DataLayer.Server.Configuration;
+using Microsoft.Extensions.Primitives;
+
+namespace DataLayer.Server.Access;
+
+/// <summary>
+/// Finds out who calls: the holder of a bearer token; without one, the service's user on the Unix socket, a process of
+/// this machine on loopback (auth.anonymousLoopback), or anybody (listen.insecure).
+/// </summary>
+/// <remarks>
+/// A token that is given counts, also where none is wanted: a wrong one is refused, never passed over. Loopback alone
+/// does not make a request a local one: a browser sends what any page asks of it, and a proxy passes on what strangers
+/// sent. So a request without token has to name a loopback host (no page of another name reaches us by DNS
+/// rebinding), must not come from a page of another origin, and must not have been forwarded.
+/// </remarks>
+internal sealed partial class Authenticator(
+    AuthConfiguration configuration, TokenStore tokens, RefusalLog refusals)
+{
+    private const string Scheme = "Bearer ";
+    private string _lastLocalHost = "127.0.0.1:7070";
+
+    /// <summary>Who a request comes from.</summary>
+    public Caller Identify(HttpContext context)
+    {
+        IHeaderDictionary headers = context.Request.Headers;
+        StringValues authorization = headers.Authorization;
+        if (authorization.Count > 0)
+        {
+            Caller caller = FromHeader(authorization);
+            if (caller.Role is null)
+            {
+                refusals.Add(context, caller);
+            }
+
+            return caller;
+        }
+
+        if (context.Features.Get<LocalSocket>() is not null)
+        {
+            return Caller.OfSocket;
+        }
+
+        if (configuration.AnonymousAnywhere)
+        {
+            return Caller.OfAnywhere;
+        }
+
+        if (!configuration.AnonymousLoopback)
+        {
+            return Caller.Unknown("The request has no token, and this service wants one of everybody.");
+        }
+
+        return WhyNotLocal(context, headers) is { } why ? Caller.Unknown(why) : Caller.OfLoopback;
+    }
+
+    private Caller FromHeader(StringValues authorization)
+    {
+        string text = authorization.Count == 1 ? authorization[0] ?? string.Empty : string.Empty;
+        return text.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
+            ? tokens.Find(text.AsSpan(Scheme.Length).Trim())
+            : Caller.Unknown("The request's Authorization is not one 'Bearer TOKEN'.");
+    }
+
+    private string? WhyNotLocal(HttpContext context, IHeaderDictionary headers)
+    {
+        if (context.Connection.RemoteIpAddress is not { } remote || !IPAddress.IsLoopback(remote))
+        {
+            return "The request has no token; only processes of the service's machine need none.";
+        }
+
+        string host = headers.Host.ToString();
+        if (host.Length > 0 && host != Volatile.Read(ref _lastLocalHost))
+        {
+            if (!IsLoopbackName(context.Request.Host.Host))
+            {
+                return $"The request has no token and asks for the host '{Cut(host)}': without a token ask for "
+                    + "127.0.0.1 or localhost.";
+            }
+
+            Volatile.Write(ref _lastLocalHost, host);
+        }
+
+        if (headers.ContainsKey("X-Forwarded-For") || headers.ContainsKey("Forwarded"))
+        {
+            return "The request was forwarded by a proxy and has no token.";
+        }
+
+        string origin = headers.Origin.ToString();
+        return origin.Length == 0 || origin == $"http://{host}" || origin == $"https://{host}"
+            ? null
+            : $"The request comes from a page of '{Cut(origin)}' and has no token.";
+    }
+
+    private static bool IsLoopbackName(string name) =>
+        name.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+        || (IPAddress.TryParse(name.Trim('[', ']'), out IPAddress? address) && IPAddress.IsLoopback(address));
+
+    private static string Cut(string text) => text.Length > 80 ? text[..80] + "…" : text;
+}
+
+/// <summary>Marks the connections of the Unix socket.</summary>
+internal sealed class LocalSocket
+{
+    /// <summary>The mark.</summary>
+    public static LocalSocket Mark { get; } = new();
+}

@@ -1,0 +1,60 @@
+using System.Text;
+using DataLayer.Server.Http;
+
+namespace DataLayer.Tests.Access;
+
+/// <summary>
+/// A request for each operation that gets past its checks of form, on names that are not there: it may fail with 404,
+/// 409 or 400 in the end, and changes little.
+/// </summary>
+internal static class SampleRequests
+{
+    public static HttpRequestMessage Make(ApiOperation operation, string folder)
+    {
+        string target = operation.Pattern
+            .Replace("/{**path}", folder + "/none-such", StringComparison.Ordinal)
+            .Replace("{target}", "4711", StringComparison.Ordinal)
+            .Replace("{id}", "none-such", StringComparison.Ordinal);
+        string query = operation.Id switch
+        {
+            "detach" => $"?path={folder}/none-such",
+            "removeStore" => "?name=none-such",
+            "setXattr" or "removeXattr" => "?name=user.none",
+            _ => string.Empty,
+        };
+        HttpRequestMessage request = new(HttpMethod.Parse(operation.Method), target + query);
+        if (operation.Body is not null)
+        {
+            string json = Body(operation.Id, folder)
+                ?? throw new InvalidOperationException($"Give a sample body of '{operation.Id}' here.");
+            request.Content = new StringContent(json, Encoding.UTF8, "application/json");
+        }
+        else if (operation.BodyMedia is not null)
+        {
+            request.Content = new ByteArrayContent("x"u8.ToArray());
+            if (operation.Id == "writeFile")
+            {
+                // A condition that fails: nothing is written.
+                request.Headers.TryAddWithoutValidation("If-Match", "\"none\"");
+            }
+        }
+
+        return request;
+    }
+
+    private static string? Body(string id, string folder) => id switch
+    {
+        "mkdir" => $$"""{"path":"{{folder}}/none/such"}""",
+        "rename" => $$"""{"from":"{{folder}}/none-such","to":"{{folder}}/none"}""",
+        "link" => $$"""{"existing":"{{folder}}/none-such","path":"{{folder}}/none"}""",
+        "symlink" => $$"""{"path":"{{folder}}/none/such","target":"x"}""",
+        "truncate" => $$"""{"path":"{{folder}}/none-such","sizeBytes":0}""",
+        "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" =>
+            $$"""{"path":"{{folder}}/none-such"}""",
+        "fsck" => "{}",
+        "attach" => $$"""{"source":"none-such","path":"{{folder}}/none"}""",
+        "addTarget" => """{"pool":"default","directory":"relative"}""",
+        "defineStore" => """{"name":"","accessKey":"a","secretKey":"b"}""",
+        _ => null,
+    };
+}

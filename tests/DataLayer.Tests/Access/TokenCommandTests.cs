@@ -1,0 +1,124 @@
+using System.Collections;
+using System.Text.Json.Nodes;
+using DataLayer.Server.Cli;
+using DataLayer.TestSupport;
+
+namespace DataLayer.Tests.Access;
+
+/// <summary>The verb token, and how a client gives its token.</summary>
+public sealed class TokenCommandTests(GuardedService guarded) : IClassFixture<GuardedService>, IDisposable
+{
+    private readonly TempFolder _folder = new("token-cli");
+
+    private string Config => _folder.Combine("c.yaml");
+
+    private string Tokens => _folder.Combine("state/tokens.json");
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_token_is_printed_once_listed_without_its_secret_and_revoked()
+    {
+        // Nobody could call a service configured so: the verb has to work none the less.
+        await File.WriteAllTextAsync(Config, $"stateDirectory: {_folder.Combine("state")}\nlisten: {{address: '0.0.0.0:1'}}\n");
+
+        Outcome made = await RunAsync(
+            [], "token", "create", "--role", "tenant", "--scope", "/teams/a", "--name", "ci", "--expires", "1d", "--config", Config);
+        Outcome listed = await RunAsync([], "token", "list", "--json", "--config", Config);
+        string id = (string)JsonNode.Parse(listed.Text)!["id"]!;
+        Outcome checkedNow = await RunAsync([], "config", "check", "--config", Config);
+        Outcome unknown = await RunAsync([], "token", "revoke", "000000000000", "--config", Config);
+        Outcome revoked = await RunAsync([], "token", "revoke", id, "--config", Config);
+        Outcome after = await RunAsync([], "token", "list", "--config", Config);
+
+        Assert.Equal(0, made.Status);
+        Assert.Matches($"^dl_{id}_[0-9a-f]{{64}}\n$", made.Text);
+        Assert.DoesNotContain(made.Text.Trim()[16..], made.Error + listed.Text + await ReadAllAsync(), StringComparison.Ordinal);
+        Assert.Equal("tenant", (string)JsonNode.Parse(listed.Text)!["role"]!);
+        Assert.Equal("/teams/a", (string)JsonNode.Parse(listed.Text)!["scopes"]![0]!);
+        Assert.Equal(0, checkedNow.Status);
+        Assert.Equal(ExitCode.NotFound, unknown.Status);
+        Assert.Equal(0, revoked.Status);
+        Assert.DoesNotContain(id, after.Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--scope", "token", "create", "--role", "tenant")]
+    [InlineData("--scope", "token", "create", "--role", "admin", "--scope", "/a")]
+    [InlineData("'relative'", "token", "create", "--role", "reader", "--scope", "relative")]
+    [InlineData("'/'", "token", "create", "--role", "tenant", "--scope", "/")]
+    [InlineData("--expires", "token", "create", "--expires", "soon")]
+    [InlineData("--name", "token", "create", "--name", "two\nlines")]
+    public async Task A_token_that_makes_no_sense_is_refused(string says, params string[] arguments)
+    {
+        await File.WriteAllTextAsync(Config, $"stateDirectory: {_folder.Combine("state")}\n");
+
+        Outcome outcome = await RunAsync([], [.. arguments, "--config", Config]);
+
+        Assert.Equal(ExitCode.Usage, outcome.Status);
+        Assert.Contains(says, outcome.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(Tokens));
+    }
+
+    [Fact]
+    public async Task A_token_can_be_written_to_a_file_and_a_client_takes_it_from_there()
+    {
+        await File.WriteAllTextAsync(Config, $"stateDirectory: {_folder.Combine("state")}\n");
+        string file = _folder.Combine("token");
+        await File.WriteAllTextAsync(_folder.Combine("mine"), guarded.Tokens["tenant"] + "\n");
+
+        Outcome made = await RunAsync([], "token", "create", "--out", file, "--config", Config);
+        Outcome again = await RunAsync([], "token", "create", "--out", file, "--config", Config);
+        Outcome byFile = await RunAsync(
+            new Hashtable { ["DATALAYER_TOKEN_FILE"] = _folder.Combine("mine") }, "cat", GuardedService.Inside + "/own");
+        Outcome byValue = await RunAsync(
+            new Hashtable { ["DATALAYER_TOKEN"] = guarded.Tokens["reader"] }, "stat", GuardedService.Inside + "/own");
+        Outcome without = await RunAsync([], "stat", GuardedService.Inside + "/own");
+        Outcome denied = await RunAsync(
+            new Hashtable { ["DATALAYER_TOKEN"] = guarded.Tokens["tenant"] }, "stat", GuardedService.Outside + "/secret");
+
+        Assert.Equal(string.Empty, made.Text);
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        Assert.NotEqual(0, again.Status);
+        Assert.Equal((0, 0), (byFile.Status, byValue.Status));
+        Assert.Equal(ExitCode.Denied, without.Status);
+        Assert.Contains("DATALAYER_TOKEN", without.Error, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Denied, denied.Status);
+    }
+
+    [Fact]
+    public async Task A_running_client_takes_over_an_exchanged_token()
+    {
+        string file = _folder.Combine("mine");
+        await File.WriteAllTextAsync(file, guarded.Tokens["expired"]);
+        using DataLayer.Client.DataLayerClient client = new(
+            new DataLayer.Client.DataLayerClientOptions { ServerUri = guarded.Service.Url!, TokenFile = file });
+
+        await Assert.ThrowsAsync<DataLayer.Core.Errors.DataLayerException>(async () => await client.StatAsync(GuardedService.Inside));
+        await File.WriteAllTextAsync(file, guarded.Tokens["reader"]);
+
+        Assert.NotNull(await client.StatAsync(GuardedService.Inside));
+    }
+
+    private async Task<string> ReadAllAsync() => await File.ReadAllTextAsync(Tokens);
+
+    private async Task<Outcome> RunAsync(Hashtable variables, params string[] arguments)
+    {
+        using StringWriter text = new();
+        using StringWriter error = new();
+        variables[CommandRun.ServerVariable] = guarded.Service.Url!.ToString();
+        variables["HOME"] = "/nonexistent";
+        CliEnvironment environment = new()
+        {
+            Out = text,
+            Error = error,
+            OpenInput = () => Stream.Null,
+            OpenOutput = () => Stream.Null,
+            Variables = variables,
+        };
+        int status = await CommandLine.RunAsync(arguments, environment, CancellationToken.None);
+        return new Outcome(status, text.ToString().ReplaceLineEndings("\n"), error.ToString());
+    }
+
+    private sealed record Outcome(int Status, string Text, string Error);
+}
