@@ -35,14 +35,10 @@ internal static class PlanTable
                 ("a month", $"{Money(all.MonthlyBefore)} now, {Money(all.MonthlyAfter)} then: "
                     + $"{Money(Math.Abs(saved))} {plan.Currency} {(saved < 0 ? "more" : "less")}"),
                 ("once", DescribeOnce(all, plan.Currency)),
-                ("needed again", string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{Money(all.RecallCost)} for all that is cold then; "
-                        + $"{Money(all.ExpectedRecallCost)} expected within {plan.HorizonDays:0.#} days")),
-                ("hit ratio", string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{100 * plan.HitRatioBefore:0.00} % now, {100 * plan.HitRatioAfter:0.00} % then, "
-                        + "by what was read lately")),
+                ("needed again", $"{Money(all.RecallCost)} for all that is cold then; "
+                    + $"{Money(all.ExpectedRecallCost)} expected within {Number(plan.HorizonDays)} days"),
+                ("hit ratio", $"{Number(100 * plan.HitRatioBefore)} % now, {Number(100 * plan.HitRatioAfter)} % then, "
+                    + "by what was read lately"),
                 ("prices", $"{plan.PriceTable}, {plan.Currency}"),
                 ("policy", plan.PolicyVersion is { } version
                     ? string.Create(CultureInfo.InvariantCulture, $"version {version}, {plan.PolicyHash[..12]}")
@@ -69,6 +65,8 @@ internal static class PlanTable
         Math.Abs(amount) >= 1 || amount == 0
             ? amount.ToString("N2", CultureInfo.InvariantCulture)
             : amount.ToString("0.######", CultureInfo.InvariantCulture);
+
+    private static string Number(double number) => number.ToString("0.##", CultureInfo.InvariantCulture);
 
     private static string DescribeMoves(PlanSums all) =>
         $"{Show.Count(all.Uploads)} uploads ({Show.Size(all.UploadBytes)}), {Show.Count(all.Releases)} releases "
