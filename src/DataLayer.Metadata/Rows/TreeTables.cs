@@ -23,6 +23,9 @@ internal sealed class TreeTables : IDisposable
         Xattrs = new XattrTable(session);
         Jobs = new JobTable(session);
         Schedules = new ScheduleTable(session);
+        Heat = new HeatTable(session);
+        History = new HistoryTable(session);
+        Plans = new PlanTable(session);
     }
 
     public SqlSession Session { get; }
@@ -40,6 +43,12 @@ internal sealed class TreeTables : IDisposable
     public JobTable Jobs { get; }
 
     public ScheduleTable Schedules { get; }
+
+    public HeatTable Heat { get; }
+
+    public HistoryTable History { get; }
+
+    public PlanTable Plans { get; }
 
     /// <summary>One setting, or null.</summary>
     public string? FindSetting(string name)

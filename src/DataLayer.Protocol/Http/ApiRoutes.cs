@@ -47,6 +47,9 @@ public static class ApiRoutes
     /// <summary>The header that makes asking twice make one job.</summary>
     public const string IdempotencyHeader = "Idempotency-Key";
 
+    /// <summary>Tiering plans: POST, GET; <c>/N</c> by GET and DELETE, <c>/N/moves</c> by GET.</summary>
+    public const string Plans = "/api/v1/plans";
+
     /// <summary>Counters of the service.</summary>
     public const string Statistics = "/api/v1/stats";
 

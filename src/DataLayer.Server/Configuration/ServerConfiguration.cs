@@ -41,6 +41,9 @@ internal sealed record ServerConfiguration
     /// <summary>Jobs.</summary>
     public required JobsConfiguration Jobs { get; init; }
 
+    /// <summary>Prices and plans.</summary>
+    public required TieringConfiguration Tiering { get; init; }
+
     /// <summary>The log.</summary>
     public required LogConfiguration Logging { get; init; }
 }

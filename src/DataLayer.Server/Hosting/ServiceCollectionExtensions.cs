@@ -52,6 +52,8 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<StoreEndpoints>();
         services.TryAddSingleton<JobEvents>();
         services.TryAddSingleton<JobEndpoints>();
+        services.TryAddSingleton<PlanDesk>();
+        services.TryAddSingleton<PlanEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton<ApiFront>();
         return services;
