@@ -21,6 +21,8 @@ internal sealed class TreeTables : IDisposable
         Journal = new JournalTable(session);
         Attachments = new AttachmentTable(session);
         Xattrs = new XattrTable(session);
+        Jobs = new JobTable(session);
+        Schedules = new ScheduleTable(session);
         Heat = new HeatTable(session);
         History = new HistoryTable(session);
         Plans = new PlanTable(session);
@@ -37,6 +39,10 @@ internal sealed class TreeTables : IDisposable
     public AttachmentTable Attachments { get; }
 
     public XattrTable Xattrs { get; }
+
+    public JobTable Jobs { get; }
+
+    public ScheduleTable Schedules { get; }
 
     public HeatTable Heat { get; }
 

@@ -25,6 +25,7 @@ internal static class CommandLine
             .. UpkeepCommands.Make(factory),
             CacheCommands.Make(factory),
             CsiCommand.Make(factory),
+            JobCommands.Make(factory),
             TokenCommands.Make(factory),
             ConfigCommands.Make(factory),
             DemoCommand.Make(factory),

@@ -50,6 +50,8 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<TreeEndpoints>();
         services.TryAddSingleton<UpkeepEndpoints>();
         services.TryAddSingleton<StoreEndpoints>();
+        services.TryAddSingleton<JobEvents>();
+        services.TryAddSingleton<JobEndpoints>();
         services.TryAddSingleton<PlanDesk>();
         services.TryAddSingleton<PlanEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();

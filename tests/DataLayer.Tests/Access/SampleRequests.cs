@@ -52,6 +52,9 @@ internal static class SampleRequests
         "truncate" => $$"""{"path":"{{folder}}/none-such","sizeBytes":0}""",
         "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" or "makePlan" =>
             $$"""{"path":"{{folder}}/none-such"}""",
+        "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
+        "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
+        "makePlan" => $$"""{"path":"{{folder}}/none-such","policy":"none"}""",
         "fsck" => "{}",
         "attach" => $$"""{"source":"none-such","path":"{{folder}}/none"}""",
         "addTarget" => """{"pool":"default","directory":"relative"}""",
