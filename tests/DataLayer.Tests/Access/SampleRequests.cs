@@ -50,7 +50,7 @@ internal static class SampleRequests
         "link" => $$"""{"existing":"{{folder}}/none-such","path":"{{folder}}/none"}""",
         "symlink" => $$"""{"path":"{{folder}}/none/such","target":"x"}""",
         "truncate" => $$"""{"path":"{{folder}}/none-such","sizeBytes":0}""",
-        "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" or "makePlan" =>
+        "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" =>
             $$"""{"path":"{{folder}}/none-such"}""",
         "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
         "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
