@@ -60,4 +60,13 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(ProgressLine<WarmReport, WarmReport>))]
 [JsonSerializable(typeof(ProgressLine<ScrubStatus, ScrubStatus>))]
 [JsonSerializable(typeof(ProgressLine<DrainStatus, DrainStatus>))]
+[JsonSerializable(typeof(RecordProfileCommand))]
+[JsonSerializable(typeof(MergeProfilesCommand))]
+[JsonSerializable(typeof(TrimProfileCommand))]
+[JsonSerializable(typeof(ReplayProfileCommand))]
+[JsonSerializable(typeof(ProfileStatus))]
+[JsonSerializable(typeof(IReadOnlyList<ProfileStatus>))]
+[JsonSerializable(typeof(ProfileDetail))]
+[JsonSerializable(typeof(ProgressLine<ReplayReport, ReplayReport>))]
+[JsonSerializable(typeof(HistoryReport))]
 public sealed partial class ProtocolJson : JsonSerializerContext { }

@@ -23,6 +23,7 @@ internal static class CommandLine
             StatisticsCommands.Make(factory),
             .. UpkeepCommands.Make(factory),
             CacheCommands.Make(factory),
+            .. ProfileCommands.Make(factory),
             CsiCommand.Make(factory),
             TokenCommands.Make(factory),
             ConfigCommands.Make(factory),

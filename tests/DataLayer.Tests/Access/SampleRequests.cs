@@ -18,6 +18,7 @@ internal static class SampleRequests
         string query = operation.Id switch
         {
             "detach" => $"?path={folder}/none-such",
+            "history" => $"?path={folder}/none-such",
             "removeStore" => "?name=none-such",
             "setXattr" or "removeXattr" => "?name=user.none",
             _ => string.Empty,
@@ -51,7 +52,9 @@ internal static class SampleRequests
         "truncate" => $$"""{"path":"{{folder}}/none-such","sizeBytes":0}""",
         "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" =>
             $$"""{"path":"{{folder}}/none-such"}""",
-        "fsck" => "{}",
+        "fsck" or "replayProfile" or "trimProfile" => "{}",
+        "recordProfile" => $$"""{"path":"{{folder}}/none-such"}""",
+        "mergeProfiles" => """{"from":["none-such"]}""",
         "attach" => $$"""{"source":"none-such","path":"{{folder}}/none"}""",
         "addTarget" => """{"pool":"default","directory":"relative"}""",
         "defineStore" => """{"name":"","accessKey":"a","secretKey":"b"}""",

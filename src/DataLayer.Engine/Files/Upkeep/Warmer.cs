@@ -8,8 +8,8 @@ using DataLayer.Engine.Files.State;
 namespace DataLayer.Engine.Files.Upkeep;
 
 /// <summary>
-/// Brings subtrees into the hot tier and into memory. Files side by side, each flushed before it counts; what is
-/// missing at the end is counted as failed, never passed over.
+/// Brings subtrees into the hot tier and into memory. Files side by side (one at a time while readers wait for objects
+/// themselves), each flushed before it counts; what is missing at the end is counted as failed, never passed over.
 /// </summary>
 internal sealed class Warmer(EngineContext context, Recaller recaller, FileReader reader)
 {
@@ -17,6 +17,7 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
         string path, bool intoMemory, IProgress<WarmResult>? progress, CancellationToken cancellationToken)
     {
         Tally tally = new();
+        using BackgroundPace pace = new(context.Fetches);
         ParallelOptions options = new()
         {
             MaxDegreeOfParallelism = context.Options.UpkeepParallelism,
@@ -27,14 +28,14 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
             options,
             async (file, token) =>
             {
-                await WarmFileAsync(file, intoMemory, tally, token).ConfigureAwait(false);
+                await WarmFileAsync(file, intoMemory, pace, tally, token).ConfigureAwait(false);
                 progress?.Report(tally.Result());
             }).ConfigureAwait(false);
         return tally.Result();
     }
 
     private async ValueTask WarmFileAsync(
-        FileContent file, bool intoMemory, Tally tally, CancellationToken cancellationToken)
+        FileContent file, bool intoMemory, BackgroundPace pace, Tally tally, CancellationToken cancellationToken)
     {
         ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
             .ConfigureAwait(false);
@@ -46,7 +47,12 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
         long size = content.SizeBytes;
         try
         {
-            bool recalled = await recaller.RecallAsync(content, cancellationToken).ConfigureAwait(false);
+            bool recalled;
+            using (await pace.EnterAsync(cancellationToken).ConfigureAwait(false))
+            {
+                recalled = await recaller.RecallAsync(content, cancellationToken).ConfigureAwait(false);
+            }
+
             if (intoMemory)
             {
                 await ReadAllAsync(content, cancellationToken).ConfigureAwait(false);
