@@ -128,8 +128,11 @@ internal sealed class TreeCheck
         Guard(() => CheckRows("dentries", static t => t.Dentries.CheckAll()));
         Guard(() => CheckRows("journal", static t => t.Journal.CheckAll()));
         Guard(() => CheckRows("xattrs", static t => t.Xattrs.CheckAll()));
+        Guard(() => CheckRows("jobs", static t => t.Jobs.CheckAll()));
+        Guard(() => CheckRows("job_schedules", static t => t.Schedules.CheckAll()));
         Guard(() => CheckRows("heat", static t => t.Heat.CheckAll()));
         Guard(() => CheckRows("access_history", static t => t.History.CheckAll()));
+        Guard(() => CheckRows("plans", static t => t.Plans.CheckAll()));
         Guard(CheckNames);
         Guard(CheckJournal);
         Guard(CheckCounters);
@@ -259,6 +262,7 @@ internal sealed class TreeCheck
                 ("journal", "SELECT MAX(id) FROM journal"),
                 ("attachment", "SELECT MAX(id) FROM attachments"),
                 ("access_series", "SELECT MAX(id) FROM access_series"),
+                ("plan", "SELECT MAX(id) FROM plans"),
             ])
         {
             long next = _tables.Session.Get("SELECT next FROM counters WHERE name = $1").Add(counter).QueryInt64() ?? 0;

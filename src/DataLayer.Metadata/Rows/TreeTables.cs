@@ -21,8 +21,11 @@ internal sealed class TreeTables : IDisposable
         Journal = new JournalTable(session);
         Attachments = new AttachmentTable(session);
         Xattrs = new XattrTable(session);
+        Jobs = new JobTable(session);
+        Schedules = new ScheduleTable(session);
         Heat = new HeatTable(session);
         History = new HistoryTable(session);
+        Plans = new PlanTable(session);
     }
 
     public SqlSession Session { get; }
@@ -37,9 +40,15 @@ internal sealed class TreeTables : IDisposable
 
     public XattrTable Xattrs { get; }
 
+    public JobTable Jobs { get; }
+
+    public ScheduleTable Schedules { get; }
+
     public HeatTable Heat { get; }
 
     public HistoryTable History { get; }
+
+    public PlanTable Plans { get; }
 
     /// <summary>One setting, or null.</summary>
     public string? FindSetting(string name)

@@ -11,6 +11,7 @@ namespace DataLayer.Protocol.Http;
 /// </summary>
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Web,
+    RespectNullableAnnotations = true,
     Converters = [
         typeof(CamelCaseEnumConverter<FileKind>),
         typeof(CamelCaseEnumConverter<TierState>),
@@ -53,6 +54,12 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(MountList))]
 [JsonSerializable(typeof(MountStatus))]
 [JsonSerializable(typeof(VersionReport))]
+[JsonSerializable(typeof(WarmJobCommand))]
+[JsonSerializable(typeof(ScheduleCommand))]
+[JsonSerializable(typeof(ScheduleStatus))]
+[JsonSerializable(typeof(IReadOnlyList<ScheduleStatus>))]
+[JsonSerializable(typeof(JobStatus))]
+[JsonSerializable(typeof(JobPage))]
 [JsonSerializable(typeof(ReadyReport))]
 [JsonSerializable(typeof(StatisticsReport))]
 [JsonSerializable(typeof(ProgressLine<ListingReport, AttachmentStatus>))]
@@ -60,6 +67,7 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(ProgressLine<WarmReport, WarmReport>))]
 [JsonSerializable(typeof(ProgressLine<ScrubStatus, ScrubStatus>))]
 [JsonSerializable(typeof(ProgressLine<DrainStatus, DrainStatus>))]
+<<<<<<< HEAD
 [JsonSerializable(typeof(RecordProfileCommand))]
 [JsonSerializable(typeof(MergeProfilesCommand))]
 [JsonSerializable(typeof(TrimProfileCommand))]
@@ -69,4 +77,12 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(ProfileDetail))]
 [JsonSerializable(typeof(ProgressLine<ReplayReport, ReplayReport>))]
 [JsonSerializable(typeof(HistoryReport))]
+=======
+[JsonSerializable(typeof(PlanCommand))]
+[JsonSerializable(typeof(PlanReport))]
+[JsonSerializable(typeof(PlanPage))]
+[JsonSerializable(typeof(PlanMovePage))]
+[JsonSerializable(typeof(PlanMoveReport))]
+[JsonSerializable(typeof(ProgressLine<PlanProgressReport, PlanReport>))]
+>>>>>>> main
 public sealed partial class ProtocolJson : JsonSerializerContext { }

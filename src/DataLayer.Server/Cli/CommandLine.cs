@@ -18,6 +18,7 @@ internal static class CommandLine
         [
             ServeCommand.Make(factory),
             .. TierCommands.Make(factory),
+            PlanCommands.Make(factory),
             .. FileCommands.Make(factory),
             .. MountCommands.Make(factory),
             StatisticsCommands.Make(factory),
@@ -25,6 +26,7 @@ internal static class CommandLine
             CacheCommands.Make(factory),
             .. ProfileCommands.Make(factory),
             CsiCommand.Make(factory),
+            JobCommands.Make(factory),
             TokenCommands.Make(factory),
             ConfigCommands.Make(factory),
             DemoCommand.Make(factory),

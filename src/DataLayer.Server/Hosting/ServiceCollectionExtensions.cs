@@ -50,7 +50,14 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<TreeEndpoints>();
         services.TryAddSingleton<UpkeepEndpoints>();
         services.TryAddSingleton<StoreEndpoints>();
+<<<<<<< HEAD
         services.TryAddSingleton<ProfileEndpoints>();
+=======
+        services.TryAddSingleton<JobEvents>();
+        services.TryAddSingleton<JobEndpoints>();
+        services.TryAddSingleton<PlanDesk>();
+        services.TryAddSingleton<PlanEndpoints>();
+>>>>>>> main
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton<ApiFront>();
         return services;

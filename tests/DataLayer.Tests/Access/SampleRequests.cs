@@ -14,6 +14,7 @@ internal static class SampleRequests
         string target = operation.Pattern
             .Replace("/{**path}", folder + "/none-such", StringComparison.Ordinal)
             .Replace("{target}", "4711", StringComparison.Ordinal)
+            .Replace("{plan}", "4711", StringComparison.Ordinal)
             .Replace("{id}", "none-such", StringComparison.Ordinal);
         string query = operation.Id switch
         {
@@ -52,9 +53,16 @@ internal static class SampleRequests
         "truncate" => $$"""{"path":"{{folder}}/none-such","sizeBytes":0}""",
         "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" =>
             $$"""{"path":"{{folder}}/none-such"}""",
+<<<<<<< HEAD
         "fsck" or "replayProfile" or "trimProfile" => "{}",
         "recordProfile" => $$"""{"path":"{{folder}}/none-such"}""",
         "mergeProfiles" => """{"from":["none-such"]}""",
+=======
+        "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
+        "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
+        "makePlan" => $$"""{"path":"{{folder}}/none-such","policy":"none"}""",
+        "fsck" => "{}",
+>>>>>>> main
         "attach" => $$"""{"source":"none-such","path":"{{folder}}/none"}""",
         "addTarget" => """{"pool":"default","directory":"relative"}""",
         "defineStore" => """{"name":"","accessKey":"a","secretKey":"b"}""",
