@@ -67,7 +67,6 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(ProgressLine<WarmReport, WarmReport>))]
 [JsonSerializable(typeof(ProgressLine<ScrubStatus, ScrubStatus>))]
 [JsonSerializable(typeof(ProgressLine<DrainStatus, DrainStatus>))]
-<<<<<<< HEAD
 [JsonSerializable(typeof(RecordProfileCommand))]
 [JsonSerializable(typeof(MergeProfilesCommand))]
 [JsonSerializable(typeof(TrimProfileCommand))]
@@ -77,12 +76,10 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(ProfileDetail))]
 [JsonSerializable(typeof(ProgressLine<ReplayReport, ReplayReport>))]
 [JsonSerializable(typeof(HistoryReport))]
-=======
 [JsonSerializable(typeof(PlanCommand))]
 [JsonSerializable(typeof(PlanReport))]
 [JsonSerializable(typeof(PlanPage))]
 [JsonSerializable(typeof(PlanMovePage))]
 [JsonSerializable(typeof(PlanMoveReport))]
 [JsonSerializable(typeof(ProgressLine<PlanProgressReport, PlanReport>))]
->>>>>>> main
 public sealed partial class ProtocolJson : JsonSerializerContext { }

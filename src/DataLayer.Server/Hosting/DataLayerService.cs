@@ -80,12 +80,9 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<UpkeepEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<MountEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<StoreEndpoints>().GetOperations());
-<<<<<<< HEAD
         operations.AddRange(app.Services.GetRequiredService<ProfileEndpoints>().GetOperations());
-=======
         operations.AddRange(app.Services.GetRequiredService<JobEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<PlanEndpoints>().GetOperations());
->>>>>>> main
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
         foreach (ApiOperation operation in operations)
         {

@@ -50,14 +50,11 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<TreeEndpoints>();
         services.TryAddSingleton<UpkeepEndpoints>();
         services.TryAddSingleton<StoreEndpoints>();
-<<<<<<< HEAD
         services.TryAddSingleton<ProfileEndpoints>();
-=======
         services.TryAddSingleton<JobEvents>();
         services.TryAddSingleton<JobEndpoints>();
         services.TryAddSingleton<PlanDesk>();
         services.TryAddSingleton<PlanEndpoints>();
->>>>>>> main
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton<ApiFront>();
         return services;

@@ -40,9 +40,6 @@ internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMem
     /// <summary>It has ended.</summary>
     public void EndCold() => _cold.End();
 
-    /// <summary>Whether a reader's fetch from an object runs.</summary>
-    public bool HasCold => _cold.IsBusy;
-
     /// <summary>Ends when no fetch from an object runs.</summary>
     public Task WhenColdIdleAsync() => _cold.WhenIdleAsync();
 

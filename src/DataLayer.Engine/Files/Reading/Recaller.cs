@@ -52,14 +52,15 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
             }
         }
 
-        return await RecallMissingLockedAsync(content, missing, cancellationToken).ConfigureAwait(false);
+        return await RecallMissingLockedAsync(content, missing, cancellationToken, yields).ConfigureAwait(false);
     }
 
     /// <summary>
     /// Makes some blocks resident, taking the write gate; of a content in a segment, all of it. True if some were not.
     /// </summary>
     public async ValueTask<bool> RecallBlocksAsync(
-        ContentState content, IReadOnlyList<uint> blocks, CancellationToken cancellationToken)
+        ContentState content, IReadOnlyList<uint> blocks, CancellationToken cancellationToken,
+        ForegroundYield? yields = null)
     {
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -80,7 +81,7 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
             }
 
             missing.Sort();
-            return await RecallMissingLockedAsync(content, missing, cancellationToken).ConfigureAwait(false);
+            return await RecallMissingLockedAsync(content, missing, cancellationToken, yields).ConfigureAwait(false);
         }
         finally
         {
@@ -89,7 +90,7 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
     }
 
     private async ValueTask<bool> RecallMissingLockedAsync(
-        ContentState content, List<uint> missing, CancellationToken cancellationToken)
+        ContentState content, List<uint> missing, CancellationToken cancellationToken, ForegroundYield? yields)
     {
         if (missing.Count == 0)
         {
@@ -98,6 +99,9 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
 
         if (context.Hot.UsesSegment(null, content.SizeBytes))
         {
+            using IDisposable? one = yields is null
+                ? null
+                : await yields.EnterAsync(cancellationToken).ConfigureAwait(false);
             await RecallSmallLockedAsync(content, cancellationToken).ConfigureAwait(false);
             return true;
         }

@@ -7,9 +7,6 @@ internal sealed class WorkCount
     private int _running;
     private TaskCompletionSource? _idle;
 
-    /// <summary>Whether any is under way.</summary>
-    public bool IsBusy => Volatile.Read(ref _running) > 0;
-
     /// <summary>A piece of work starts.</summary>
     public void Begin()
     {

@@ -8,8 +8,8 @@ using DataLayer.Engine.Files.State;
 namespace DataLayer.Engine.Files.Upkeep;
 
 /// <summary>
-/// Brings subtrees into the hot tier and into memory. Files side by side (one at a time while readers wait for objects
-/// themselves), each flushed before it counts; what is missing at the end is counted as failed, never passed over.
+/// Brings subtrees into the hot tier and into memory. Files side by side, each flushed before it counts; what is
+/// missing at the end is counted as failed, never passed over.
 /// </summary>
 internal sealed class Warmer(EngineContext context, Recaller recaller, FileReader reader)
 {
@@ -17,7 +17,6 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
         string path, bool intoMemory, IProgress<WarmResult>? progress, CancellationToken cancellationToken)
     {
         Tally tally = new();
-        using BackgroundPace pace = new(context.Fetches);
         ParallelOptions options = new()
         {
             MaxDegreeOfParallelism = context.Options.UpkeepParallelism,
@@ -28,24 +27,16 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
             options,
             async (file, token) =>
             {
-<<<<<<< HEAD
-                await WarmFileAsync(file, intoMemory, pace, tally, token).ConfigureAwait(false);
-=======
                 if (await WarmFileAsync(file, intoMemory, yields: null, token).ConfigureAwait(false) is { } warmth)
                 {
                     tally.Add(file, warmth);
                 }
 
->>>>>>> main
                 progress?.Report(tally.Result());
             }).ConfigureAwait(false);
         return tally.Result();
     }
 
-<<<<<<< HEAD
-    private async ValueTask WarmFileAsync(
-        FileContent file, bool intoMemory, BackgroundPace pace, Tally tally, CancellationToken cancellationToken)
-=======
     /// <summary>Warms one file; what goes wrong with it is told, not thrown.</summary>
     /// <param name="file">The file, as it was found.</param>
     /// <param name="intoMemory">Whether memory is filled as well.</param>
@@ -54,7 +45,6 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
     /// <returns>How it is at the end; null for a file that is gone.</returns>
     public async ValueTask<FileWarmth?> WarmFileAsync(
         FileContent file, bool intoMemory, ForegroundYield? yields, CancellationToken cancellationToken)
->>>>>>> main
     {
         ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
             .ConfigureAwait(false);
@@ -66,16 +56,7 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
         long size = content.SizeBytes;
         try
         {
-<<<<<<< HEAD
-            bool recalled;
-            using (await pace.EnterAsync(cancellationToken).ConfigureAwait(false))
-            {
-                recalled = await recaller.RecallAsync(content, cancellationToken).ConfigureAwait(false);
-            }
-
-=======
             bool recalled = await recaller.RecallAsync(content, cancellationToken, yields).ConfigureAwait(false);
->>>>>>> main
             if (intoMemory)
             {
                 await ReadAllAsync(content, cancellationToken).ConfigureAwait(false);

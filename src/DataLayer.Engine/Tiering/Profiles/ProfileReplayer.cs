@@ -30,7 +30,7 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
             Result = new ProfileReplayResult { IsDryRun = isDryRun, FileCount = profile.Files.Count },
         };
         InodeId[] inodes = await FindAsync(profile, tally, cancellationToken).ConfigureAwait(false);
-        using BackgroundPace pace = new(context.Fetches);
+        using ForegroundYield yields = new(context.Fetches, context.Time, context.Options.RecallPatience);
         ParallelOptions options = new()
         {
             MaxDegreeOfParallelism = context.Options.UpkeepParallelism,
@@ -41,7 +41,7 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
             options,
             async (step, token) =>
             {
-                await WarmAsync(step.Inode, step.Blocks, isDryRun, pace, tally, token).ConfigureAwait(false);
+                await WarmAsync(step.Inode, step.Blocks, isDryRun, yields, tally, token).ConfigureAwait(false);
                 progress?.Report(tally.Result);
             }).ConfigureAwait(false);
         return tally.Result;
@@ -137,7 +137,7 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
     }
 
     private async ValueTask WarmAsync(
-        InodeId inode, List<uint> blocks, bool isDryRun, BackgroundPace pace, Tally tally,
+        InodeId inode, List<uint> blocks, bool isDryRun, ForegroundYield yields, Tally tally,
         CancellationToken cancellationToken)
     {
         ContentState? content = await context.AcquireAsync(inode, cancellationToken).ConfigureAwait(false);
@@ -157,7 +157,7 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
             string? error = null;
             if (!isDryRun && missing > 0)
             {
-                error = await RecallAsync(content, blocks, pace, cancellationToken).ConfigureAwait(false);
+                error = await RecallAsync(content, blocks, yields, cancellationToken).ConfigureAwait(false);
             }
 
             (long after, long left) = Look(content, blocks, size);
@@ -181,12 +181,11 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
     }
 
     private async ValueTask<string?> RecallAsync(
-        ContentState content, List<uint> blocks, BackgroundPace pace, CancellationToken cancellationToken)
+        ContentState content, List<uint> blocks, ForegroundYield yields, CancellationToken cancellationToken)
     {
-        using IDisposable turn = await pace.EnterAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            await recaller.RecallBlocksAsync(content, blocks, cancellationToken).ConfigureAwait(false);
+            await recaller.RecallBlocksAsync(content, blocks, cancellationToken, yields).ConfigureAwait(false);
             return null;
         }
         catch (DataLayerException error)
