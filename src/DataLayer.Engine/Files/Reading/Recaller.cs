@@ -52,7 +52,7 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
             }
         }
 
-        return await RecallMissingLockedAsync(content, missing, cancellationToken, yields).ConfigureAwait(false);
+        return await RecallMissingLockedAsync(content, missing, yields, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -81,7 +81,7 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
             }
 
             missing.Sort();
-            return await RecallMissingLockedAsync(content, missing, cancellationToken, yields).ConfigureAwait(false);
+            return await RecallMissingLockedAsync(content, missing, yields, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -90,7 +90,7 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
     }
 
     private async ValueTask<bool> RecallMissingLockedAsync(
-        ContentState content, List<uint> missing, CancellationToken cancellationToken, ForegroundYield? yields)
+        ContentState content, List<uint> missing, ForegroundYield? yields, CancellationToken cancellationToken)
     {
         if (missing.Count == 0)
         {
