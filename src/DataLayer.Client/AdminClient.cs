@@ -11,7 +11,7 @@ namespace DataLayer.Client;
 /// (cancellation,
 /// lost connection) stops it at the service at its next step. Safe for concurrent use.
 /// </summary>
-public sealed class AdminClient
+public sealed partial class AdminClient
 {
     private readonly ApiConnection _connection;
 

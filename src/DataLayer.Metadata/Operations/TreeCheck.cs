@@ -128,6 +128,7 @@ internal sealed class TreeCheck
         Guard(() => CheckRows("dentries", static t => t.Dentries.CheckAll()));
         Guard(() => CheckRows("journal", static t => t.Journal.CheckAll()));
         Guard(() => CheckRows("xattrs", static t => t.Xattrs.CheckAll()));
+        Guard(() => CheckRows("policies", static t => t.Policies.CheckAll()));
         Guard(CheckNames);
         Guard(CheckJournal);
         Guard(CheckCounters);

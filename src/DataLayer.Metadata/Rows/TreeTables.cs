@@ -21,6 +21,7 @@ internal sealed class TreeTables : IDisposable
         Journal = new JournalTable(session);
         Attachments = new AttachmentTable(session);
         Xattrs = new XattrTable(session);
+        Policies = new PolicyTable(session);
     }
 
     public SqlSession Session { get; }
@@ -34,6 +35,8 @@ internal sealed class TreeTables : IDisposable
     public AttachmentTable Attachments { get; }
 
     public XattrTable Xattrs { get; }
+
+    public PolicyTable Policies { get; }
 
     /// <summary>One setting, or null.</summary>
     public string? FindSetting(string name)

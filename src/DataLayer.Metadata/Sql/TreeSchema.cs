@@ -12,12 +12,32 @@ internal static class TreeSchema
 {
     /// <summary>All steps, oldest first. A published step never changes; a new one is added.</summary>
     public static IReadOnlyList<SchemaStep> Steps { get; } =
-        [new SchemaStep(1, InitialScript), new SchemaStep(2, DeviceScript)];
+        [
+            new SchemaStep(1, InitialScript),
+            new SchemaStep(2, DeviceScript),
+            new SchemaStep(4, PolicyScript),
+        ];
 
     private const string DeviceScript =
         """
         ALTER TABLE inodes ADD COLUMN device {int64} NOT NULL DEFAULT 0;
         INSERT INTO counters (name, next) VALUES ('sync', 1);
+        """;
+
+    private const string PolicyScript =
+        """
+        CREATE TABLE policies (
+            version {int64} NOT NULL PRIMARY KEY,
+            created_time {int64} NOT NULL,
+            active_time {int64} NOT NULL,
+            author {text} NOT NULL,
+            comment {text} NOT NULL,
+            hash {text} NOT NULL,
+            active {int64} NOT NULL,
+            body {text} NOT NULL,
+            crc {int64} NOT NULL);
+        CREATE UNIQUE INDEX policies_active ON policies (active) WHERE active = 1;
+        INSERT INTO counters (name, next) VALUES ('policy', 1);
         """;
 
     private const string InitialScript =

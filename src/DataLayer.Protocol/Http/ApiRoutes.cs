@@ -32,6 +32,10 @@ public static class ApiRoutes
     /// <summary>Targets of the hot tier: GET, POST; <c>/N/drain</c> by POST.</summary>
     public const string Targets = "/api/v1/targets";
 
+    /// <summary>Versions of the tiering policy: GET, POST; <c>/active</c>, <c>/check</c>, <c>/explain</c> and more
+    /// below it.</summary>
+    public const string Policies = "/api/v1/policies";
+
     /// <summary>Mounts: GET.</summary>
     public const string Mounts = "/api/v1/mounts";
 

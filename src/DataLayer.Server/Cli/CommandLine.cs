@@ -24,6 +24,7 @@ internal static class CommandLine
             .. UpkeepCommands.Make(factory),
             CacheCommands.Make(factory),
             CsiCommand.Make(factory),
+            PolicyCommands.Make(factory),
             TokenCommands.Make(factory),
             ConfigCommands.Make(factory),
             DemoCommand.Make(factory),
