@@ -19,10 +19,10 @@ public sealed partial class AdminClient
 
     /// <summary>A version of the policy with its text; null for the active one.</summary>
     /// <exception cref="DataLayerException">NotFound.</exception>
-    public ValueTask<PolicyStatus> GetPolicyAsync(long? version = null, CancellationToken cancellationToken = default) =>
+    public ValueTask<PolicyStatus> GetPolicyAsync(
+        long? version = null, CancellationToken cancellationToken = default) =>
         GetAsync(
-            string.Create(CultureInfo.InvariantCulture, $"{ApiRoutes.Policies}/{VersionText(version)}"),
-            ProtocolJson.Default.PolicyStatus, cancellationToken);
+            $"{ApiRoutes.Policies}/{VersionText(version)}", ProtocolJson.Default.PolicyStatus, cancellationToken);
 
     /// <summary>Versions below a number (null: from the newest on), newest first, without their texts.</summary>
     public ValueTask<PolicyPage> ListPoliciesAsync(

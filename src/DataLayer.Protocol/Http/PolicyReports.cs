@@ -201,11 +201,11 @@ public sealed record SetPolicyCommand
     /// <summary>The document, at most 8 MiB.</summary>
     public required string Text { get; init; }
 
-    /// <summary>What the author says about it, at most 1,000 characters.</summary>
-    public string Comment { get; init; } = string.Empty;
+    /// <summary>What the author says about it, at most 1,000 characters; null for nothing.</summary>
+    public string? Comment { get; init; }
 
-    /// <summary>Whether it decides from now on.</summary>
-    public bool Activate { get; init; } = true;
+    /// <summary>Whether it decides from now on; null for yes.</summary>
+    public bool? Activate { get; init; }
 
     /// <summary>The version that must be active now, 0 for none; null for any.</summary>
     public long? IfActive { get; init; }

@@ -50,7 +50,8 @@ internal static class PolicyCommands
                 if (parsed.Policy is not null && !run.Json)
                 {
                     run.Environment.Out.WriteLine(
-                        $"The policy is good: {Count(parsed.Policy.RuleCount, "rule")}, hash {parsed.Policy.Compile().Hash}.");
+                        $"The policy is good: {Count(parsed.Policy.RuleCount, "rule")}, "
+                            + $"hash {parsed.Policy.Compile().Hash}.");
                 }
 
                 return Task.FromResult(parsed.Policy is null ? ExitCode.Usage : ExitCode.Success);
@@ -178,7 +179,8 @@ internal static class PolicyCommands
             "history", "Lists the versions, newest first.", [],
             async (run, cancellationToken) =>
             {
-                Table table = Cli.Show.Columns("#version", "active", "added", "last activated", "author", "comment", "hash");
+                Table table = Cli.Show.Columns(
+                    "#version", "active", "added", "last activated", "author", "comment", "hash");
                 for (long? before = null; ;)
                 {
                     PolicyPage page = await run.Client.Admin.ListPoliciesAsync(
@@ -250,7 +252,8 @@ internal static class PolicyCommands
         run.Environment.Out.WriteLine(
             decision.RuleIndex < 0
                 ? $"{report.Path}: no rule matches, so the file stays as it is."
-                : $"{report.Path}: rule '{decision.RuleName}' in line {report.Rules[^1].Line} decides: {Wanted(decision)}.");
+                : $"{report.Path}: rule '{decision.RuleName}' in line {report.Rules[^1].Line} decides: "
+                    + $"{Wanted(decision)}.");
         Table table = Cli.Show.Columns("#line", "rule", "result", "reason");
         foreach (PolicyTrace trace in report.Rules)
         {
@@ -325,7 +328,8 @@ internal static class PolicyCommands
                         ["message"] = fault.Message,
                         ["remedy"] = fault.Remedy,
                     }.ToJsonString()
-                    : $"{source}:{fault.Line}:{fault.Column}: {(isError ? string.Empty : "warning: ")}{fault.Message} {fault.Remedy}");
+                    : $"{source}:{fault.Line}:{fault.Column}: {(isError ? string.Empty : "warning: ")}"
+                        + $"{fault.Message} {fault.Remedy}");
         }
     }
 

@@ -19,7 +19,9 @@ internal sealed class PolicyFacts
     };
 
     private readonly Option<string?> _size = Text("--size", "Its length: 10MiB. Default: 0.", "N");
-    private readonly Option<string?> _age = Text("--age", "Time since its content changed: 30d. Default: 0s.", "T");
+    private readonly Option<string?> _age = Text(
+        "--age", "Time since its content changed: 30d. Default: as --idle, else 0s.", "T");
+
     private readonly Option<string?> _idle = Text("--idle", "Time since its last use: 7d. Default: as --age.", "T");
     private readonly Option<double?> _heat = new("--heat") { Description = "Its heat. Default: 0.", HelpName = "H" };
     private readonly Option<int?> _owner = new("--owner") { Description = "Its owner, a user id. Default: 0." };
@@ -56,13 +58,15 @@ internal sealed class PolicyFacts
     {
         string path = arguments.GetValue(_path)!;
         TreePath.Check(path);
-        double age = Seconds(arguments.GetValue(_age), "--age") ?? 0;
+        double? givenAge = Seconds(arguments.GetValue(_age), "--age");
+        double? givenIdle = Seconds(arguments.GetValue(_idle), "--idle");
+        double age = givenAge ?? givenIdle ?? 0;
         return new ExplainPolicyCommand
         {
             Path = path,
             SizeBytes = Size(arguments.GetValue(_size)),
             AgeSeconds = age,
-            IdleSeconds = Seconds(arguments.GetValue(_idle), "--idle") ?? age,
+            IdleSeconds = givenIdle ?? age,
             Heat = arguments.GetValue(_heat),
             State = arguments.GetValue(_state) ?? TierState.Hot,
             OwnerId = arguments.GetValue(_owner),

@@ -128,8 +128,8 @@ internal sealed class PolicyEndpoints(NodeHost node, PolicySubject subject)
         SetPolicyCommand command = await ApiJson.ReadAsync(
             context, ProtocolJson.Default.SetPolicyCommand, MaxBodyBytes);
         PolicySetResult result = await node.Open.Policies.SetAsync(
-            command.Text, RequestCaller.Of(context).Name, command.Comment, command.Activate, command.IfActive,
-            context.RequestAborted);
+            command.Text, RequestCaller.Of(context).Name, command.Comment ?? string.Empty, command.Activate ?? true,
+            command.IfActive, context.RequestAborted);
         if (result.Version is null)
         {
             await RefuseAsync(context, result.Parsed);

@@ -59,7 +59,8 @@ internal sealed class PolicySubject(NodeHost node, ServerConfiguration configura
         seconds >= 0 && seconds < (now - DateTimeOffset.MinValue).TotalSeconds
             ? now - TimeSpan.FromSeconds(seconds)
             : throw new DataLayerException(
-                ErrorCode.InvalidArgument, $"{seconds} seconds before the time asked about is no time: give 0 or more.");
+                ErrorCode.InvalidArgument,
+                $"{seconds} seconds before the time asked about is no time: give 0 or more.");
 
     private async ValueTask<FileFacts> DescribeAsync(string path, CancellationToken cancellationToken)
     {
@@ -104,6 +105,7 @@ internal sealed class PolicySubject(NodeHost node, ServerConfiguration configura
         }
 
         return pools.ToDictionary(
-            p => p.Key, p => p.Value.Capacity > 0 ? (double)p.Value.Used / p.Value.Capacity : 0, StringComparer.Ordinal);
+            p => p.Key, p => p.Value.Capacity > 0 ? (double)p.Value.Used / p.Value.Capacity : 0,
+            StringComparer.Ordinal);
     }
 }
