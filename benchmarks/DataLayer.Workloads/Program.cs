@@ -1,5 +1,6 @@
 using DataLayer.Workloads;
 using DataLayer.Workloads.Mounts;
+using DataLayer.Workloads.Mounts.Peers;
 using DataLayer.Workloads.Reporting;
 
 if (args is [MountClient.Verb, ..])
@@ -7,11 +8,17 @@ if (args is [MountClient.Verb, ..])
     return MountClient.Run(args);
 }
 
+if (args is [PeerReader.Verb, ..])
+{
+    return PeerReader.Run(args);
+}
+
 // Every class that implements IWorkload is found by reflection: a new benchmark needs no registration.
 List<IWorkload> workloads = [.. typeof(IWorkload).Assembly.GetTypes()
     .Where(type => type is { IsClass: true, IsAbstract: false } && type.IsAssignableTo(typeof(IWorkload)))
     .Select(type => (IWorkload)Activator.CreateInstance(type)!)
     .OrderBy(workload => workload.Name, StringComparer.Ordinal)];
+string? only = args.FirstOrDefault(arg => arg.StartsWith("--only=", StringComparison.Ordinal))?["--only=".Length..];
 string results = args.FirstOrDefault(arg => arg.StartsWith("--results=", StringComparison.Ordinal))?["--results=".Length..]
     ?? Path.Combine("benchmarks", "results");
 HashSet<string> wanted = [.. args.Where(arg => !arg.StartsWith('-'))];
@@ -29,7 +36,7 @@ Console.CancelKeyPress += (_, e) =>
 };
 foreach (IWorkload workload in workloads.Where(workload => wanted.Count == 0 || wanted.Contains(workload.Name)))
 {
-    BenchmarkReport report = new(workload.Name);
+    BenchmarkReport report = new(workload.Name, only);
     await workload.RunAsync(report, stop.Token);
     await report.WriteAsync(results, TimeProvider.System);
 }

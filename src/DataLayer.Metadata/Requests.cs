@@ -132,8 +132,10 @@ public sealed record ContentUpdate
 /// <param name="VersionId">Version, or null.</param>
 /// <param name="SizeBytes">Size.</param>
 /// <param name="LastModifiedNanoseconds">When the object was written, nanoseconds since 1970 UTC.</param>
+/// <param name="StorageClass">The storage class as the store names it, or null where it does not say.</param>
 public readonly record struct ImportedObject(
-    string RelativePath, string Key, string ETag, string? VersionId, long SizeBytes, long LastModifiedNanoseconds);
+    string RelativePath, string Key, string ETag, string? VersionId, long SizeBytes, long LastModifiedNanoseconds,
+    string? StorageClass = null);
 
 /// <summary>
 /// What an import changed: counts of files, and the objects that have no place in a tree (empty name, "..", a name

@@ -30,7 +30,6 @@ internal sealed class ColdWorkload : IWorkload
     public async Task RunAsync(BenchmarkReport report, CancellationToken cancellationToken)
     {
         new Random(1).NextBytes(_bytes);
-        await Rclone.EnsureInstalledAsync();
         CephCluster cluster = await CephCluster.GetSharedAsync();
         string bucket = await cluster.CreateBucketAsync("bench");
         try

@@ -3,17 +3,9 @@ using DataLayer.TestSupport.Ceph;
 
 namespace DataLayer.Workloads.Cold;
 
-/// <summary>Runs rclone against the gateway; installs Debian's package where it is missing.</summary>
+/// <summary>Runs rclone against the gateway; <c>eng/bench</c> installs Debian's package.</summary>
 internal sealed class Rclone(CephCluster cluster)
 {
-    public static async Task EnsureInstalledAsync()
-    {
-        if (await RunAsync("bash", ["-c", "command -v rclone >/dev/null || apt-get install -y -qq rclone >/dev/null 2>&1"], []) != 0)
-        {
-            throw new InvalidOperationException("rclone is needed as a baseline: apt-get install rclone.");
-        }
-    }
-
     /// <summary>Reads an object to nowhere.</summary>
     public Task CatAsync(string bucket, string key) => CallAsync("cat", "--discard", $"rgw:{bucket}/{key}");
 

@@ -19,7 +19,15 @@ internal static partial class MountClient
     /// <summary>Runs one case in a client process; returns the seconds it took.</summary>
     public static async Task<double> RunAsync(string @case, string path, params object[] arguments)
     {
-        List<string> all = [Verb, @case, path, .. arguments.Select(a => Convert.ToString(a, CultureInfo.InvariantCulture)!)];
+        string output = await RunProcessAsync(
+            [Verb, @case, path, .. arguments.Select(a => Convert.ToString(a, CultureInfo.InvariantCulture)!)]);
+        return double.Parse(output, CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Starts this program again; returns what it wrote.</summary>
+    /// <exception cref="IOException">It ended with another code than 0.</exception>
+    public static async Task<string> RunProcessAsync(IReadOnlyList<string> arguments)
+    {
         ProcessStartInfo start = new(Environment.ProcessPath!)
         {
             RedirectStandardOutput = true,
@@ -30,14 +38,18 @@ internal static partial class MountClient
             start.ArgumentList.Add(typeof(MountClient).Assembly.Location);
         }
 
-        all.ForEach(start.ArgumentList.Add);
+        foreach (string argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
         start.Environment["DOTNET_TieredPGO"] = "0";
         using Process process = Process.Start(start)!;
         string output = await process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync();
         return process.ExitCode == 0
-            ? double.Parse(output, CultureInfo.InvariantCulture)
-            : throw new IOException($"The client of case {@case} ended with {process.ExitCode}.");
+            ? output
+            : throw new IOException($"The client '{string.Join(' ', arguments.Take(3))}' ended with {process.ExitCode}.");
     }
 
     /// <summary>What the client process does.</summary>
@@ -61,7 +73,7 @@ internal static partial class MountClient
         return 0;
     }
 
-    private static double Time(int threads, Action<int> work)
+    internal static double Time(int threads, Action<int> work)
     {
         using Barrier barrier = new(threads + 1);
         Thread[] all = new Thread[threads];
@@ -157,14 +169,14 @@ internal static partial class MountClient
         NativeMemory.AlignedFree(buffer);
     }
 
-    private static int Check(nint result) =>
+    internal static int Check(nint result) =>
         result >= 0 ? (int)result : throw new Win32Exception(Marshal.GetLastPInvokeError());
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int Open(string path, int flags, int mode);
+    internal static partial int Open(string path, int flags, int mode);
 
     [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
-    private static unsafe partial nint Read(int file, byte* buffer, nuint count);
+    internal static unsafe partial nint Read(int file, byte* buffer, nuint count);
 
     [LibraryImport("libc", EntryPoint = "pread", SetLastError = true)]
     private static unsafe partial nint Pread(int file, byte* buffer, nuint count, long offset);
@@ -176,5 +188,5 @@ internal static partial class MountClient
     private static partial int Fsync(int file);
 
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
-    private static partial int Close(int file);
+    internal static partial int Close(int file);
 }

@@ -5,6 +5,7 @@ using DataLayer.Engine.Files;
 using DataLayer.Fuse;
 using DataLayer.TestSupport;
 using DataLayer.TestSupport.Mounts;
+using DataLayer.Workloads.Mounts.Peers;
 using DataLayer.Workloads.Reporting;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -12,7 +13,8 @@ namespace DataLayer.Workloads.Mounts;
 
 /// <summary>
 /// The mount: hits against the least a FUSE server in C# can do (<see cref="MemoryResponder"/>), small files, creation and listing
-/// against the ext4 the benchmark's folder lies on. Clients are processes of their own.
+/// against the ext4 the benchmark's folder lies on, and a bucket against other programs that mount it (<see cref="PeerCases"/>).
+/// Clients are processes of their own. <c>--only=hits|passthrough|files|peers</c> runs one group.
 /// </summary>
 internal sealed class MountWorkload : IWorkload
 {
@@ -27,9 +29,25 @@ internal sealed class MountWorkload : IWorkload
 
     public async Task RunAsync(BenchmarkReport report, CancellationToken cancellationToken)
     {
-        await MeasureHitsAsync(report, cancellationToken);
-        await MeasurePassthroughAsync(report, cancellationToken);
-        await MeasureFilesAsync(report, cancellationToken);
+        if (report.Wants("hits"))
+        {
+            await MeasureHitsAsync(report, cancellationToken);
+        }
+
+        if (report.Wants("passthrough"))
+        {
+            await MeasurePassthroughAsync(report, cancellationToken);
+        }
+
+        if (report.Wants("files"))
+        {
+            await MeasureFilesAsync(report, cancellationToken);
+        }
+
+        if (report.Wants("peers"))
+        {
+            await PeerCases.MeasureAsync(report, cancellationToken);
+        }
     }
 
     private static async Task MeasurePassthroughAsync(BenchmarkReport report, CancellationToken stop)
@@ -171,7 +189,7 @@ internal sealed class MountWorkload : IWorkload
 
     private static async Task<double> SequentialAsync(string file, CpuMeter cpu)
     {
-        DropPages();
+        DropCaches();
         cpu.Begin();
         double seconds = await MountClient.RunAsync("seq", file);
         cpu.End(BigBytes / 1e6);
@@ -192,7 +210,7 @@ internal sealed class MountWorkload : IWorkload
     {
         if (warmPasses == 0)
         {
-            DropPages();
+            DropCaches();
         }
 
         cpu.Begin();
@@ -220,12 +238,12 @@ internal sealed class MountWorkload : IWorkload
 
     private static string Numbered(int i) => string.Create(CultureInfo.InvariantCulture, $"f{i}");
 
-    /// <summary>Forgets the page cache, not names and inodes. Root only.</summary>
-    private static void DropPages()
+    /// <summary>Forgets the page cache; names and inodes only where asked. Root only.</summary>
+    internal static void DropCaches(bool namesToo = false)
     {
         using Process sync = Process.Start("sync");
         sync.WaitForExit();
-        File.WriteAllText("/proc/sys/vm/drop_caches", "1\n");
+        File.WriteAllText("/proc/sys/vm/drop_caches", namesToo ? "3\n" : "1\n");
     }
 
     /// <summary>The baseline's mount.</summary>

@@ -5,10 +5,16 @@ using System.Text.Json;
 namespace DataLayer.Workloads.Reporting;
 
 /// <summary>Collects the rows of one benchmark, measures pairs, prints the table and writes the JSON result.</summary>
-internal sealed class BenchmarkReport(string benchmark)
+/// <remarks>
+/// With <paramref name="only"/> the benchmark runs one group of its cases, and the rows of the others stay in the file.
+/// </remarks>
+internal sealed class BenchmarkReport(string benchmark, string? only = null)
 {
     private static readonly JsonSerializerOptions _json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
     private readonly List<BenchmarkRow> _rows = [];
+
+    /// <summary>Whether a group of cases is to be run.</summary>
+    public bool Wants(string group) => only is null || only == group;
 
     /// <summary>Adds a row with medians that were measured elsewhere; prints it at once.</summary>
     public void Add(string @case, string unit, double value, double baseline, int runs)
@@ -63,9 +69,36 @@ internal sealed class BenchmarkReport(string benchmark)
         Directory.CreateDirectory(folder);
         string file = Path.Combine(folder, benchmark + ".json");
         string date = time.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
-        var document = new { benchmark, date, machine = Machine.Describe(), rows = _rows };
+        List<BenchmarkRow> rows = only is null ? _rows : await MergeAsync(file);
+        var document = new { benchmark, date, machine = Machine.Describe(), rows };
         await File.WriteAllTextAsync(file, JsonSerializer.Serialize(document, _json) + "\n");
         Console.WriteLine($"wrote {Path.GetRelativePath(Directory.GetCurrentDirectory(), file)}");
+    }
+
+    /// <summary>The file's rows with ours in their places, new ones at the end.</summary>
+    private async Task<List<BenchmarkRow>> MergeAsync(string file)
+    {
+        List<BenchmarkRow> rows = [];
+        if (File.Exists(file))
+        {
+            using JsonDocument before = JsonDocument.Parse(await File.ReadAllTextAsync(file));
+            rows = before.RootElement.GetProperty("rows").Deserialize<List<BenchmarkRow>>(_json)!;
+        }
+
+        foreach (BenchmarkRow row in _rows)
+        {
+            int place = rows.FindIndex(other => other.Case == row.Case);
+            if (place < 0)
+            {
+                rows.Add(row);
+            }
+            else
+            {
+                rows[place] = row;
+            }
+        }
+
+        return rows;
     }
 
     private static double Round(double value) => value >= 100 ? Math.Round(value, 1) : Math.Round(value, 4);

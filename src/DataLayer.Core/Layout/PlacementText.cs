@@ -42,6 +42,33 @@ public static class PlacementText
             $"'{text}' is not a placement. The metadata is damaged: run 'datalayer fsck'.");
     }
 
+    /// <summary>
+    /// The pool and how many copies of each byte it holds, without reading the rest of the text.
+    /// </summary>
+    /// <exception cref="DataLayerException"><see cref="ErrorCode.Corrupt"/>: the text is not a placement.</exception>
+    public static (string Pool, int CopyCount) ReadPool(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        ReadOnlySpan<char> all = text;
+        Span<Range> parts = stackalloc Range[7];
+        if (all.Split(parts, ':') == 6)
+        {
+            if (all[parts[0]] is "striped" && int.TryParse(
+                all[parts[4]], NumberStyles.None, CultureInfo.InvariantCulture, out int copies))
+            {
+                return (string.Intern(text[parts[1]]), copies);
+            }
+
+            if (all[parts[0]] is "segment")
+            {
+                return (string.Intern(text[parts[1]]), all[parts[5]].Count(',') + 1);
+            }
+        }
+
+        throw new DataLayerException(ErrorCode.Corrupt,
+            $"'{text}' is not a placement. The metadata is damaged: run 'datalayer fsck'.");
+    }
+
     private static bool TryInt(string text, out int value) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value);
 

@@ -55,7 +55,7 @@ public readonly record struct ScrubReport(
 /// <param name="Object">The cold copy, or null.</param>
 /// <param name="ObjectStore">The store and bucket of the cold copy, or null.</param>
 /// <param name="Heat">
-/// Decayed access score: one per open, halved each <see cref="FileEngineOptions.HeatHalfLife"/>.
+/// Decayed access score: reads of the whole content, each halved with every half-life since.
 /// </param>
 /// <param name="UploadPending">Whether the content still waits for its upload.</param>
 public sealed record FileDescription(

@@ -4,6 +4,7 @@ using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Metadata;
 
 namespace DataLayer.Engine.Files;
@@ -44,8 +45,7 @@ public sealed partial class FileEngine
         }
 
         bool isHot = attributes.State == TierState.Hot && content.Placement is not null;
-        double heat = Context.Contents.Peek(
-            attributes.Content)?.Heat(Context.NowNanoseconds(), Context.Options.HeatHalfLife) ?? 0;
+        FileHeat heat = await Heat.GetAsync(found.Inode, cancellationToken).ConfigureAwait(false);
         bool pending = attributes.State == TierState.Hot
             && Context.Attachments.Find(attributes.AttachmentId) is { Mode: AttachmentMode.ReadWrite };
         return new FileDescription(
@@ -57,7 +57,7 @@ public sealed partial class FileEngine
             memory,
             content.Object,
             content.Object is { } held ? Context.Attachments.Find(held.AttachmentId)?.Source : null,
-            heat,
+            heat.Score,
             pending);
     }
 

@@ -8,6 +8,8 @@ using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Tiering;
+using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Metadata;
 using Microsoft.Extensions.Logging;
 
@@ -65,6 +67,8 @@ public sealed partial class FileEngine : IAsyncDisposable
         _mover = new Mover(Context);
         _checker = new Checker(Context);
         _compactor = new Compactor(Context, _mover);
+        Heat = new HeatTable(Context);
+        Facts = new FactSource(Context, Heat);
         _meter = new EngineMeter(Context, () => _uploads.PendingCount);
     }
 
@@ -77,6 +81,12 @@ public sealed partial class FileEngine : IAsyncDisposable
     internal EngineContext Context { get; }
 
     internal FileReader Reader { get; }
+
+    /// <summary>How hot files are, and what was read when.</summary>
+    public HeatTable Heat { get; }
+
+    /// <summary>What tiering knows of each file.</summary>
+    public FactSource Facts { get; }
 
     internal FileWriter Writer { get; }
 
@@ -108,6 +118,7 @@ public sealed partial class FileEngine : IAsyncDisposable
             engine._journal.Start();
             engine._compactor.Start();
             engine.Context.Unflushed.Start();
+            engine.Heat.Start();
             return engine;
         }
         catch
@@ -280,6 +291,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         await _journal.DisposeAsync().ConfigureAwait(false);
         await _recalls.DisposeAsync().ConfigureAwait(false);
         await Context.Fetches.WhenIdleAsync().ConfigureAwait(false);
+        await Heat.DisposeAsync().ConfigureAwait(false);
         _meter.Dispose();
         Context.Dispose();
     }
@@ -308,7 +320,11 @@ public sealed partial class FileEngine : IAsyncDisposable
 
     internal OpenFile Open(ContentState content, bool write, NodeOperations? nodes = null)
     {
-        content.Touch(Context.NowNanoseconds(), Context.Options.HeatHalfLife);
+        if (nodes is null)
+        {
+            content.Accesses.NoteOpen(Context.Accesses); // A mount says itself what it opens for somebody.
+        }
+
         return new OpenFile(this, content, write, nodes);
     }
 

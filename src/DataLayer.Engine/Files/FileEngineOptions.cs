@@ -2,6 +2,7 @@ using System.Globalization;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Objects;
+using DataLayer.Engine.Tiering.Heat;
 
 namespace DataLayer.Engine.Files;
 
@@ -104,8 +105,8 @@ public sealed record FileEngineOptions
     /// </summary>
     public int IdleContents { get; init; } = 20_000;
 
-    /// <summary>After this time half of a file's heat is gone. Default 24 hours.</summary>
-    public TimeSpan HeatHalfLife { get; init; } = TimeSpan.FromHours(24);
+    /// <summary>Heat and access history.</summary>
+    public HeatOptions Heat { get; init; } = new();
 
     /// <summary>
     /// Whether files without names are kept at start, because a mount that outlived the service may have them open.
@@ -164,7 +165,7 @@ public sealed record FileEngineOptions
         Range(errors, nameof(IdleContents), IdleContents, 16, 10_000_000);
         Positive(errors, nameof(FirstBackoff), FirstBackoff);
         Positive(errors, nameof(JournalInterval), JournalInterval);
-        Positive(errors, nameof(HeatHalfLife), HeatHalfLife);
+        Heat.Check(errors);
         Range(errors, nameof(UnflushedBytes), UnflushedBytes, 4L << 20, 1L << 30);
         if (WritebackDelay < TimeSpan.FromMilliseconds(100) || WritebackDelay > TimeSpan.FromHours(1))
         {

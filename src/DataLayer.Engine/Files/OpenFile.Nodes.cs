@@ -13,6 +13,14 @@ public sealed partial class OpenFile
 
     private bool IsRelaxed => _nodes is not null;
 
+    /// <summary>Somebody opened the file through a mount, which keeps one open file for all its openers.</summary>
+    public void NoteOpen() => _content.Accesses.NoteOpen(_engine.Context.Accesses);
+
+    /// <summary>
+    /// Somebody reads the file past the engine from now on (the kernel by itself): taken for one read of the whole.
+    /// </summary>
+    public void NoteUnseenRead() => _content.Accesses.NoteUnseenRead(_engine.Context.Accesses);
+
     /// <summary>
     /// Writes at the end of the file, wherever that is when it is this call's turn; concurrent appends do not overlap.
     /// </summary>

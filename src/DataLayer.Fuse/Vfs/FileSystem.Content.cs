@@ -41,10 +41,27 @@ internal sealed partial class FileSystem
         bool keep = state.CachedGeneration == file.Generation;
         state.CachedGeneration = file.Generation;
         state.AddHandle();
-        await file.ReleaseAsync().ConfigureAwait(false);
-        (HandleMode mode, int backingId) = Passthrough is null
-            ? (HandleMode.Cached, 0)
-            : await ChooseModeAsync(state, node, !write, cancellationToken).ConfigureAwait(false);
+        file.File.NoteOpen();
+        HandleMode mode = HandleMode.Cached;
+        int backingId = 0;
+        try
+        {
+            if (Passthrough is not null)
+            {
+                (mode, backingId) = await ChooseModeAsync(state, node, !write, cancellationToken)
+                    .ConfigureAwait(false);
+            }
+
+            if (mode == HandleMode.Passthrough)
+            {
+                file.File.NoteUnseenRead();
+            }
+        }
+        finally
+        {
+            await file.ReleaseAsync().ConfigureAwait(false);
+        }
+
         if ((flags & OpenTruncate) != 0)
         {
             await SetAttributesAsync(node, new NodeChanges { SizeBytes = 0 }, killSetId, cancellationToken)

@@ -250,6 +250,7 @@ internal sealed class ImportChange
         if (row.Object is { } known && known.ETag == found.ETag && known.SizeBytes == found.SizeBytes)
         {
             _unchanged++;
+            row.Object = WithClass(known, found);
         }
         else
         {
@@ -278,7 +279,29 @@ internal sealed class ImportChange
     }
 
     private ObjectReference ReferenceTo(in ImportedObject found) =>
-        new(_attachment.Id, found.Key, found.ETag, found.VersionId, found.SizeBytes);
+        new(
+            _attachment.Id, found.Key, found.ETag, found.VersionId, found.SizeBytes,
+            StorageClass: found.StorageClass, StoredTimeNanoseconds: found.LastModifiedNanoseconds);
+
+    // The same bytes, perhaps moved to another class: by a copy onto itself, which is a new write, or by a rule of the
+    // bucket, which leaves the time of the write as it was.
+    private ObjectReference WithClass(ObjectReference known, in ImportedObject found)
+    {
+        if (found.StorageClass is null || found.StorageClass == known.StorageClass)
+        {
+            return known.StoredTimeNanoseconds == 0
+                ? known with { StoredTimeNanoseconds = found.LastModifiedNanoseconds }
+                : known;
+        }
+
+        bool moved = known.StorageClass is not null
+            && found.LastModifiedNanoseconds <= known.StoredTimeNanoseconds;
+        return known with
+        {
+            StorageClass = found.StorageClass,
+            StoredTimeNanoseconds = moved ? _writer.Now : found.LastModifiedNanoseconds,
+        };
+    }
 
     private void Finish(string? listingCursor)
     {

@@ -129,6 +129,9 @@ internal sealed class TreeCheck
         Guard(() => CheckRows("journal", static t => t.Journal.CheckAll()));
         Guard(() => CheckRows("xattrs", static t => t.Xattrs.CheckAll()));
         Guard(() => CheckRows("policies", static t => t.Policies.CheckAll()));
+        Guard(() => CheckRows("heat", static t => t.Heat.CheckAll()));
+        Guard(() => CheckRows("access_history", static t => t.History.CheckAll()));
+        Guard(() => CheckRows("plans", static t => t.Plans.CheckAll()));
         Guard(CheckNames);
         Guard(CheckJournal);
         Guard(CheckCounters);
@@ -257,6 +260,8 @@ internal sealed class TreeCheck
                 ("inode", "SELECT MAX(inode) FROM inodes"),
                 ("journal", "SELECT MAX(id) FROM journal"),
                 ("attachment", "SELECT MAX(id) FROM attachments"),
+                ("access_series", "SELECT MAX(id) FROM access_series"),
+                ("plan", "SELECT MAX(id) FROM plans"),
             ])
         {
             long next = _tables.Session.Get("SELECT next FROM counters WHERE name = $1").Add(counter).QueryInt64() ?? 0;

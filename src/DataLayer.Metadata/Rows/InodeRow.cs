@@ -120,6 +120,13 @@ internal sealed class InodeRow
         sum.Add(CheckedTime);
         sum.Add(ResidentBytes);
         sum.Add(Residency);
+        if (Object is { } held && (held.StorageClass is not null || held.StoredTimeNanoseconds != 0))
+        {
+            // Rows from before the columns were added have neither, and keep their checksum.
+            sum.Add(held.StorageClass);
+            sum.Add(held.StoredTimeNanoseconds);
+        }
+
         return sum.Value;
     }
 

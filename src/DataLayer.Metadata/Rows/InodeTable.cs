@@ -27,8 +27,11 @@ internal sealed class InodeTable(SqlSession session)
     public const string ContentColumns =
         """
         i.placement, i.object_attachment, i.object_key, i.object_etag, i.object_version, i.object_size, i.object_offset,
-        i.checked_time, i.resident_bytes, i.residency, i.content_crc
+        i.checked_time, i.resident_bytes, i.residency, i.object_class, i.object_time, i.content_crc
         """;
+
+    /// <summary>How many columns <see cref="AttributeColumns"/> and <see cref="ContentColumns"/> are.</summary>
+    public const int RowColumnCount = AttributeColumnCount + 13;
 
     private const int AttributeColumnCount = 18;
 
@@ -59,9 +62,9 @@ internal sealed class InodeTable(SqlSession session)
             state, attachment_id, access_time, modify_time, change_time, link_target, device,
             attribute_crc,
             placement, object_attachment, object_key, object_etag, object_version, object_size, object_offset,
-            checked_time, resident_bytes, residency, content_crc)
+            checked_time, resident_bytes, residency, object_class, object_time, content_crc)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-            $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)
+            $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)
         """;
 
     private const string UpdateAttributes =
@@ -79,8 +82,8 @@ internal sealed class InodeTable(SqlSession session)
             change_time = $13, attribute_crc = $14,
             placement = $15, object_attachment = $16, object_key = $17, object_etag = $18, object_version = $19,
             object_size = $20, object_offset = $21, checked_time = $22, resident_bytes = $23, residency = $24,
-                content_crc = $25
-        WHERE inode = $26
+            object_class = $25, object_time = $26, content_crc = $27
+        WHERE inode = $28
         """;
 
     /// <summary>One inode's attributes, or null.</summary>
@@ -198,13 +201,15 @@ internal sealed class InodeTable(SqlSession session)
                 reader.IsDBNull(c + 3) ? string.Empty : reader.GetString(c + 3),
                 reader.IsDBNull(c + 4) ? null : reader.GetString(c + 4),
                 reader.GetInt64(c + 5),
-                reader.GetInt64(c + 6));
+                reader.GetInt64(c + 6),
+                reader.IsDBNull(c + 10) ? null : reader.GetString(c + 10),
+                reader.GetInt64(c + 11));
         }
 
         row.CheckedTime = reader.GetInt64(c + 7);
         row.ResidentBytes = reader.GetInt64(c + 8);
         row.Residency = reader.IsDBNull(c + 9) ? null : reader.GetFieldValue<byte[]>(c + 9);
-        if (row.ComputeContentCrc() != (uint)reader.GetInt64(c + 10))
+        if (row.ComputeContentCrc() != (uint)reader.GetInt64(c + 12))
         {
             throw RowFault.Damaged($"the content of inode {row.Inode}");
         }
@@ -230,7 +235,9 @@ internal sealed class InodeTable(SqlSession session)
     private static void BindContent(SqlStatement statement, InodeRow row) =>
         statement.Add(row.Placement).Add(row.Object?.AttachmentId).Add(row.Object?.Key).Add(row.Object?.ETag)
             .Add(row.Object?.VersionId).Add(row.Object?.SizeBytes).Add(row.Object?.PackOffsetBytes)
-            .Add(row.CheckedTime).Add(row.ResidentBytes).Add(row.Residency).Add((long)row.ComputeContentCrc());
+            .Add(row.CheckedTime).Add(row.ResidentBytes).Add(row.Residency)
+            .Add(row.Object?.StorageClass).Add(row.Object?.StoredTimeNanoseconds ?? 0)
+            .Add((long)row.ComputeContentCrc());
 
     private static List<InodeRow> ReadRows(SqlStatement query)
     {

@@ -22,6 +22,9 @@ internal sealed class TreeTables : IDisposable
         Attachments = new AttachmentTable(session);
         Xattrs = new XattrTable(session);
         Policies = new PolicyTable(session);
+        Heat = new HeatTable(session);
+        History = new HistoryTable(session);
+        Plans = new PlanTable(session);
     }
 
     public SqlSession Session { get; }
@@ -37,6 +40,12 @@ internal sealed class TreeTables : IDisposable
     public XattrTable Xattrs { get; }
 
     public PolicyTable Policies { get; }
+
+    public HeatTable Heat { get; }
+
+    public HistoryTable History { get; }
+
+    public PlanTable Plans { get; }
 
     /// <summary>One setting, or null.</summary>
     public string? FindSetting(string name)

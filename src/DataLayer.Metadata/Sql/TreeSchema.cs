@@ -15,8 +15,21 @@ internal static class TreeSchema
         [
             new SchemaStep(1, InitialScript),
             new SchemaStep(2, DeviceScript),
+            new SchemaStep(3, AccessScript),
             new SchemaStep(4, PolicyScript),
+            new SchemaStep(6, PlanScript),
         ];
+
+    private const string PlanScript =
+        """
+        CREATE TABLE plans (
+            id {int64} NOT NULL PRIMARY KEY,
+            created_time {int64} NOT NULL,
+            spool_bytes {int64} NOT NULL,
+            summary {text} NOT NULL,
+            crc {int64} NOT NULL);
+        INSERT INTO counters (name, next) VALUES ('plan', 1);
+        """;
 
     private const string DeviceScript =
         """
@@ -38,6 +51,47 @@ internal static class TreeSchema
             crc {int64} NOT NULL);
         CREATE UNIQUE INDEX policies_active ON policies (active) WHERE active = 1;
         INSERT INTO counters (name, next) VALUES ('policy', 1);
+        """;
+
+    private const string AccessScript =
+        """
+        ALTER TABLE inodes ADD COLUMN object_class {text};
+        ALTER TABLE inodes ADD COLUMN object_time {int64} NOT NULL DEFAULT 0;
+        INSERT INTO counters (name, next) VALUES ('access_series', 1);
+
+        CREATE TABLE heat (
+            inode {int64} NOT NULL PRIMARY KEY REFERENCES inodes (inode) ON DELETE CASCADE,
+            score {int64} NOT NULL,
+            score_time {int64} NOT NULL,
+            access_time {int64} NOT NULL,
+            read_count {int64} NOT NULL,
+            read_bytes {int64} NOT NULL,
+            crc {int64} NOT NULL);
+
+        CREATE TABLE access_series (
+            id {int64} NOT NULL PRIMARY KEY,
+            kind {int64} NOT NULL,
+            subject {int64} NOT NULL,
+            path {text} NOT NULL,
+            last_time {int64} NOT NULL,
+            crc {int64} NOT NULL);
+        CREATE UNIQUE INDEX access_series_subject ON access_series (kind, subject);
+
+        CREATE TABLE access_history (
+            series {int64} NOT NULL REFERENCES access_series (id) ON DELETE CASCADE,
+            level {int64} NOT NULL,
+            start_time {int64} NOT NULL,
+            first_time {int64} NOT NULL,
+            last_time {int64} NOT NULL,
+            open_count {int64} NOT NULL,
+            read_count {int64} NOT NULL,
+            memory_bytes {int64} NOT NULL,
+            hot_bytes {int64} NOT NULL,
+            cold_bytes {int64} NOT NULL,
+            hot_wait {int64} NOT NULL,
+            cold_wait {int64} NOT NULL,
+            crc {int64} NOT NULL,
+            PRIMARY KEY (series, level, start_time)) {clustered};
         """;
 
     private const string InitialScript =
@@ -149,7 +203,8 @@ internal static class TreeSchema
 
         foreach (SchemaStep step in steps)
         {
-            if (step.Version > found)
+            // Also one below the newest: branches number their steps before they meet.
+            if (step.Version > found || !IsTaken(session, step.Version))
             {
                 Apply(session, step);
             }
@@ -157,6 +212,9 @@ internal static class TreeSchema
 
         return found;
     }
+
+    private static bool IsTaken(SqlSession session, int version) =>
+        session.Get("SELECT 1 FROM schema_version WHERE version = $1").Add((long)version).QueryAny();
 
     private static int ReadVersion(SqlSession session)
     {

@@ -39,6 +39,9 @@ public static class ApiRoutes
     /// <summary>Mounts: GET.</summary>
     public const string Mounts = "/api/v1/mounts";
 
+    /// <summary>Tiering plans: POST, GET; <c>/N</c> by GET and DELETE, <c>/N/moves</c> by GET.</summary>
+    public const string Plans = "/api/v1/plans";
+
     /// <summary>Counters of the service.</summary>
     public const string Statistics = "/api/v1/stats";
 

@@ -69,4 +69,10 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(ProgressLine<WarmReport, WarmReport>))]
 [JsonSerializable(typeof(ProgressLine<ScrubStatus, ScrubStatus>))]
 [JsonSerializable(typeof(ProgressLine<DrainStatus, DrainStatus>))]
+[JsonSerializable(typeof(PlanCommand))]
+[JsonSerializable(typeof(PlanReport))]
+[JsonSerializable(typeof(PlanPage))]
+[JsonSerializable(typeof(PlanMovePage))]
+[JsonSerializable(typeof(PlanMoveReport))]
+[JsonSerializable(typeof(ProgressLine<PlanProgressReport, PlanReport>))]
 public sealed partial class ProtocolJson : JsonSerializerContext { }

@@ -32,6 +32,12 @@ internal static class ExitCode
     /// <summary>Stored bytes are damaged, or a check found problems.</summary>
     public const int Damaged = 8;
 
+    /// <summary>A plan has moves (<c>plan --check</c>).</summary>
+    public const int MovesPending = 20;
+
+    /// <summary>A plan costs more than its limit (<c>plan --check --max-cost</c>).</summary>
+    public const int OverCost = 21;
+
     /// <summary>Ended by Ctrl-C: 128 + SIGINT, as shells have it.</summary>
     public const int Interrupted = 130;
 

@@ -1,5 +1,6 @@
 using DataLayer.Core.Text;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering.Heat;
 
 namespace DataLayer.Server.Configuration;
 
@@ -63,9 +64,7 @@ internal static class EngineSection
             IdleContents = section.Count(
                 "idleContents", d.IdleContents, 16, 10_000_000,
                 "Contents whose access state outlives their last close."),
-            HeatHalfLife = section.Duration(
-                "heatHalfLife", d.HeatHalfLife, TimeSpan.FromMinutes(1), TimeSpan.FromDays(3650),
-                "After this time half of a file's heat is gone."),
+            Heat = ReadHeat(section, d.Heat),
             StateDirectory = stateDirectory,
             UnflushedBytes = section.Size(
                 "unflushed", d.UnflushedBytes, 4 * MiB, GiB,
@@ -78,6 +77,33 @@ internal static class EngineSection
         section.Done();
         return engine;
     }
+
+    private static HeatOptions ReadHeat(SettingReader section, HeatOptions d) => new()
+    {
+        HalfLife = section.Duration(
+            "heatHalfLife", d.HalfLife, TimeSpan.FromMinutes(1), TimeSpan.FromDays(3650),
+            "After this time half of a file's heat is gone."),
+        FlushInterval = section.Duration(
+            "heatFlush", d.FlushInterval, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10),
+            "How often heat and access history are written: a killed service loses that much of them."),
+        MaxFiles = section.Count(
+            "heatFiles", d.MaxFiles, 16, 100_000_000, "Files whose heat stays in memory; the others' is on disk."),
+        MaxSeries = section.Count(
+            "historySeries", d.MaxSeries, 2, 100_000,
+            "Folders and attachments whose access history is kept, the most of them."),
+        FolderDepth = section.Count(
+            "historyDepth", d.FolderDepth, 0, 16,
+            "How deep folders have an access history of their own, names from the root."),
+        MinuteRetention = section.Duration(
+            "historyMinutes", d.MinuteRetention, TimeSpan.FromHours(1), TimeSpan.FromDays(3650),
+            "How long access history is kept by the minute."),
+        HourRetention = section.Duration(
+            "historyHours", d.HourRetention, TimeSpan.FromDays(1), TimeSpan.FromDays(3650),
+            "How long access history is kept by the hour."),
+        DayRetention = section.Duration(
+            "historyDays", d.DayRetention, TimeSpan.FromDays(1), TimeSpan.FromDays(36500),
+            "How long access history is kept by the day."),
+    };
 
     private static void Check(SettingReader section, FileEngineOptions engine)
     {

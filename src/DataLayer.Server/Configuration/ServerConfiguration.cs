@@ -37,6 +37,9 @@ internal sealed record ServerConfiguration
     /// <summary>The read and write paths.</summary>
     public required FileEngineOptions Engine { get; init; }
 
+    /// <summary>Prices and plans.</summary>
+    public required TieringConfiguration Tiering { get; init; }
+
     /// <summary>The log.</summary>
     public required LogConfiguration Logging { get; init; }
 }

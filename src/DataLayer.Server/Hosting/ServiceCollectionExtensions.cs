@@ -52,6 +52,8 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<StoreEndpoints>();
         services.TryAddSingleton<PolicySubject>();
         services.TryAddSingleton<PolicyEndpoints>();
+        services.TryAddSingleton<PlanDesk>();
+        services.TryAddSingleton<PlanEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton<ApiFront>();
         return services;

@@ -1,4 +1,5 @@
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Keeper.Mounts;
 using DataLayer.Metadata;
@@ -44,6 +45,9 @@ internal sealed class StorageNode : IAsyncDisposable
     /// <summary>Stores added while a service ran.</summary>
     public DefinedStores DefinedStores { get; private set; } = null!;
 
+    /// <summary>Tiering plans.</summary>
+    public PlanStore Plans { get; private set; } = null!;
+
     /// <summary>What the whole process may use, bytes.</summary>
     public long MemoryBudgetBytes { get; private set; }
 
@@ -77,6 +81,15 @@ internal sealed class StorageNode : IAsyncDisposable
             node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
             FileEngineOptions engine = configuration.Engine with { KeepOrphans = node.KeptMounts.Count > 0 };
             node.Engine = node.Keep(await FileEngine.OpenAsync(parts, engine, logs, cancellationToken));
+            node.Plans = new PlanStore(
+                tree,
+                new PlanStoreOptions
+                {
+                    Folder = Path.Combine(configuration.StateDirectory, "plans"),
+                    MaxPlanCount = configuration.Tiering.MaxPlanCount,
+                    MaxBytes = configuration.Tiering.MaxPlanBytes,
+                });
+            await node.Plans.CleanAsync(cancellationToken);
             return node;
         }
         catch

@@ -74,6 +74,24 @@ internal static class RequestTarget
             );
     }
 
+    /// <summary>A large whole number in the query, or the fallback.</summary>
+    public static long Number(HttpContext context, string name, long fallback, long min, long max)
+    {
+        if (!context.Request.Query.TryGetValue(name, out StringValues values))
+        {
+            return fallback;
+        }
+
+        return
+            long.TryParse(values.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+            && number >= min
+            && number <= max
+            ? number
+            : throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                $"{name} is '{Cut(values.ToString())}': give a number from {min} to {max}.");
+    }
+
     /// <summary>Text in the query, or null.</summary>
     public static string? Text(HttpContext context, string name) =>
         context.Request.Query.TryGetValue(name, out StringValues values) ? values.ToString() : null;

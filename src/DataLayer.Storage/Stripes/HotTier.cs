@@ -89,6 +89,9 @@ public sealed partial class HotTier : IAsyncDisposable
         return tier;
     }
 
+    /// <summary>The pool that takes contents of which none is named.</summary>
+    public string DefaultPool => _options.DefaultPool;
+
     /// <summary>Whether a content of this size goes to a segment (≤ the pool's small-file limit) rather than to
     /// stripes.</summary>
     /// <param name="pool">The pool, or null for the default.</param>

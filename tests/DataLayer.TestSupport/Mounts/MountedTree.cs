@@ -33,6 +33,9 @@ public sealed record MountedTreeOptions
     /// <summary>The mount's settings, from the defaults.</summary>
     public Func<FuseMountOptions, FuseMountOptions>? Mount { get; init; }
 
+    /// <summary>The object stores; null for one whose buckets are folders.</summary>
+    public IReadOnlyList<ObjectStoreOptions>? Stores { get; init; }
+
     /// <summary>Where messages go.</summary>
     public ILoggerFactory Logs { get; init; } = NullLoggerFactory.Instance;
 }
@@ -186,7 +189,8 @@ public sealed class MountedTree : IAsyncDisposable
             TimeProvider.System, NullLogger<HotTier>.Instance, CancellationToken.None);
         _cache = new BlockCache(new BlockCacheOptions { CapacityBytes = _options.CacheBytes }, TimeProvider.System);
         _stores = new ObjectStoreRegistry(
-            [new ObjectStoreOptions { Name = "default", Kind = "directory" }], TimeProvider.System, NullLoggerFactory.Instance);
+            _options.Stores ?? [new ObjectStoreOptions { Name = "default", Kind = "directory" }], TimeProvider.System,
+            NullLoggerFactory.Instance);
         _engine = await FileEngine.OpenAsync(
             new FileEngineParts(_tree, _hot, _cache, _stores, TimeProvider.System),
             new FileEngineOptions { KeepOrphans = keepOrphans }, _options.Logs, CancellationToken.None);

@@ -14,12 +14,14 @@ internal static class SampleRequests
         string target = operation.Pattern
             .Replace("/{**path}", folder + "/none-such", StringComparison.Ordinal)
             .Replace("{target}", "4711", StringComparison.Ordinal)
+            .Replace("{version}", "4711", StringComparison.Ordinal)
             .Replace("{id}", "none-such", StringComparison.Ordinal);
         string query = operation.Id switch
         {
             "detach" => $"?path={folder}/none-such",
             "removeStore" => "?name=none-such",
             "setXattr" or "removeXattr" => "?name=user.none",
+            "diffPolicies" => "?before=4711&after=4712",
             _ => string.Empty,
         };
         HttpRequestMessage request = new(HttpMethod.Parse(operation.Method), target + query);
@@ -55,6 +57,9 @@ internal static class SampleRequests
         "attach" => $$"""{"source":"none-such","path":"{{folder}}/none"}""",
         "addTarget" => """{"pool":"default","directory":"relative"}""",
         "defineStore" => """{"name":"","accessKey":"a","secretKey":"b"}""",
+        "setPolicy" or "checkPolicy" => """{"text":"version: 0"}""",
+        "activatePolicy" => """{"version":4711}""",
+        "explainPolicy" => $$"""{"path":"{{folder}}/none-such"}""",
         _ => null,
     };
 }

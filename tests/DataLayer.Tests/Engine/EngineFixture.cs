@@ -122,6 +122,7 @@ internal sealed class EngineFixture : IAsyncDisposable
             RecallQueueBytes = RecallQueueBytes,
             ListParallelism = basis.ListParallelism,
             ReadaheadBytes = basis.ReadaheadBytes,
+            Heat = basis.Heat,
             ReadaheadMemoryBytes = basis.ReadaheadMemoryBytes,
             DecorateStore = Probe.Over,
             StepHook = StepHook is null ? null : name => StepHook?.Invoke(name),

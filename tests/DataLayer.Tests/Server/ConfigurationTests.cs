@@ -151,7 +151,7 @@ public sealed class ConfigurationTests
         Assert.Equal("env:SECRET", c.ObjectStores[0].SecretKey);
         Assert.Equal(TimeSpan.FromMinutes(2), c.ObjectStores[0].Deadline);
         Assert.Equal(32L << 20, c.Engine.ReadaheadBytes);
-        Assert.Equal(TimeSpan.FromDays(2), c.Engine.HeatHalfLife);
+        Assert.Equal(TimeSpan.FromDays(2), c.Engine.Heat.HalfLife);
         Assert.True(c.Logging.Json);
         Assert.Equal("/s/tree.db", c.Tree.DatabasePath);
     }

@@ -53,6 +53,15 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
     public Attachment? Find(long attachmentId) => _entries.TryGetValue(attachmentId, out Entry? entry)
         ? entry.Attachment : null;
 
+    /// <summary>All attachments that are open.</summary>
+    public IEnumerable<Attachment> List()
+    {
+        foreach ((long _, Entry entry) in _entries)
+        {
+            yield return entry.Attachment;
+        }
+    }
+
     /// <summary>The attachment whose folder this is, or null.</summary>
     public Attachment? FindByFolder(InodeId folder)
     {

@@ -90,7 +90,7 @@ internal sealed class BucketLister(
 
             found.Add(new ImportedObject(
                 one.Key[_prefix.Length..], one.Key, one.ETag, one.VersionId, one.SizeBytes,
-                (one.LastModified.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100));
+                (one.LastModified.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100, one.StorageClass));
             bytes += one.SizeBytes;
         }
 

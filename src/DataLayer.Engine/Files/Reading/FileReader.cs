@@ -30,6 +30,14 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
     /// </summary>
     public ValueTask<int> ReadAsync(
         ContentState content, long offsetBytes, Memory<byte> destination, long extentEndBytes,
+        CancellationToken cancellationToken) =>
+        ReadAsync(content, offsetBytes, destination, extentEndBytes, isForeground: true, cancellationToken);
+
+    /// <summary>
+    /// As the other; what is not in the foreground (a warm-up) is nobody's access and makes no file hotter.
+    /// </summary>
+    public ValueTask<int> ReadAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, long extentEndBytes, bool isForeground,
         CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offsetBytes);
@@ -42,22 +50,21 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         int wanted = (int)Math.Min(destination.Length, size - offsetBytes);
         if (content.Staged is { } staged && staged.TryRead(content, offsetBytes, destination.Span[..wanted]))
         {
-            context.Counters.Add(Counter.MemoryHits, 1);
-            context.Counters.Add(Counter.MemoryHitBytes, wanted);
-            context.Counters.Add(Counter.Reads, 1);
-            context.Counters.Add(Counter.ReadBytes, wanted);
+            NoteHit(content, blocks: 1, wanted, isForeground);
             return ValueTask.FromResult(wanted);
         }
 
-        int done = ReadMemory(content, offsetBytes, destination.Span[..wanted], size);
+        int done = ReadMemory(content, offsetBytes, destination.Span[..wanted], size, out int hits);
         if (done < wanted)
         {
+            context.Counters.Add(Counter.MemoryHits, hits);
+            context.Counters.Add(Counter.MemoryHitBytes, done);
             return ReadSlowAsync(
-                content, offsetBytes, destination[..wanted], done, Math.Min(extentEndBytes, size), cancellationToken);
+                content, offsetBytes, destination[..wanted], done, Math.Min(extentEndBytes, size), isForeground,
+                cancellationToken);
         }
 
-        context.Counters.Add(Counter.Reads, 1);
-        context.Counters.Add(Counter.ReadBytes, wanted);
+        NoteHit(content, hits, wanted, isForeground);
         if (content.Streams.IsActive)
         {
             readahead.Note(content, offsetBytes, wanted, Math.Min(extentEndBytes, size));
@@ -70,10 +77,10 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
     /// <summary>
     /// Copies what memory holds from the start on: cached blocks, and blocks of transfers that have ended.
     /// </summary>
-    private int ReadMemory(ContentState content, long offsetBytes, Span<byte> destination, long size)
+    private int ReadMemory(ContentState content, long offsetBytes, Span<byte> destination, long size, out int hits)
     {
         int done = 0;
-        int hits = 0;
+        hits = 0;
         while (done < destination.Length)
         {
             long position = offsetBytes + done;
@@ -94,13 +101,16 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
             done += length;
         }
 
-        if (hits > 0)
-        {
-            context.Counters.Add(Counter.MemoryHits, hits);
-            context.Counters.Add(Counter.MemoryHitBytes, done);
-        }
-
         return done;
+    }
+
+    private void NoteHit(ContentState content, int blocks, int bytes, bool isForeground)
+    {
+        context.Counters.AddHit(blocks, bytes);
+        if (isForeground)
+        {
+            content.Accesses.NoteHit(context.Accesses, bytes);
+        }
     }
 
     private static bool TryReadEndedFetch(ContentState content, long position, Span<byte> destination, out int length)
@@ -125,7 +135,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
 
     private async ValueTask<int> ReadSlowAsync(
         ContentState content, long offsetBytes, Memory<byte> destination, int done, long extentEndBytes,
-        CancellationToken cancellationToken)
+        bool isForeground, CancellationToken cancellationToken)
     {
         using Activity? activity = EngineContext.Activities.StartActivity("read.slow");
         activity?.SetTag("inode", content.Id.Inode.Value)
@@ -137,6 +147,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         {
             FileContent before = content.Content;
             long epoch = content.WriteEpoch;
+            request.BeginAttempt();
             try
             {
                 await ReadPartsAsync(request, cancellationToken).ConfigureAwait(false);
@@ -158,6 +169,12 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         context.Counters.Add(Counter.Reads, 1);
         context.Counters.Add(Counter.ReadBytes, destination.Length);
         EngineMeter.RecordWait(request.WasCold, waited);
+        if (isForeground)
+        {
+            content.Accesses.NoteSlowRead(
+                context.Accesses, request.MemoryBytes, request.HotBytes, request.ColdBytes, request.WasCold, waited);
+        }
+
         return destination.Length;
     }
 
@@ -394,6 +411,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
             content.Id, placement, content.SizeBytes, position, destination, cancellationToken).ConfigureAwait(false);
         context.Counters.Add(Counter.HotReads, 1);
         context.Counters.Add(Counter.HotReadBytes, length);
+        request.NoteBytes(isCold: false, length);
         runner.OfferToCache(content, position, destination.Span, epoch);
         if (length < BlockLayout.BlockBytes / 2)
         {
@@ -440,6 +458,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
             request.WasCold |= fetch.IsCold;
             context.Counters.Add(fetch.IsCold ? Counter.ColdReads : Counter.HotReads, 1);
             context.Counters.Add(fetch.IsCold ? Counter.ColdReadBytes : Counter.HotReadBytes, part.LengthBytes);
+            request.NoteBytes(fetch.IsCold, part.LengthBytes);
         }
         finally
         {

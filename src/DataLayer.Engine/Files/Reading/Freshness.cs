@@ -107,7 +107,7 @@ internal sealed class Freshness(EngineContext context)
         ObjectProperties found = seen.Value;
         ImportedObject changed = new(
             path[folder.Length..].TrimStart('/'), found.Key, found.ETag, found.VersionId, found.SizeBytes,
-            (found.LastModified.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100);
+            (found.LastModified.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100, found.StorageClass);
         using (new ChangeScope(context.Stamps, all: true))
         {
             await context.Tree.ImportAsync(attachment.Id, [changed], attachment.ListingCursor, cancellationToken)

@@ -6,6 +6,9 @@ namespace DataLayer.Engine.Files.Reading;
 internal sealed class ReadRequest(
     ContentState content, long offsetBytes, Memory<byte> destination, int done, bool isSequential, long extentEndBytes)
 {
+    private long _hotBytes;
+    private long _coldBytes;
+
     public ContentState Content { get; } = content;
 
     public long OffsetBytes { get; } = offsetBytes;
@@ -27,6 +30,26 @@ internal sealed class ReadRequest(
     public bool AvoidHot { get; set; }
 
     public bool WasCold { get; set; }
+
+    /// <summary>Bytes that the hot tier brought in this attempt.</summary>
+    public long HotBytes => Volatile.Read(ref _hotBytes);
+
+    /// <summary>Bytes that the cold tier brought in this attempt.</summary>
+    public long ColdBytes => Volatile.Read(ref _coldBytes);
+
+    /// <summary>The rest: bytes that memory brought.</summary>
+    public long MemoryBytes => Math.Max(0, EndBytes - OffsetBytes - HotBytes - ColdBytes);
+
+    /// <summary>Counts anew: another attempt begins.</summary>
+    public void BeginAttempt()
+    {
+        Volatile.Write(ref _hotBytes, 0);
+        Volatile.Write(ref _coldBytes, 0);
+    }
+
+    /// <summary>Counts what a part brought.</summary>
+    public void NoteBytes(bool isCold, int bytes) =>
+        Interlocked.Add(ref isCold ? ref _coldBytes : ref _hotBytes, bytes);
 
     public Memory<byte> Slice(long position, int length) => destination.Slice((int)(position - OffsetBytes), length);
 }

@@ -1,6 +1,7 @@
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Reading;
+using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Storage.Cache;
 
 namespace DataLayer.Engine.Files.State;
@@ -20,28 +21,39 @@ namespace DataLayer.Engine.Files.State;
 /// into the cache) are leaves, never held together or over an await. <see cref="WriteGate"/> serialises writers,
 /// flushes, moves and releases; it is taken before anything else.</para>
 /// </remarks>
-internal sealed class ContentState(ContentId id, FileContent content, long stamp) : IDisposable
+internal sealed class ContentState : IDisposable
 {
     private static readonly Lock[] _fillLocks = NewLocks();
     private readonly List<BlockFetch> _fetches = [];
-    private FileContent _content = content;
-    private long _appliedStamp = stamp;
-    private long _sizeBytes = content.Attributes.SizeBytes;
+    private readonly AccessCell _accesses;
+    private FileContent _content;
+    private long _appliedStamp;
+    private long _sizeBytes;
     private long _writeEpoch;
     private long _modifyTime;
     private StagedContent? _staged;
     private long _faultEpoch;
     private int _keptReferences;
-    private double _heat;
-    private long _heatTime;
 
-    public ContentId Id { get; } = id;
+    public ContentState(ContentId id, FileContent content, long stamp)
+    {
+        Id = id;
+        _content = content;
+        _appliedStamp = stamp;
+        _sizeBytes = content.Attributes.SizeBytes;
+        _accesses = new AccessCell(this);
+    }
+
+    public ContentId Id { get; }
 
     public Lock Sync { get; } = new();
 
     public SemaphoreSlim WriteGate { get; } = new(1, 1);
 
     public ReadStreams Streams { get; } = new();
+
+    /// <summary>Counts who reads it.</summary>
+    public AccessCell Accesses => _accesses;
 
     public FileContent Content => Volatile.Read(ref _content);
 
@@ -302,24 +314,6 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
 
     public void RemoveFetchLocked(BlockFetch fetch) => _fetches.Remove(fetch);
 
-    /// <summary>Counts an access: the score is halved each <paramref name="halfLife"/> and grows by one.</summary>
-    public void Touch(long nowNanoseconds, TimeSpan halfLife)
-    {
-        lock (Sync)
-        {
-            _heat = Decayed(nowNanoseconds, halfLife) + 1;
-            _heatTime = nowNanoseconds;
-        }
-    }
-
-    public double Heat(long nowNanoseconds, TimeSpan halfLife)
-    {
-        lock (Sync)
-        {
-            return Decayed(nowNanoseconds, halfLife);
-        }
-    }
-
     public void Dispose() => WriteGate.Dispose();
 
     private static Lock FillLockOf(in BlockId block) =>
@@ -335,7 +329,4 @@ internal sealed class ContentState(ContentId id, FileContent content, long stamp
 
         return locks;
     }
-
-    private double Decayed(long now, TimeSpan halfLife) =>
-        _heat == 0 ? 0 : _heat * Math.Pow(2, -Math.Max(0, now - _heatTime) / (halfLife.TotalSeconds * 1e9));
 }

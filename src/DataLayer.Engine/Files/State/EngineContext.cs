@@ -6,6 +6,7 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Stripes;
@@ -29,6 +30,7 @@ internal sealed class EngineContext : IDisposable
         Buffers = new TransferBufferPool(options.ReadaheadMemoryBytes);
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
         Attachments = new AttachmentTable(parts, options.DecorateStore);
+        Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
         OriginGate = new SemaphoreSlim(options.MaxRequests, options.MaxRequests);
         Stopping = _stopping.Token;
     }
@@ -65,6 +67,9 @@ internal sealed class EngineContext : IDisposable
     public ConcurrentDictionary<ContentId, bool> NewRecords { get; } = new();
 
     public EngineCounters Counters { get; } = new();
+
+    /// <summary>The contents that were read since the last look at them.</summary>
+    public AccessLedger Accesses { get; }
 
     /// <summary>Inodes that a mount's kernel knows.</summary>
     public InodeHolds Holds { get; } = new();

@@ -47,6 +47,16 @@ internal sealed class EngineCounters
     public void Add(Counter counter, long value) =>
         Interlocked.Add(ref _cells[((Thread.GetCurrentProcessorId() & _mask) * RowLongs) + (int)counter], value);
 
+    /// <summary>Counts one read that memory answered as a whole, from a number of blocks.</summary>
+    public void AddHit(int blocks, long bytes)
+    {
+        Span<long> row = _cells.AsSpan((Thread.GetCurrentProcessorId() & _mask) * RowLongs, RowLongs);
+        Interlocked.Add(ref row[(int)Counter.Reads], 1);
+        Interlocked.Add(ref row[(int)Counter.ReadBytes], bytes);
+        Interlocked.Add(ref row[(int)Counter.MemoryHits], blocks);
+        Interlocked.Add(ref row[(int)Counter.MemoryHitBytes], bytes);
+    }
+
     public long Sum(Counter counter)
     {
         long sum = 0;

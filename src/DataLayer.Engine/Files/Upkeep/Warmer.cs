@@ -88,8 +88,8 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
                 if (!context.Cache.Contains(new BlockId(content.Id, BlockLayout.BlockIndex(offset))))
                 {
                     await reader.ReadAsync(
-                        content, offset, buffer.Memory[..BlockLayout.BlockBytes], extentEndBytes: 0, cancellationToken)
-                            .ConfigureAwait(false);
+                        content, offset, buffer.Memory[..BlockLayout.BlockBytes], extentEndBytes: 0,
+                        isForeground: false, cancellationToken).ConfigureAwait(false);
                 }
             }
         }

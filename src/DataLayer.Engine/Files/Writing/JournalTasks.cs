@@ -178,7 +178,9 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
                 $"Object '{entry.Key}' has {stored.SizeBytes} bytes after the upload of {lengthBytes}.");
         }
 
-        ObjectReference uploaded = new(entry.AttachmentId, entry.Key, stored.ETag, stored.VersionId, lengthBytes);
+        ObjectReference uploaded = new(
+            entry.AttachmentId, entry.Key, stored.ETag, stored.VersionId, lengthBytes,
+            StorageClass: stored.StorageClass, StoredTimeNanoseconds: context.NowNanoseconds());
         using (new ChangeScope(context.Stamps).Inode(content.Id.Inode))
         {
             await context.Tree.CompleteUploadAsync(

@@ -160,7 +160,7 @@ internal sealed class S3ObjectStore : IObjectStore
             objects.Add(new ObjectProperties(
                 S3Text.Decode(found.Key, encoded), found.Size
                     ?? 0, S3Text.ETag(found.ETag), S3Text.Time(found.LastModified), null,
-                found.StorageClass?.Value));
+                S3Text.Class(found.StorageClass?.Value)));
         }
 
         List<string> prefixes = new(answer.CommonPrefixes?.Count ?? 0);

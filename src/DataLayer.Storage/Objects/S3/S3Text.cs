@@ -9,6 +9,9 @@ internal static class S3Text
     /// <summary>A version id; null for none and for objects older than the bucket's versioning ("null").</summary>
     internal static string? Version(string? id) => string.IsNullOrEmpty(id) || id == "null" ? null : id;
 
+    /// <summary>A storage class; S3 leaves the header out for its standard class.</summary>
+    internal static string Class(string? header) => string.IsNullOrEmpty(header) ? "STANDARD" : header;
+
     /// <summary>A time; the epoch where the server does not say.</summary>
     internal static DateTimeOffset Time(DateTime? time) =>
         time is { } known ? new DateTimeOffset(known.ToUniversalTime(), TimeSpan.Zero) : DateTimeOffset.UnixEpoch;

@@ -51,7 +51,7 @@ internal sealed class S3Uploader(
             return new ObjectProperties(
                 key, answer.ContentLength, S3Text.ETag(answer.ETag), S3Text.Time(answer.LastModified),
                     S3Text.Version(answer.VersionId),
-                answer.StorageClass?.Value);
+                S3Text.Class(answer.StorageClass?.Value));
         }
         catch (DataLayerException e) when (e.Code == ErrorCode.NotFound)
         {
@@ -125,7 +125,8 @@ internal sealed class S3Uploader(
         if (IsMd5(etag, answer.ServerSideEncryptionMethod))
         {
             ThrowIfOther(key, etag, Convert.ToHexStringLower(md5));
-            return new ObjectProperties(key, length, etag, time.GetUtcNow(), S3Text.Version(answer.VersionId));
+            return new ObjectProperties(
+                key, length, etag, time.GetUtcNow(), S3Text.Version(answer.VersionId), S3Text.Class(null));
         }
 
         return await ConfirmAsync(key, etag, length, cancellationToken).ConfigureAwait(false);

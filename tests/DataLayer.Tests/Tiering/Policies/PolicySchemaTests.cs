@@ -38,7 +38,7 @@ public sealed class PolicySchemaTests
             }
         }
 
-        Assert.True(yaml > 200 && refused > yaml * 2 / 3, $"{refused} of {yaml}");
+        Assert.True(yaml > 200 && refused > yaml / 2, $"{refused} of {yaml}");
     }
 
     [Fact]

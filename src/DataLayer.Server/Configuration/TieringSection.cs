@@ -1,0 +1,66 @@
+using DataLayer.Engine.Tiering.Planning;
+
+namespace DataLayer.Server.Configuration;
+
+/// <summary>Section <c>tiering</c>, validated.</summary>
+internal sealed record TieringConfiguration
+{
+    /// <summary>The prices in force.</summary>
+    public required PriceTable Prices { get; init; }
+
+    /// <summary>How long a plan may be applied.</summary>
+    public TimeSpan PlanValidity { get; init; }
+
+    /// <summary>How far ahead a plan forecasts use.</summary>
+    public TimeSpan PlanHorizon { get; init; }
+
+    /// <summary>Plans kept, a count.</summary>
+    public int MaxPlanCount { get; init; }
+
+    /// <summary>Bytes of kept plans' moves at most.</summary>
+    public long MaxPlanBytes { get; init; }
+}
+
+/// <summary>Section <c>tiering</c>.</summary>
+internal static class TieringSection
+{
+    private const string DefaultTable = "aws-us-east-1";
+
+    /// <summary>Reads the section and its price table, whose mistakes are the configuration's.</summary>
+    public static TieringConfiguration Read(SettingReader section, ConfigurationReading reading)
+    {
+        string name = section.Text(
+            "prices", DefaultTable,
+            "The price table: the name of one that comes with the program (folder Prices), or a file of your own.",
+            "a table's name or a file")!;
+        string? route = section.Text(
+            "egress", null,
+            "The table's route from the object store to this service, whose egress is billed. Default: its first.",
+            "a route's name");
+        string? retrieval = section.Text(
+            "retrieval", null,
+            "The kind of retrieval from classes that have several, as 'bulk'. Default: the first of each.",
+            "a retrieval's name");
+        PriceTableResult prices = PriceTableReader.Load(name, route, retrieval);
+        reading.Problems.AddRange(prices.Problems);
+        PlanOptions defaults = new() { PolicyHash = string.Empty };
+        PlanStoreOptions kept = new() { Folder = string.Empty };
+        TieringConfiguration tiering = new()
+        {
+            Prices = prices.Table ?? new PriceTable("none", [new StorageClassPrice { Name = "none", PerGibMonth = 0 }]),
+            PlanValidity = section.Duration(
+                "planValidity", defaults.Validity, TimeSpan.FromMinutes(1), TimeSpan.FromDays(30),
+                "How long a plan may be applied; an older one is refused."),
+            PlanHorizon = section.Duration(
+                "planHorizon", defaults.Horizon, TimeSpan.FromHours(1), TimeSpan.FromDays(365),
+                "How far ahead a plan forecasts that released files are needed again."),
+            MaxPlanCount = section.Count(
+                "plansKept", kept.MaxPlanCount, 1, 10_000, "Plans kept; the oldest go."),
+            MaxPlanBytes = section.Size(
+                "planBytes", kept.MaxBytes, 1L << 20, 1L << 50,
+                "Bytes that the moves of kept plans may take in the state directory; the oldest go."),
+        };
+        section.Done();
+        return tiering;
+    }
+}
