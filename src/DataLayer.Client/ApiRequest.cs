@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Http.Headers;
+using DataLayer.Protocol.Http;
 
 namespace DataLayer.Client;
 
@@ -37,6 +38,12 @@ internal readonly struct ApiRequest(HttpMethod method, string target)
     /// <summary>Entity tag without quotes that must hold, or null.</summary>
     public string? IfMatch { get; init; }
 
+    /// <summary>A key that makes sending twice do once, or null.</summary>
+    public string? IdempotencyKey { get; init; }
+
+    /// <summary>The last server-sent event seen, or null.</summary>
+    public string? LastEventId { get; init; }
+
     /// <summary>There must be nothing at the path.</summary>
     public bool IfAbsent { get; init; }
 
@@ -63,6 +70,16 @@ internal readonly struct ApiRequest(HttpMethod method, string target)
         if (IfMatch is not null)
         {
             message.Headers.TryAddWithoutValidation("If-Match", $"\"{IfMatch}\"");
+        }
+
+        if (IdempotencyKey is not null)
+        {
+            message.Headers.TryAddWithoutValidation(ApiRoutes.IdempotencyHeader, IdempotencyKey);
+        }
+
+        if (LastEventId is not null)
+        {
+            message.Headers.TryAddWithoutValidation("Last-Event-ID", LastEventId);
         }
 
         if (IfAbsent)

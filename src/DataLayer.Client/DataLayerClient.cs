@@ -42,10 +42,14 @@ public sealed class DataLayerClient : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         _connection = new ApiConnection(options, handler);
         Admin = new AdminClient(_connection);
+        Jobs = new JobClient(_connection);
     }
 
     /// <summary>Attachments, tiers, targets and upkeep.</summary>
     public AdminClient Admin { get; }
+
+    /// <summary>Jobs and schedules.</summary>
+    public JobClient Jobs { get; }
 
     /// <summary>Where the service is, for messages.</summary>
     public string ServerName => _connection.DisplayName;

@@ -78,4 +78,9 @@ public enum ErrorCode
 
     /// <summary>The service does not know who calls: no token, or one that is unknown or expired.</summary>
     NotAuthenticated,
+
+    /// <summary>
+    /// What is asked for is not possible in the state the thing is in (a job that ended cannot pause).
+    /// </summary>
+    WrongState,
 }

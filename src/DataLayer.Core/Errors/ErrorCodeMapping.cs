@@ -19,6 +19,7 @@ public static class ErrorCodeMapping
         ErrorCode.NotADirectory => Errno.NotADirectory,
         ErrorCode.IsADirectory => Errno.IsADirectory,
         ErrorCode.InvalidArgument => Errno.Invalid,
+        ErrorCode.WrongState => Errno.Invalid,
         ErrorCode.FileTooLarge => Errno.FileTooLarge,
         ErrorCode.NoSpace => Errno.NoSpace,
         ErrorCode.ReadOnly => Errno.ReadOnly,
@@ -38,6 +39,7 @@ public static class ErrorCodeMapping
     {
         ErrorCode.NotFound => 404,
         ErrorCode.AlreadyExists => 409,
+        ErrorCode.WrongState => 409,
         ErrorCode.NotADirectory => 409,
         ErrorCode.IsADirectory => 409,
         ErrorCode.NotEmpty => 409,

@@ -56,6 +56,18 @@ public sealed partial class FileEngine
     public ValueTask<EvictResult> EvictAsync(string path, bool hotToo, CancellationToken cancellationToken) =>
         _evictor.EvictAsync(path, hotToo, cancellationToken);
 
+    /// <summary>Drops all copies of one file that an object holds, and has what they took freed.</summary>
+    internal async ValueTask<EvictResult> EvictFileAsync(FileContent file, CancellationToken cancellationToken)
+    {
+        EvictResult result = await _evictor.EvictFileAsync(file, hotToo: true, cancellationToken).ConfigureAwait(false);
+        if (result.ReleasedFiles > 0)
+        {
+            Context.JournalSignal?.Invoke();
+        }
+
+        return result;
+    }
+
     /// <summary>Waits until all pending uploads below a path were verified, through failures that pass.</summary>
     /// <exception cref="DataLayerException">
     /// Stale: an object was changed by somebody else; the local content is kept and not uploaded.

@@ -82,6 +82,10 @@ public sealed partial class FileEngine : IAsyncDisposable
 
     internal FileReader Reader { get; }
 
+    internal Warmer Warmer => _warmer;
+
+    internal Scrubber Scrubber => _scrubber;
+
     /// <summary>How hot files are, and what was read when.</summary>
     public HeatTable Heat { get; }
 

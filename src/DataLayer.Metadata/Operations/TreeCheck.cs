@@ -129,6 +129,8 @@ internal sealed class TreeCheck
         Guard(() => CheckRows("journal", static t => t.Journal.CheckAll()));
         Guard(() => CheckRows("xattrs", static t => t.Xattrs.CheckAll()));
         Guard(() => CheckRows("policies", static t => t.Policies.CheckAll()));
+        Guard(() => CheckRows("jobs", static t => t.Jobs.CheckAll()));
+        Guard(() => CheckRows("job_schedules", static t => t.Schedules.CheckAll()));
         Guard(() => CheckRows("heat", static t => t.Heat.CheckAll()));
         Guard(() => CheckRows("access_history", static t => t.History.CheckAll()));
         Guard(() => CheckRows("plans", static t => t.Plans.CheckAll()));

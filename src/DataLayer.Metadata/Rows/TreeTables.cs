@@ -22,6 +22,8 @@ internal sealed class TreeTables : IDisposable
         Attachments = new AttachmentTable(session);
         Xattrs = new XattrTable(session);
         Policies = new PolicyTable(session);
+        Jobs = new JobTable(session);
+        Schedules = new ScheduleTable(session);
         Heat = new HeatTable(session);
         History = new HistoryTable(session);
         Plans = new PlanTable(session);
@@ -40,6 +42,10 @@ internal sealed class TreeTables : IDisposable
     public XattrTable Xattrs { get; }
 
     public PolicyTable Policies { get; }
+
+    public JobTable Jobs { get; }
+
+    public ScheduleTable Schedules { get; }
 
     public HeatTable Heat { get; }
 

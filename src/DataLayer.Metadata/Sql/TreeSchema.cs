@@ -17,8 +17,59 @@ internal static class TreeSchema
             new SchemaStep(2, DeviceScript),
             new SchemaStep(3, AccessScript),
             new SchemaStep(4, PolicyScript),
+            new SchemaStep(5, JobScript),
             new SchemaStep(6, PlanScript),
         ];
+
+    private const string JobScript =
+        """
+        INSERT INTO counters (name, next) VALUES ('job', 1);
+        INSERT INTO counters (name, next) VALUES ('schedule', 1);
+
+        CREATE TABLE jobs (
+            id {int64} NOT NULL PRIMARY KEY,
+            kind {text} NOT NULL,
+            state {int64} NOT NULL,
+            spec {text} NOT NULL,
+            owner {text} NOT NULL,
+            scopes {text} NOT NULL,
+            cursor {text},
+            done_objects {int64} NOT NULL,
+            total_objects {int64} NOT NULL,
+            done_bytes {int64} NOT NULL,
+            total_bytes {int64} NOT NULL,
+            failed_objects {int64} NOT NULL,
+            result {text},
+            failure {text},
+            sequence {int64} NOT NULL,
+            created_time {int64} NOT NULL,
+            started_time {int64} NOT NULL,
+            ended_time {int64} NOT NULL,
+            crc {int64} NOT NULL);
+        CREATE INDEX jobs_open ON jobs (id) WHERE state < 4;
+
+        CREATE TABLE job_keys (
+            owner {text} NOT NULL,
+            name {text} NOT NULL,
+            fingerprint {text} NOT NULL,
+            made {int64} NOT NULL,
+            created_time {int64} NOT NULL,
+            PRIMARY KEY (owner, name)) {clustered};
+        CREATE INDEX job_keys_age ON job_keys (created_time);
+
+        CREATE TABLE job_schedules (
+            id {int64} NOT NULL PRIMARY KEY,
+            cron {text} NOT NULL,
+            zone {text} NOT NULL,
+            kind {text} NOT NULL,
+            spec {text} NOT NULL,
+            owner {text} NOT NULL,
+            scopes {text} NOT NULL,
+            created_time {int64} NOT NULL,
+            last_time {int64} NOT NULL,
+            last_job {int64} NOT NULL,
+            crc {int64} NOT NULL);
+        """;
 
     private const string PlanScript =
         """

@@ -39,6 +39,18 @@ public static class ApiRoutes
     /// <summary>Mounts: GET.</summary>
     public const string Mounts = "/api/v1/mounts";
 
+    /// <summary>Jobs: GET; <c>/N</c>, <c>/N/events</c>, <c>/N/pause</c>, …; <c>/warm</c> by POST makes one.</summary>
+    public const string Jobs = "/api/v1/jobs";
+
+    /// <summary>Schedules of jobs: GET, POST; <c>/N</c> by DELETE.</summary>
+    public const string Schedules = "/api/v1/schedules";
+
+    /// <summary>The media type of server-sent events.</summary>
+    public const string EventMediaType = "text/event-stream";
+
+    /// <summary>The header that makes asking twice make one job.</summary>
+    public const string IdempotencyHeader = "Idempotency-Key";
+
     /// <summary>Tiering plans: POST, GET; <c>/N</c> by GET and DELETE, <c>/N/moves</c> by GET.</summary>
     public const string Plans = "/api/v1/plans";
 

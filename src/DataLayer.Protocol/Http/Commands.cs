@@ -19,7 +19,7 @@ public sealed record MakeDirectoryCommand
     public required string Path { get; init; }
 
     /// <summary>Permission bits, 0 to 4095. Default 0755.</summary>
-    public int Mode { get; init; } = 0x1ED;
+    public int Mode { get; set; } = 0x1ED;
 
     /// <summary>Make missing parents, and be content if the folder is there.</summary>
     public bool Parents { get; init; }
@@ -120,19 +120,19 @@ public sealed record AttachCommand
     public required string Path { get; init; }
 
     /// <summary>The configured object store.</summary>
-    public string Store { get; init; } = "default";
+    public string Store { get; set; } = "default";
 
     /// <summary>Whether the tree may change the bucket.</summary>
-    public AttachmentMode Mode { get; init; } = AttachmentMode.ReadOnly;
+    public AttachmentMode Mode { get; set; } = AttachmentMode.ReadOnly;
 
     /// <summary>When objects are checked again.</summary>
-    public FreshnessMode Freshness { get; init; } = FreshnessMode.Immutable;
+    public FreshnessMode Freshness { get; set; } = FreshnessMode.Immutable;
 
     /// <summary>How old a check may be with <see cref="FreshnessMode.MaxAge"/>, seconds.</summary>
-    public double MaxAgeSeconds { get; init; } = 60;
+    public double MaxAgeSeconds { get; set; } = 60;
 
     /// <summary>When written content is uploaded.</summary>
-    public FlushMode Flush { get; init; } = FlushMode.WriteBack;
+    public FlushMode Flush { get; set; } = FlushMode.WriteBack;
 }
 
 /// <summary>Brings content into faster tiers.</summary>
@@ -193,7 +193,7 @@ public sealed record DefineStoreCommand
     public string? Region { get; init; }
 
     /// <summary>The bucket in the path rather than in the host name.</summary>
-    public bool PathStyle { get; init; } = true;
+    public bool PathStyle { get; set; } = true;
 
     /// <summary>The access key.</summary>
     public required string AccessKey { get; init; }

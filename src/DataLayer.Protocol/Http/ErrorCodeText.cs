@@ -59,6 +59,7 @@ public static class ErrorCodeText
             ErrorCode.PermissionDenied =>
                 "Use a token whose role and scope allow this; where the object store refused, check its credentials "
                 + "and their rights on the bucket.",
+            ErrorCode.WrongState => "Look at its state; docs/API.md says which steps are possible from there.",
             ErrorCode.NotAuthenticated =>
                 "Give a token: DATALAYER_TOKEN or DATALAYER_TOKEN_FILE for the program, 'Authorization: Bearer …' "
                 + "over HTTP; 'datalayer token create' on the service's machine makes one.",

@@ -4,7 +4,7 @@ namespace DataLayer.Protocol.Http;
 public sealed record PlanCommand
 {
     /// <summary>The folder or file to plan for.</summary>
-    public string Path { get; init; } = "/";
+    public string Path { get; set; } = "/";
 
     /// <summary>The policy's text; null for the active policy.</summary>
     public string? Policy { get; init; }

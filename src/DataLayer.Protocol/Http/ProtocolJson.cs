@@ -11,6 +11,7 @@ namespace DataLayer.Protocol.Http;
 /// </summary>
 [JsonSourceGenerationOptions(
     JsonSerializerDefaults.Web,
+    RespectNullableAnnotations = true,
     Converters = [
         typeof(CamelCaseEnumConverter<FileKind>),
         typeof(CamelCaseEnumConverter<TierState>),
@@ -53,6 +54,12 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(MountList))]
 [JsonSerializable(typeof(MountStatus))]
 [JsonSerializable(typeof(VersionReport))]
+[JsonSerializable(typeof(WarmJobCommand))]
+[JsonSerializable(typeof(ScheduleCommand))]
+[JsonSerializable(typeof(ScheduleStatus))]
+[JsonSerializable(typeof(IReadOnlyList<ScheduleStatus>))]
+[JsonSerializable(typeof(JobStatus))]
+[JsonSerializable(typeof(JobPage))]
 [JsonSerializable(typeof(ReadyReport))]
 [JsonSerializable(typeof(StatisticsReport))]
 [JsonSerializable(typeof(PolicyCheckReport))]

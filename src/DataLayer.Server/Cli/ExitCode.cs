@@ -48,6 +48,7 @@ internal static class ExitCode
             ErrorCode.NotFound => NotFound,
             ErrorCode.AlreadyExists
             or ErrorCode.NotEmpty
+            or ErrorCode.WrongState
             or ErrorCode.Stale
             or ErrorCode.NotADirectory
             or ErrorCode.IsADirectory

@@ -9,7 +9,7 @@ internal static class TierCommands
 {
     /// <summary>Makes the commands.</summary>
     public static IEnumerable<Command> Make(CommandFactory factory) =>
-        [Attach(factory), Detach(factory), Refresh(factory), Warm(factory), Evict(factory), Flush(factory)];
+        [Attach(factory), Detach(factory), Refresh(factory), WarmCommand.Make(factory), Evict(factory), Flush(factory)];
 
     private static Command Attach(CommandFactory factory)
     {
@@ -105,37 +105,6 @@ internal static class TierCommands
                     report, ProtocolJson.Default.ListingReport,
                     r => run.Out.WriteLine($"{folder}: {DescribeListing(r).Text}"));
                 return ExitCode.Success;
-            });
-    }
-
-    private static Command Warm(CommandFactory factory)
-    {
-        Argument<string> path = CommandFactory.Path();
-        Option<bool> memory = CommandFactory.Flag("--memory", "Fill the memory tier as well.");
-        return factory.Make(
-            "warm", "Brings everything below a path into the hot tier, verified.", [path, memory],
-            async (run, cancellationToken) =>
-            {
-                string folder = run.Arguments.GetValue(path)!;
-                WarmReport report = await ProgressBars.RunAsync<WarmReport, WarmReport>(
-                    run, $"warming {folder}",
-                    async bar =>
-                        await run.Client.Admin.WarmAsync(
-                            folder, run.Arguments.GetValue(memory), bar, cancellationToken),
-                    r =>
-                        (
-                            $"{Show.Count(r.FilesDone)} of {Show.Count(r.Files)} files, {Show.Size(r.BytesDone)}",
-                            r.Bytes > 0 ? (double)r.BytesDone / r.Bytes : null));
-                run.Write(
-                    report, ProtocolJson.Default.WarmReport,
-                    r =>
-                        run.Out.WriteLine(
-                            $"{Show.Count(r.FilesDone)} of {Show.Count(r.Files)} files resident, "
-                                + $"{Show.Size(r.BytesDone)} of {Show.Size(r.Bytes)}; "
-                                + $"{Show.Count(r.AlreadyHot)} were before, {Show.Count(r.Failed)} failed"
-                                + (r.FirstError is null ? string.Empty : $": {r.FirstError}")
-                        ));
-                return report.Failed == 0 ? ExitCode.Success : ExitCode.Failure;
             });
     }
 

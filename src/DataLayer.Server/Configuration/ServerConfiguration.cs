@@ -1,5 +1,6 @@
 using System.Net;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;
@@ -36,6 +37,9 @@ internal sealed record ServerConfiguration
 
     /// <summary>The read and write paths.</summary>
     public required FileEngineOptions Engine { get; init; }
+
+    /// <summary>Jobs.</summary>
+    public required JobsConfiguration Jobs { get; init; }
 
     /// <summary>Prices and plans.</summary>
     public required TieringConfiguration Tiering { get; init; }
@@ -80,6 +84,16 @@ internal sealed record AuthConfiguration
 
     /// <summary>How many tokens the file held when the configuration was read, a count.</summary>
     public int TokenCount { get; init; }
+}
+
+/// <summary>Section <c>jobs</c>.</summary>
+internal sealed record JobsConfiguration
+{
+    /// <summary>Bounds of the jobs.</summary>
+    public required JobServiceOptions Service { get; init; }
+
+    /// <summary>The longest list of files, bytes.</summary>
+    public long MaxListBytes { get; init; }
 }
 
 /// <summary>Section <c>logging</c>.</summary>

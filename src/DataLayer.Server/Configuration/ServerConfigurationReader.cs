@@ -79,6 +79,7 @@ internal static class ServerConfigurationReader
             ObjectStores = stores,
             Tree = tree,
             Engine = EngineSection.Read(root.Section("engine"), budget, state),
+            Jobs = JobsSection.Read(root.Section("jobs")),
             Tiering = TieringSection.Read(root.Section("tiering"), reading),
             Logging = ReadLogging(root.Section("logging")),
         };

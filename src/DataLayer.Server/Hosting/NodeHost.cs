@@ -1,5 +1,6 @@
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Server.Configuration;
 using DataLayer.Storage.Stripes;
 
@@ -37,6 +38,10 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
     /// <summary>The open node.</summary>
     /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>
     public StorageNode Open => _node ?? throw NotOpen();
+
+    /// <summary>The jobs.</summary>
+    /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>
+    public JobService Jobs => Open.Jobs ?? throw NotOpen();
 
     /// <summary>The hot tier.</summary>
     /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>
@@ -85,6 +90,16 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
         try
         {
             StorageNode node = await StorageNode.OpenAsync(configuration, time, logs, _stopping.Token);
+            try
+            {
+                await node.OpenJobsAsync(configuration, time, logs, _stopping.Token);
+            }
+            catch
+            {
+                await node.DisposeAsync();
+                throw;
+            }
+
             _node = node;
             LogOpened(_log, configuration.StateDirectory);
             return node;

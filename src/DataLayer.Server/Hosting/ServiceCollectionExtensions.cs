@@ -52,6 +52,8 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<StoreEndpoints>();
         services.TryAddSingleton<PolicySubject>();
         services.TryAddSingleton<PolicyEndpoints>();
+        services.TryAddSingleton<JobEvents>();
+        services.TryAddSingleton<JobEndpoints>();
         services.TryAddSingleton<PlanDesk>();
         services.TryAddSingleton<PlanEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();

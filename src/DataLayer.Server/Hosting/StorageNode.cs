@@ -1,4 +1,5 @@
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Keeper.Mounts;
@@ -42,6 +43,15 @@ internal sealed class StorageNode : IAsyncDisposable
     /// </summary>
     public IReadOnlyList<string> KeptMounts { get; private set; } = [];
 
+    /// <summary>The tree's store.</summary>
+    public TreeStore Tree { get; private set; } = null!;
+
+    /// <summary>The jobs; null until <see cref="OpenJobsAsync"/>.</summary>
+    public JobService? Jobs { get; private set; }
+
+    /// <summary>The lists that jobs were given.</summary>
+    public JobInputs JobInputs { get; private set; } = null!;
+
     /// <summary>Stores added while a service ran.</summary>
     public DefinedStores DefinedStores { get; private set; } = null!;
 
@@ -64,7 +74,7 @@ internal sealed class StorageNode : IAsyncDisposable
         {
             node._lock = StateLock.Acquire(configuration.StateDirectory);
             node.MemoryBudgetBytes = configuration.MemoryBudgetBytes;
-            TreeStore tree = node.Keep(
+            TreeStore tree = node.Tree = node.Keep(
                 await TreeStore.OpenAsync(configuration.Tree, time, logs.CreateLogger<TreeStore>(), cancellationToken));
             node.Policies = new PolicyVersions(tree);
             node.Hot = node.Keep(
@@ -97,6 +107,35 @@ internal sealed class StorageNode : IAsyncDisposable
             await node.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Takes up the jobs. A service does; an offline check does not.</summary>
+    public async Task OpenJobsAsync(
+        ServerConfiguration configuration, TimeProvider time, ILoggerFactory logs, CancellationToken cancellationToken)
+    {
+        JobInputs = new JobInputs(
+            Path.Combine(configuration.StateDirectory, "jobs"), configuration.Jobs.MaxListBytes);
+        HashSet<string> named = new(StringComparer.Ordinal);
+        for (long before = long.MaxValue; ;)
+        {
+            IReadOnlyList<JobRecord> page = await Tree.ListJobsAsync(before, 1000, cancellationToken);
+            foreach (JobRecord job in page)
+            {
+                _ = WarmRunner.InputOf(job) is { } input && named.Add(input);
+                before = job.Id;
+            }
+
+            if (page.Count == 0)
+            {
+                break;
+            }
+        }
+
+        JobInputs.RemoveAllBut(named);
+        WarmRunner warm = Keep(new WarmRunner(Engine, JobInputs));
+        Jobs = Keep(
+            await JobService.OpenAsync(
+                Tree, [warm], configuration.Jobs.Service, time, logs.CreateLogger<JobService>(), cancellationToken));
     }
 
     /// <inheritdoc/>

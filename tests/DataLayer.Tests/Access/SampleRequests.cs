@@ -15,6 +15,7 @@ internal static class SampleRequests
             .Replace("/{**path}", folder + "/none-such", StringComparison.Ordinal)
             .Replace("{target}", "4711", StringComparison.Ordinal)
             .Replace("{version}", "4711", StringComparison.Ordinal)
+            .Replace("{plan}", "4711", StringComparison.Ordinal)
             .Replace("{id}", "none-such", StringComparison.Ordinal);
         string query = operation.Id switch
         {
@@ -53,6 +54,9 @@ internal static class SampleRequests
         "truncate" => $$"""{"path":"{{folder}}/none-such","sizeBytes":0}""",
         "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" =>
             $$"""{"path":"{{folder}}/none-such"}""",
+        "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
+        "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
+        "makePlan" => $$"""{"path":"{{folder}}/none-such","policy":"none"}""",
         "fsck" => "{}",
         "attach" => $$"""{"source":"none-such","path":"{{folder}}/none"}""",
         "addTarget" => """{"pool":"default","directory":"relative"}""",

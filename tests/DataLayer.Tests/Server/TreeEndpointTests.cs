@@ -10,6 +10,18 @@ namespace DataLayer.Tests.Server;
 public sealed class TreeEndpointTests(RunningService service)
 {
     [Fact]
+    public async Task A_command_that_leaves_out_what_has_a_default_gets_the_default()
+    {
+        string folder = await service.MakeFolderAsync();
+        using StringContent body = new($$"""{"path":"{{folder}}/d"}""");
+
+        using HttpResponseMessage answer = await service.Http.PostAsync(new Uri("/api/v1/ops/mkdir", UriKind.Relative), body);
+
+        answer.EnsureSuccessStatusCode();
+        Assert.Equal(0x1ED, (await service.Client.StatAsync(folder + "/d")).Mode & 0xFFF);
+    }
+
+    [Fact]
     public async Task A_listing_comes_in_pages_of_the_size_asked_for()
     {
         string folder = await service.MakeFolderAsync();

@@ -1,3 +1,4 @@
+using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
@@ -14,12 +15,14 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
     /// <summary>
     /// As <see cref="RecallLockedAsync"/> for the whole content, taking the write gate. True if something was missing.
     /// </summary>
-    public async ValueTask<bool> RecallAsync(ContentState content, CancellationToken cancellationToken)
+    public async ValueTask<bool> RecallAsync(
+        ContentState content, CancellationToken cancellationToken, ForegroundYield? yields = null)
     {
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            return await RecallLockedAsync(content, content.SizeBytes, cancellationToken).ConfigureAwait(false);
+            return await RecallLockedAsync(content, content.SizeBytes, cancellationToken, yields)
+                .ConfigureAwait(false);
         }
         finally
         {
@@ -32,7 +35,7 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
     /// some were not.
     /// </summary>
     public async ValueTask<bool> RecallLockedAsync(
-        ContentState content, long bytes, CancellationToken cancellationToken)
+        ContentState content, long bytes, CancellationToken cancellationToken, ForegroundYield? yields = null)
     {
         if (content.Staged is not null)
         {
@@ -71,7 +74,13 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
         await Parallel.ForEachAsync(
             extents,
             options,
-            (extent, token) => CopyAsync(content, placement, extent.First, extent.Count, token)).ConfigureAwait(false);
+            async (extent, token) =>
+            {
+                using IDisposable? turn = yields is null
+                    ? null
+                    : await yields.EnterAsync(token).ConfigureAwait(false);
+                await CopyAsync(content, placement, extent.First, extent.Count, token).ConfigureAwait(false);
+            }).ConfigureAwait(false);
         await writer.CommitLockedAsync(content, placement, missing, cancellationToken).ConfigureAwait(false);
         return true;
     }
@@ -84,7 +93,7 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
         {
             FileContent known = content.Content;
             Memory<byte> bytes = buffer.Memory[..length];
-            await runner.ReadObjectAsync(content, 0, bytes, cancellationToken).ConfigureAwait(false);
+            await ObtainAsync(content, 0, bytes, cancellationToken).ConfigureAwait(false);
             SegmentPlacement placement = await context.Hot.AppendSmallAsync(content.Id, null, bytes, cancellationToken)
                 .ConfigureAwait(false);
             await context.Hot.FlushAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
@@ -118,13 +127,89 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
         try
         {
             Memory<byte> bytes = buffer.Memory[..length];
-            await runner.ReadObjectAsync(content, offset, bytes, cancellationToken).ConfigureAwait(false);
+            await ObtainAsync(content, offset, bytes, cancellationToken).ConfigureAwait(false);
             await context.Hot.WriteAsync(content.Id, placement, offset, bytes, cancellationToken).ConfigureAwait(false);
             context.Counters.Add(Counter.RecalledBytes, length);
         }
         finally
         {
             context.Buffers.Return(buffer);
+        }
+    }
+
+    /// <summary>
+    /// Gets bytes of a content that is not hot there: what a reader fetches at this moment or memory holds is taken
+    /// from there, so that no byte is asked of the object twice; the rest is read from the object. The caller holds the
+    /// write gate.
+    /// </summary>
+    private async ValueTask ObtainAsync(
+        ContentState content, long offset, Memory<byte> destination, CancellationToken cancellationToken)
+    {
+        long end = offset + destination.Length;
+        long gap = offset;
+        for (long at = offset; at < end;)
+        {
+            int length = BlockLayout.BlockLength(BlockLayout.BlockIndex(at), content.SizeBytes);
+            Memory<byte> block = destination.Slice((int)(at - offset), length);
+            if (await TryTakeAsync(content, at, block, cancellationToken).ConfigureAwait(false))
+            {
+                await ReadGapAsync(at).ConfigureAwait(false);
+                gap = at + length;
+            }
+
+            at += length;
+        }
+
+        await ReadGapAsync(end).ConfigureAwait(false);
+
+        async ValueTask ReadGapAsync(long to)
+        {
+            if (to > gap)
+            {
+                Memory<byte> missing = destination.Slice((int)(gap - offset), (int)(to - gap));
+                await runner.ReadObjectAsync(content, gap, missing, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>Takes one block from memory, or from the fetch that brings it; false where neither has it.</summary>
+    private async ValueTask<bool> TryTakeAsync(
+        ContentState content, long offset, Memory<byte> block, CancellationToken cancellationToken)
+    {
+        if (context.Cache.TryReadChecked(new BlockId(content.Id, BlockLayout.BlockIndex(offset)), block.Span))
+        {
+            return true;
+        }
+
+        BlockFetch? fetch;
+        lock (content.Sync)
+        {
+            fetch = content.FindFetchLocked(offset);
+            if (fetch is null || !fetch.IsCold || fetch.OffsetBytes > offset
+                || fetch.EndBytes < offset + block.Length || fetch.Epoch != content.WriteEpoch)
+            {
+                return false;
+            }
+
+            fetch.AddReferenceLocked();
+        }
+
+        try
+        {
+            await ((Task)fetch.Completion.WaitAsync(cancellationToken))
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            cancellationToken.ThrowIfCancellationRequested();
+            if (!fetch.IsCompleted)
+            {
+                return false;
+            }
+
+            fetch.Bytes(offset, block.Length).CopyTo(block.Span);
+            return true;
+        }
+        finally
+        {
+            fetch.Release();
         }
     }
 

@@ -17,33 +17,14 @@ internal sealed class Evictor(EngineContext context)
         EvictResult result = default;
         await foreach (FileContent file in TreeWalk.FilesAsync(context, path, cancellationToken).ConfigureAwait(false))
         {
-            ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
-                .ConfigureAwait(false);
-            if (content is null)
+            EvictResult one = await EvictFileAsync(file, hotToo, cancellationToken).ConfigureAwait(false);
+            result = new EvictResult
             {
-                continue;
-            }
-
-            try
-            {
-                content.Streams.ReleaseAll();
-                long blocks = context.Cache.RemoveContent(content.Id, BlockLayout.BlockCount(content.SizeBytes));
-                result = result with { Blocks = result.Blocks + blocks };
-                if (hotToo && content.Content.Placement is not null)
-                {
-                    result = await ReleaseAsync(content, cancellationToken).ConfigureAwait(false)
-                        ? result with
-                        {
-                            ReleasedFiles = result.ReleasedFiles + 1,
-                            ReleasedBytes = result.ReleasedBytes + content.SizeBytes,
-                        }
-                        : result with { KeptFiles = result.KeptFiles + 1 };
-                }
-            }
-            finally
-            {
-                await context.ReleaseAsync(content).ConfigureAwait(false);
-            }
+                Blocks = result.Blocks + one.Blocks,
+                ReleasedFiles = result.ReleasedFiles + one.ReleasedFiles,
+                ReleasedBytes = result.ReleasedBytes + one.ReleasedBytes,
+                KeptFiles = result.KeptFiles + one.KeptFiles,
+            };
         }
 
         if (result.ReleasedFiles > 0)
@@ -52,6 +33,40 @@ internal sealed class Evictor(EngineContext context)
         }
 
         return result;
+    }
+
+    /// <summary>Evicts one file; nothing of one that is gone. The caller has the journal looked at.</summary>
+    public async ValueTask<EvictResult> EvictFileAsync(
+        FileContent file, bool hotToo, CancellationToken cancellationToken)
+    {
+        ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
+            .ConfigureAwait(false);
+        if (content is null)
+        {
+            return default;
+        }
+
+        try
+        {
+            content.Streams.ReleaseAll();
+            EvictResult result = default;
+            result = result with
+            {
+                Blocks = context.Cache.RemoveContent(content.Id, BlockLayout.BlockCount(content.SizeBytes)),
+            };
+            if (!hotToo || content.Content.Placement is null)
+            {
+                return result;
+            }
+
+            return await ReleaseAsync(content, cancellationToken).ConfigureAwait(false)
+                ? result with { ReleasedFiles = 1, ReleasedBytes = content.SizeBytes }
+                : result with { KeptFiles = 1 };
+        }
+        finally
+        {
+            await context.ReleaseAsync(content).ConfigureAwait(false);
+        }
     }
 
     /// <summary>

@@ -44,7 +44,8 @@ internal sealed class Scrubber(EngineContext context, Recaller recaller)
         return report;
     }
 
-    private async ValueTask<ScrubReport> ScrubFileAsync(FileContent file, CancellationToken cancellationToken)
+    /// <summary>Scrubs one file.</summary>
+    public async ValueTask<ScrubReport> ScrubFileAsync(FileContent file, CancellationToken cancellationToken)
     {
         ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
             .ConfigureAwait(false);

@@ -27,36 +27,68 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
             options,
             async (file, token) =>
             {
-                await WarmFileAsync(file, intoMemory, tally, token).ConfigureAwait(false);
+                if (await WarmFileAsync(file, intoMemory, yields: null, token).ConfigureAwait(false) is { } warmth)
+                {
+                    tally.Add(file, warmth);
+                }
+
                 progress?.Report(tally.Result());
             }).ConfigureAwait(false);
         return tally.Result();
     }
 
-    private async ValueTask WarmFileAsync(
-        FileContent file, bool intoMemory, Tally tally, CancellationToken cancellationToken)
+    /// <summary>Warms one file; what goes wrong with it is told, not thrown.</summary>
+    /// <param name="file">The file, as it was found.</param>
+    /// <param name="intoMemory">Whether memory is filled as well.</param>
+    /// <param name="yields">Lets readers go first, or null.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    /// <returns>How it is at the end; null for a file that is gone.</returns>
+    public async ValueTask<FileWarmth?> WarmFileAsync(
+        FileContent file, bool intoMemory, ForegroundYield? yields, CancellationToken cancellationToken)
     {
         ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
             .ConfigureAwait(false);
         if (content is null)
         {
-            return; // Removed meanwhile.
+            return null;
         }
 
         long size = content.SizeBytes;
         try
         {
-            bool recalled = await recaller.RecallAsync(content, cancellationToken).ConfigureAwait(false);
+            bool recalled = await recaller.RecallAsync(content, cancellationToken, yields).ConfigureAwait(false);
             if (intoMemory)
             {
                 await ReadAllAsync(content, cancellationToken).ConfigureAwait(false);
             }
 
-            tally.Add(size, done: IsWhole(content), alreadyHot: !recalled, null);
+            bool whole = IsWhole(content);
+            return new FileWarmth(size, whole, AlreadyHot: !recalled, whole ? null : "not all blocks are hot");
         }
-        catch (DataLayerException error)
+        catch (DataLayerException error) when (error.Code != ErrorCode.ShuttingDown)
         {
-            tally.Add(size, done: false, alreadyHot: false, $"inode {file.Attributes.Inode}: {error.Message}");
+            return new FileWarmth(size, IsResident: false, AlreadyHot: false, error.Message);
+        }
+        finally
+        {
+            await context.ReleaseAsync(content).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Whether one file is whole in the hot tier; null for a file that is gone.</summary>
+    public async ValueTask<FileWarmth?> LookAtAsync(FileContent file, CancellationToken cancellationToken)
+    {
+        ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
+            .ConfigureAwait(false);
+        if (content is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            bool whole = IsWhole(content);
+            return new FileWarmth(content.SizeBytes, whole, AlreadyHot: whole, whole ? null : "not all blocks are hot");
         }
         finally
         {
@@ -104,18 +136,19 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
         private readonly Lock _lock = new();
         private WarmResult _result;
 
-        public void Add(long bytes, bool done, bool alreadyHot, string? error)
+        public void Add(FileContent file, in FileWarmth warmth)
         {
+            bool done = warmth.IsResident;
             lock (_lock)
             {
                 _result = new WarmResult(
                     _result.Files + 1,
                     _result.FilesDone + (done ? 1 : 0),
-                    _result.Bytes + bytes,
-                    _result.BytesDone + (done ? bytes : 0),
-                    _result.AlreadyHot + (done && alreadyHot ? 1 : 0),
+                    _result.Bytes + warmth.SizeBytes,
+                    _result.BytesDone + (done ? warmth.SizeBytes : 0),
+                    _result.AlreadyHot + (done && warmth.AlreadyHot ? 1 : 0),
                     _result.Failed + (done ? 0 : 1),
-                    _result.FirstError ?? (done ? null : error ?? "not all blocks are hot"));
+                    _result.FirstError ?? (done ? null : $"inode {file.Attributes.Inode}: {warmth.Reason}"));
             }
         }
 
