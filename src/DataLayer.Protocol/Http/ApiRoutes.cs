@@ -37,6 +37,9 @@ public static class ApiRoutes
 
     /// <summary>Access history of a folder: GET.</summary>
     public const string History = "/api/v1/history";
+    /// <summary>Versions of the tiering policy: GET, POST; <c>/active</c>, <c>/check</c>, <c>/explain</c> and more
+    /// below it.</summary>
+    public const string Policies = "/api/v1/policies";
 
     /// <summary>Mounts: GET.</summary>
     public const string Mounts = "/api/v1/mounts";

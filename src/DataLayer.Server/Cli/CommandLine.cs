@@ -26,6 +26,7 @@ internal static class CommandLine
             CacheCommands.Make(factory),
             .. ProfileCommands.Make(factory),
             CsiCommand.Make(factory),
+            PolicyCommands.Make(factory),
             JobCommands.Make(factory),
             TokenCommands.Make(factory),
             ConfigCommands.Make(factory),

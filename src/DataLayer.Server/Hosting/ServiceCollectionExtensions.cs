@@ -51,6 +51,8 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<UpkeepEndpoints>();
         services.TryAddSingleton<StoreEndpoints>();
         services.TryAddSingleton<ProfileEndpoints>();
+        services.TryAddSingleton<PolicySubject>();
+        services.TryAddSingleton<PolicyEndpoints>();
         services.TryAddSingleton<JobEvents>();
         services.TryAddSingleton<JobEndpoints>();
         services.TryAddSingleton<PlanDesk>();

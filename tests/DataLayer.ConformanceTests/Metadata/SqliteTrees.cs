@@ -30,6 +30,14 @@ public static class SqliteTrees
             TreeFixture.OpenAsync(configure);
     }
 
+    /// <summary>Versions of the policy.</summary>
+    public sealed class Policies : TreePolicies
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
     /// <summary>Attachments and imports.</summary>
     public sealed class Attachments : TreeAttachments
     {
@@ -48,6 +56,14 @@ public static class SqliteTrees
 
     /// <summary>Extended attributes.</summary>
     public sealed class Xattrs : TreeXattrs
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
+    /// <summary>Plans.</summary>
+    public sealed class Plans : TreePlans
     {
         /// <inheritdoc/>
         protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>

@@ -14,6 +14,7 @@ internal static class SampleRequests
         string target = operation.Pattern
             .Replace("/{**path}", folder + "/none-such", StringComparison.Ordinal)
             .Replace("{target}", "4711", StringComparison.Ordinal)
+            .Replace("{version}", "4711", StringComparison.Ordinal)
             .Replace("{plan}", "4711", StringComparison.Ordinal)
             .Replace("{id}", "none-such", StringComparison.Ordinal);
         string query = operation.Id switch
@@ -22,6 +23,7 @@ internal static class SampleRequests
             "history" => $"?path={folder}/none-such",
             "removeStore" => "?name=none-such",
             "setXattr" or "removeXattr" => "?name=user.none",
+            "diffPolicies" => "?before=4711&after=4712",
             _ => string.Empty,
         };
         HttpRequestMessage request = new(HttpMethod.Parse(operation.Method), target + query);
@@ -62,6 +64,9 @@ internal static class SampleRequests
         "attach" => $$"""{"source":"none-such","path":"{{folder}}/none"}""",
         "addTarget" => """{"pool":"default","directory":"relative"}""",
         "defineStore" => """{"name":"","accessKey":"a","secretKey":"b"}""",
+        "setPolicy" or "checkPolicy" => """{"text":"version: 0"}""",
+        "activatePolicy" => """{"version":4711}""",
+        "explainPolicy" => $$"""{"path":"{{folder}}/none-such"}""",
         _ => null,
     };
 }

@@ -40,6 +40,12 @@ internal sealed class BlockFetch(
     /// <summary>Whether its buffer counts against the readahead budget. Set before it runs.</summary>
     public bool IsReserved { get; set; } = isReadahead;
 
+    /// <summary>
+    /// Made by a recall, not for a reader: nobody waits for its end before they go on, and its bytes go to the hot tier
+    /// alone. Readers that come meanwhile share it. Set before it runs.
+    /// </summary>
+    public bool IsBackground { get; set; }
+
     /// <summary>Whether the cache took every block of it, so that nobody needs to hold the buffer.</summary>
     public bool IsCached { get; set; }
 

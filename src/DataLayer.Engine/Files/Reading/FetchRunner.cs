@@ -133,16 +133,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         {
             if (fetch.IsCold)
             {
-                context.Fetches.BeginCold();
-                try
-                {
-                    await ReadObjectAsync(content, fetch.OffsetBytes, fetch.Memory, context.Stopping)
-                        .ConfigureAwait(false);
-                }
-                finally
-                {
-                    context.Fetches.EndCold();
-                }
+                await ReadColdAsync(fetch).ConfigureAwait(false);
             }
             else
             {
@@ -155,6 +146,11 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
             }
 
             fetch.Succeed();
+            if (fetch.IsBackground)
+            {
+                return;
+            }
+
             fetch.IsCached = OfferToCache(content, fetch.OffsetBytes, fetch.Memory.Span, fetch.Epoch);
             if (fetch.IsReadahead)
             {
@@ -183,6 +179,27 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         {
             fetch.Release();
             context.Fetches.End();
+        }
+    }
+
+    private async ValueTask ReadColdAsync(BlockFetch fetch)
+    {
+        if (fetch.IsBackground)
+        {
+            await ReadObjectAsync(fetch.Content, fetch.OffsetBytes, fetch.Memory, context.Stopping)
+                .ConfigureAwait(false);
+            return;
+        }
+
+        context.Fetches.BeginCold();
+        try
+        {
+            await ReadObjectAsync(fetch.Content, fetch.OffsetBytes, fetch.Memory, context.Stopping)
+                .ConfigureAwait(false);
+        }
+        finally
+        {
+            context.Fetches.EndCold();
         }
     }
 

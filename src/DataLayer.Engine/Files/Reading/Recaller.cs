@@ -128,56 +128,107 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
         return true;
     }
 
-    private async ValueTask RecallSmallLockedAsync(ContentState content, CancellationToken cancellationToken)
-    {
-        int length = (int)content.SizeBytes;
-        TransferBuffer buffer = context.Buffers.Rent(length);
-        try
-        {
-            FileContent known = content.Content;
-            Memory<byte> bytes = buffer.Memory[..length];
-            await ObtainAsync(content, 0, bytes, cancellationToken).ConfigureAwait(false);
-            SegmentPlacement placement = await context.Hot.AppendSmallAsync(content.Id, null, bytes, cancellationToken)
-                .ConfigureAwait(false);
-            await context.Hot.FlushAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
-            context.Step("recall.flushed");
-            await context.UpdateAsync(
-                content,
-                new ContentUpdate
-                {
-                    Content = content.Id,
-                    IfVersion = known.Attributes.Version,
-                    Placement = placement,
-                    SetResident = [0],
-                    State = TierState.Premigrated,
-                },
-                cancellationToken).ConfigureAwait(false);
-            context.Counters.Add(Counter.RecalledBytes, length);
-        }
-        finally
-        {
-            context.Buffers.Return(buffer);
-        }
-    }
+    private ValueTask RecallSmallLockedAsync(ContentState content, CancellationToken cancellationToken) =>
+        WithBytesAsync(
+            content, 0, (int)content.SizeBytes,
+            async bytes =>
+            {
+                FileContent known = content.Content;
+                SegmentPlacement placement = await context.Hot
+                    .AppendSmallAsync(content.Id, null, bytes, cancellationToken).ConfigureAwait(false);
+                await context.Hot.FlushAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
+                context.Step("recall.flushed");
+                await context.UpdateAsync(
+                    content,
+                    new ContentUpdate
+                    {
+                        Content = content.Id,
+                        IfVersion = known.Attributes.Version,
+                        Placement = placement,
+                        SetResident = [0],
+                        State = TierState.Premigrated,
+                    },
+                    cancellationToken).ConfigureAwait(false);
+            },
+            cancellationToken);
 
-    private async ValueTask CopyAsync(
+    private ValueTask CopyAsync(
         ContentState content, StripedPlacement placement, uint firstBlock, uint blockCount,
         CancellationToken cancellationToken)
     {
         long offset = BlockLayout.BlockOffset(firstBlock);
         int length = (int)Math.Min(content.SizeBytes - offset, (long)blockCount * BlockLayout.BlockBytes);
-        TransferBuffer buffer = context.Buffers.Rent(length);
-        try
+        return WithBytesAsync(
+            content, offset, length,
+            async bytes => await context.Hot
+                .WriteAsync(content.Id, placement, offset, bytes, cancellationToken).ConfigureAwait(false),
+            cancellationToken);
+    }
+
+    /// <summary>
+    /// Gets an extent that is not hot and hands it on. Where nobody has any of it, it is one transfer that readers who
+    /// come meanwhile share; else what is there or on its way is taken, and the rest read.
+    /// </summary>
+    private async ValueTask WithBytesAsync(
+        ContentState content, long offset, int length, Func<Memory<byte>, ValueTask> use,
+        CancellationToken cancellationToken)
+    {
+        if (TryStartFetch(content, offset, length) is { } fetch)
         {
-            Memory<byte> bytes = buffer.Memory[..length];
-            await ObtainAsync(content, offset, bytes, cancellationToken).ConfigureAwait(false);
-            await context.Hot.WriteAsync(content.Id, placement, offset, bytes, cancellationToken).ConfigureAwait(false);
-            context.Counters.Add(Counter.RecalledBytes, length);
+            try
+            {
+                await fetch.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
+                await use(fetch.Memory).ConfigureAwait(false);
+            }
+            finally
+            {
+                fetch.Release();
+            }
         }
-        finally
+        else
         {
-            context.Buffers.Return(buffer);
+            TransferBuffer buffer = context.Buffers.Rent(length);
+            try
+            {
+                Memory<byte> bytes = buffer.Memory[..length];
+                await ObtainAsync(content, offset, bytes, cancellationToken).ConfigureAwait(false);
+                await use(bytes).ConfigureAwait(false);
+            }
+            finally
+            {
+                context.Buffers.Return(buffer);
+            }
         }
+
+        context.Counters.Add(Counter.RecalledBytes, length);
+    }
+
+    /// <summary>Starts a transfer of an extent of which nothing is in memory or on its way; else null.</summary>
+    private BlockFetch? TryStartFetch(ContentState content, long offset, int length)
+    {
+        for (long at = offset; at < offset + length; at += BlockLayout.BlockBytes)
+        {
+            if (context.Cache.Contains(new BlockId(content.Id, BlockLayout.BlockIndex(at))))
+            {
+                return null;
+            }
+        }
+
+        BlockFetch fetch;
+        lock (content.Sync)
+        {
+            if (content.NextFetchLocked(offset) < offset + length)
+            {
+                return null;
+            }
+
+            fetch = runner.NewLocked(content, offset, length, isCold: true, isReadahead: false);
+            fetch.IsBackground = true;
+            fetch.AddReferenceLocked();
+        }
+
+        runner.Run(fetch);
+        return fetch;
     }
 
     /// <summary>
@@ -228,17 +279,20 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
         lock (content.Sync)
         {
             fetch = content.FindFetchLocked(offset);
-            if (fetch is null || !fetch.IsCold || fetch.OffsetBytes > offset
-                || fetch.EndBytes < offset + block.Length || fetch.Epoch != content.WriteEpoch)
-            {
-                return false;
-            }
+        }
 
-            fetch.AddReferenceLocked();
+        if (fetch is null)
+        {
+            return false;
         }
 
         try
         {
+            if (!fetch.IsCold || fetch.OffsetBytes > offset || fetch.EndBytes < offset + block.Length)
+            {
+                return false;
+            }
+
             await ((Task)fetch.Completion.WaitAsync(cancellationToken))
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             cancellationToken.ThrowIfCancellationRequested();
