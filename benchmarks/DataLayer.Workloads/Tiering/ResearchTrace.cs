@@ -93,7 +93,7 @@ internal sealed class ResearchTrace
     {
         for (int lane = 0; lane < UsesAtOnce; lane++)
         {
-            double day = -HistoryDays + (_random.NextDouble() * 5);
+            double day = -HistoryDays + 1 + (_random.NextDouble() * 5);
             while (day < Days)
             {
                 int dataset = PickDataset(day);

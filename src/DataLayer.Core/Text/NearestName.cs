@@ -12,6 +12,12 @@ public static class NearestName
         int bestDistance = Math.Max(2, name.Length / 3) + 1;
         foreach (string candidate in known)
         {
+            if (Math.Abs(name.Length - candidate.Length) >= bestDistance)
+            {
+                // At least that many characters differ; long names are not compared with each of many.
+                continue;
+            }
+
             int distance = Distance(name.ToUpperInvariant(), candidate.ToUpperInvariant());
             if (distance < bestDistance)
             {

@@ -128,6 +128,7 @@ internal sealed class TreeCheck
         Guard(() => CheckRows("dentries", static t => t.Dentries.CheckAll()));
         Guard(() => CheckRows("journal", static t => t.Journal.CheckAll()));
         Guard(() => CheckRows("xattrs", static t => t.Xattrs.CheckAll()));
+        Guard(() => CheckRows("policies", static t => t.Policies.CheckAll()));
         Guard(() => CheckRows("jobs", static t => t.Jobs.CheckAll()));
         Guard(() => CheckRows("job_schedules", static t => t.Schedules.CheckAll()));
         Guard(() => CheckRows("heat", static t => t.Heat.CheckAll()));

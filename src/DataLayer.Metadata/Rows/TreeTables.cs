@@ -21,6 +21,7 @@ internal sealed class TreeTables : IDisposable
         Journal = new JournalTable(session);
         Attachments = new AttachmentTable(session);
         Xattrs = new XattrTable(session);
+        Policies = new PolicyTable(session);
         Jobs = new JobTable(session);
         Schedules = new ScheduleTable(session);
         Heat = new HeatTable(session);
@@ -39,6 +40,8 @@ internal sealed class TreeTables : IDisposable
     public AttachmentTable Attachments { get; }
 
     public XattrTable Xattrs { get; }
+
+    public PolicyTable Policies { get; }
 
     public JobTable Jobs { get; }
 

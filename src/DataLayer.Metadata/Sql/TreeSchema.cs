@@ -16,6 +16,7 @@ internal static class TreeSchema
             new SchemaStep(1, InitialScript),
             new SchemaStep(2, DeviceScript),
             new SchemaStep(3, AccessScript),
+            new SchemaStep(4, PolicyScript),
             new SchemaStep(5, JobScript),
             new SchemaStep(6, PlanScript),
         ];
@@ -85,6 +86,22 @@ internal static class TreeSchema
         """
         ALTER TABLE inodes ADD COLUMN device {int64} NOT NULL DEFAULT 0;
         INSERT INTO counters (name, next) VALUES ('sync', 1);
+        """;
+
+    private const string PolicyScript =
+        """
+        CREATE TABLE policies (
+            version {int64} NOT NULL PRIMARY KEY,
+            created_time {int64} NOT NULL,
+            active_time {int64} NOT NULL,
+            author {text} NOT NULL,
+            comment {text} NOT NULL,
+            hash {text} NOT NULL,
+            active {int64} NOT NULL,
+            body {text} NOT NULL,
+            crc {int64} NOT NULL);
+        CREATE UNIQUE INDEX policies_active ON policies (active) WHERE active = 1;
+        INSERT INTO counters (name, next) VALUES ('policy', 1);
         """;
 
     private const string AccessScript =
@@ -237,7 +254,8 @@ internal static class TreeSchema
 
         foreach (SchemaStep step in steps)
         {
-            if (step.Version > found)
+            // Also one below the newest: branches number their steps before they meet.
+            if (step.Version > found || !IsTaken(session, step.Version))
             {
                 Apply(session, step);
             }
@@ -245,6 +263,9 @@ internal static class TreeSchema
 
         return found;
     }
+
+    private static bool IsTaken(SqlSession session, int version) =>
+        session.Get("SELECT 1 FROM schema_version WHERE version = $1").Add((long)version).QueryAny();
 
     private static int ReadVersion(SqlSession session)
     {

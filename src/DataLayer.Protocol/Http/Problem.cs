@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace DataLayer.Protocol.Http;
 
 /// <summary>The body of every error answer (RFC 9457, <c>application/problem+json</c>).</summary>
@@ -23,4 +25,9 @@ public sealed record Problem
 
     /// <summary>The request's path, or null.</summary>
     public string? Instance { get; init; }
+
+    /// <summary>All that is wrong with a document that was sent, each with its place; absent for other
+    /// problems.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<PolicyFault>? Errors { get; init; }
 }

@@ -30,7 +30,10 @@ internal static class PlanCommands
         };
         Command plan = factory.Make(
             "plan", "Plans what a policy would do below a path: moves by rule, what they cost and save.",
-            [path, policy, check, maxCost, MakeShow(factory), MakeList(factory), MakeRemove(factory)],
+            [
+                path, policy, check, maxCost, MakeShow(factory), MakeList(factory), MakeRemove(factory),
+                PlanSimulation.Make(factory),
+            ],
             async (run, cancellationToken) =>
             {
                 if (run.Arguments.GetValue(maxCost) is not null && !run.Arguments.GetValue(check))

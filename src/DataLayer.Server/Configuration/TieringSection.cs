@@ -24,7 +24,8 @@ internal sealed record TieringConfiguration
 /// <summary>Section <c>tiering</c>.</summary>
 internal static class TieringSection
 {
-    private const string DefaultTable = "aws-us-east-1";
+    /// <summary>The price table where none is named.</summary>
+    public const string DefaultTable = "aws-us-east-1";
 
     /// <summary>Reads the section and its price table, whose mistakes are the configuration's.</summary>
     public static TieringConfiguration Read(SettingReader section, ConfigurationReading reading)

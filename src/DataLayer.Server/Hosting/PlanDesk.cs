@@ -30,7 +30,9 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
 
     /// <summary>Finds the active policy; null where none is.</summary>
     public Func<CancellationToken, ValueTask<PlanPolicy?>> ActivePolicy { get; set; } =
-        static _ => ValueTask.FromResult<PlanPolicy?>(null);
+        async cancellationToken => await node.Open.Policies.GetActiveAsync(cancellationToken) is { } active
+            ? new PlanPolicy(active.Policy, active.Version)
+            : null;
 
     /// <summary>The prices in force.</summary>
     public TierPricing Pricing { get; } = new(configuration.Tiering.Prices, ShapeOf(configuration));

@@ -1,6 +1,7 @@
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Engine.Tiering.Planning;
+using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Keeper.Mounts;
 using DataLayer.Metadata;
 using DataLayer.Server.Configuration;
@@ -33,6 +34,9 @@ internal sealed class StorageNode : IAsyncDisposable
 
     /// <summary>The cold tier's stores.</summary>
     public ObjectStoreRegistry Stores { get; private set; } = null!;
+
+    /// <summary>The versions of the tiering policy.</summary>
+    public PolicyVersions Policies { get; private set; } = null!;
 
     /// <summary>
     /// The records of the mounts that outlived the service before: files without names are kept for them.
@@ -72,6 +76,7 @@ internal sealed class StorageNode : IAsyncDisposable
             node.MemoryBudgetBytes = configuration.MemoryBudgetBytes;
             TreeStore tree = node.Tree = node.Keep(
                 await TreeStore.OpenAsync(configuration.Tree, time, logs.CreateLogger<TreeStore>(), cancellationToken));
+            node.Policies = new PolicyVersions(tree);
             node.Hot = node.Keep(
                 await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
             node.Cache = node.Keep(new BlockCache(configuration.Cache, time));

@@ -14,12 +14,13 @@ internal static class ApiJson
     /// <summary>Reads a command.</summary>
     /// <exception cref="DataLayerException">InvalidArgument: the body is empty, not JSON, or lacks or has too many
     /// members.</exception>
-    public static async ValueTask<T> ReadAsync<T>(HttpContext context, JsonTypeInfo<T> type)
+    public static async ValueTask<T> ReadAsync<T>(
+        HttpContext context, JsonTypeInfo<T> type, int maxBytes = MaxBodyBytes)
         where T : class
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
         {
-            limit.MaxRequestBodySize = MaxBodyBytes;
+            limit.MaxRequestBodySize = maxBytes;
         }
 
         T? command = await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted);

@@ -30,6 +30,14 @@ public static class SqliteTrees
             TreeFixture.OpenAsync(configure);
     }
 
+    /// <summary>Versions of the policy.</summary>
+    public sealed class Policies : TreePolicies
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
     /// <summary>Attachments and imports.</summary>
     public sealed class Attachments : TreeAttachments
     {
@@ -54,8 +62,24 @@ public static class SqliteTrees
             TreeFixture.OpenAsync(configure);
     }
 
+    /// <summary>Plans.</summary>
+    public sealed class Plans : TreePlans
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
     /// <summary>Paths and listings.</summary>
     public sealed class Paths : TreePaths
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
+    /// <summary>Heat and access history.</summary>
+    public sealed class Accesses : TreeAccesses
     {
         /// <inheritdoc/>
         protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>

@@ -14,13 +14,16 @@ internal static class SampleRequests
         string target = operation.Pattern
             .Replace("/{**path}", folder + "/none-such", StringComparison.Ordinal)
             .Replace("{target}", "4711", StringComparison.Ordinal)
+            .Replace("{version}", "4711", StringComparison.Ordinal)
             .Replace("{plan}", "4711", StringComparison.Ordinal)
             .Replace("{id}", "none-such", StringComparison.Ordinal);
         string query = operation.Id switch
         {
             "detach" => $"?path={folder}/none-such",
+            "history" => $"?path={folder}/none-such",
             "removeStore" => "?name=none-such",
             "setXattr" or "removeXattr" => "?name=user.none",
+            "diffPolicies" => "?before=4711&after=4712",
             _ => string.Empty,
         };
         HttpRequestMessage request = new(HttpMethod.Parse(operation.Method), target + query);
@@ -52,13 +55,18 @@ internal static class SampleRequests
         "truncate" => $$"""{"path":"{{folder}}/none-such","sizeBytes":0}""",
         "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" =>
             $$"""{"path":"{{folder}}/none-such"}""",
+        "fsck" or "replayProfile" or "trimProfile" => "{}",
+        "recordProfile" => $$"""{"path":"{{folder}}/none-such"}""",
+        "mergeProfiles" => """{"from":["none-such"]}""",
         "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
         "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
         "makePlan" => $$"""{"path":"{{folder}}/none-such","policy":"none"}""",
-        "fsck" => "{}",
         "attach" => $$"""{"source":"none-such","path":"{{folder}}/none"}""",
         "addTarget" => """{"pool":"default","directory":"relative"}""",
         "defineStore" => """{"name":"","accessKey":"a","secretKey":"b"}""",
+        "setPolicy" or "checkPolicy" => """{"text":"version: 0"}""",
+        "activatePolicy" => """{"version":4711}""",
+        "explainPolicy" => $$"""{"path":"{{folder}}/none-such"}""",
         _ => null,
     };
 }

@@ -12,7 +12,11 @@ namespace DataLayer.Engine.Tiering.Planning;
 /// exponentials a file. The model knows no hour, weekday or neighbour; docs/decisions/0126 tells how far that is off.
 /// </remarks>
 /// <param name="halfLife">The half-life that <see cref="FileFacts.Heat"/> was computed with.</param>
-public sealed class HeatForecast(TimeSpan halfLife) : IUseForecast
+/// <param name="factor">
+/// What every probability is multiplied by, to 1 at most: how much oftener than forecast files were recalled lately
+/// (<see cref="RecallCalibration"/>).
+/// </param>
+public sealed class HeatForecast(TimeSpan halfLife, double factor = 1) : IUseForecast
 {
     private const double PriorReads = 0.1;
     private const double PriorDays = 30;
@@ -30,6 +34,6 @@ public sealed class HeatForecast(TimeSpan halfLife) : IUseForecast
         double idleDays = Math.Max(0, (now - (file.AccessedAt ?? file.ModifiedAt)).TotalDays);
         double seenDays = Math.Max(windowDays, idleDays);
         double none = Math.Pow(seenDays / (seenDays + within.TotalDays), file.Heat + PriorReads);
-        return 1 - none;
+        return Math.Min(1, (1 - none) * factor);
     }
 }

@@ -26,7 +26,7 @@ public sealed class PlanBuilder(
     private readonly Dictionary<int, Group> _groups = [];
     private readonly SortedDictionary<MoveObstacle, Warned> _warnings = [];
     private readonly TotalsBuilder _all = new();
-    private readonly HeatForecast _forecast = new(options.HeatHalfLife);
+    private readonly HeatForecast _forecast = new(options.HeatHalfLife, options.RecallFactor);
     private double _heatBytes;
     private double _hotHeatBefore;
     private double _hotHeatAfter;

@@ -19,7 +19,13 @@ public sealed record PlanOptions
     public TimeSpan Horizon { get; init; } = TimeSpan.FromDays(PriceTable.DaysPerMonth);
 
     /// <summary>The half-life of <see cref="FileFacts.Heat"/>.</summary>
-    public TimeSpan HeatHalfLife { get; init; } = TimeSpan.FromDays(7);
+    public TimeSpan HeatHalfLife { get; init; } = TimeSpan.FromHours(24);
+
+    /// <summary>
+    /// How much oftener than forecast released files were recalled lately (<see cref="RecallCalibration"/>). Default 1:
+    /// nothing is known.
+    /// </summary>
+    public double RecallFactor { get; init; } = 1;
 
     /// <summary>The attachments whose buckets nothing may be written into.</summary>
     public IReadOnlySet<long> ReadOnlyAttachments { get; init; } = new HashSet<long>();

@@ -17,6 +17,9 @@ internal sealed class PolicyErrors
     /// <summary>Whether nothing is wrong so far.</summary>
     public bool IsEmpty => _errors.Count == 0;
 
+    /// <summary>Whether further errors are only counted: no work need go into their remedies.</summary>
+    public bool IsFull => _errors.Count >= MaxCount;
+
     /// <summary>Notes an error.</summary>
     public void Add(PolicyPlace place, string message, string remedy)
     {

@@ -169,10 +169,11 @@ internal sealed class PolicyMapReader
             return number;
         }
 
-        string kind = isWhole ? "a whole number" : "a number";
-        _errors.Add(
-            value.Place, $"'{key}' is {Describe(value)}, not {kind} from {least} to {most}.",
-            string.Create(CultureInfo.InvariantCulture, $"Write {kind} from {least} to {most}."));
+        string wanted = least == most
+            ? string.Create(CultureInfo.InvariantCulture, $"{least}")
+            : string.Create(
+                CultureInfo.InvariantCulture, $"a {(isWhole ? "whole number" : "number")} from {least} to {most}");
+        _errors.Add(value.Place, $"'{key}' is {Describe(value)}, not {wanted}.", $"Write {wanted} after '{key}: '.");
         return null;
     }
 

@@ -182,7 +182,7 @@ internal sealed class PolicyReader
     /// <summary>Says that a name leads nowhere, and which one was most likely meant.</summary>
     public static void AddUnknown(PolicyScalar name, string what, ICollection<string> known, PolicyErrors errors)
     {
-        string? meant = NearestName.Find(name.Text, [.. known]);
+        string? meant = errors.IsFull ? null : NearestName.Find(name.Text, [.. known]);
         errors.Add(
             name.Place, $"There is no {what} {PolicyErrors.Quote(name.Text)} in this document.",
             meant is not null ? $"Did you mean '{meant}'?"

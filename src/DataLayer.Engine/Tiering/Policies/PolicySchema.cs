@@ -148,7 +148,7 @@ public static class PolicySchema
             new Dictionary<string, JsonNode>(StringComparer.Ordinal)
             {
                 ["place"] = Words("Where the content is to be.", PolicyKeys.Places),
-                ["storageClass"] = Text("The class the object is to have.", "^[A-Za-z0-9_.-]{1,100}$"),
+                ["storageClass"] = Name("The class the object is to have, as the store names it."),
                 ["copies"] = new JsonObject
                 {
                     ["type"] = "integer",
@@ -200,7 +200,8 @@ public static class PolicySchema
 
     private static JsonObject Text(string? description, string? pattern = null)
     {
-        JsonObject text = new() { ["type"] = "string" };
+        // What is plain text may look like a number or a flag to YAML.
+        JsonObject text = pattern is null ? AnyText() : new JsonObject { ["type"] = "string" };
         if (pattern is not null)
         {
             text["pattern"] = pattern;
@@ -229,7 +230,10 @@ public static class PolicySchema
         Text(description, $"^ *{Sign} *{number}( +and +{Sign} *{number}){{0,3}} *$");
 
     private static JsonObject TextOrList(string description) =>
-        Either(description, new JsonObject { ["type"] = new JsonArray("string", "number", "boolean") });
+        Either(description, AnyText());
+
+    private static JsonObject AnyText() =>
+        new() { ["type"] = new JsonArray("string", "number", "boolean") };
 
     private static JsonObject Either(string description, JsonObject item) =>
         new()

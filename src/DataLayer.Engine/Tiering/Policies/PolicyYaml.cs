@@ -18,12 +18,14 @@ internal sealed class PolicyYaml
     /// <summary>Maps and lists within each other; the language needs 5.</summary>
     public const int MaxDepth = 10;
 
+    private readonly string _text;
     private readonly PolicyErrors _errors;
     private readonly Parser _parser;
     private bool _isBroken;
 
     private PolicyYaml(string text, PolicyErrors errors)
     {
+        _text = text;
         _errors = errors;
         _parser = new Parser(new StringReader(text));
     }
@@ -109,8 +111,10 @@ internal sealed class PolicyYaml
                 _errors.Add(
                     PlaceOf(next.Start),
                     string.Create(CultureInfo.InvariantCulture, $"Nested deeper than {MaxDepth} levels."),
-                    "A policy needs five: rules, a rule, its match, a list, a value.");
-                Skip();
+                    "A policy needs five: rules, a rule, its match, a list, a value; what stands behind was not read.");
+
+                // Not skipped but ended: the scanner's time grows with the square of the depth.
+                _isBroken = true;
                 return null;
             case SequenceStart:
                 _parser.MoveNext();
@@ -214,21 +218,10 @@ internal sealed class PolicyYaml
         return next ?? throw new YamlException("the text ends too early");
     }
 
-    private void Skip()
-    {
-        int open = 0;
-        do
-        {
-            open += Peek().NestingIncrease;
-            _parser.MoveNext();
-        }
-        while (open > 0);
-    }
-
     // The scanner is known to leave its own exceptions on some texts; to us they are all "not YAML".
     private static bool IsNotYaml(Exception e) =>
         e is YamlException or InvalidOperationException or ArgumentException or IndexOutOfRangeException
-            or FormatException or OverflowException;
+            or FormatException or OverflowException or IOException;
 
     private void Break(Exception e)
     {
@@ -238,15 +231,52 @@ internal sealed class PolicyYaml
         }
 
         _isBroken = true;
-        PolicyPlace place = e is YamlException { Start.Line: > 0 } fault
-            ? PlaceOf(fault.End.Line > fault.Start.Line ? fault.End : fault.Start)
-            : PlaceOf(_parser.Current?.End ?? new Mark(0, 1, 1));
-        bool looksLikeComparison = e.Message.Contains("block scalar", StringComparison.OrdinalIgnoreCase);
-        _errors.Add(
-            place, $"This is not YAML: {e.Message.TrimEnd('.')}.",
-            looksLikeComparison
-                ? "Put a comparison in quotes: size: \">= 10 MiB\"."
-                : "Mind indentation, colons and quotes; what stands behind this place was not read.");
+        PolicyPlace place = PlaceOf(_parser.Current?.End ?? new Mark(0, 1, 1));
+        string started = string.Empty;
+        if (e is YamlException { Start.Line: > 0 } fault)
+        {
+            bool isLong = fault.End.Line > fault.Start.Line;
+            place = PlaceOf(isLong ? fault.End : fault.Start);
+            started = isLong
+                ? string.Create(CultureInfo.InvariantCulture, $" (from {fault.Start.Line}:{fault.Start.Column} on)")
+                : string.Empty;
+        }
+
+        string remedy = "Mind indentation, colons and quotes; what stands behind this place was not read.";
+        if (e.Message.Contains("block scalar", StringComparison.OrdinalIgnoreCase))
+        {
+            remedy = "Put a comparison in quotes: size: \">= 10 MiB\".";
+        }
+        else if (e.Message.Contains(" tab ", StringComparison.Ordinal) && FindTab() is { } tab)
+        {
+            place = tab;
+            remedy = "Indent with blanks.";
+        }
+
+        _errors.Add(place, $"This is not YAML: {OneLine(e.Message)}{started}.", remedy);
+    }
+
+    private static string OneLine(string message)
+    {
+        int end = message.IndexOfAny(['\r', '\n']);
+        return (end < 0 ? message : message[..end]).TrimEnd('.');
+    }
+
+    // The scanner tells of a tab only in which map it stands.
+    private PolicyPlace? FindTab()
+    {
+        int line = 0;
+        foreach (ReadOnlySpan<char> text in _text.AsSpan().EnumerateLines())
+        {
+            line++;
+            int column = text.IndexOfAnyExcept(' ');
+            if (column >= 0 && text[column] == '\t')
+            {
+                return new PolicyPlace(line, column + 1);
+            }
+        }
+
+        return null;
     }
 
     private static PolicyPlace PlaceOf(Mark mark) => new((int)mark.Line, (int)mark.Column);

@@ -8,9 +8,12 @@ namespace DataLayer.Engine.Tiering.Policies;
 internal sealed class RuleReader(Dictionary<string, PolicyWindow?> windows, PolicyErrors errors)
 {
     private const double LargestWeight = 1e6;
+    private const int MaxPatterns = 200_000;
     /// <summary>Hot copies a rule may ask for.</summary>
     public const int MaxCopies = 8;
 
+
+    private int _patternCount;
 
     /// <summary>Windows that the rules read so far name.</summary>
     public HashSet<string> UsedWindows { get; } = new(StringComparer.Ordinal);
@@ -95,7 +98,14 @@ internal sealed class RuleReader(Dictionary<string, PolicyWindow?> windows, Poli
         SortedSet<string> sorted = new(StringComparer.Ordinal);
         foreach (PolicyScalar text in texts)
         {
-            if (!PathGlob.TryParse(text.Text, paths, out string? fault))
+            int before = paths.Count;
+            if (_patternCount > MaxPatterns)
+            {
+                errors.Add(
+                    text.Place, $"The document has more than {MaxPatterns} patterns, each alternative counted.",
+                    "Use wildcards in place of alternatives.");
+            }
+            else if (!PathGlob.TryParse(text.Text, paths, out string? fault))
             {
                 errors.Add(
                     text.Place, $"The path {PolicyErrors.Quote(text.Text)} {fault}.",
@@ -103,6 +113,7 @@ internal sealed class RuleReader(Dictionary<string, PolicyWindow?> windows, Poli
                         + "'\\' before a character takes it as it is.");
             }
 
+            _patternCount += paths.Count - before;
             sorted.Add(text.Text);
         }
 

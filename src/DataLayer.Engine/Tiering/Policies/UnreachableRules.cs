@@ -3,10 +3,13 @@ namespace DataLayer.Engine.Tiering.Policies;
 /// <summary>
 /// Finds rules that no file reaches because one earlier rule matches all that they match, always. Only what is plain is
 /// found: equal patterns, a folder within a folder, narrower ranges and names; never a rule that several others cover
-/// together. Candidates come from an index by the start of the path, so large documents take milliseconds.
+/// together. Candidates come from an index by the start of the path, so large documents take milliseconds; where one
+/// start has too many rules, the search ends early, and fewer are found.
 /// </summary>
 internal static class UnreachableRules
 {
+    private const long MaxComparisons = 20_000_000;
+
     /// <summary>Warns of each such rule.</summary>
     public static void Warn(IReadOnlyList<PolicyRule> rules, PolicyErrors errors)
     {
@@ -32,9 +35,10 @@ internal static class UnreachableRules
         }
 
         AffixIndex index = byStart.Build();
+        long left = MaxComparisons;
         foreach (PolicyRule rule in rules)
         {
-            if (FindCover(rules, rule, index) is { } cover)
+            if (FindCover(rules, rule, index, ref left) is { } cover)
             {
                 errors.Warn(
                     rule.Place,
@@ -45,14 +49,16 @@ internal static class UnreachableRules
         }
     }
 
-    private static PolicyRule? FindCover(IReadOnlyList<PolicyRule> rules, PolicyRule rule, AffixIndex index)
+    private static PolicyRule? FindCover(
+        IReadOnlyList<PolicyRule> rules, PolicyRule rule, AffixIndex index, ref long left)
     {
         string start = rule.Match.Paths is [{ } first, ..] ? first.LiteralPrefix : string.Empty;
         for (int node = index.Find(start); node >= 0; node = index.Next(node))
         {
             foreach (int earlier in index.GetRules(node))
             {
-                if (earlier >= rule.Index)
+                left -= 1 + ((long)(rules[earlier].Match.Paths?.Length ?? 0) * (rule.Match.Paths?.Length ?? 0));
+                if (earlier >= rule.Index || left < 0)
                 {
                     break;
                 }

@@ -271,9 +271,14 @@ internal static class WindowReader
         PolicyErrors errors)
     {
         const int MaxDays = 366;
+        const int MaxDates = 10_000;
         bool isOpen = key == "open";
         string[] ends = text.Text.Split("..");
-        if (ends.Length <= 2 && TryDate(ends[0], out DateOnly first) && TryDate(ends[^1], out DateOnly last)
+        if (dates.Count > MaxDates)
+        {
+            errors.Add(text.Place, $"The calendar has more than {MaxDates} dates.", "Leave out years that are over.");
+        }
+        else if (ends.Length <= 2 && TryDate(ends[0], out DateOnly first) && TryDate(ends[^1], out DateOnly last)
             && first <= last && last.DayNumber - first.DayNumber < MaxDays)
         {
             for (DateOnly day = first; day <= last; day = day.AddDays(1))

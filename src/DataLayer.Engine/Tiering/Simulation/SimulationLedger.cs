@@ -14,6 +14,7 @@ internal sealed class SimulationLedger(SimulatedTree tree, long hotCapacityBytes
     private TimeSpan _now;
     private double _billed;
     private double _billedAtPlan;
+    private double _recalls;
 
     /// <summary>Lets storage accrue up to a time, day by day.</summary>
     public void AccrueTo(TimeSpan time)
@@ -51,6 +52,13 @@ internal sealed class SimulationLedger(SimulatedTree tree, long hotCapacityBytes
         }
     }
 
+    /// <summary>Adds what a recall cost; there is none before time zero.</summary>
+    public void BillRecall(MoveCost cost)
+    {
+        Bill(cost, TimeSpan.Zero);
+        _recalls += cost.Total;
+    }
+
     /// <summary>Counts a read.</summary>
     public void Serve(long hotBytes, long waitedBytes, TimeSpan at)
     {
@@ -74,7 +82,8 @@ internal sealed class SimulationLedger(SimulatedTree tree, long hotCapacityBytes
     public void Uploaded(long bytes) => _today = _today with { UploadedBytes = _today.UploadedBytes + bytes };
 
     /// <summary>A plan is made: what is billed from now on is its. What the one before came to is known.</summary>
-    public void BeginPlan()
+    /// <returns>What recalls cost since the one before.</returns>
+    public double BeginPlan()
     {
         if (_plan is not null)
         {
@@ -83,6 +92,9 @@ internal sealed class SimulationLedger(SimulatedTree tree, long hotCapacityBytes
         }
 
         _billedAtPlan = _billed;
+        double recalls = _recalls;
+        _recalls = 0;
+        return recalls;
     }
 
     /// <summary>Notes what the plan begun foretells.</summary>

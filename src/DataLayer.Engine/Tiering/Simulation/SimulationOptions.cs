@@ -27,8 +27,8 @@ public sealed record SimulationOptions
     /// <summary>What the link to the object store carries for promotions, bytes a second. Default 500 MB/s.</summary>
     public long RecallBytesPerSecond { get; init; } = 500_000_000;
 
-    /// <summary>Half-life of heat. Default 7 days.</summary>
-    public TimeSpan HeatHalfLife { get; init; } = TimeSpan.FromDays(7);
+    /// <summary>Half-life of heat. Default 24 h, as in the service.</summary>
+    public TimeSpan HeatHalfLife { get; init; } = TimeSpan.FromHours(24);
 
     /// <summary>Fill above which the policy is evaluated each hour, 0 to 1. Default 0.9.</summary>
     public double HighFill { get; init; } = 0.9;

@@ -29,6 +29,9 @@ public sealed class TieringSimulator
     private readonly Queue<(TimeSpan ReadyAt, int File, long Version)> _link = new();
     private readonly PriorityQueue<(int File, long Version), TimeSpan> _restores = new();
     private readonly List<(int File, double Weight, PlacementChange Change, FilePrice Price)> _moves = [];
+    private readonly RecallCalibration _calibration = new(TimeSpan.FromDays(30));
+    private readonly IngestRate _ingest = new(TimeSpan.FromDays(7));
+    private double _forecast;
     private TimeSpan _linkFreeAt;
     private TimeSpan _nextPlan;
     private TimeSpan _nextHour;
@@ -107,12 +110,12 @@ public sealed class TieringSimulator
             if (next == arrival)
             {
                 (_, int file, long version) = _link.Dequeue();
-                Arrive(file, version);
+                Arrive(file, version, next);
             }
             else if (next == restore)
             {
                 (int file, long version) = _restores.Dequeue();
-                Arrive(file, version);
+                Arrive(file, version, next);
             }
             else if (next == _nextPlan)
             {
@@ -132,6 +135,7 @@ public sealed class TieringSimulator
 
     private void Replay(in TraceEvent access)
     {
+        long hot = _tree.HotBytes;
         switch (access.Action)
         {
             case TraceAction.Write:
@@ -143,6 +147,11 @@ public sealed class TieringSimulator
             case TraceAction.Read when _tree[access.File].Exists:
                 Read(access);
                 break;
+        }
+
+        if (_tree.HotBytes != hot)
+        {
+            _ingest.Observe(_tree.HotBytes - hot, _trace.Start + access.At);
         }
     }
 
@@ -167,7 +176,7 @@ public sealed class TieringSimulator
         }
         else
         {
-            _ledger.Bill(_pricing.Recall(file.Class, cold), access.At);
+            _ledger.BillRecall(_pricing.Recall(file.Class, cold));
             _tree.SetHot(access.File, file.HotBytes + cold);
             _ledger.Recalled(cold);
         }
@@ -231,7 +240,7 @@ public sealed class TieringSimulator
         }
     }
 
-    private void Arrive(int index, long version)
+    private void Arrive(int index, long version, TimeSpan at)
     {
         ref SimulatedFile file = ref _tree[index];
         file.IsPending = false;
@@ -241,9 +250,10 @@ public sealed class TieringSimulator
             return;
         }
 
-        _ledger.Bill(_pricing.Recall(file.Class!, missing), TimeSpan.Zero);
+        _ledger.BillRecall(_pricing.Recall(file.Class!, missing));
         _tree.SetHot(index, file.SizeBytes);
         _ledger.Recalled(missing);
+        _ingest.Observe(missing, _trace.Start + at);
     }
 
     private void Plan(TimeSpan at, bool foretell)
@@ -274,14 +284,20 @@ public sealed class TieringSimulator
         TieringPlan plan = builder.Complete();
         if (foretell)
         {
-            _ledger.BeginPlan();
+            _calibration.Observe(_forecast, _ledger.BeginPlan(), _options.PlanInterval);
         }
 
         (double monthly, double once, long moved, int applied) = Apply(at);
         if (foretell)
         {
             double months = _options.PlanInterval.TotalDays / PriceTable.DaysPerMonth;
-            double predicted = ((plan.Totals.MonthlyBefore + monthly) * months) + once + plan.Totals.ExpectedRecallCost;
+            _forecast = plan.Totals.ExpectedRecallCost;
+            double recalls = _forecast * _calibration.GetFactor(_forecast, _options.PlanInterval);
+
+            // What is written meanwhile is there for half of the time on average.
+            long grown = (long)(_ingest.GetBytesPerDay(now) * _options.PlanInterval.TotalDays / 2);
+            double growth = _pricing.HotPerMonth(null, grown, _options.CopyCount);
+            double predicted = ((plan.Totals.MonthlyBefore + monthly + growth) * months) + once + recalls;
             _ledger.Foretell(new SimulatedPlan(at, predicted, 0, applied, moved, _moves.Count - applied));
         }
     }
