@@ -10,6 +10,7 @@ using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Heat;
+using DataLayer.Engine.Tiering.Profiles;
 using DataLayer.Metadata;
 using Microsoft.Extensions.Logging;
 
@@ -69,6 +70,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         _compactor = new Compactor(Context, _mover);
         Heat = new HeatTable(Context);
         Facts = new FactSource(Context, Heat);
+        Profiles = new ProfileService(Context, recaller);
         _meter = new EngineMeter(Context, () => _uploads.PendingCount);
     }
 
@@ -91,6 +93,9 @@ public sealed partial class FileEngine : IAsyncDisposable
 
     /// <summary>What tiering knows of each file.</summary>
     public FactSource Facts { get; }
+
+    /// <summary>What jobs read, to be warmed again.</summary>
+    public ProfileService Profiles { get; }
 
     internal FileWriter Writer { get; }
 
@@ -123,6 +128,7 @@ public sealed partial class FileEngine : IAsyncDisposable
             engine._compactor.Start();
             engine.Context.Unflushed.Start();
             engine.Heat.Start();
+            engine.Profiles.Start();
             return engine;
         }
         catch
@@ -295,6 +301,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         await _journal.DisposeAsync().ConfigureAwait(false);
         await _recalls.DisposeAsync().ConfigureAwait(false);
         await Context.Fetches.WhenIdleAsync().ConfigureAwait(false);
+        await Profiles.DisposeAsync().ConfigureAwait(false);
         await Heat.DisposeAsync().ConfigureAwait(false);
         _meter.Dispose();
         Context.Dispose();

@@ -32,6 +32,11 @@ public static class ApiRoutes
     /// <summary>Targets of the hot tier: GET, POST; <c>/N/drain</c> by POST.</summary>
     public const string Targets = "/api/v1/targets";
 
+    /// <summary>Access profiles: GET; <c>/NAME</c> and what is below it.</summary>
+    public const string Profiles = "/api/v1/profiles";
+
+    /// <summary>Access history of a folder: GET.</summary>
+    public const string History = "/api/v1/history";
     /// <summary>Versions of the tiering policy: GET, POST; <c>/active</c>, <c>/check</c>, <c>/explain</c> and more
     /// below it.</summary>
     public const string Policies = "/api/v1/policies";

@@ -24,6 +24,7 @@ internal static class CommandLine
             StatisticsCommands.Make(factory),
             .. UpkeepCommands.Make(factory),
             CacheCommands.Make(factory),
+            .. ProfileCommands.Make(factory),
             CsiCommand.Make(factory),
             PolicyCommands.Make(factory),
             JobCommands.Make(factory),

@@ -80,6 +80,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<UpkeepEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<MountEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<StoreEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<ProfileEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<PolicyEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<JobEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<PlanEndpoints>().GetOperations());

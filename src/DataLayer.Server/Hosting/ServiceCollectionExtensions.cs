@@ -50,6 +50,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<TreeEndpoints>();
         services.TryAddSingleton<UpkeepEndpoints>();
         services.TryAddSingleton<StoreEndpoints>();
+        services.TryAddSingleton<ProfileEndpoints>();
         services.TryAddSingleton<PolicySubject>();
         services.TryAddSingleton<PolicyEndpoints>();
         services.TryAddSingleton<JobEvents>();

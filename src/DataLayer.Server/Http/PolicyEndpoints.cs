@@ -17,7 +17,7 @@ internal sealed class PolicyEndpoints(NodeHost node, PolicySubject subject)
     private const int MaxPage = 1000;
 
     /// <summary>A document of 8 MiB with each character escaped still fits.</summary>
-    private const int MaxBodyBytes = 32 << 20;
+    public const int MaxBodyBytes = 32 << 20;
 
     private static readonly ApiParameter _version = new(
         "version", ApiParameterPlace.Path, "string", "The version's number, or 'active'.", Required: true);

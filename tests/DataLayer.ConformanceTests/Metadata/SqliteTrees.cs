@@ -77,4 +77,12 @@ public static class SqliteTrees
         protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
             TreeFixture.OpenAsync(configure);
     }
+
+    /// <summary>Heat and access history.</summary>
+    public sealed class Accesses : TreeAccesses
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
 }

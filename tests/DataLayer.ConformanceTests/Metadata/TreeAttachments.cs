@@ -94,7 +94,7 @@ public abstract class TreeAttachments : TreeConformance
         Assert.Equal(
             (TierState.Released, 2_000_000L, a.Id, 5L),
             (file.Attributes.State, file.Attributes.SizeBytes, file.Attributes.AttachmentId, file.Attributes.ModifyTimeNanoseconds));
-        Assert.Equal(new ObjectReference(a.Id, "p/x/y/f", "e-x/y/f", null, 2_000_000), file.Object);
+        Assert.Equal(new ObjectReference(a.Id, "p/x/y/f", "e-x/y/f", null, 2_000_000, StoredTimeNanoseconds: 5), file.Object);
         Assert.Equal((0u, 2u), (file.Residency.ResidentCount, file.Residency.BlockCount));
         Assert.Null(file.Placement);
         Assert.Equal("v1", (await t.ContentAsync("/d/x/g")).Object!.VersionId);

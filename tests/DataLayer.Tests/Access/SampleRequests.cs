@@ -20,6 +20,7 @@ internal static class SampleRequests
         string query = operation.Id switch
         {
             "detach" => $"?path={folder}/none-such",
+            "history" => $"?path={folder}/none-such",
             "removeStore" => "?name=none-such",
             "setXattr" or "removeXattr" => "?name=user.none",
             "diffPolicies" => "?before=4711&after=4712",
@@ -54,10 +55,12 @@ internal static class SampleRequests
         "truncate" => $$"""{"path":"{{folder}}/none-such","sizeBytes":0}""",
         "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" =>
             $$"""{"path":"{{folder}}/none-such"}""",
+        "fsck" or "replayProfile" or "trimProfile" => "{}",
+        "recordProfile" => $$"""{"path":"{{folder}}/none-such"}""",
+        "mergeProfiles" => """{"from":["none-such"]}""",
         "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
         "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
         "makePlan" => $$"""{"path":"{{folder}}/none-such","policy":"none"}""",
-        "fsck" => "{}",
         "attach" => $$"""{"source":"none-such","path":"{{folder}}/none"}""",
         "addTarget" => """{"pool":"default","directory":"relative"}""",
         "defineStore" => """{"name":"","accessKey":"a","secretKey":"b"}""",

@@ -48,6 +48,11 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         }
 
         int wanted = (int)Math.Min(destination.Length, size - offsetBytes);
+        if (isForeground && context.Recorder is { } recorder)
+        {
+            recorder.Note(content, offsetBytes, wanted);
+        }
+
         if (content.Staged is { } staged && staged.TryRead(content, offsetBytes, destination.Span[..wanted]))
         {
             NoteHit(content, blocks: 1, wanted, isForeground);

@@ -52,6 +52,46 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
             }
         }
 
+        return await RecallMissingLockedAsync(content, missing, yields, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Makes some blocks resident, taking the write gate; of a content in a segment, all of it. True if some were not.
+    /// </summary>
+    public async ValueTask<bool> RecallBlocksAsync(
+        ContentState content, IReadOnlyList<uint> blocks, CancellationToken cancellationToken,
+        ForegroundYield? yields = null)
+    {
+        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (content.Staged is not null)
+            {
+                return false;
+            }
+
+            uint count = BlockLayout.BlockCount(content.SizeBytes);
+            List<uint> missing = [];
+            foreach (uint block in blocks)
+            {
+                if (block < count && !content.IsResident(block))
+                {
+                    missing.Add(block);
+                }
+            }
+
+            missing.Sort();
+            return await RecallMissingLockedAsync(content, missing, yields, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            content.WriteGate.Release();
+        }
+    }
+
+    private async ValueTask<bool> RecallMissingLockedAsync(
+        ContentState content, List<uint> missing, ForegroundYield? yields, CancellationToken cancellationToken)
+    {
         if (missing.Count == 0)
         {
             return false;
@@ -59,6 +99,9 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
 
         if (context.Hot.UsesSegment(null, content.SizeBytes))
         {
+            using IDisposable? one = yields is null
+                ? null
+                : await yields.EnterAsync(cancellationToken).ConfigureAwait(false);
             await RecallSmallLockedAsync(content, cancellationToken).ConfigureAwait(false);
             return true;
         }

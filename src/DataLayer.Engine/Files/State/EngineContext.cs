@@ -7,6 +7,7 @@ using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Writing;
 using DataLayer.Engine.Tiering.Heat;
+using DataLayer.Engine.Tiering.Profiles;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Stripes;
@@ -19,6 +20,7 @@ internal sealed class EngineContext : IDisposable
 {
     public static readonly ActivitySource Activities = new("DataLayer.Engine");
     private readonly CancellationTokenSource _stopping = new();
+    private ProfileRecorder? _recorder;
 
     public EngineContext(FileEngineParts parts, FileEngineOptions options, ILoggerFactory logs)
     {
@@ -70,6 +72,13 @@ internal sealed class EngineContext : IDisposable
 
     /// <summary>The contents that were read since the last look at them.</summary>
     public AccessLedger Accesses { get; }
+
+    /// <summary>Notes reads while profiles are recorded; else null.</summary>
+    public ProfileRecorder? Recorder
+    {
+        get => Volatile.Read(ref _recorder);
+        set => Volatile.Write(ref _recorder, value);
+    }
 
     /// <summary>Inodes that a mount's kernel knows.</summary>
     public InodeHolds Holds { get; } = new();

@@ -84,7 +84,7 @@ public sealed record AccessProfile
 
     /// <summary>
     /// One profile of all the runs of several: a block's runs are added, its time is the mean over them. Of a file that
-    /// is in several, what the last recorded one says counts.
+    /// is in several, what the last recorded one says counts; blocks past its end go.
     /// </summary>
     /// <exception cref="DataLayerException">InvalidArgument: there is none, or one has too many blocks.</exception>
     public static AccessProfile Merge(IReadOnlyList<AccessProfile> profiles)
@@ -96,7 +96,10 @@ public sealed record AccessProfile
                 ErrorCode.InvalidArgument, "There are no profiles to merge: name at least one.");
         }
 
-        AccessProfile newest = profiles[0];
+        // The last recorded comes last, and what it says of a file stands.
+        List<AccessProfile> sorted = [.. profiles];
+        sorted.Sort(static (a, b) => a.RecordedAt.CompareTo(b.RecordedAt));
+        AccessProfile newest = sorted[^1];
         Dictionary<string, int> index = new(StringComparer.Ordinal);
         List<ProfileFile> files = [];
         Dictionary<(int File, uint Block), (int Runs, double Ticks)> blocks = [];
@@ -104,15 +107,13 @@ public sealed record AccessProfile
         TimeSpan duration = TimeSpan.Zero;
         long missed = 0;
         string path = newest.Path;
-        foreach (AccessProfile profile in profiles)
+        foreach (AccessProfile profile in sorted)
         {
-            bool isNewest = profile.RecordedAt >= newest.RecordedAt;
-            newest = isNewest ? profile : newest;
             runs = checked(runs + profile.RunCount);
             duration = profile.Duration > duration ? profile.Duration : duration;
             missed += profile.MissedCount;
             path = CommonFolder(path, profile.Path);
-            int[] map = AddFiles(profile, isNewest, index, files);
+            int[] map = AddFiles(profile, index, files);
             foreach (ProfileEntry entry in profile.Entries)
             {
                 for (uint i = 0; i < entry.BlockCount; i++)
@@ -131,7 +132,7 @@ public sealed record AccessProfile
             RunCount = runs,
             MissedCount = missed,
             Files = files,
-            Entries = Order(blocks),
+            Entries = Order(blocks, files),
         };
     }
 
@@ -199,7 +200,7 @@ public sealed record AccessProfile
     }
 
     private static int[] AddFiles(
-        AccessProfile profile, bool isNewest, Dictionary<string, int> index, List<ProfileFile> files)
+        AccessProfile profile, Dictionary<string, int> index, List<ProfileFile> files)
     {
         int[] map = new int[profile.Files.Count];
         for (int i = 0; i < map.Length; i++)
@@ -210,7 +211,7 @@ public sealed record AccessProfile
                 index.Add(file.Path, map[i] = files.Count);
                 files.Add(file);
             }
-            else if (isNewest)
+            else
             {
                 files[map[i]] = file;
             }
@@ -219,11 +220,17 @@ public sealed record AccessProfile
         return map;
     }
 
-    private static List<ProfileEntry> Order(Dictionary<(int File, uint Block), (int Runs, double Ticks)> blocks)
+    private static List<ProfileEntry> Order(
+        Dictionary<(int File, uint Block), (int Runs, double Ticks)> blocks, List<ProfileFile> files)
     {
         List<ProfileEntry> all = new(blocks.Count);
         foreach (((int file, uint block), (int runs, double ticks)) in blocks)
         {
+            if (block >= BlockLayout.BlockCount(files[file].SizeBytes))
+            {
+                continue; // The file is shorter now.
+            }
+
             // To the millisecond, as it is stored: what is stored and read back is merged the same.
             all.Add(new ProfileEntry(
                 file, block, 1, runs, TimeSpan.FromMilliseconds((long)(ticks / runs / TimeSpan.TicksPerMillisecond))));

@@ -224,7 +224,12 @@ public static class ProfileFormat
 
         public string Text(ReadOnlySpan<byte> before, int shared)
         {
-            int length = Int(0, Math.Min(MaxPathBytes, _rest.Length), "length of a path");
+            int length = Int(0, MaxPathBytes, "length of a path");
+            if (length > _rest.Length)
+            {
+                throw Bad("it ends in a path");
+            }
+
             Span<byte> path = stackalloc byte[shared + length];
             before[..shared].CopyTo(path);
             _rest[..length].CopyTo(path[shared..]);
