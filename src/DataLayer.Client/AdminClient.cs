@@ -29,10 +29,26 @@ public sealed partial class AdminClient
             ApiRoutes.Attachments, command, ProtocolJson.Default.AttachCommand,
             ProtocolJson.Default.ProgressLineListingReportAttachmentStatus, progress, cancellationToken);
 
-    /// <summary>The attachments.</summary>
-    public ValueTask<IReadOnlyList<AttachmentStatus>> ListAttachmentsAsync(
-        CancellationToken cancellationToken = default
-    ) => GetAsync(ApiRoutes.Attachments, ProtocolJson.Default.IReadOnlyListAttachmentStatus, cancellationToken);
+    /// <summary>The attachments the caller may reach, by path.</summary>
+    public async ValueTask<IReadOnlyList<AttachmentStatus>> ListAttachmentsAsync(
+        CancellationToken cancellationToken = default)
+    {
+        const int PageEntries = 1000;
+        List<AttachmentStatus> all = [];
+        string target = ApiRoutes.Attachments;
+        while (true)
+        {
+            IReadOnlyList<AttachmentStatus> page = await GetAsync(
+                target, ProtocolJson.Default.IReadOnlyListAttachmentStatus, cancellationToken).ConfigureAwait(false);
+            all.AddRange(page);
+            if (page.Count < PageEntries)
+            {
+                return all;
+            }
+
+            target = $"{ApiRoutes.Attachments}?after={Uri.EscapeDataString(page[^1].Path)}";
+        }
+    }
 
     /// <summary>
     /// Removes an attachment and its names from the tree, never an object. Forced: also with uploads due.

@@ -28,12 +28,6 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
     /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>
     public PlanStore Store => Maker.Store;
 
-    /// <summary>Finds the active policy; null where none is.</summary>
-    public Func<CancellationToken, ValueTask<PlanPolicy?>> ActivePolicy { get; set; } =
-        async cancellationToken => await node.Open.Policies.GetActiveAsync(cancellationToken) is { } active
-            ? new PlanPolicy(active.Policy, active.Version)
-            : null;
-
     /// <summary>The prices in force.</summary>
     public TierPricing Pricing { get; } = new(configuration.Tiering.Prices, ShapeOf(configuration));
 
@@ -78,7 +72,7 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
     /// <summary>The active policy.</summary>
     /// <exception cref="DataLayerException">NotFound: none is active.</exception>
     public async ValueTask<PlanPolicy> GetActivePolicyAsync(CancellationToken cancellationToken) =>
-        await ActivePolicy(cancellationToken)
+        await FindActivePolicyAsync(cancellationToken)
         ?? throw new DataLayerException(
             ErrorCode.NotFound,
             "No policy is active: activate one, or give its text with the command (--policy FILE).");
@@ -108,7 +102,7 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
     public async ValueTask<IReadOnlyList<string>> FindStaleAsync(
         TieringPlan plan, CancellationToken cancellationToken)
     {
-        PlanPolicy? active = await ActivePolicy(cancellationToken);
+        PlanPolicy? active = await FindActivePolicyAsync(cancellationToken);
         return PlanStaleness.Find(plan, active?.Compiled.Hash, Pricing.Table.ComputeHash(), time.GetUtcNow());
     }
 
@@ -126,6 +120,11 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
                 PartBytes = configuration.ObjectStores[0].PartBytes,
             };
     }
+
+    private async ValueTask<PlanPolicy?> FindActivePolicyAsync(CancellationToken cancellationToken) =>
+        await node.Open.Policies.GetActiveAsync(cancellationToken) is { } active
+            ? new PlanPolicy(active.Policy, active.Version)
+            : null;
 
     private async ValueTask<IReadOnlySet<long>> ListReadOnlyAsync(CancellationToken cancellationToken)
     {

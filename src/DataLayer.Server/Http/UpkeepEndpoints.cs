@@ -27,6 +27,8 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
             Access = ApiAccess.Caller,
             Tag = "attachments",
             Answer = typeof(IReadOnlyList<AttachmentStatus>),
+            Statuses = [200, 304],
+            Parameters = CollectionPage.Parameters,
         };
         yield return new ApiOperation(
             "POST", Route, "attach", "Attaches a bucket prefix and lists it; goes on with an interrupted listing.",
@@ -46,6 +48,7 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
             [
                 new("path", ApiParameterPlace.Query, "string", "The attachment's folder.", Required: true),
                 new("force", ApiParameterPlace.Query, "boolean", "Also with uploads due, which are then lost."),
+                new("If-Match", ApiParameterPlace.Header, "string", "The entity tag of the list that must hold."),
             ],
         };
         yield return new ApiOperation(
@@ -155,13 +158,17 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
         };
     }
 
-    private async Task ListAttachmentsAsync(HttpContext context)
+    private async Task ListAttachmentsAsync(HttpContext context) =>
+        await CollectionPage.WriteAsync(
+            context, await AttachmentsOfAsync(context), a => a.Path,
+            ProtocolJson.Default.IReadOnlyListAttachmentStatus);
+
+    /// <summary>What the caller sees of the attachments.</summary>
+    private async ValueTask<IReadOnlyList<AttachmentStatus>> AttachmentsOfAsync(HttpContext context)
     {
         IReadOnlyList<Attachment> attachments = await node.Engine.ListAttachmentsAsync(context.RequestAborted);
         Caller caller = RequestCaller.Of(context);
-        IReadOnlyList<AttachmentStatus> answer =
-            [.. attachments.Where(a => caller.MayReach(a.Path)).Select(WireReports.ToStatus)];
-        await ApiJson.WriteAsync(context, answer, ProtocolJson.Default.IReadOnlyListAttachmentStatus);
+        return [.. attachments.Where(a => caller.MayReach(a.Path)).Select(WireReports.ToStatus)];
     }
 
     private async Task AttachAsync(HttpContext context)
@@ -210,6 +217,12 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
     {
         string path = RequestTarget.RequiredText(context, "path");
         RequestCaller.DemandPath(context, path);
+        if (context.Request.Headers.IfMatch.Count > 0)
+        {
+            CollectionPage.DemandTag(
+                context, await AttachmentsOfAsync(context), ProtocolJson.Default.IReadOnlyListAttachmentStatus);
+        }
+
         await node.Engine.DetachAsync(path, RequestTarget.Flag(context, "force"), context.RequestAborted);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }

@@ -194,6 +194,55 @@ public sealed class CommandLineTests(RunningService service)
     }
 
     [Fact]
+    public async Task Warm_ups_are_jobs_that_can_be_checked_left_alone_and_looked_at()
+    {
+        using TempFolder local = new("cli");
+        string folder = await service.MakeFolderAsync() + "/data";
+        Assert.Equal(0, (await RunAsync("attach", "file://" + service.MakeBucket(("a", "alpha"), ("b", "beta")), folder)).Status);
+        await File.WriteAllTextAsync(local.Combine("list"), $"{folder}/a\n{folder}/none\n");
+
+        Outcome cold = await RunAsync("warm", folder, "--check", "--json");
+        Outcome plain = await RunAsync("warm", folder);
+        Outcome hot = await RunAsync("warm", folder, "--check", "--json");
+        Outcome list = await RunAsync("warm", "--list", local.Combine("list"), "--json");
+        Outcome left = await RunAsync("warm", folder + "/a", folder + "/b", "--detach", "--json");
+        string id = JsonNode.Parse(left.Text)!["id"]!.ToJsonString();
+        Outcome watched = await RunAsync("job", "watch", id, "--json");
+        Outcome shown = await RunAsync("job", "show", id);
+        Outcome listed = await RunAsync("job", "list", "--json", "--limit", "1");
+        Outcome late = await RunAsync("job", "cancel", id);
+        Outcome both = await RunAsync("warm", folder, "--check", "--evict");
+        Outcome none = await RunAsync("warm");
+
+        Assert.Equal((1, 0, 0, 1, 0), (cold.Status, plain.Status, hot.Status, list.Status, left.Status));
+        Assert.Equal(2, (int)JsonNode.Parse(cold.Text)!["failedObjects"]!);
+        Assert.Equal(2, (int)JsonNode.Parse(hot.Text)!["result"]!["resident"]!);
+        Assert.Equal(folder + "/none", (string)JsonNode.Parse(list.Text)!["result"]!["gaps"]![0]!["path"]!);
+        Assert.Equal((0, "done"), (watched.Status, (string)JsonNode.Parse(watched.Text)!["state"]!));
+        Assert.Matches("state +done", shown.Text);
+        Assert.Equal(id, JsonNode.Parse(listed.Text)!["id"]!.ToJsonString());
+        Assert.Equal((ExitCode.Conflict, ExitCode.Usage, ExitCode.Usage), (late.Status, both.Status, none.Status));
+    }
+
+    [Fact]
+    public async Task Schedules_are_added_listed_and_removed()
+    {
+        string folder = await service.MakeFolderAsync();
+
+        Outcome added = await RunAsync("job", "schedule", "add", folder, "--cron", "30 6 * * mon-fri", "--zone", "Europe/Berlin", "--json");
+        string id = JsonNode.Parse(added.Text)!["id"]!.ToJsonString();
+        Outcome listed = await RunAsync("job", "schedule", "list");
+        Outcome removed = await RunAsync("job", "schedule", "remove", id);
+        Outcome again = await RunAsync("job", "schedule", "remove", id);
+        Outcome bad = await RunAsync("job", "schedule", "add", folder, "--cron", "whenever");
+
+        Assert.Equal((0, 0), (added.Status, removed.Status));
+        Assert.Contains("30 6 * * mon-fri", listed.Text, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.NotFound, again.Status);
+        Assert.Equal(ExitCode.Usage, bad.Status);
+    }
+
+    [Fact]
     public async Task The_program_itself_suggests_what_can_follow()
     {
         Outcome outcome = await RunAsync("[suggest:13]", "datalayer att");

@@ -49,6 +49,23 @@ public sealed class PlanEndpointTests(RunningService service)
     }
 
     [Fact]
+    public async Task A_plan_of_the_active_policy_is_fresh_until_another_is_active()
+    {
+        string folder = await MakeHotFilesAsync();
+        PolicyStatus active = await service.Client.Admin.SetPolicyAsync(new SetPolicyCommand { Text = Release(folder) });
+        PlanReport plan = await service.Client.Admin.MakePlanAsync(new PlanCommand { Path = folder });
+        Assert.Empty(plan.Stale);
+        Assert.Equal((active.Version, 2L), (plan.PolicyVersion, plan.Totals.Moves));
+        await service.Client.Admin.SetPolicyAsync(new SetPolicyCommand { Text = "version: 1\nrules: [{name: none, then: {exclude: true}}]\n" });
+        Assert.Contains("another policy", Assert.Single((await service.Client.Admin.GetPlanAsync(plan.Id)).Stale), StringComparison.Ordinal);
+        await service.Client.Admin.ActivatePolicyAsync(0);
+        Assert.Contains("no policy", Assert.Single((await service.Client.Admin.GetPlanAsync(plan.Id)).Stale), StringComparison.Ordinal);
+        DataLayerException none = await Assert.ThrowsAsync<DataLayerException>(async () =>
+            await service.Client.Admin.MakePlanAsync(new PlanCommand { Path = folder }));
+        Assert.Equal(ErrorCode.NotFound, none.Code);
+    }
+
+    [Fact]
     public async Task A_read_only_bucket_is_told_and_nothing_is_planned_into_it()
     {
         string bucket = service.MakeBucket(("a.txt", "alpha"));

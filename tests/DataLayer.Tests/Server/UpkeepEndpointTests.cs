@@ -39,6 +39,49 @@ public sealed class UpkeepEndpointTests(RunningService service)
     }
 
     [Fact]
+    public async Task Attachments_come_in_pages_and_a_detach_can_go_by_what_was_seen()
+    {
+        string bucket = service.MakeBucket(("a.txt", "alpha"));
+        string folder = await service.MakeFolderAsync();
+        foreach (string name in new[] { "/c", "/a", "/b" })
+        {
+            await service.Client.Admin.AttachAsync(new AttachCommand { Source = "file://" + bucket, Path = folder + name });
+        }
+
+        List<string> seen = [];
+        string? next = $"{ApiRoutes.Attachments}?limit=2";
+        System.Net.Http.Headers.EntityTagHeaderValue? tag = null;
+        while (next is not null)
+        {
+            using HttpResponseMessage page = await service.Http.GetAsync(new Uri(next, UriKind.Relative));
+            tag = page.Headers.ETag;
+            seen.AddRange(System.Text.Json.Nodes.JsonNode.Parse(await page.Content.ReadAsStringAsync())!.AsArray().Select(a => (string)a!["path"]!));
+            next = page.Headers.TryGetValues("Link", out IEnumerable<string>? links) ? links.Single().Split('<', '>')[1] : null;
+        }
+
+        using HttpRequestMessage known = new(HttpMethod.Get, ApiRoutes.Attachments);
+        known.Headers.IfNoneMatch.Add(tag!);
+        using HttpResponseMessage same = await service.Http.SendAsync(known);
+        await service.Client.Admin.DetachAsync(folder + "/c");
+        using HttpResponseMessage late = await DetachAsync(folder + "/b", tag!);
+        using HttpResponseMessage list = await service.Http.GetAsync(new Uri(ApiRoutes.Attachments, UriKind.Relative));
+        using HttpResponseMessage good = await DetachAsync(folder + "/b", list.Headers.ETag!);
+
+        Assert.Equal(seen.Order(StringComparer.Ordinal), seen);
+        Assert.Equal([folder + "/a", folder + "/b", folder + "/c"], seen.Where(p => p.StartsWith(folder + "/", StringComparison.Ordinal)));
+        Assert.Equal(System.Net.HttpStatusCode.NotModified, same.StatusCode);
+        Assert.Equal(System.Net.HttpStatusCode.PreconditionFailed, late.StatusCode);
+        Assert.Equal(System.Net.HttpStatusCode.NoContent, good.StatusCode);
+    }
+
+    private async Task<HttpResponseMessage> DetachAsync(string path, System.Net.Http.Headers.EntityTagHeaderValue tag)
+    {
+        using HttpRequestMessage request = new(HttpMethod.Delete, $"{ApiRoutes.Attachments}?path={path}");
+        request.Headers.IfMatch.Add(tag);
+        return await service.Http.SendAsync(request);
+    }
+
+    [Fact]
     public async Task Writes_under_a_writable_attachment_reach_the_bucket_when_flushed()
     {
         string bucket = service.MakeBucket(("a.txt", "alpha"));

@@ -94,7 +94,9 @@ public sealed partial class JobService
                 ErrorCode.InvalidArgument,
                 $"'{schedule.Cron}' {fault}: give minute, hour, day of the month, month and weekday, as "
                 + "'30 6 * * mon-fri'.");
-        return TimeZoneInfo.TryFindSystemTimeZoneById(schedule.Zone, out TimeZoneInfo? zone)
+        TimeZoneInfo? zone = null;
+        return !string.IsNullOrEmpty(schedule.Zone)
+            && TimeZoneInfo.TryFindSystemTimeZoneById(schedule.Zone, out zone)
             ? (cron, zone)
             : throw new DataLayerException(
                 ErrorCode.InvalidArgument,
