@@ -226,7 +226,7 @@ internal sealed class PolicyEndpoints(NodeHost node, PolicySubject subject)
 
         (FileFacts facts, PolicyMoment moment) = await subject.FindAsync(policy, command, context.RequestAborted);
         await ApiJson.WriteAsync(
-            context, PolicyWire.ToReport(command.Path, number, policy.Explain(facts, moment)),
+            context, PolicyWire.ToReport(facts.Path, number, policy.Explain(facts, moment)),
             ProtocolJson.Default.PolicyExplanationReport);
     }
 
