@@ -2,8 +2,8 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Profiles;
-using DataLayer.TestSupport.Objects;
 using DataLayer.Tests.Engine;
+using DataLayer.TestSupport.Objects;
 
 namespace DataLayer.Tests.Tiering.Profiles;
 
