@@ -82,6 +82,9 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
     public async ValueTask<TieringPlan> MakeAsync(
         string path, PlanPolicy policy, IProgress<PlanProgress>? progress, CancellationToken cancellationToken)
     {
+        IReadOnlyList<Attachment> attachments = await node.Engine.ListAttachmentsAsync(cancellationToken);
+        FrozenSet<string> folders = configuration.ObjectStores.Where(s => s.Kind == "directory").Select(s => s.Name)
+            .ToFrozenSet(StringComparer.Ordinal);
         PlanOptions options = new()
         {
             Path = path,
@@ -90,7 +93,10 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
             Validity = configuration.Tiering.PlanValidity,
             Horizon = configuration.Tiering.PlanHorizon,
             HeatHalfLife = configuration.Engine.Heat.HalfLife,
-            ReadOnlyAttachments = await ListReadOnlyAsync(cancellationToken),
+            ReadOnlyAttachments = attachments.Where(a => a.Mode == AttachmentMode.ReadOnly).Select(a => a.Id)
+                .ToFrozenSet(),
+            ClasslessAttachments = attachments.Where(a => folders.Contains(a.StoreName)).Select(a => a.Id)
+                .ToFrozenSet(),
         };
         IReadOnlyDictionary<string, double> fills = ReadFills();
         return await Maker.MakeAsync(
@@ -125,12 +131,6 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
         await node.Open.Policies.GetActiveAsync(cancellationToken) is { } active
             ? new PlanPolicy(active.Policy, active.Version)
             : null;
-
-    private async ValueTask<IReadOnlySet<long>> ListReadOnlyAsync(CancellationToken cancellationToken)
-    {
-        IReadOnlyList<Attachment> attachments = await node.Engine.ListAttachmentsAsync(cancellationToken);
-        return attachments.Where(a => a.Mode == AttachmentMode.ReadOnly).Select(a => a.Id).ToFrozenSet();
-    }
 
     private Dictionary<string, double> ReadFills()
     {

@@ -311,8 +311,9 @@ public sealed class TieringSimulator
         foreach ((int index, _, PlacementChange change, FilePrice price) in _moves)
         {
             long bytes = Math.Abs(_tree[index].HotBytes - change.HotBytes);
-            if (moved + bytes > _options.MoveBytesPerPlan)
+            if (moved > 0 && moved + bytes > _options.MoveBytesPerPlan)
             {
+                // A file larger than the bound goes alone, or it never went.
                 break;
             }
 
