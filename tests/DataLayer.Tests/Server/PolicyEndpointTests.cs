@@ -4,8 +4,8 @@ using System.Text.Json.Nodes;
 using DataLayer.Core.Errors;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Cli;
-using DataLayer.TestSupport;
 using DataLayer.Tests.Tiering.Policies;
+using DataLayer.TestSupport;
 
 namespace DataLayer.Tests.Server;
 
@@ -66,6 +66,7 @@ public sealed class PolicyEndpointTests(RunningService service)
         PolicyStatus after = await service.Client.Admin.GetPolicyAsync();
         Assert.Equal((good.Version, good.Hash), (after.Version, after.Hash));
         Assert.Equal(good.Version, (await service.Client.Admin.ListPoliciesAsync(limit: 1)).Versions[0].Version);
+        await service.Client.Admin.ActivatePolicyAsync(0);
     }
 
     [Fact]
@@ -108,6 +109,7 @@ public sealed class PolicyEndpointTests(RunningService service)
         string tooLong = First + new string('#', (8 << 20) + 10);
         using HttpResponseMessage large = await PostAsync(ApiRoutes.Policies, new JsonObject { ["text"] = tooLong });
         Assert.Equal(HttpStatusCode.BadRequest, large.StatusCode);
+        await service.Client.Admin.ActivatePolicyAsync(0);
     }
 
     [Fact]
