@@ -196,6 +196,7 @@ public sealed record PolicyDifferences
 }
 
 /// <summary>Adds a version of the policy.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record SetPolicyCommand
 {
     /// <summary>The document, at most 8 MiB.</summary>
@@ -212,6 +213,7 @@ public sealed record SetPolicyCommand
 }
 
 /// <summary>Makes a version of the policy the active one.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record ActivatePolicyCommand
 {
     /// <summary>The version; 0 for none.</summary>
@@ -222,6 +224,7 @@ public sealed record ActivatePolicyCommand
 }
 
 /// <summary>Checks a policy document.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record CheckPolicyCommand
 {
     /// <summary>The document, at most 8 MiB.</summary>
@@ -232,6 +235,7 @@ public sealed record CheckPolicyCommand
 /// Asks why a policy decides as it does. What is not given is taken from the file where there is one, and from the
 /// service: its clock and the fill of its pools.
 /// </summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record ExplainPolicyCommand
 {
     /// <summary>The file's path; it need not be there.</summary>

@@ -152,7 +152,8 @@ public sealed class OpenApiBehaviourTests(RunningService service)
     {
         if (schema["enum"] is JsonArray words)
         {
-            return value is null ? schema["type"] is JsonArray : words.Any(w => w?.ToJsonString() == value.ToJsonString());
+            bool isListed = words.Any(w => w?.ToJsonString() == value?.ToJsonString());
+            return isListed || (value is null && schema["type"] is JsonArray);
         }
 
         if (schema["type"] is not { } type)
