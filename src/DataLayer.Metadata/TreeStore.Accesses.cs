@@ -1,7 +1,7 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
-using DataLayer.Metadata.Rows;
 using DataLayer.Metadata.Operations;
+using DataLayer.Metadata.Rows;
 
 namespace DataLayer.Metadata;
 

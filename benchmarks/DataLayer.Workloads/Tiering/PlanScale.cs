@@ -6,8 +6,11 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Engine.Tiering.Policies;
+using DataLayer.Metadata;
 using DataLayer.Server.Configuration;
+using DataLayer.Server.Hosting;
 using DataLayer.Workloads.Reporting;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace DataLayer.Workloads.Tiering;
 
@@ -51,6 +54,61 @@ internal static class PlanScale
         finally
         {
             Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>Plans a tree of as many cold files and adds the rows: facts from the metadata store, the plan kept in it.</summary>
+    public static async Task MeasureTreeAsync(BenchmarkReport report, CancellationToken cancellationToken)
+    {
+        string folder = Directory.CreateTempSubdirectory("datalayer-bench-plan-").FullName;
+        try
+        {
+            ServerConfiguration configuration = ServerConfigurationReader.ReadText(
+                $"stateDirectory: {folder}\nmemory: {{budget: 512MiB}}\n", "bench", new Dictionary<string, string>(StringComparer.Ordinal)).Configuration!;
+            await FillAsync(configuration, cancellationToken);
+            await using StorageNode node = await StorageNode.OpenAsync(configuration, TimeProvider.System, NullLoggerFactory.Instance, cancellationToken);
+            TierPricing pricing = new(configuration.Tiering.Prices, new TransferShape());
+            using PlanMaker maker = new(node.Engine.Facts.ReadAsync, node.Plans, pricing, TimeProvider.System);
+
+            // From here on the peak of memory counts anew.
+            await File.WriteAllTextAsync("/proc/self/clear_refs", "5", cancellationToken);
+            long start = Stopwatch.GetTimestamp();
+            CompiledPolicy policy = PolicyDocument.Parse(MakePolicy()).Policy!.Compile();
+            Dictionary<string, double> fill = new(StringComparer.Ordinal) { ["default"] = 0.5 };
+            TieringPlan plan = await maker.MakeAsync(
+                now => PolicyAtMoment.Make(policy, now, fill, new HashSet<int>()), new PlanOptions { PolicyHash = policy.Hash }, null, cancellationToken);
+            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"tree: {plan.Totals.Files:N0} files, {plan.Totals.Moves:N0} moves by {plan.Rules.Count:N0} rules"));
+            report.Add("plan-10k-rules-1M-files-of-a-tree", "s, less", seconds, 60, 1);
+            report.Add("plan-10k-rules-1M-files-of-a-tree-memory", "MiB, less", PeakBytes() / (double)(1 << 20), 1024, 1);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>Lists a bucket of a million objects into the tree, as attaching it would.</summary>
+    private static async Task FillAsync(ServerConfiguration configuration, CancellationToken cancellationToken)
+    {
+        const int Page = 10_000;
+        await using TreeStore tree = await TreeStore.OpenAsync(configuration.Tree, TimeProvider.System, NullLogger<TreeStore>.Instance, cancellationToken);
+        InodeAttributes data = await tree.MakeDirectoryAsync(InodeId.Root, "data", new NewInode(0x1ED), cancellationToken);
+        Attachment attachment = await tree.AddAttachmentAsync(
+            new Attachment { Folder = data.Inode, Path = "/data", Source = "s3://bucket/data", StoreName = "default", Mode = AttachmentMode.ReadWrite },
+            cancellationToken);
+        long written = (DateTimeOffset.UtcNow.AddDays(-100) - DateTimeOffset.UnixEpoch).Ticks * 100;
+        List<ImportedObject> page = new(Page);
+        foreach (FileFacts file in MakeFiles())
+        {
+            string path = file.Path["/data/".Length..];
+            page.Add(new ImportedObject(path, "data/" + path, "etag", null, file.SizeBytes, written, "STANDARD"));
+            if (page.Count == Page)
+            {
+                await tree.ImportAsync(attachment.Id, page, null, cancellationToken);
+                page.Clear();
+            }
         }
     }
 

@@ -22,12 +22,13 @@ internal sealed class TieringWorkload : IWorkload
 
     public string Name => "tiering";
 
-    public Task RunAsync(BenchmarkReport report, CancellationToken cancellationToken)
+    public async Task RunAsync(BenchmarkReport report, CancellationToken cancellationToken)
     {
         // First, in a young process: its peak memory is the plan's.
         PlanScale.Measure(report);
+        await PlanScale.MeasureTreeAsync(report, cancellationToken);
         TierPricing pricing = new(PriceTableReader.Load("aws-us-east-1").Table!, new TransferShape());
-        string text = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs", "examples", "policy-research.yaml"));
+        string text = await File.ReadAllTextAsync(Path.Combine(RepositoryRoot.Path, "docs", "examples", "policy-research.yaml"), cancellationToken);
         CompiledPolicy policy = PolicyDocument.Parse(text).Policy!.Compile();
         SimulationResult result = Simulate(Seed, policy, pricing, cancellationToken);
         report.Add("trace90-cost-saved", "%", 100 * result.SavedShare, 50, 1);
@@ -52,7 +53,6 @@ internal sealed class TieringWorkload : IWorkload
         report.Add("trace90-worst-served-hot", "%", 100 * others.Min(r => r.ServedHotShare), 99, OtherSeeds);
         report.Add("trace90-worst-churn", "% a day, less", 100 * others.Max(r => r.WorstChurn), 10, OtherSeeds);
         report.Add("trace90-worst-plan-error", "%, less", 100 * others.Max(r => r.PlanError), 3, OtherSeeds);
-        return Task.CompletedTask;
     }
 
     private static SimulationResult Simulate(

@@ -165,7 +165,7 @@ public sealed record PlanRuleReport
 public sealed record PlanWarningReport
 {
     /// <summary>What it is: <c>noAttachment</c>, <c>readOnlyBucket</c>, <c>pinned</c>, <c>recalling</c>,
-    /// <c>unknownClass</c>.</summary>
+    /// <c>unknownClass</c>, <c>noClasses</c>.</summary>
     public required string Obstacle { get; init; }
 
     /// <summary>Files it holds up, a count.</summary>

@@ -28,12 +28,6 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
     /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>
     public PlanStore Store => Maker.Store;
 
-    /// <summary>Finds the active policy; null where none is.</summary>
-    public Func<CancellationToken, ValueTask<PlanPolicy?>> ActivePolicy { get; set; } =
-        async cancellationToken => await node.Open.Policies.GetActiveAsync(cancellationToken) is { } active
-            ? new PlanPolicy(active.Policy, active.Version)
-            : null;
-
     /// <summary>The prices in force.</summary>
     public TierPricing Pricing { get; } = new(configuration.Tiering.Prices, ShapeOf(configuration));
 
@@ -78,7 +72,7 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
     /// <summary>The active policy.</summary>
     /// <exception cref="DataLayerException">NotFound: none is active.</exception>
     public async ValueTask<PlanPolicy> GetActivePolicyAsync(CancellationToken cancellationToken) =>
-        await ActivePolicy(cancellationToken)
+        await FindActivePolicyAsync(cancellationToken)
         ?? throw new DataLayerException(
             ErrorCode.NotFound,
             "No policy is active: activate one, or give its text with the command (--policy FILE).");
@@ -88,6 +82,9 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
     public async ValueTask<TieringPlan> MakeAsync(
         string path, PlanPolicy policy, IProgress<PlanProgress>? progress, CancellationToken cancellationToken)
     {
+        IReadOnlyList<Attachment> attachments = await node.Engine.ListAttachmentsAsync(cancellationToken);
+        FrozenSet<string> folders = configuration.ObjectStores.Where(s => s.Kind == "directory").Select(s => s.Name)
+            .ToFrozenSet(StringComparer.Ordinal);
         PlanOptions options = new()
         {
             Path = path,
@@ -96,7 +93,10 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
             Validity = configuration.Tiering.PlanValidity,
             Horizon = configuration.Tiering.PlanHorizon,
             HeatHalfLife = configuration.Engine.Heat.HalfLife,
-            ReadOnlyAttachments = await ListReadOnlyAsync(cancellationToken),
+            ReadOnlyAttachments = attachments.Where(a => a.Mode == AttachmentMode.ReadOnly).Select(a => a.Id)
+                .ToFrozenSet(),
+            ClasslessAttachments = attachments.Where(a => folders.Contains(a.StoreName)).Select(a => a.Id)
+                .ToFrozenSet(),
         };
         IReadOnlyDictionary<string, double> fills = ReadFills();
         return await Maker.MakeAsync(
@@ -108,7 +108,7 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
     public async ValueTask<IReadOnlyList<string>> FindStaleAsync(
         TieringPlan plan, CancellationToken cancellationToken)
     {
-        PlanPolicy? active = await ActivePolicy(cancellationToken);
+        PlanPolicy? active = await FindActivePolicyAsync(cancellationToken);
         return PlanStaleness.Find(plan, active?.Compiled.Hash, Pricing.Table.ComputeHash(), time.GetUtcNow());
     }
 
@@ -127,11 +127,10 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
             };
     }
 
-    private async ValueTask<IReadOnlySet<long>> ListReadOnlyAsync(CancellationToken cancellationToken)
-    {
-        IReadOnlyList<Attachment> attachments = await node.Engine.ListAttachmentsAsync(cancellationToken);
-        return attachments.Where(a => a.Mode == AttachmentMode.ReadOnly).Select(a => a.Id).ToFrozenSet();
-    }
+    private async ValueTask<PlanPolicy?> FindActivePolicyAsync(CancellationToken cancellationToken) =>
+        await node.Open.Policies.GetActiveAsync(cancellationToken) is { } active
+            ? new PlanPolicy(active.Policy, active.Version)
+            : null;
 
     private Dictionary<string, double> ReadFills()
     {

@@ -69,7 +69,8 @@ internal sealed class PlanEndpoints(PlanDesk desk, TimeProvider time)
 
     private async Task MakeAsync(HttpContext context)
     {
-        PlanCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.PlanCommand);
+        PlanCommand command = await ApiJson.ReadAsync(
+            context, ProtocolJson.Default.PlanCommand, PolicyEndpoints.MaxBodyBytes);
         RequestCaller.DemandPath(context, command.Path);
         PlanPolicy policy = command.Policy is { } text
             ? PlanDesk.ParsePolicy(text)

@@ -17,7 +17,7 @@ internal sealed class PolicyEndpoints(NodeHost node, PolicySubject subject)
     private const int MaxPage = 1000;
 
     /// <summary>A document of 8 MiB with each character escaped still fits.</summary>
-    private const int MaxBodyBytes = 32 << 20;
+    public const int MaxBodyBytes = 32 << 20;
 
     private static readonly ApiParameter _version = new(
         "version", ApiParameterPlace.Path, "string", "The version's number, or 'active'.", Required: true);
@@ -226,7 +226,7 @@ internal sealed class PolicyEndpoints(NodeHost node, PolicySubject subject)
 
         (FileFacts facts, PolicyMoment moment) = await subject.FindAsync(policy, command, context.RequestAborted);
         await ApiJson.WriteAsync(
-            context, PolicyWire.ToReport(command.Path, number, policy.Explain(facts, moment)),
+            context, PolicyWire.ToReport(facts.Path, number, policy.Explain(facts, moment)),
             ProtocolJson.Default.PolicyExplanationReport);
     }
 

@@ -1,6 +1,5 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
-using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Protocol.Http;
@@ -64,35 +63,30 @@ internal sealed class PolicySubject(NodeHost node, ServerConfiguration configura
 
     private async ValueTask<FileFacts> DescribeAsync(string path, CancellationToken cancellationToken)
     {
-        FileFacts none = new()
+        try
+        {
+            InodeAttributes found = await node.Engine.StatAsync(path, followLast: true, cancellationToken);
+            if (found.Kind == FileKind.Regular)
+            {
+                // The same facts that a plan is made from.
+                await foreach (FileFacts facts in node.Engine.Facts.ReadAsync(path, cancellationToken))
+                {
+                    return facts;
+                }
+            }
+        }
+        catch (DataLayerException e) when (e.Code is ErrorCode.NotFound or ErrorCode.NotADirectory)
+        {
+            // A file that might be there one day.
+        }
+
+        return new FileFacts
         {
             Path = path,
             State = TierState.Hot,
             ModifiedAt = time.GetUtcNow(),
             Pool = configuration.Hot.Pools is [{ } first, ..] ? first.Name : null,
         };
-        try
-        {
-            FileDescription found = await node.Engine.DescribeAsync(path, cancellationToken);
-            InodeAttributes attributes = found.Attributes;
-            return none with
-            {
-                Inode = attributes.Inode,
-                Version = attributes.Version,
-                OwnerId = attributes.UserId,
-                SizeBytes = attributes.SizeBytes,
-                ModifiedAt = FromNanoseconds(attributes.ModifyTimeNanoseconds),
-                AccessedAt = FromNanoseconds(attributes.AccessTimeNanoseconds),
-                Heat = found.Heat,
-                State = attributes.State,
-                HasObject = found.Object is not null,
-                AttachmentId = attributes.AttachmentId,
-            };
-        }
-        catch (DataLayerException e) when (e.Code is ErrorCode.NotFound or ErrorCode.NotADirectory)
-        {
-            return none;
-        }
     }
 
     private Dictionary<string, double> MeasureFill()

@@ -24,9 +24,22 @@ public sealed class PassthroughTests
             """);
         Assert.Equal(0, tree.Mount.Status.ReadBytes);
         Assert.Equal(2, tree.Mount.Status.PassthroughOpens);
+        Assert.Equal(2, (await tree.Engine.DescribeAsync("/f", default)).Heat, 1); // A read of the whole for each open: more is not seen.
         Assert.Contains(tree.Mount.Status.Paths, path => path.Path.Contains("backing file", StringComparison.Ordinal));
         SpinWait.SpinUntil(() => tree.Backing.Count == 0, 10_000);
         Assert.Equal(0, tree.Backing.Count);
+    }
+
+    [Fact]
+    public async Task What_a_writable_mount_reads_through_the_service_heats_the_file_by_its_bytes()
+    {
+        await using MountedTree tree = await StartAsync(options => options);
+        await PutAsync(tree, "/f", 1);
+        await Python.RunAsync(tree.Path, """
+            data = open("f", "rb").read()
+            assert len(data) == 5_000_000
+            """);
+        Assert.InRange((await tree.Engine.DescribeAsync("/f", default)).Heat, 0.99, 1.1); // The kernel may ask for a little twice.
     }
 
     [Fact]

@@ -55,6 +55,28 @@ public sealed class DocumentedExamples(RunningService service)
     }
 
     [Fact]
+    public async Task Policies()
+    {
+        const string yaml = "version: 1\nrules:\n  - {name: all, match: {path: /ticks/**}, then: {place: cold}}\n";
+        DataLayerClient client = service.Client;
+
+        // example: policies
+        PolicyCheckReport check = await client.Admin.CheckPolicyAsync(yaml);
+        foreach (PolicyFault fault in check.Errors)
+        {
+            Console.WriteLine($"{fault.Line}:{fault.Column}: {fault.Message} {fault.Remedy}");
+        }
+
+        PolicyStatus version = await client.Admin.SetPolicyAsync(new SetPolicyCommand { Text = yaml, Comment = "quarter end" });
+        PolicyExplanationReport why = await client.Admin.ExplainPolicyAsync(new ExplainPolicyCommand { Path = "/ticks/a.parquet" });
+        Console.WriteLine($"version {version.Version}: {why.Decision.RuleName} wants {why.Decision.Place}");
+        // end
+
+        Assert.Equal(("all", "cold"), (why.Decision.RuleName, why.Decision.Place));
+        await client.Admin.ActivatePolicyAsync(0);
+    }
+
+    [Fact]
     public async Task Listing()
     {
         string folder = await service.MakeFolderAsync();
@@ -151,6 +173,6 @@ public sealed class DocumentedExamples(RunningService service)
             }
         }
 
-        Assert.Equal(6, found);
+        Assert.Equal(7, found);
     }
 }

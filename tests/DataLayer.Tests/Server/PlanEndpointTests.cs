@@ -49,7 +49,24 @@ public sealed class PlanEndpointTests(RunningService service)
     }
 
     [Fact]
-    public async Task A_read_only_bucket_is_told_and_nothing_is_planned_into_it()
+    public async Task A_plan_of_the_active_policy_is_fresh_until_another_is_active()
+    {
+        string folder = await MakeHotFilesAsync();
+        PolicyStatus active = await service.Client.Admin.SetPolicyAsync(new SetPolicyCommand { Text = Release(folder) });
+        PlanReport plan = await service.Client.Admin.MakePlanAsync(new PlanCommand { Path = folder });
+        Assert.Empty(plan.Stale);
+        Assert.Equal((active.Version, 2L), (plan.PolicyVersion, plan.Totals.Moves));
+        await service.Client.Admin.SetPolicyAsync(new SetPolicyCommand { Text = "version: 1\nrules: [{name: none, then: {exclude: true}}]\n" });
+        Assert.Contains("another policy", Assert.Single((await service.Client.Admin.GetPlanAsync(plan.Id)).Stale), StringComparison.Ordinal);
+        await service.Client.Admin.ActivatePolicyAsync(0);
+        Assert.Contains("no policy", Assert.Single((await service.Client.Admin.GetPlanAsync(plan.Id)).Stale), StringComparison.Ordinal);
+        DataLayerException none = await Assert.ThrowsAsync<DataLayerException>(async () =>
+            await service.Client.Admin.MakePlanAsync(new PlanCommand { Path = folder }));
+        Assert.Equal(ErrorCode.NotFound, none.Code);
+    }
+
+    [Fact]
+    public async Task A_folder_of_this_machine_has_no_classes_and_the_plan_says_so()
     {
         string bucket = service.MakeBucket(("a.txt", "alpha"));
         string folder = await service.MakeFolderAsync() + "/data";
@@ -57,7 +74,7 @@ public sealed class PlanEndpointTests(RunningService service)
         PlanReport plan = await service.Client.Admin.MakePlanAsync(
             new PlanCommand { Path = folder, Policy = "version: 1\nrules: [{name: r, then: {place: cold, storageClass: GLACIER_IR}}]\n" });
         Assert.Equal(0, plan.Totals.Moves);
-        Assert.Equal("readOnlyBucket", Assert.Single(plan.Warnings).Obstacle);
+        Assert.Equal("noClasses", Assert.Single(plan.Warnings).Obstacle);
     }
 
     [Fact]
@@ -110,10 +127,12 @@ public sealed class PlanEndpointTests(RunningService service)
     {
         using TempFolder files = new("plan");
         string folder = await MakeHotFilesAsync();
+        await service.Client.Admin.EvictAsync(folder, hot: true);
         string policy = files.Combine("policy.yaml");
-        await File.WriteAllTextAsync(policy, $"version: 1\nrules: [{{name: deep, match: {{path: \"{folder}/**\"}}, then: {{place: release, storageClass: DEEP_ARCHIVE}}}}]\n");
-        (int status, _, string error) = await RunAsync("plan", folder, "--policy", policy, "--check", "--max-cost", "0.00001");
-        Assert.Equal(ExitCode.OverCost, status);
+        await File.WriteAllTextAsync(policy, $"version: 1\nrules: [{{name: back, match: {{path: \"{folder}/*.bin\"}}, then: {{place: hot}}}}]\n");
+        (int over, _, string error) = await RunAsync("plan", folder, "--policy", policy, "--check", "--max-cost", "0");
+        (int under, _, _) = await RunAsync("plan", folder, "--policy", policy, "--check", "--max-cost", "0.01");
+        Assert.Equal((ExitCode.OverCost, ExitCode.Success), (over, under));
         Assert.Contains("over the limit", error, StringComparison.Ordinal);
     }
 

@@ -3,7 +3,9 @@ using System.Text;
 using System.Text.Json.Nodes;
 using DataLayer.Core.Errors;
 using DataLayer.Protocol.Http;
+using DataLayer.Server.Cli;
 using DataLayer.Tests.Tiering.Policies;
+using DataLayer.TestSupport;
 
 namespace DataLayer.Tests.Server;
 
@@ -64,6 +66,7 @@ public sealed class PolicyEndpointTests(RunningService service)
         PolicyStatus after = await service.Client.Admin.GetPolicyAsync();
         Assert.Equal((good.Version, good.Hash), (after.Version, after.Hash));
         Assert.Equal(good.Version, (await service.Client.Admin.ListPoliciesAsync(limit: 1)).Versions[0].Version);
+        await service.Client.Admin.ActivatePolicyAsync(0);
     }
 
     [Fact]
@@ -106,6 +109,55 @@ public sealed class PolicyEndpointTests(RunningService service)
         string tooLong = First + new string('#', (8 << 20) + 10);
         using HttpResponseMessage large = await PostAsync(ApiRoutes.Policies, new JsonObject { ["text"] = tooLong });
         Assert.Equal(HttpStatusCode.BadRequest, large.StatusCode);
+        await service.Client.Admin.ActivatePolicyAsync(0);
+    }
+
+    [Fact]
+    public async Task The_verbs_apply_show_list_compare_and_activate_versions()
+    {
+        using TempFolder folder = new("policy-verbs");
+        string file = folder.Combine("p.yaml");
+        await File.WriteAllTextAsync(file, First + "# verbs\n");
+        (int status, string text, string error) = await RunAsync("policy", "apply", file, "-m", "by verb", "--json");
+        Assert.Equal((0, string.Empty), (status, error));
+        long version = (long)JsonNode.Parse(text)!["version"]!;
+        await File.WriteAllTextAsync(file, First.Replace("1 KiB", "9 KiB", StringComparison.Ordinal));
+        (status, text, _) = await RunAsync("policy", "apply", file, "--draft", "--if-active", $"{version}");
+        Assert.Equal((0, $"version {version + 1}: not active\n"), (status, text));
+        (_, text, _) = await RunAsync("policy", "show");
+        Assert.Equal(First + "# verbs\n", text);
+        (_, text, _) = await RunAsync("policy", "diff", "active", $"{version + 1}");
+        Assert.Equal("changed rule 'a'\n  match.size: > 1KiB → > 9KiB\n", text);
+        (_, text, _) = await RunAsync("policy", "diff", file, $"{version + 1}");
+        Assert.Equal("Both mean the same.\n", text);
+        Assert.Equal(0, (await RunAsync("policy", "activate", $"{version + 1}")).Status);
+        (_, text, _) = await RunAsync("policy", "history");
+        Assert.Matches($"(?m)^ *{version + 1} +yes ", text);
+        Assert.Matches($"(?m)^ *{version} +- .* by verb ", text);
+        await File.WriteAllTextAsync(file, "version: 1\nrules:\n  - {name: a, then: {place: cool}}\n");
+        (status, _, error) = await RunAsync("policy", "apply", file);
+        Assert.Equal(ExitCode.Usage, status);
+        Assert.StartsWith($"{file}:3:29: ", error, StringComparison.Ordinal);
+        Assert.Equal(version + 1, (await service.Client.Admin.GetPolicyAsync()).Version);
+        Assert.Equal(ExitCode.Conflict, (await RunAsync("policy", "activate", "none", "--if-active", "1000000")).Status);
+        Assert.Equal(0, (await RunAsync("policy", "activate", "none")).Status);
+        Assert.Equal(ExitCode.NotFound, (await RunAsync("policy", "show")).Status);
+    }
+
+    private async Task<(int Status, string Text, string Error)> RunAsync(params string[] arguments)
+    {
+        using StringWriter text = new();
+        using StringWriter error = new();
+        CliEnvironment environment = new()
+        {
+            Out = text,
+            Error = error,
+            OpenInput = () => Stream.Null,
+            OpenOutput = () => Stream.Null,
+            Variables = new Dictionary<string, string>(StringComparer.Ordinal) { [CommandRun.ServerVariable] = service.Http.BaseAddress!.ToString() },
+        };
+        int status = await CommandLine.RunAsync(arguments, environment, default);
+        return (status, text.ToString(), error.ToString());
     }
 
     private async Task<HttpResponseMessage> PostAsync(string route, JsonObject body)

@@ -2,9 +2,9 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Tiering;
 using DataLayer.Metadata;
+using DataLayer.Tests.Engine;
 using DataLayer.TestSupport.Objects;
 using DataLayer.TestSupport.Trees;
-using DataLayer.Tests.Engine;
 
 namespace DataLayer.Tests.Tiering;
 

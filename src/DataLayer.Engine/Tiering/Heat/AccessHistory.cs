@@ -131,7 +131,9 @@ public sealed class AccessHistory
         _pendingIndex.Clear();
     }
 
-    /// <summary>Removes what is kept long enough; at most once an hour, unless forced.</summary>
+    /// <summary>
+    /// Removes what is kept long enough; at most once an hour, unless forced. Under the table's gate.
+    /// </summary>
     /// <returns>How many rows went.</returns>
     internal async ValueTask<long> TrimAsync(CancellationToken cancellationToken, bool force = false)
     {

@@ -160,7 +160,7 @@ public sealed class HeatTable : IAsyncDisposable
             {
                 await WaitAsync().ConfigureAwait(false);
                 await FlushAsync(_context.Stopping).ConfigureAwait(false);
-                await History.TrimAsync(_context.Stopping).ConfigureAwait(false);
+                await TrimAsync(_context.Stopping).ConfigureAwait(false);
                 _hasFailed = false;
             }
             catch (OperationCanceledException)
@@ -177,6 +177,19 @@ public sealed class HeatTable : IAsyncDisposable
 
                 _hasFailed = true;
             }
+        }
+    }
+
+    private async ValueTask TrimAsync(CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await History.TrimAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Release();
         }
     }
 

@@ -20,4 +20,7 @@ public enum MoveObstacle
 
     /// <summary>The rule names a storage class that the price table does not have.</summary>
     UnknownClass = 5,
+
+    /// <summary>The rule names a storage class and the file's store has none: folders have no classes.</summary>
+    NoClasses = 6,
 }

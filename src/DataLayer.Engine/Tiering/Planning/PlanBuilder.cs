@@ -40,6 +40,12 @@ public sealed class PlanBuilder(
     public PlannedFile Add(in FileFacts file)
     {
         PlacementDecision decision = decide(file);
+        if (decision.StorageClass is not null && options.ClasslessAttachments.Contains(file.AttachmentId))
+        {
+            decision = decision with { StorageClass = null };
+            Warn(file, MoveObstacle.NoClasses);
+        }
+
         bool isReadOnly = options.ReadOnlyAttachments.Contains(file.AttachmentId);
         PlacementChange change = PlacementChange.Resolve(file, decision, pricing.Table, isReadOnly);
         FilePrice price = FilePrice.Of(file, change, pricing, _forecast, now, options.Horizon);
@@ -173,6 +179,9 @@ public sealed class PlanBuilder(
         MoveObstacle.UnknownClass =>
             $"Their rule names a storage class that price table '{pricing.Table.Name}' does not have: correct the "
             + "rule, or choose another table (tiering.prices).",
+        MoveObstacle.NoClasses =>
+            "Their rule names a storage class and they lie under a folder of this machine, which has none: the class "
+            + "is left out.",
         _ => string.Empty,
     };
 

@@ -29,4 +29,7 @@ public sealed record PlanOptions
 
     /// <summary>The attachments whose buckets nothing may be written into.</summary>
     public IReadOnlySet<long> ReadOnlyAttachments { get; init; } = new HashSet<long>();
+
+    /// <summary>The attachments whose stores know no storage classes.</summary>
+    public IReadOnlySet<long> ClasslessAttachments { get; init; } = new HashSet<long>();
 }

@@ -39,8 +39,10 @@ public sealed class CompiledPolicy
     {
         ArgumentNullException.ThrowIfNull(moment);
         AtMoment at = Get(moment);
-        RuleTest test = new(this, at, facts);
-        int rule = _index.Collect(facts, ref test);
+        double age = AgeOf(facts, moment.Now);
+        double idle = IdleOf(facts, moment.Now);
+        RuleTest test = new(this, at, facts, age, idle);
+        int rule = _index.Collect(facts, age, idle, ref test);
         return rule < 0 ? PlacementDecision.None : _rules[rule].Decision;
     }
 
@@ -149,13 +151,13 @@ public sealed class CompiledPolicy
         private readonly double _idle;
         private readonly int _stateBit;
 
-        public RuleTest(CompiledPolicy policy, AtMoment at, in FileFacts facts)
+        public RuleTest(CompiledPolicy policy, AtMoment at, in FileFacts facts, double age, double idle)
         {
             _policy = policy;
             _at = at;
             _facts = facts;
-            _age = AgeOf(facts, at.Moment.Now);
-            _idle = IdleOf(facts, at.Moment.Now);
+            _age = age;
+            _idle = idle;
             _stateBit = facts.State is >= TierState.Hot and <= TierState.Recalling ? 1 << (int)facts.State : 0;
         }
 

@@ -6,7 +6,8 @@ namespace DataLayer.Engine.Tiering.Policies;
 /// <summary>
 /// Finds the rules that may match a file without looking at the others. Each rule stands under one property that every
 /// file it matches has: the start of the path, its end, a folder's name, the tenant, the dataset, the storage class or
-/// the owner; of these the one that the fewest other rules share. Rules without any stand in lists by state.
+/// the owner; of these the one that the fewest other rules share. Rules without any stand in lists by state, and where
+/// they are many in lists by intervals of size, age, idle time and heat, of which a file's shortest is looked at.
 /// </summary>
 /// <remarks>
 /// A file is looked up once under each property that is in use: a binary search for the path's start and end, a hash
@@ -16,6 +17,7 @@ namespace DataLayer.Engine.Tiering.Policies;
 internal sealed class RuleIndex
 {
     private const int StateCount = 5;
+    private const int ManyRules = 16;
     private readonly AffixIndex _starts;
     private readonly AffixIndex _ends;
     private readonly Dictionary<string, int[]> _folders;
@@ -25,6 +27,10 @@ internal sealed class RuleIndex
     private readonly Dictionary<string, int[]> _classes;
     private readonly Dictionary<int, int[]> _owners;
     private readonly int[][] _byState;
+    private readonly RangeLists? _bySize;
+    private readonly RangeLists? _byAge;
+    private readonly RangeLists? _byIdle;
+    private readonly RangeLists? _byHeat;
 
     /// <summary>Indexes rules.</summary>
     public RuleIndex(IReadOnlyList<PolicyRule> rules)
@@ -50,6 +56,13 @@ internal sealed class RuleIndex
         _classes = Lists.Freeze(lists.Classes);
         _owners = Lists.Freeze(lists.Owners);
         _byState = lists.ByState.ConvertAll(static l => l.ToArray()).ToArray();
+        if (lists.Unlisted.Count > ManyRules)
+        {
+            _bySize = new RangeLists(lists.Unlisted, static m => m.Size);
+            _byAge = new RangeLists(lists.Unlisted, static m => m.Age);
+            _byIdle = new RangeLists(lists.Unlisted, static m => m.Idle);
+            _byHeat = new RangeLists(lists.Unlisted, static m => m.Heat);
+        }
     }
 
     private enum Property
@@ -66,8 +79,10 @@ internal sealed class RuleIndex
 
     /// <summary>The first rule that matches a file; -1 where none does.</summary>
     /// <param name="facts">The file.</param>
+    /// <param name="age">Its age, seconds.</param>
+    /// <param name="idle">Its idle time, seconds.</param>
     /// <param name="test">Says whether a candidate matches.</param>
-    public int Collect<TTest>(in FileFacts facts, ref TTest test)
+    public int Collect<TTest>(in FileFacts facts, double age, double idle, ref TTest test)
         where TTest : struct, IRuleTest
     {
         int best = int.MaxValue;
@@ -99,7 +114,16 @@ internal sealed class RuleIndex
         }
 
         int state = (int)facts.State;
-        Scan(_byState[(uint)state < StateCount ? state : 0], ref test, ref best);
+        ReadOnlySpan<int> unlisted = _byState[(uint)state < StateCount ? state : 0];
+        if (_bySize is not null)
+        {
+            unlisted = Shorter(unlisted, _bySize.Find(facts.SizeBytes));
+            unlisted = Shorter(unlisted, _byAge!.Find(age));
+            unlisted = Shorter(unlisted, _byIdle!.Find(idle));
+            unlisted = Shorter(unlisted, _byHeat!.Find(facts.Heat));
+        }
+
+        Scan(unlisted, ref test, ref best);
         return best == int.MaxValue ? -1 : best;
     }
 
@@ -159,6 +183,9 @@ internal sealed class RuleIndex
             }
         }
     }
+
+    private static ReadOnlySpan<int> Shorter(ReadOnlySpan<int> a, ReadOnlySpan<int> b) =>
+        a.Length <= b.Length ? a : b;
 
     private static string Reverse(string text)
     {
@@ -304,13 +331,17 @@ internal sealed class RuleIndex
 
         public Dictionary<int, List<int>> Owners { get; } = [];
 
-        // At 0 those of files whose state is none of ours.
+        // Those without a property to list them by.
+        public List<PolicyRule> Unlisted { get; } = [];
+
+        // Of these, at 0 those of files whose state is none of ours.
         public List<List<int>> ByState { get; } = [[], [], [], [], []];
 
         public void Add(PolicyRule rule, (Property Property, List<string> Values) choice)
         {
             if (choice.Property == Property.None)
             {
+                Unlisted.Add(rule);
                 for (int state = 0; state < StateCount; state++)
                 {
                     if (rule.Match.StateMask == 0 || (rule.Match.StateMask & (1 << state)) != 0)

@@ -14,7 +14,7 @@ public sealed record GroupRecallOptions
 }
 
 /// <summary>
-/// Recognises that a group of files (a dataset, else a folder) is in use again by the first few of its files that are
+/// Recognises that a group of files (a folder's) is in use again by the first few of its files that are
 /// recalled, so that the rest can be brought in ahead of its reader. One counter a group in use; a counter starts anew
 /// when the window passed without a recall. Not safe for concurrent use.
 /// </summary>

@@ -18,7 +18,8 @@ public sealed record SimulationOptions
     public TimeSpan FirstPlan { get; init; } = TimeSpan.FromHours(3);
 
     /// <summary>
-    /// The most bytes one plan's moves may bring in and drop, heaviest first; the rest waits for the next plan.
+    /// The most bytes one plan's moves may bring in and drop, heaviest first (at least one file); the rest waits for
+    /// the next plan.
     /// Default:
     /// no bound.
     /// </summary>

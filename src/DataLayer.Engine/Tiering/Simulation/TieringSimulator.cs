@@ -11,7 +11,7 @@ namespace DataLayer.Engine.Tiering.Simulation;
 /// <remarks>
 /// A read of a content that is not hot waits and recalls what it reads; recalled content stays hot and keeps its
 /// object.
-/// The first recalls of a dataset bring in the rest of it (<see cref="GroupRecall"/>), file after file over one link of
+/// The first recalls in a folder bring in the rest of it (<see cref="GroupRecall"/>), file after file over one link of
 /// fixed rate, in the order of paths from the file that was read. Applying a plan takes no time, except that what it
 /// recalls goes over the link. Everything before the trace's start is history: it makes heat and ages, is all hot, and
 /// is not billed. The same input gives the same result. Cost: one step an access, one decision a file and plan.
@@ -311,8 +311,9 @@ public sealed class TieringSimulator
         foreach ((int index, _, PlacementChange change, FilePrice price) in _moves)
         {
             long bytes = Math.Abs(_tree[index].HotBytes - change.HotBytes);
-            if (moved + bytes > _options.MoveBytesPerPlan)
+            if (moved > 0 && moved + bytes > _options.MoveBytesPerPlan)
             {
+                // A file larger than the bound goes alone, or it never went.
                 break;
             }
 
@@ -350,8 +351,8 @@ public sealed class TieringSimulator
 
     private string GroupOf(int index)
     {
-        TraceFile file = _trace.Files[index];
-        return file.Dataset ?? file.Path[..file.Path.LastIndexOf('/')];
+        string path = _trace.Files[index].Path;
+        return path[..path.LastIndexOf('/')];
     }
 
     private static TimeSpan Min(TimeSpan a, TimeSpan b) => a < b ? a : b;

@@ -3,9 +3,9 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Metadata;
+using DataLayer.Tests.Engine;
 using DataLayer.TestSupport.Objects;
 using DataLayer.TestSupport.Trees;
-using DataLayer.Tests.Engine;
 
 namespace DataLayer.Tests.Tiering.Heat;
 

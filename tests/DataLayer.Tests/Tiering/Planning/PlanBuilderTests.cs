@@ -77,6 +77,18 @@ public sealed class PlanBuilderTests
     }
 
     [Fact]
+    public void A_store_without_classes_gets_the_move_without_the_class()
+    {
+        PlanBuilder builder = new(
+            static (in FileFacts _) => Decision(PlacementTier.Release, "IA"), Pricing,
+            _options with { ClasslessAttachments = new HashSet<long> { 1 } }, Now, spool: null);
+        Assert.Null(builder.Add(HotFile()).Change.StorageClass);
+        Assert.Equal(MoveKinds.None, builder.Add(ColdFile()).Change.Kinds);
+        PlanWarning warning = Assert.Single(builder.Complete().Warnings);
+        Assert.Equal((MoveObstacle.NoClasses, 2L), (warning.Obstacle, warning.Files));
+    }
+
+    [Fact]
     public void Moves_stand_in_the_file_heaviest_first_and_one_weight_in_the_order_of_the_walk()
     {
         using TempFolder folder = new();

@@ -1,5 +1,6 @@
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Server.Configuration;
+using DataLayer.TestSupport;
 
 namespace DataLayer.Tests.Tiering.Planning;
 
@@ -84,6 +85,16 @@ public sealed class PriceTableReaderTests
                 "prices.yaml:11:18: classes[2].perGibMonth: 'cheap' is not a number in range. Accepted: 0 to 1000000.",
                 "prices.yaml:12:14: classes[2].minDays: '5000' is not a whole number in range. Accepted: 0 to 3650.",
             ], told);
+    }
+
+    [Fact]
+    public void The_table_in_the_documentation_is_a_good_one()
+    {
+        string text = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs", "CONFIGURATION.md"));
+        string example = text[text.IndexOf("title: Our contract", StringComparison.Ordinal)..];
+        PriceTableResult result = PriceTableReader.ReadText(example[..example.IndexOf("```", StringComparison.Ordinal)], "example");
+        Assert.Empty(result.Problems);
+        Assert.Equal(0.02, result.Table!.HotPerGibMonthByPool["hdd"]);
     }
 
     [Fact]

@@ -2,8 +2,8 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Profiles;
-using DataLayer.TestSupport.Objects;
 using DataLayer.Tests.Engine;
+using DataLayer.TestSupport.Objects;
 
 namespace DataLayer.Tests.Tiering.Profiles;
 
@@ -106,6 +106,35 @@ public sealed class ProfileServiceTests
         ProfileSummary kept = await profiles.StopAsync("p", default);
 
         Assert.Equal((0L, 0L), (kept.FileCount, kept.BlockCount));
+    }
+
+    [Fact]
+    public async Task Readers_side_by_side_are_all_recorded_and_a_second_recording_sees_its_own_part()
+    {
+        const int Files = 60;
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        for (int i = 0; i < Files; i++)
+        {
+            await fixture.WriteFileAsync($"/f{i}", BytesContent.Random(3 * MiB / 2));
+        }
+
+        ProfileService profiles = fixture.Engine.Profiles;
+        await profiles.RecordAsync("all", "/", null, default);
+        await profiles.RecordAsync("one", "/f7", null, default);
+        await Task.WhenAll(Enumerable.Range(0, 6).Select(reader => Task.Run(async () =>
+        {
+            for (int i = 0; i < Files; i++)
+            {
+                await fixture.ReadAllAsync($"/f{((i * 7) + (reader * 11)) % Files}");
+            }
+        })));
+
+        ProfileSummary all = await profiles.StopAsync("all", default);
+        Assert.Equal((Files, 2L * Files, Files * 3L * MiB / 2, 0L), (all.FileCount, all.BlockCount, all.SizeBytes, all.MissedCount));
+        ProfileSummary one = await profiles.StopAsync("one", default);
+        Assert.Equal((1L, 2L), (one.FileCount, one.BlockCount));
+        AccessProfile profile = await profiles.GetAsync("all", default);
+        Assert.Equal(profile.Entries.OrderBy(entry => entry.Time).Select(entry => entry.Time), profile.Entries.Select(entry => entry.Time));
     }
 
     [Fact]

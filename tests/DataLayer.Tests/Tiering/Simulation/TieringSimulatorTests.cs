@@ -113,6 +113,14 @@ public sealed class TieringSimulatorTests
     }
 
     [Fact]
+    public void A_file_larger_than_the_move_budget_goes_alone()
+    {
+        SimulationResult result = Run(
+            5, ReleaseIdle(days: 2, "IA"), _options with { MoveBytesPerPlan = MiB }, Write(-20, 0, GiB), Write(-20, 1, GiB));
+        Assert.Equal([GiB, GiB, 0L], result.Days.Take(3).Select(d => d.ReleasedBytes));
+    }
+
+    [Fact]
     public void An_archived_file_is_restored_before_it_is_hot()
     {
         // The restore takes 12 h: the read after 6 h waits too and is not billed again; the one after 13 h is served.
