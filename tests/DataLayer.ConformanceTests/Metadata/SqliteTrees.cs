@@ -70,6 +70,14 @@ public static class SqliteTrees
             TreeFixture.OpenAsync(configure);
     }
 
+    /// <summary>Jobs and schedules.</summary>
+    public sealed class Jobs : TreeJobs
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
     /// <summary>Paths and listings.</summary>
     public sealed class Paths : TreePaths
     {

@@ -198,6 +198,34 @@ public sealed class RoleTests(GuardedService guarded) : IClassFixture<GuardedSer
     }
 
     [Fact]
+    public async Task A_tenants_job_stays_in_its_scope_and_others_do_not_see_it()
+    {
+        using DataLayerClient admin = guarded.Open("admin");
+        using DataLayerClient tenant = guarded.Open("tenant");
+        await tenant.MakeSymbolicLinkAsync(GuardedService.Inside + "/out", GuardedService.Outside);
+        byte[] list = Encoding.UTF8.GetBytes(
+            $"{GuardedService.Inside}/own\n{GuardedService.Outside}/secret\n{GuardedService.Inside}/out/secret\n");
+
+        JobStatus own = await EndAsync(tenant, (await tenant.Jobs.WarmListAsync(list)).Id);
+        JobStatus byLink = await EndAsync(
+            tenant, (await tenant.Jobs.WarmAsync(new WarmJobCommand { Paths = [GuardedService.Inside + "/out"] })).Id);
+        JobStatus others = await EndAsync(
+            admin, (await admin.Jobs.WarmAsync(new WarmJobCommand { Paths = [GuardedService.Inside] })).Id);
+
+        Assert.Equal(1, own.Result!.Value.GetProperty("resident").GetInt32());
+        Assert.Equal(2, own.FailedObjects);
+        Assert.Contains("outside", own.Result!.Value.GetProperty("gaps").GetRawText(), StringComparison.Ordinal);
+        Assert.Contains("symbolic link", byLink.Failure, StringComparison.Ordinal);
+        DataLayerException hidden = await Assert.ThrowsAsync<DataLayerException>(async () => await tenant.Jobs.GetAsync(others.Id));
+        Assert.Equal(ErrorCode.NotFound, hidden.Code);
+        IReadOnlyList<long> seen = [.. (await tenant.Jobs.ListAsync()).Jobs.Select(j => j.Id)];
+        Assert.Contains(own.Id, seen);
+        Assert.DoesNotContain(others.Id, seen);
+        using DataLayerClient reader = guarded.Open("reader");
+        await ThrowsDeniedAsync(async () => await reader.Jobs.CancelAsync(own.Id));
+    }
+
+    [Fact]
     public async Task What_admins_do_is_written_down_with_who_did_it()
     {
         using DataLayerClient admin = guarded.Open("admin");
@@ -271,6 +299,17 @@ public sealed class RoleTests(GuardedService guarded) : IClassFixture<GuardedSer
         using HttpRequestMessage request = SampleRequests.Make(operation, folder);
         using HttpResponseMessage answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         return answer.StatusCode;
+    }
+
+    private static async Task<JobStatus> EndAsync(DataLayerClient client, long id)
+    {
+        JobStatus? last = null;
+        await foreach (JobStatus job in client.Jobs.WatchAsync(id))
+        {
+            last = job;
+        }
+
+        return last!;
     }
 
     private static async Task ThrowsDeniedAsync(Func<Task> act) =>
