@@ -68,7 +68,9 @@ internal sealed class DataLayerService : IAsyncDisposable
         builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, PassiveLifetime>());
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = configuration.Listen.ShutdownTimeout);
         List<ApiOperation> operations = [];
-        builder.Services.AddOpenApi(o => o.AddDocumentTransformer(new OpenApiDescription(operations)));
+        builder.Services.AddOpenApi(o => o
+            .AddSchemaTransformer(new EnumerationSchemas())
+            .AddDocumentTransformer(new OpenApiDescription(operations)));
         builder.WebHost.UseKestrelCore().ConfigureKestrel(o => Configure(o, configuration.Listen));
         builder.WebHost.UseSockets(o => o.CreateBoundListenSocket = Bind);
         WebApplication app = builder.Build();
