@@ -5,10 +5,7 @@ using DataLayer.Engine.Tiering;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;
-using DataLayer.Storage.Stripes;
-using DataLayer.TestSupport;
 using DataLayer.Workloads.Reporting;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace DataLayer.Workloads;
 
@@ -26,25 +23,12 @@ internal sealed class FactsWorkload : IWorkload
 
     public async Task RunAsync(BenchmarkReport report, CancellationToken cancellationToken)
     {
-        using TempFolder folder = new("facts");
-        await using TreeStore tree = await TreeStore.OpenAsync(
-            new TreeStoreOptions { DatabasePath = folder.Combine("tree.db") }, TimeProvider.System,
-            NullLogger<TreeStore>.Instance, cancellationToken);
-        await using HotTier hot = await HotTier.OpenAsync(
-            new HotTierOptions
-            {
-                Pools = [new PoolOptions { Name = "default", Directories = [folder.MakeFolder("t0")], Width = 1 }],
-                StateDirectory = folder.MakeFolder("state"),
-            },
-            TimeProvider.System, NullLogger<HotTier>.Instance, cancellationToken);
-        await using BlockCache cache = new(new BlockCacheOptions { CapacityBytes = 64 << 20 }, TimeProvider.System);
-        await using ObjectStoreRegistry stores = new(
-            [new ObjectStoreOptions { Name = "default", Kind = "directory" }], TimeProvider.System, NullLoggerFactory.Instance);
-        await using FileEngine engine = await FileEngine.OpenAsync(
-            new FileEngineParts(tree, hot, cache, stores, TimeProvider.System), new FileEngineOptions(), NullLoggerFactory.Instance,
+        await using BareEngine bare = await BareEngine.OpenAsync(
+            "facts", new BlockCacheOptions { CapacityBytes = 64 << 20 }, [new ObjectStoreOptions { Name = "default", Kind = "directory" }],
             cancellationToken);
+        (FileEngine engine, TreeStore tree) = (bare.Engine, bare.Tree);
         Attachment attachment = await engine.AttachAsync(
-            new AttachRequest { Source = $"file://{folder.MakeFolder("bucket")}", Path = "/data" }, null, cancellationToken);
+            new AttachRequest { Source = $"file://{bare.MakeFolder("bucket")}", Path = "/data" }, null, cancellationToken);
         await FillAsync(tree, attachment, cancellationToken);
         GC.Collect();
         long before = GC.GetTotalMemory(forceFullCollection: true);

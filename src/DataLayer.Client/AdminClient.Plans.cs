@@ -52,11 +52,7 @@ public sealed partial class AdminClient
     /// <exception cref="DataLayerException">NotFound.</exception>
     public async ValueTask RemovePlanAsync(long id, CancellationToken cancellationToken = default)
     {
-        using HttpResponseMessage response = await _connection
-            .SendAsync(
-                new ApiRequest(HttpMethod.Delete, PlanTarget(id)) { Retry = RetryMode.WhenNotExecuted },
-                cancellationToken)
-            .ConfigureAwait(false);
+        await _connection.DeleteAsync(PlanTarget(id), cancellationToken).ConfigureAwait(false);
     }
 
     private static string PlanTarget(long id) =>

@@ -85,11 +85,7 @@ public sealed partial class AdminClient
     /// <exception cref="DataLayerException">NotFound.</exception>
     public async ValueTask RemoveProfileAsync(string name, CancellationToken cancellationToken = default)
     {
-        using HttpResponseMessage response = await _connection
-            .SendAsync(
-                new ApiRequest(HttpMethod.Delete, ProfileTarget(name)) { Retry = RetryMode.WhenNotExecuted },
-                cancellationToken)
-            .ConfigureAwait(false);
+        await _connection.DeleteAsync(ProfileTarget(name), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>What was read at and below a folder, a page of rows.</summary>

@@ -57,10 +57,7 @@ public sealed partial class AdminClient
     {
         string target =
             $"{ApiRoutes.Attachments}?path={Uri.EscapeDataString(path)}{(force ? "&force=true" : string.Empty)}";
-        using HttpResponseMessage response = await _connection
-            .SendAsync(
-                new ApiRequest(HttpMethod.Delete, target) { Retry = RetryMode.WhenNotExecuted }, cancellationToken)
-            .ConfigureAwait(false);
+        await _connection.DeleteAsync(target, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Lists an attachment's bucket again and takes over what changed.</summary>
@@ -144,13 +141,8 @@ public sealed partial class AdminClient
     /// <exception cref="DataLayerException">NotFound; NotEmpty while an attachment uses it.</exception>
     public async ValueTask RemoveStoreAsync(string name, CancellationToken cancellationToken = default)
     {
-        using HttpResponseMessage response = await _connection
-            .SendAsync(
-                new ApiRequest(HttpMethod.Delete, $"{ApiRoutes.Stores}?name={Uri.EscapeDataString(name)}")
-                {
-                    Retry = RetryMode.WhenNotExecuted,
-                },
-                cancellationToken)
+        await _connection
+            .DeleteAsync($"{ApiRoutes.Stores}?name={Uri.EscapeDataString(name)}", cancellationToken)
             .ConfigureAwait(false);
     }
 
@@ -222,11 +214,7 @@ public sealed partial class AdminClient
     /// <summary>Removes an extended attribute.</summary>
     public async ValueTask RemoveXattrAsync(string path, string name, CancellationToken cancellationToken = default)
     {
-        using HttpResponseMessage response = await _connection
-            .SendAsync(
-                new ApiRequest(HttpMethod.Delete, XattrTarget(path, name)) { Retry = RetryMode.WhenNotExecuted },
-                cancellationToken)
-            .ConfigureAwait(false);
+        await _connection.DeleteAsync(XattrTarget(path, name), cancellationToken).ConfigureAwait(false);
     }
 
     // ---- inside ------------------------------------------------------------------------------------------------

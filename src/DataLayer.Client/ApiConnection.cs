@@ -138,6 +138,15 @@ internal sealed class ApiConnection : IDisposable
             .ConfigureAwait(false);
     }
 
+    /// <summary>Removes what a target names; tried again only where the service did not begin.</summary>
+    public async ValueTask DeleteAsync(string target, CancellationToken cancellationToken, string? ifMatch = null)
+    {
+        using HttpResponseMessage response = await SendAsync(
+                new ApiRequest(HttpMethod.Delete, target) { Retry = RetryMode.WhenNotExecuted, IfMatch = ifMatch },
+                cancellationToken)
+            .ConfigureAwait(false);
+    }
+
     /// <summary>A JSON body that each try makes anew.</summary>
     public static Func<HttpContent> JsonBody<T>(T value, JsonTypeInfo<T> type)
     {

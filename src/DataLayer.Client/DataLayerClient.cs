@@ -391,11 +391,7 @@ public sealed class DataLayerClient : IDisposable
         string path, bool recursive = false, string? ifMatch = null, CancellationToken cancellationToken = default)
     {
         string target = ApiRoutes.Files + TreePath.Encode(path) + (recursive ? "?recursive=true" : string.Empty);
-        using HttpResponseMessage response = await _connection
-            .SendAsync(
-                new ApiRequest(HttpMethod.Delete, target) { Retry = RetryMode.WhenNotExecuted, IfMatch = ifMatch },
-                cancellationToken)
-            .ConfigureAwait(false);
+        await _connection.DeleteAsync(target, cancellationToken, ifMatch).ConfigureAwait(false);
     }
 
     /// <summary>

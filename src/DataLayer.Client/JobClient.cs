@@ -147,10 +147,7 @@ public sealed class JobClient
     public async ValueTask RemoveScheduleAsync(long id, CancellationToken cancellationToken = default)
     {
         string target = string.Create(CultureInfo.InvariantCulture, $"{ApiRoutes.Schedules}/{id}");
-        using HttpResponseMessage response = await _connection
-            .SendAsync(
-                new ApiRequest(HttpMethod.Delete, target) { Retry = RetryMode.WhenNotExecuted }, cancellationToken)
-            .ConfigureAwait(false);
+        await _connection.DeleteAsync(target, cancellationToken).ConfigureAwait(false);
     }
 
     private static string Target(long id) => string.Create(CultureInfo.InvariantCulture, $"{ApiRoutes.Jobs}/{id}");

@@ -2,13 +2,8 @@ using System.Diagnostics;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
-using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
-using DataLayer.Storage.Objects;
-using DataLayer.Storage.Stripes;
-using DataLayer.TestSupport;
 using DataLayer.Workloads.Reporting;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace DataLayer.Workloads.Cache;
 
@@ -27,23 +22,9 @@ internal sealed class HitsWorkload : IWorkload
 
     public async Task RunAsync(BenchmarkReport report, CancellationToken cancellationToken)
     {
-        using TempFolder folder = new("hits");
-        await using TreeStore tree = await TreeStore.OpenAsync(
-            new TreeStoreOptions { DatabasePath = folder.Combine("tree.db") }, TimeProvider.System,
-            NullLogger<TreeStore>.Instance, cancellationToken);
-        await using HotTier hot = await HotTier.OpenAsync(
-            new HotTierOptions
-            {
-                Pools = [new PoolOptions { Name = "default", Directories = [folder.MakeFolder("t0")], Width = 1 }],
-                StateDirectory = folder.MakeFolder("state"),
-            },
-            TimeProvider.System, NullLogger<HotTier>.Instance, cancellationToken);
-        await using BlockCache cache = new(
-            new BlockCacheOptions { CapacityBytes = (long)Files * FileBytes * 5 / 4, ScrubBytesPerSecond = 0 }, TimeProvider.System);
-        await using ObjectStoreRegistry stores = new([], TimeProvider.System, NullLoggerFactory.Instance);
-        await using FileEngine engine = await FileEngine.OpenAsync(
-            new FileEngineParts(tree, hot, cache, stores, TimeProvider.System), new FileEngineOptions(), NullLoggerFactory.Instance,
-            cancellationToken);
+        BlockCacheOptions memory = new() { CapacityBytes = (long)Files * FileBytes * 5 / 4, ScrubBytesPerSecond = 0 };
+        await using BareEngine bare = await BareEngine.OpenAsync("hits", memory, [], cancellationToken);
+        (FileEngine engine, BlockCache cache) = (bare.Engine, bare.Cache);
         List<OpenFile> files = [];
         try
         {

@@ -1,39 +1,22 @@
 using DataLayer.Engine.Files;
-using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;
-using DataLayer.Storage.Stripes;
-using DataLayer.TestSupport;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace DataLayer.Workloads.Cold;
 
 /// <summary>An engine with its default options over one target, 512 MiB of cache and one bucket attached at <c>/data</c>.</summary>
 internal sealed class ColdEngine : IAsyncDisposable
 {
-    private readonly TempFolder _folder = new("bench-cold");
-    private TreeStore _tree = null!;
-    private HotTier _hot = null!;
-    private BlockCache _cache = null!;
-    private ObjectStoreRegistry _stores = null!;
+    private readonly BareEngine _bare;
 
-    public FileEngine Engine { get; private set; } = null!;
+    private ColdEngine(BareEngine bare) => _bare = bare;
+
+    public FileEngine Engine => _bare.Engine;
 
     public static async Task<ColdEngine> OpenAsync(ObjectStoreOptions store, string source, CancellationToken stop)
     {
-        ColdEngine it = new();
-        string target = Directory.CreateDirectory(it._folder.Combine("target")).FullName;
-        it._tree = await TreeStore.OpenAsync(
-            new TreeStoreOptions { DatabasePath = it._folder.Combine("tree.db") }, TimeProvider.System,
-            NullLogger<TreeStore>.Instance, stop);
-        it._hot = await HotTier.OpenAsync(
-            new HotTierOptions { Pools = [new PoolOptions { Name = "default", Directories = [target] }] }, TimeProvider.System,
-            NullLogger<HotTier>.Instance, stop);
-        it._cache = new BlockCache(new BlockCacheOptions { CapacityBytes = 512L << 20 }, TimeProvider.System);
-        it._stores = new ObjectStoreRegistry([store], TimeProvider.System, NullLoggerFactory.Instance);
-        it.Engine = await FileEngine.OpenAsync(
-            new FileEngineParts(it._tree, it._hot, it._cache, it._stores, TimeProvider.System), new FileEngineOptions(),
-            NullLoggerFactory.Instance, stop);
+        ColdEngine it = new(await BareEngine.OpenAsync(
+            "bench-cold", new BlockCacheOptions { CapacityBytes = 512L << 20 }, [store], stop));
         await it.Engine.AttachAsync(
             new AttachRequest { Source = source, Path = "/data", StoreName = store.Name }, progress: null, stop);
         return it;
@@ -59,13 +42,5 @@ internal sealed class ColdEngine : IAsyncDisposable
         return done;
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await Engine.DisposeAsync();
-        await _stores.DisposeAsync();
-        await _cache.DisposeAsync();
-        await _hot.DisposeAsync();
-        await _tree.DisposeAsync();
-        _folder.Dispose();
-    }
+    public ValueTask DisposeAsync() => _bare.DisposeAsync();
 }

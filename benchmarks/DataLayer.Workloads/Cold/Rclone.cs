@@ -13,6 +13,17 @@ internal sealed class Rclone(CephCluster cluster)
     public Task CopyAsync(string bucket, string prefix, string folder) =>
         CallAsync("copy", "--transfers", "32", "--checkers", "32", $"rgw:{bucket}/{prefix}", folder);
 
+    /// <summary>What names the cluster's gateway as the remote <c>rgw</c>, without a configuration file.</summary>
+    public static Dictionary<string, string> EnvironmentFor(CephCluster cluster) => new(StringComparer.Ordinal)
+    {
+        ["RCLONE_CONFIG"] = "/dev/null",
+        ["RCLONE_CONFIG_RGW_TYPE"] = "s3",
+        ["RCLONE_CONFIG_RGW_PROVIDER"] = "Ceph",
+        ["RCLONE_CONFIG_RGW_ENDPOINT"] = cluster.Endpoint.ToString(),
+        ["RCLONE_CONFIG_RGW_ACCESS_KEY_ID"] = cluster.AccessKey,
+        ["RCLONE_CONFIG_RGW_SECRET_ACCESS_KEY"] = cluster.SecretKey,
+    };
+
     private static async Task<int> RunAsync(string program, string[] arguments, Dictionary<string, string> environment)
     {
         ProcessStartInfo start = new(program, arguments);
@@ -29,16 +40,7 @@ internal sealed class Rclone(CephCluster cluster)
 
     private async Task CallAsync(params string[] arguments)
     {
-        Dictionary<string, string> environment = new(StringComparer.Ordinal)
-        {
-            ["RCLONE_CONFIG"] = "/dev/null",
-            ["RCLONE_CONFIG_RGW_TYPE"] = "s3",
-            ["RCLONE_CONFIG_RGW_PROVIDER"] = "Ceph",
-            ["RCLONE_CONFIG_RGW_ENDPOINT"] = cluster.Endpoint.ToString(),
-            ["RCLONE_CONFIG_RGW_ACCESS_KEY_ID"] = cluster.AccessKey,
-            ["RCLONE_CONFIG_RGW_SECRET_ACCESS_KEY"] = cluster.SecretKey,
-        };
-        if (await RunAsync("rclone", arguments, environment) is not 0 and int code)
+        if (await RunAsync("rclone", arguments, EnvironmentFor(cluster)) is not 0 and int code)
         {
             throw new InvalidOperationException($"rclone {string.Join(' ', arguments)} ended with {code}.");
         }

@@ -60,7 +60,7 @@ internal sealed class TieringWorkload : IWorkload
     {
         cancellationToken.ThrowIfCancellationRequested();
         AccessTrace trace = ResearchTrace.Make(seed);
-        long capacity = PeakBytes(trace) * 100 / 90;
+        long capacity = trace.FindPeakBytes() * 100 / 90;
         SimulationOptions options = new()
         {
             HotCapacityBytes = capacity,
@@ -81,23 +81,5 @@ internal sealed class TieringWorkload : IWorkload
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"seed {seed}: {trace.Files.Count:N0} files, {trace.Events.Count:N0} accesses; billed {billed:N2} of {result.AllHotCost:N2}, foretold {predicted:N2}; saved {result.SavedShare:P1}, hot {result.ServedHotShare:P2}, churn {result.WorstChurn:P1}, error {result.PlanError:P2}; once {result.Days.Sum(d => d.Once.Total):N2}, of it retrieval {result.Days.Sum(d => d.Once.RetrievalCost):N2}"));
         return result;
-    }
-
-    private static long PeakBytes(AccessTrace trace)
-    {
-        long[] sizes = new long[trace.Files.Count];
-        long now = 0;
-        long peak = 0;
-        foreach (TraceEvent access in trace.Events)
-        {
-            if (access.Action != TraceAction.Read)
-            {
-                now += access.Bytes - sizes[access.File];
-                sizes[access.File] = access.Bytes;
-                peak = Math.Max(peak, now);
-            }
-        }
-
-        return peak;
     }
 }

@@ -115,55 +115,18 @@ internal static class TreeReads
     /// file given, so it stays good whatever changes in between: files that stay are given once.
     /// </summary>
     public static (IReadOnlyList<FileContent> Files, string? Cursor) WalkFiles(
-        TreeTables tables, InodeId folder, string? cursor, int limit)
-    {
-        Folders.Get(tables, folder);
-        Stack<Level> levels = Descend(tables, folder, cursor);
-        List<FileContent> files = [];
-        while (levels.TryPeek(out Level? level))
-        {
-            if (level.Next(tables) is not { } name)
+        TreeTables tables, InodeId folder, string? cursor, int limit) =>
+        FileWalk.Run(
+            tables, folder, cursor, limit,
+            static (tables, folder, after, limit) => tables.Dentries.ListPage(folder, after, limit),
+            static name => (name.Name, name.Inode, name.Kind),
+            (List<FileContent> files, DentryRow name, string _) =>
             {
-                levels.Pop();
-                continue;
-            }
-
-            if (name.Kind == FileKind.Directory)
-            {
-                levels.Push(new Level(name.Inode, [], level.PathOf(name) + "/"));
-            }
-            else if (name.Kind == FileKind.Regular && tables.Inodes.Find(name.Inode) is { } row)
-            {
-                files.Add(row.ToContent());
-                if (files.Count == limit)
+                if (tables.Inodes.Find(name.Inode) is { } row)
                 {
-                    return (files, level.PathOf(name));
+                    files.Add(row.ToContent());
                 }
-            }
-        }
-
-        return (files, null);
-    }
-
-    private static Stack<Level> Descend(TreeTables tables, InodeId folder, string? cursor)
-    {
-        Stack<Level> levels = new();
-        string prefix = string.Empty;
-        foreach (string part in (cursor ?? string.Empty).Split('/'))
-        {
-            byte[] name = Encoding.UTF8.GetBytes(part);
-            levels.Push(new Level(folder, name, prefix));
-            prefix += part + "/";
-            if (part.Length == 0 || tables.Dentries.Find(folder, name) is not { Kind: FileKind.Directory } below)
-            {
-                break;
-            }
-
-            folder = below.Inode;
-        }
-
-        return levels;
-    }
+            });
 
     private static void CheckPath(string path)
     {
@@ -192,34 +155,5 @@ internal static class TreeReads
         }
 
         return path.EndsWith('/');
-    }
-
-    /// <summary>One folder on the way down, read in pages.</summary>
-    private sealed class Level(InodeId folder, byte[] after, string prefix)
-    {
-        private const int PageLength = 256;
-
-        private List<DentryRow> _page = [];
-        private byte[] _after = after;
-        private int _next;
-
-        public string PathOf(DentryRow name) => prefix + TreeName.Decode(name.Name);
-
-        public DentryRow? Next(TreeTables tables)
-        {
-            if (_next == _page.Count)
-            {
-                _page = tables.Dentries.ListPage(folder, _after, PageLength);
-                _next = 0;
-                if (_page.Count == 0)
-                {
-                    return null;
-                }
-
-                _after = _page[^1].Name;
-            }
-
-            return _page[_next++];
-        }
     }
 }

@@ -64,7 +64,7 @@ internal static class PlanSimulation
                 string file = run.Arguments.GetValue(trace)!;
                 using StreamReader reader = new(file == "-" ? run.Environment.OpenInput() : File.OpenRead(file));
                 AccessTrace accesses = AccessTraceReader.Read(reader, file);
-                long bytes = SizeOf("--capacity", run.Arguments.GetValue(capacity)) ?? PeakBytes(accesses) / 10 * 11;
+                long bytes = SizeOf("--capacity", run.Arguments.GetValue(capacity)) ?? accesses.FindPeakBytes() / 10 * 11;
                 SimulationOptions options = new()
                 {
                     HotCapacityBytes = Math.Max(1, bytes),
@@ -143,21 +143,4 @@ internal static class PlanSimulation
         : throw new DataLayerException(ErrorCode.InvalidArgument, $"{option} '{text}' is not a size, as 2TiB.");
 
     private static string Percent(double share) => (100 * share).ToString("0.00", CultureInfo.InvariantCulture) + " %";
-
-    private static long PeakBytes(AccessTrace trace)
-    {
-        long[] sizes = new long[trace.Files.Count];
-        (long now, long peak) = (0, 0);
-        foreach (TraceEvent access in trace.Events)
-        {
-            if (access.Action != TraceAction.Read)
-            {
-                now += access.Bytes - sizes[access.File];
-                sizes[access.File] = access.Bytes;
-                peak = Math.Max(peak, now);
-            }
-        }
-
-        return peak;
-    }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using DataLayer.Protocol.Http;
+using DataLayer.Server.Http;
 using Spectre.Console;
 
 namespace DataLayer.Server.Cli;
@@ -60,7 +61,7 @@ internal static class TierCommands
                 attachment, ProtocolJson.Default.AttachmentStatus,
                 a =>
                     table.Row(
-                        a.Path, a.Source, a.Store, Word(a.Mode), Word(a.Freshness), Word(a.Flush),
+                        a.Path, a.Source, a.Store, WireWord.Of(a.Mode), WireWord.Of(a.Freshness), WireWord.Of(a.Flush),
                         Show.Count(a.ObjectCount), Show.Size(a.ObjectBytes),
                         a.ListingComplete ? "complete" : "interrupted"));
         }
@@ -159,12 +160,6 @@ internal static class TierCommands
             $"{Show.Count(report.Objects)} objects, {Show.Size(report.Bytes)}, {Show.Count(report.Requests)} requests"
                 + (report.Refused > 0 ? $", {Show.Count(report.Refused)} refused" : string.Empty),
             report.Done ? 1 : null);
-
-    private static string Word(Enum value)
-    {
-        string name = value.ToString();
-        return char.ToLowerInvariant(name[0]) + name[1..];
-    }
 
     private sealed class Tee<T>(IProgress<T>? first, Action<T> second) : IProgress<T>
     {

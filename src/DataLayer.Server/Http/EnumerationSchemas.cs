@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
@@ -23,7 +22,7 @@ internal sealed class EnumerationSchemas : IOpenApiSchemaTransformer
             schema.Format = null;
             schema.Pattern = null;
             schema.Enum = [.. Enum.GetNames(underlying ?? type)
-                .Select(name => (JsonNode)JsonNamingPolicy.CamelCase.ConvertName(name))];
+                .Select(name => (JsonNode)WireWord.Of(name))];
         }
 
         return Task.CompletedTask;

@@ -17,7 +17,7 @@ internal static class JobWire
     {
         Id = job.Id,
         Kind = job.Kind,
-        State = JsonNamingPolicy.CamelCase.ConvertName(job.State.ToString()),
+        State = WireWord.Of(job.State),
         Owner = job.Owner,
         Spec = ToJson(job.Spec),
         DoneObjects = job.Progress.DoneObjects,

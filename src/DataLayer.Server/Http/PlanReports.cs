@@ -39,7 +39,7 @@ internal static class PlanReports
             [
                 .. plan.Warnings.Select(w => new PlanWarningReport
                 {
-                    Obstacle = Word(w.Obstacle.ToString()),
+                    Obstacle = WireWord.Of(w.Obstacle),
                     Files = w.Files,
                     Bytes = w.Bytes,
                     Example = w.Example,
@@ -58,7 +58,7 @@ internal static class PlanReports
             Inode = move.Inode.Value,
             Version = move.Version,
             Rule = move.RuleIndex,
-            Kinds = [.. _kinds.Where(k => (move.Kinds & k) != MoveKinds.None).Select(k => Word(k.ToString()))],
+            Kinds = [.. _kinds.Where(k => (move.Kinds & k) != MoveKinds.None).Select(k => WireWord.Of(k))],
             SizeBytes = move.SizeBytes,
             FromClass = move.FromClass,
             ToClass = move.ToClass,
@@ -93,6 +93,4 @@ internal static class PlanReports
             RecallCost = t.RecallCost,
             ExpectedRecallCost = t.ExpectedRecallCost,
         };
-
-    private static string Word(string name) => char.ToLowerInvariant(name[0]) + name[1..];
 }

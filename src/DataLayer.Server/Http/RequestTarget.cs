@@ -56,23 +56,8 @@ internal static class RequestTarget
     }
 
     /// <summary>A whole number in the query, or the fallback.</summary>
-    public static int Count(HttpContext context, string name, int fallback, int min, int max)
-    {
-        if (!context.Request.Query.TryGetValue(name, out StringValues values))
-        {
-            return fallback;
-        }
-
-        return
-            int.TryParse(values.ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out int count)
-            && count >= min
-            && count <= max
-            ? count
-            : throw new DataLayerException(
-                ErrorCode.InvalidArgument,
-                $"{name} is '{Cut(values.ToString())}': give a number from {min} to {max}."
-            );
-    }
+    public static int Count(HttpContext context, string name, int fallback, int min, int max) =>
+        (int)Number(context, name, fallback, min, max);
 
     /// <summary>A large whole number in the query, or the fallback.</summary>
     public static long Number(HttpContext context, string name, long fallback, long min, long max)

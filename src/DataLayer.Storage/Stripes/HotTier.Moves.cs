@@ -97,11 +97,15 @@ public sealed partial class HotTier
         return false;
     }
 
+    /// <summary>The column, of one of the copies, that a placement has on its target at an index.</summary>
+    private static ColumnId ColumnAt(ContentId content, StripedPlacement placement, int index) =>
+        new(content, index % placement.Width, index / placement.Width);
+
     private static IEnumerable<(int Target, ColumnId Column)> Columns(ContentId content, StripedPlacement placement)
     {
         for (int i = 0; i < placement.Targets.Length; i++)
         {
-            yield return (placement.Targets[i], new ColumnId(content, i % placement.Width, i / placement.Width));
+            yield return (placement.Targets[i], ColumnAt(content, placement, i));
         }
     }
 

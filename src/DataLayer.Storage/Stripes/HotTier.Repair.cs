@@ -197,7 +197,7 @@ public sealed partial class HotTier
             bool[] exists = new bool[placement.Targets.Length];
             for (int i = 0; i < exists.Length; i++)
             {
-                ColumnId id = new(content, i % placement.Width, i / placement.Width);
+                ColumnId id = ColumnAt(content, placement, i);
                 exists[i] = await _targets.Get(placement.Targets[i]).ExistsAsync(id, cancellationToken)
                     .ConfigureAwait(false);
             }
@@ -221,7 +221,7 @@ public sealed partial class HotTier
 
             for (int i = 0; i < exists.Length; i++)
             {
-                ColumnId id = new(content, i % placement.Width, i / placement.Width);
+                ColumnId id = ColumnAt(content, placement, i);
                 if (!exists[i] || await IsHalfAsync(_targets.Get(placement.Targets[i]), id, cancellationToken)
                     .ConfigureAwait(false))
                 {
@@ -246,7 +246,7 @@ public sealed partial class HotTier
         bool[] unborn = new bool[exists.Length];
         for (int i = 0; i < exists.Length; i++)
         {
-            ColumnId id = new(content, i % placement.Width, i / placement.Width);
+            ColumnId id = ColumnAt(content, placement, i);
             unborn[i] = exists[i] && await _targets.Get(placement.Targets[i]).IsUnbornAsync(id, cancellationToken)
                 .ConfigureAwait(false);
         }
@@ -274,7 +274,7 @@ public sealed partial class HotTier
         {
             for (int i = 0; i < placement.Targets.Length; i++)
             {
-                ColumnId id = new(content, i % placement.Width, i / placement.Width);
+                ColumnId id = ColumnAt(content, placement, i);
                 await _targets.Get(placement.Targets[i]).PrepareWriteAsync(id, 0, 0, create: true, cancellationToken)
                     .ConfigureAwait(false);
             }
@@ -284,7 +284,7 @@ public sealed partial class HotTier
             // All or none: half a set would look like a loss.
             for (int i = 0; i < placement.Targets.Length; i++)
             {
-                ColumnId id = new(content, i % placement.Width, i / placement.Width);
+                ColumnId id = ColumnAt(content, placement, i);
                 try
                 {
                     await _targets.Get(placement.Targets[i]).DeleteAsync(id, cancellationToken).ConfigureAwait(false);

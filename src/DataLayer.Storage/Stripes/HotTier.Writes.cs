@@ -246,7 +246,7 @@ public sealed partial class HotTier
                 Task[] tasks = new Task[placement.Width * placement.CopyCount];
                 for (int i = 0; i < tasks.Length; i++)
                 {
-                    ColumnId column = new(content, i % placement.Width, i / placement.Width);
+                    ColumnId column = ColumnAt(content, placement, i);
                     tasks[i] = RunAsync(placement.Targets[i], column);
                 }
 

@@ -2,6 +2,7 @@ using System.Collections;
 using System.Text.Json.Nodes;
 using DataLayer.Server.Cli;
 using DataLayer.TestSupport;
+using DataLayer.Tests.Server;
 
 namespace DataLayer.Tests.Access;
 
@@ -22,14 +23,14 @@ public sealed class TokenCommandTests(GuardedService guarded) : IClassFixture<Gu
         // Nobody could call a service configured so: the verb has to work none the less.
         await File.WriteAllTextAsync(Config, $"stateDirectory: {_folder.Combine("state")}\nlisten: {{address: '0.0.0.0:1'}}\n");
 
-        Outcome made = await RunAsync(
+        CliRun made = await RunAsync(
             [], "token", "create", "--role", "tenant", "--scope", "/teams/a", "--name", "ci", "--expires", "1d", "--config", Config);
-        Outcome listed = await RunAsync([], "token", "list", "--json", "--config", Config);
+        CliRun listed = await RunAsync([], "token", "list", "--json", "--config", Config);
         string id = (string)JsonNode.Parse(listed.Text)!["id"]!;
-        Outcome checkedNow = await RunAsync([], "config", "check", "--config", Config);
-        Outcome unknown = await RunAsync([], "token", "revoke", "000000000000", "--config", Config);
-        Outcome revoked = await RunAsync([], "token", "revoke", id, "--config", Config);
-        Outcome after = await RunAsync([], "token", "list", "--config", Config);
+        CliRun checkedNow = await RunAsync([], "config", "check", "--config", Config);
+        CliRun unknown = await RunAsync([], "token", "revoke", "000000000000", "--config", Config);
+        CliRun revoked = await RunAsync([], "token", "revoke", id, "--config", Config);
+        CliRun after = await RunAsync([], "token", "list", "--config", Config);
 
         Assert.Equal(0, made.Status);
         Assert.Matches($"^dl_{id}_[0-9a-f]{{64}}\n$", made.Text);
@@ -53,7 +54,7 @@ public sealed class TokenCommandTests(GuardedService guarded) : IClassFixture<Gu
     {
         await File.WriteAllTextAsync(Config, $"stateDirectory: {_folder.Combine("state")}\n");
 
-        Outcome outcome = await RunAsync([], [.. arguments, "--config", Config]);
+        CliRun outcome = await RunAsync([], [.. arguments, "--config", Config]);
 
         Assert.Equal(ExitCode.Usage, outcome.Status);
         Assert.Contains(says, outcome.Error, StringComparison.Ordinal);
@@ -67,14 +68,14 @@ public sealed class TokenCommandTests(GuardedService guarded) : IClassFixture<Gu
         string file = _folder.Combine("token");
         await File.WriteAllTextAsync(_folder.Combine("mine"), guarded.Tokens["tenant"] + "\n");
 
-        Outcome made = await RunAsync([], "token", "create", "--out", file, "--config", Config);
-        Outcome again = await RunAsync([], "token", "create", "--out", file, "--config", Config);
-        Outcome byFile = await RunAsync(
+        CliRun made = await RunAsync([], "token", "create", "--out", file, "--config", Config);
+        CliRun again = await RunAsync([], "token", "create", "--out", file, "--config", Config);
+        CliRun byFile = await RunAsync(
             new Hashtable { ["DATALAYER_TOKEN_FILE"] = _folder.Combine("mine") }, "cat", GuardedService.Inside + "/own");
-        Outcome byValue = await RunAsync(
+        CliRun byValue = await RunAsync(
             new Hashtable { ["DATALAYER_TOKEN"] = guarded.Tokens["reader"] }, "stat", GuardedService.Inside + "/own");
-        Outcome without = await RunAsync([], "stat", GuardedService.Inside + "/own");
-        Outcome denied = await RunAsync(
+        CliRun without = await RunAsync([], "stat", GuardedService.Inside + "/own");
+        CliRun denied = await RunAsync(
             new Hashtable { ["DATALAYER_TOKEN"] = guarded.Tokens["tenant"] }, "stat", GuardedService.Outside + "/secret");
 
         Assert.Equal(string.Empty, made.Text);
@@ -102,23 +103,6 @@ public sealed class TokenCommandTests(GuardedService guarded) : IClassFixture<Gu
 
     private async Task<string> ReadAllAsync() => await File.ReadAllTextAsync(Tokens);
 
-    private async Task<Outcome> RunAsync(Hashtable variables, params string[] arguments)
-    {
-        using StringWriter text = new();
-        using StringWriter error = new();
-        variables[CommandRun.ServerVariable] = guarded.Service.Url!.ToString();
-        variables["HOME"] = "/nonexistent";
-        CliEnvironment environment = new()
-        {
-            Out = text,
-            Error = error,
-            OpenInput = () => Stream.Null,
-            OpenOutput = () => Stream.Null,
-            Variables = variables,
-        };
-        int status = await CommandLine.RunAsync(arguments, environment, CancellationToken.None);
-        return new Outcome(status, text.ToString().ReplaceLineEndings("\n"), error.ToString());
-    }
-
-    private sealed record Outcome(int Status, string Text, string Error);
+    private Task<CliRun> RunAsync(Hashtable variables, params string[] arguments) =>
+        CliRun.RunAsync(arguments, guarded.Service.Url, variables);
 }

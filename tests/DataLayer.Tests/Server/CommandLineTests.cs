@@ -1,5 +1,3 @@
-using System.Collections;
-using System.Text;
 using System.Text.Json.Nodes;
 using DataLayer.Server.Cli;
 using DataLayer.TestSupport;
@@ -33,7 +31,7 @@ public sealed class CommandLineTests(RunningService service)
         string path = await service.MakeFolderAsync() + "/f";
 
         Assert.Equal(0, (await RunAsync(["put", "-", path], input: "piped")).Status);
-        Outcome taken = await RunAsync(["put", "-", path, "--no-replace"], input: "other");
+        CliRun taken = await RunAsync(["put", "-", path, "--no-replace"], input: "other");
 
         Assert.Equal(ExitCode.Conflict, taken.Status);
         Assert.Equal("piped", (await RunAsync("cat", path)).Bytes);
@@ -73,7 +71,7 @@ public sealed class CommandLineTests(RunningService service)
         string bucket = service.MakeBucket(("a", "alpha"), ("b", "beta"));
         string folder = await service.MakeFolderAsync() + "/data";
 
-        Outcome attached = await RunAsync("attach", "file://" + bucket, folder);
+        CliRun attached = await RunAsync("attach", "file://" + bucket, folder);
         Assert.Equal(0, attached.Status);
         Assert.Matches("2 objects, 9 B, [1-9][0-9]* requests", attached.Text);
         Assert.Contains(folder, (await RunAsync("attach")).Text, StringComparison.Ordinal);
@@ -102,7 +100,7 @@ public sealed class CommandLineTests(RunningService service)
     [Fact]
     public async Task Refreshing_statistics_print_a_header_and_a_line_each_time()
     {
-        Outcome outcome = await RunAsync("stats", "--interval", "10ms", "--count", "3");
+        CliRun outcome = await RunAsync("stats", "--interval", "10ms", "--count", "3");
 
         string[] lines = outcome.Text.TrimEnd('\n').Split('\n');
         Assert.Equal(4, lines.Length);
@@ -130,7 +128,7 @@ public sealed class CommandLineTests(RunningService service)
     [InlineData(ExitCode.Failure, "put", "/no/such/local/file", "/x")]
     public async Task Exit_codes_say_what_went_wrong(int status, params string[] arguments)
     {
-        Outcome outcome = await RunAsync(arguments);
+        CliRun outcome = await RunAsync(arguments);
 
         Assert.Equal(status, outcome.Status);
         Assert.True(status == 0 || outcome.Error.Length > 0, "a failure says something");
@@ -139,7 +137,7 @@ public sealed class CommandLineTests(RunningService service)
     [Fact]
     public async Task An_unreachable_service_has_its_own_exit_code_and_names_the_address()
     {
-        Outcome outcome = await RunAsync("ls", "--server", "http://127.0.0.1:1");
+        CliRun outcome = await RunAsync("ls", "--server", "http://127.0.0.1:1");
 
         Assert.Equal(ExitCode.Unreachable, outcome.Status);
         Assert.Contains("http://127.0.0.1:1", outcome.Error, StringComparison.Ordinal);
@@ -149,7 +147,7 @@ public sealed class CommandLineTests(RunningService service)
     [Fact]
     public async Task Errors_are_json_where_json_is_asked_for()
     {
-        Outcome outcome = await RunAsync("cat", "/no/such/file", "--json");
+        CliRun outcome = await RunAsync("cat", "/no/such/file", "--json");
 
         Assert.Equal("notFound", (string)JsonNode.Parse(outcome.Error)!["code"]!);
     }
@@ -169,7 +167,7 @@ public sealed class CommandLineTests(RunningService service)
     [InlineData("fish", "complete -c datalayer")]
     public async Task Completion_scripts_are_printed_without_a_service(string shell, string says)
     {
-        Outcome outcome = await RunAsync("completion", shell);
+        CliRun outcome = await RunAsync("completion", shell);
 
         Assert.Equal(0, outcome.Status);
         Assert.Contains(says, outcome.Text, StringComparison.Ordinal);
@@ -182,8 +180,8 @@ public sealed class CommandLineTests(RunningService service)
         string trace = folder.Combine("trace.txt");
         await File.WriteAllLinesAsync(trace, Enumerable.Range(0, 400).Select(i => $"{i} key{i % 40} 1000"));
 
-        Outcome outcome = await RunAsync("cache", "simulate", "--trace", trace, "--policy", "guard,s3fifo", "--size", "20kB");
-        Outcome bad = await RunAsync("cache", "simulate", "--trace", trace, "--policy", "magic", "--size", "20kB");
+        CliRun outcome = await RunAsync("cache", "simulate", "--trace", trace, "--policy", "guard,s3fifo", "--size", "20kB");
+        CliRun bad = await RunAsync("cache", "simulate", "--trace", trace, "--policy", "magic", "--size", "20kB");
 
         JsonNode[] rows = [.. outcome.Text.TrimEnd('\n').Split('\n').Select(l => JsonNode.Parse(l)!)];
         Assert.Equal(["guard", "s3fifo", "lru", "belady"], rows.Select(r => (string)r["policy"]!));
@@ -201,18 +199,18 @@ public sealed class CommandLineTests(RunningService service)
         Assert.Equal(0, (await RunAsync("attach", "file://" + service.MakeBucket(("a", "alpha"), ("b", "beta")), folder)).Status);
         await File.WriteAllTextAsync(local.Combine("list"), $"{folder}/a\n{folder}/none\n");
 
-        Outcome cold = await RunAsync("warm", folder, "--check", "--json");
-        Outcome plain = await RunAsync("warm", folder);
-        Outcome hot = await RunAsync("warm", folder, "--check", "--json");
-        Outcome list = await RunAsync("warm", "--list", local.Combine("list"), "--json");
-        Outcome left = await RunAsync("warm", folder + "/a", folder + "/b", "--detach", "--json");
+        CliRun cold = await RunAsync("warm", folder, "--check", "--json");
+        CliRun plain = await RunAsync("warm", folder);
+        CliRun hot = await RunAsync("warm", folder, "--check", "--json");
+        CliRun list = await RunAsync("warm", "--list", local.Combine("list"), "--json");
+        CliRun left = await RunAsync("warm", folder + "/a", folder + "/b", "--detach", "--json");
         string id = JsonNode.Parse(left.Text)!["id"]!.ToJsonString();
-        Outcome watched = await RunAsync("job", "watch", id, "--json");
-        Outcome shown = await RunAsync("job", "show", id);
-        Outcome listed = await RunAsync("job", "list", "--json", "--limit", "1");
-        Outcome late = await RunAsync("job", "cancel", id);
-        Outcome both = await RunAsync("warm", folder, "--check", "--evict");
-        Outcome none = await RunAsync("warm");
+        CliRun watched = await RunAsync("job", "watch", id, "--json");
+        CliRun shown = await RunAsync("job", "show", id);
+        CliRun listed = await RunAsync("job", "list", "--json", "--limit", "1");
+        CliRun late = await RunAsync("job", "cancel", id);
+        CliRun both = await RunAsync("warm", folder, "--check", "--evict");
+        CliRun none = await RunAsync("warm");
 
         Assert.Equal((1, 0, 0, 1, 0), (cold.Status, plain.Status, hot.Status, list.Status, left.Status));
         Assert.Equal(2, (int)JsonNode.Parse(cold.Text)!["failedObjects"]!);
@@ -229,12 +227,12 @@ public sealed class CommandLineTests(RunningService service)
     {
         string folder = await service.MakeFolderAsync();
 
-        Outcome added = await RunAsync("job", "schedule", "add", folder, "--cron", "30 6 * * mon-fri", "--zone", "Europe/Berlin", "--json");
+        CliRun added = await RunAsync("job", "schedule", "add", folder, "--cron", "30 6 * * mon-fri", "--zone", "Europe/Berlin", "--json");
         string id = JsonNode.Parse(added.Text)!["id"]!.ToJsonString();
-        Outcome listed = await RunAsync("job", "schedule", "list");
-        Outcome removed = await RunAsync("job", "schedule", "remove", id);
-        Outcome again = await RunAsync("job", "schedule", "remove", id);
-        Outcome bad = await RunAsync("job", "schedule", "add", folder, "--cron", "whenever");
+        CliRun listed = await RunAsync("job", "schedule", "list");
+        CliRun removed = await RunAsync("job", "schedule", "remove", id);
+        CliRun again = await RunAsync("job", "schedule", "remove", id);
+        CliRun bad = await RunAsync("job", "schedule", "add", folder, "--cron", "whenever");
 
         Assert.Equal((0, 0), (added.Status, removed.Status));
         Assert.Contains("30 6 * * mon-fri", listed.Text, StringComparison.Ordinal);
@@ -245,7 +243,7 @@ public sealed class CommandLineTests(RunningService service)
     [Fact]
     public async Task The_program_itself_suggests_what_can_follow()
     {
-        Outcome outcome = await RunAsync("[suggest:13]", "datalayer att");
+        CliRun outcome = await RunAsync("[suggest:13]", "datalayer att");
 
         Assert.Contains("attach", outcome.Text, StringComparison.Ordinal);
     }
@@ -259,11 +257,11 @@ public sealed class CommandLineTests(RunningService service)
         await File.WriteAllTextAsync(good, "cache: {capacity: 100MiB}\n");
         await File.WriteAllTextAsync(bad, "cache: {capacity: lots}\nlisten: {adress: x}\n");
 
-        Outcome shown = await RunAsync("config", "show", "--config", good);
-        Outcome check = await RunAsync("config", "check", "--config", bad);
-        Outcome json = await RunAsync("config", "check", "--config", bad, "--json");
-        Outcome schema = await RunAsync("config", "schema");
-        Outcome serve = await RunAsync("serve", "--config", bad);
+        CliRun shown = await RunAsync("config", "show", "--config", good);
+        CliRun check = await RunAsync("config", "check", "--config", bad);
+        CliRun json = await RunAsync("config", "check", "--config", bad, "--json");
+        CliRun schema = await RunAsync("config", "schema");
+        CliRun serve = await RunAsync("serve", "--config", bad);
 
         Assert.Matches(@"cache\.capacity +100MiB +.*good\.yaml:1:19", shown.Text);
         Assert.Equal(ExitCode.Usage, check.Status);
@@ -284,45 +282,17 @@ public sealed class CommandLineTests(RunningService service)
             config,
             $"stateDirectory: {folder.Combine("state")}\npools: [{{name: p, reserve: 0, directories: [{folder.Combine("t")}]}}]\nmemory: {{budget: 64MiB}}\n");
 
-        Outcome clean = await RunAsync("fsck", "--config", config, "--json");
+        CliRun clean = await RunAsync("fsck", "--config", config, "--json");
         using DataLayer.Server.Hosting.StateLock held = DataLayer.Server.Hosting.StateLock.Acquire(folder.Combine("state"));
-        Outcome busy = await RunAsync("fsck", "--config", config);
+        CliRun busy = await RunAsync("fsck", "--config", config);
 
         Assert.True((bool)JsonNode.Parse(clean.Text)!["clean"]!, clean.Error);
         Assert.NotEqual(0, busy.Status);
         Assert.Contains("in use", busy.Error, StringComparison.Ordinal);
     }
 
-    private Task<Outcome> RunAsync(params string[] arguments) => RunAsync(arguments, string.Empty);
+    private Task<CliRun> RunAsync(params string[] arguments) => RunAsync(arguments, string.Empty);
 
-    private async Task<Outcome> RunAsync(string[] arguments, string input = "", CancellationToken cancellationToken = default)
-    {
-        using StringWriter text = new();
-        using StringWriter error = new();
-        using MemoryStream output = new();
-        CliEnvironment environment = new()
-        {
-            Out = text,
-            Error = error,
-            OpenInput = () => new MemoryStream(Encoding.UTF8.GetBytes(input)),
-            OpenOutput = () => new Unclosed(output),
-            Variables = new Hashtable { [CommandRun.ServerVariable] = service.Url.ToString(), ["HOME"] = "/nonexistent" },
-        };
-
-        int status = await CommandLine.RunAsync(arguments, environment, cancellationToken);
-
-        return new Outcome(
-            status, text.ToString().ReplaceLineEndings("\n"), error.ToString(), Encoding.UTF8.GetString(output.ToArray()));
-    }
-
-    private sealed record Outcome(int Status, string Text, string Error, string Bytes);
-
-    /// <summary>Stands for standard output, which outlives the command.</summary>
-    private sealed class Unclosed(MemoryStream inner) : MemoryStream
-    {
-        public override void Write(byte[] buffer, int offset, int count) => inner.Write(buffer, offset, count);
-
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
-            inner.WriteAsync(buffer, cancellationToken);
-    }
+    private Task<CliRun> RunAsync(string[] arguments, string input = "", CancellationToken cancellationToken = default) =>
+        CliRun.RunAsync(arguments, service.Url, input: input, cancellationToken: cancellationToken);
 }

@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using DataLayer.Core.Errors;
@@ -152,19 +151,5 @@ public sealed class PlanEndpointTests(RunningService service)
     private static string Release(string folder) =>
         $"version: 1\nrules: [{{name: out, match: {{path: \"{folder}/*.bin\"}}, then: {{place: release}}}}]\n";
 
-    private async Task<(int Status, string Text, string Error)> RunAsync(params string[] arguments)
-    {
-        using StringWriter text = new();
-        using StringWriter error = new();
-        CliEnvironment environment = new()
-        {
-            Out = text,
-            Error = error,
-            OpenInput = () => Stream.Null,
-            OpenOutput = () => Stream.Null,
-            Variables = new Hashtable { [CommandRun.ServerVariable] = service.Url.ToString(), ["HOME"] = "/nonexistent" },
-        };
-        int status = await CommandLine.RunAsync(arguments, environment, CancellationToken.None);
-        return (status, text.ToString(), error.ToString());
-    }
+    private Task<CliRun> RunAsync(params string[] arguments) => CliRun.RunAsync(arguments, service.Url);
 }

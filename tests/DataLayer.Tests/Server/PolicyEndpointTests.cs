@@ -144,21 +144,7 @@ public sealed class PolicyEndpointTests(RunningService service)
         Assert.Equal(ExitCode.NotFound, (await RunAsync("policy", "show")).Status);
     }
 
-    private async Task<(int Status, string Text, string Error)> RunAsync(params string[] arguments)
-    {
-        using StringWriter text = new();
-        using StringWriter error = new();
-        CliEnvironment environment = new()
-        {
-            Out = text,
-            Error = error,
-            OpenInput = () => Stream.Null,
-            OpenOutput = () => Stream.Null,
-            Variables = new Dictionary<string, string>(StringComparer.Ordinal) { [CommandRun.ServerVariable] = service.Http.BaseAddress!.ToString() },
-        };
-        int status = await CommandLine.RunAsync(arguments, environment, default);
-        return (status, text.ToString(), error.ToString());
-    }
+    private Task<CliRun> RunAsync(params string[] arguments) => CliRun.RunAsync(arguments, service.Http.BaseAddress);
 
     private async Task<HttpResponseMessage> PostAsync(string route, JsonObject body)
     {

@@ -55,15 +55,6 @@ internal sealed class PeerMount : IBucketMount
     public static PeerMount Rclone(CephCluster cluster, string bucket)
     {
         TempFolder folder = new("peer-rclone");
-        Dictionary<string, string> environment = new(StringComparer.Ordinal)
-        {
-            ["RCLONE_CONFIG"] = "/dev/null",
-            ["RCLONE_CONFIG_RGW_TYPE"] = "s3",
-            ["RCLONE_CONFIG_RGW_PROVIDER"] = "Ceph",
-            ["RCLONE_CONFIG_RGW_ENDPOINT"] = cluster.Endpoint.ToString(),
-            ["RCLONE_CONFIG_RGW_ACCESS_KEY_ID"] = cluster.AccessKey,
-            ["RCLONE_CONFIG_RGW_SECRET_ACCESS_KEY"] = cluster.SecretKey,
-        };
         return new PeerMount("rclone", folder,
             [
                 "mount", $"rgw:{bucket}", folder.Combine("mnt"), "--read-only",
@@ -71,7 +62,7 @@ internal sealed class PeerMount : IBucketMount
                 "--dir-cache-time", "1h", "--attr-timeout", "1h", "--max-read-ahead", "16M", "--buffer-size", "32M",
                 "--vfs-read-ahead", "128M",
             ],
-            environment)
+            Cold.Rclone.EnvironmentFor(cluster))
         {
             RaisesReadahead = true,
         };

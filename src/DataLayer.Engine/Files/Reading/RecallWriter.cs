@@ -74,8 +74,8 @@ internal sealed class RecallWriter(EngineContext context)
             return placed;
         }
 
-        StripedPlacement placement = context.Hot.PlaceStriped(null, content.Id, content.SizeBytes);
-        await context.ClearStripesAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
+        StripedPlacement placement = await context
+            .PlaceStripesAsync(content.Id, content.SizeBytes, cancellationToken).ConfigureAwait(false);
         await context.UpdateAsync(
             content,
             new ContentUpdate { Content = content.Id, IfVersion = known.Attributes.Version, Placement = placement },

@@ -208,21 +208,25 @@ internal sealed class EngineContext : IDisposable
     public Action? JournalSignal { get; set; }
 
     /// <summary>
-    /// Makes sure that stripes a content gets have nothing of stripes it had: columns are named by the content alone,
-    /// and those that wait for their deletion would show their bytes behind what is written now.
+    /// Chooses stripes for a content of which the tree names none, with nothing in them of stripes it had: columns are
+    /// named by the content alone, and those that wait for their deletion would show their bytes behind what is
+    /// written now.
     /// </summary>
-    /// <param name="content">The content; its write gate is held, and the tree names no stripes of it.</param>
-    /// <param name="placement">The stripes it gets.</param>
+    /// <param name="content">The content; its write gate is held.</param>
+    /// <param name="expectedBytes">How long it is expected to become.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async ValueTask ClearStripesAsync(
-        ContentId content, StripedPlacement placement, CancellationToken cancellationToken)
+    public async ValueTask<StripedPlacement> PlaceStripesAsync(
+        ContentId content, long expectedBytes, CancellationToken cancellationToken)
     {
+        StripedPlacement placement = Hot.PlaceStriped(null, content, expectedBytes);
         if (await Hot.HasColumnsAsync(content, placement, cancellationToken).ConfigureAwait(false))
         {
             // After a power cut the tree must not know them as the content.
             await Tree.FlushAsync(cancellationToken).ConfigureAwait(false);
             await Hot.DeleteAsync(content, placement, cancellationToken).ConfigureAwait(false);
         }
+
+        return placement;
     }
 
     /// <summary>

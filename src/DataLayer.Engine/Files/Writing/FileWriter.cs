@@ -437,8 +437,9 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller, Stage
         CancellationToken cancellationToken)
     {
         Placement? before = content.Content.Placement;
-        StripedPlacement placement = context.Hot.PlaceStriped(
-            null, content.Id, Math.Max(expectedBytes, content.SizeBytes));
+        StripedPlacement placement = await context
+            .PlaceStripesAsync(content.Id, Math.Max(expectedBytes, content.SizeBytes), cancellationToken)
+            .ConfigureAwait(false);
         JournalEntry pending = new()
         {
             Kind = JournalKind.PendingWrite,
@@ -448,7 +449,6 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller, Stage
         long journal = soft
             ? await context.Tree.Relaxed.AddJournalAsync(pending, cancellationToken).ConfigureAwait(false)
             : await context.Tree.AddJournalAsync(pending, cancellationToken).ConfigureAwait(false);
-        await context.ClearStripesAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
         if (before is not null && keepBytes > 0)
         {
             TransferBuffer buffer = context.Buffers.Rent((int)keepBytes);

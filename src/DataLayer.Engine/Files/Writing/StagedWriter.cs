@@ -82,7 +82,8 @@ internal sealed class StagedWriter(EngineContext context)
         }
         else
         {
-            StripedPlacement placement = context.Hot.PlaceStriped(null, content.Id, Math.Max(expectedBytes, size));
+            StripedPlacement placement = await context
+                .PlaceStripesAsync(content.Id, Math.Max(expectedBytes, size), cancellationToken).ConfigureAwait(false);
             JournalEntry pending = new()
             {
                 Kind = JournalKind.PendingWrite,
@@ -91,7 +92,6 @@ internal sealed class StagedWriter(EngineContext context)
             };
             long journal = await context.Tree.Relaxed.AddJournalAsync(pending, cancellationToken)
                 .ConfigureAwait(false);
-            await context.ClearStripesAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
             await context.Hot.WriteAsync(content.Id, placement, 0, staged.Bytes(size), cancellationToken)
                 .ConfigureAwait(false);
             bool hadBytes = known.Attributes.SizeBytes > 0;

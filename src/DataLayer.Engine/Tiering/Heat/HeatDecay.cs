@@ -12,4 +12,7 @@ internal readonly struct HeatDecay(TimeSpan halfLife)
     /// <summary>What a score of time <paramref name="from"/> is at time <paramref name="to"/>.</summary>
     public double At(double score, long from, long to) =>
         score == 0 || to <= from ? score : score * Math.Pow(2, -(to - from) / _halfLifeNanoseconds);
+
+    /// <summary>What is left of 1 after a time.</summary>
+    public static double Fade(TimeSpan elapsed, TimeSpan halfLife) => Math.Pow(2, -(elapsed / halfLife));
 }

@@ -1,3 +1,5 @@
+using DataLayer.Engine.Tiering.Heat;
+
 namespace DataLayer.Engine.Tiering.Planning;
 
 /// <summary>
@@ -23,5 +25,5 @@ public sealed class IngestRate(TimeSpan halfLife)
     /// <summary>Bytes a day.</summary>
     public double GetBytesPerDay(DateTimeOffset now) => SumAt(now) * Math.Log(2) / halfLife.TotalDays;
 
-    private double SumAt(DateTimeOffset now) => _bytes == 0 ? 0 : _bytes * Math.Pow(2, -((now - _at) / halfLife));
+    private double SumAt(DateTimeOffset now) => _bytes == 0 ? 0 : _bytes * HeatDecay.Fade(now - _at, halfLife);
 }

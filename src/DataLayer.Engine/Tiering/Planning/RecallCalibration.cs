@@ -1,3 +1,5 @@
+using DataLayer.Engine.Tiering.Heat;
+
 namespace DataLayer.Engine.Tiering.Planning;
 
 /// <summary>
@@ -21,7 +23,7 @@ public sealed class RecallCalibration(TimeSpan halfLife)
     /// <param name="length">How long it was.</param>
     public void Observe(double forecastCost, double billedCost, TimeSpan length)
     {
-        double fade = Math.Pow(2, -(length / halfLife));
+        double fade = HeatDecay.Fade(length, halfLife);
         _forecast = (_forecast * fade) + forecastCost;
         _billed = (_billed * fade) + billedCost;
     }

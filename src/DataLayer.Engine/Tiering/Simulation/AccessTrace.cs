@@ -40,4 +40,22 @@ public sealed class AccessTrace
 
     /// <summary>The accesses, in the order of time.</summary>
     public required IReadOnlyList<TraceEvent> Events { get; init; }
+
+    /// <summary>The most bytes that the files ever hold together.</summary>
+    public long FindPeakBytes()
+    {
+        long[] sizes = new long[Files.Count];
+        (long now, long peak) = (0, 0);
+        foreach (TraceEvent access in Events)
+        {
+            if (access.Action != TraceAction.Read)
+            {
+                now += access.Bytes - sizes[access.File];
+                sizes[access.File] = access.Bytes;
+                peak = Math.Max(peak, now);
+            }
+        }
+
+        return peak;
+    }
 }

@@ -1,5 +1,6 @@
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Engine.Tiering.Planning;
 
 namespace DataLayer.Engine.Tiering.Simulation;
@@ -154,7 +155,7 @@ internal sealed class SimulatedTree
     }
 
     private double HeatOf(ref readonly SimulatedFile file, TimeSpan at) =>
-        file.Heat == 0 ? 0 : file.Heat * Math.Pow(2, -((at - file.HeatAt) / _options.HeatHalfLife));
+        file.Heat == 0 ? 0 : file.Heat * HeatDecay.Fade(at - file.HeatAt, _options.HeatHalfLife);
 }
 
 /// <summary>One simulated file.</summary>

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using DataLayer.Server.Cli;
 using DataLayer.TestSupport;
+using DataLayer.Tests.Server;
 
 namespace DataLayer.Tests.Tiering.Policies;
 
@@ -88,22 +89,8 @@ public sealed class PolicyGuideTests
         Assert.Contains("--size 10MiB", error, StringComparison.Ordinal);
     }
 
-    private static async Task<(int Status, string Text, string Error)> RunAsync(params string[] arguments)
-    {
-        using StringWriter text = new();
-        using StringWriter error = new();
-        CliEnvironment environment = new()
-        {
-            Out = text,
-            Error = error,
-            OpenInput = () => Stream.Null,
-            OpenOutput = () => Stream.Null,
-            Variables = new Dictionary<string, string>(StringComparer.Ordinal),
-            Time = new FixedTime(PolicyFixture.Noon),
-        };
-        int status = await CommandLine.RunAsync(arguments, environment, default);
-        return (status, text.ToString(), error.ToString());
-    }
+    private static Task<CliRun> RunAsync(params string[] arguments) =>
+        CliRun.RunAsync(arguments, server: null, time: new FixedTime(PolicyFixture.Noon));
 
     private sealed class FixedTime(DateTimeOffset now) : TimeProvider
     {
