@@ -64,7 +64,8 @@ internal static class PlanSimulation
                 string file = run.Arguments.GetValue(trace)!;
                 using StreamReader reader = new(file == "-" ? run.Environment.OpenInput() : File.OpenRead(file));
                 AccessTrace accesses = AccessTraceReader.Read(reader, file);
-                long bytes = SizeOf("--capacity", run.Arguments.GetValue(capacity)) ?? accesses.FindPeakBytes() / 10 * 11;
+                long bytes = SizeOf("--capacity", run.Arguments.GetValue(capacity))
+                    ?? accesses.FindPeakBytes() / 10 * 11;
                 SimulationOptions options = new()
                 {
                     HotCapacityBytes = Math.Max(1, bytes),

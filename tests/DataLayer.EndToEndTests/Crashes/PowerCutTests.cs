@@ -75,7 +75,7 @@ public sealed class PowerCutTests(ITestOutputHelper output)
         {
             // The processor stops with the disk: an fsync that the shutdown overtakes may return without an error, and its answer
             // must not get out (decision 70).
-            Signals.Send(service.ProcessId, Signals.Stop);
+            Signals.Halt(service.ProcessId);
             disk.ShutDown();
             await service.KillAsync();
         });

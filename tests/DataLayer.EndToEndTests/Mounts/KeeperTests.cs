@@ -181,7 +181,7 @@ public sealed class KeeperTests
         await using var it = await Installation.StartAsync();
         await using var mount = await MountAsync(it);
         await using var user = await MountUser.StartAsync(mount.Path);
-        Signals.Send(it.Service.ProcessId, Signals.Stop);
+        Signals.Halt(it.Service.ProcessId);
         try
         {
             var waiting = user.AskAsync("write");

@@ -34,6 +34,34 @@ public static partial class Signals
         return errno == noSuchProcess ? false : throw new Win32Exception(errno, $"kill({processId}, {signal})");
     }
 
+    /// <summary>
+    /// Sends <see cref="Stop"/> and waits until no thread of the process can do anything any more: the signal alone leaves those on
+    /// other processors some more instructions. A thread within a system call that cannot be interrupted stops at the call's end.
+    /// </summary>
+    /// <exception cref="TimeoutException">It still runs after 10 s.</exception>
+    public static void Halt(int processId)
+    {
+        Send(processId, Stop);
+        var tasks = FormattableString.Invariant($"/proc/{processId}/task");
+        if (!SpinWait.SpinUntil(() => Directory.GetDirectories(tasks).All(task => IsHalted(task + "/stat")), TimeSpan.FromSeconds(10)))
+        {
+            throw new TimeoutException($"Process {processId} was told to stop and still runs.");
+        }
+    }
+
+    private static bool IsHalted(string stat)
+    {
+        try
+        {
+            var text = File.ReadAllText(stat);
+            return text[text.LastIndexOf(')') + 2] is 'T' or 't' or 'D' or 'Z' or 'X';
+        }
+        catch (IOException)
+        {
+            return true; // The thread is gone.
+        }
+    }
+
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
     private static partial int Send0(int processId, int signal);
 }

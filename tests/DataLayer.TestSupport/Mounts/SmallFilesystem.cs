@@ -101,6 +101,13 @@ public sealed class SmallFilesystem : IDisposable
         {
             throw new InvalidOperationException($"'{Path}' cannot be unmounted: {result.Error}");
         }
+
+        // A mount namespace that another test has just made has a copy of the mount, and keeps the file system as it is: mounted
+        // again it would still be shut down. It is gone when its loop device is.
+        if (_image is not null && !SpinWait.SpinUntil(() => Command.Run("losetup", "--associated", _image).Length == 0, 10_000))
+        {
+            throw new InvalidOperationException($"'{Path}' was unmounted, but somebody still has its file system.");
+        }
     }
 
     private SmallFilesystem MountOrDispose(Action mount)
