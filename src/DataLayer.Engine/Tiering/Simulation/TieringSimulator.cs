@@ -167,8 +167,9 @@ public sealed class TieringSimulator
             return;
         }
 
-        // Reads fall anywhere: of a partly hot content the hot part serves its share.
-        long cold = (long)Math.Ceiling(bytes * (missing / (double)file.SizeBytes));
+        // Reads fall anywhere: of a partly hot content the hot part serves its share. Rounded, it is not more than
+        // is missing.
+        long cold = Math.Min(missing, (long)Math.Ceiling(bytes * (missing / (double)file.SizeBytes)));
         _ledger.Serve(bytes - cold, cold, access.At);
         if (file.Class!.NeedsRestore)
         {

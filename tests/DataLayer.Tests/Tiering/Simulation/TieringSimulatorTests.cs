@@ -132,6 +132,15 @@ public sealed class TieringSimulatorTests
     }
 
     [Fact]
+    public void Two_reads_of_a_released_file_recall_no_more_than_it_has()
+    {
+        SimulationResult result = Run(
+            5, ReleaseIdle(days: 1, "IA"),
+            Write(0.23, 8, 1_133_510_656), Read(2.15, 8, 1_069_547_520), Read(2.91, 8, 1_133_510_656));
+        Assert.Equal((1_133_510_656L, 1_133_510_656L), (result.Days[2].RecalledBytes, result.Days[2].HotBytes));
+    }
+
+    [Fact]
     public void Any_trace_is_billed_the_same_twice_and_no_state_leaks()
     {
         Gen<TraceEvent> gen =
