@@ -140,6 +140,44 @@ internal sealed class SideFile : IDisposable
         }
     }
 
+    /// <summary>How many groups can have anything stored: those beyond are holes.</summary>
+    internal long StoredGroupCount
+    {
+        get
+        {
+            long pages = (RandomAccess.GetLength(_file) + SideBook.PageBytes - 1) / SideBook.PageBytes;
+            (long books, long rest) = Math.DivRem(pages, 1L + SideBook.GroupCount);
+            return (books * SideBook.GroupCount) + Math.Max(0, rest - 1);
+        }
+    }
+
+    /// <summary>
+    /// Copies the entries of a group, of those that are absent what they stand for, and keeps nothing in memory. Any
+    /// thread.
+    /// </summary>
+    /// <returns>False where nothing of the group was ever stored: it is a hole as a whole.</returns>
+    internal bool PeekGroup(long group, Span<ChunkEntry> entries)
+    {
+        lock (_state)
+        {
+            if (_pages.TryGetValue(group, out SidePage? page))
+            {
+                page.Entries.CopyTo(entries);
+                return true;
+            }
+        }
+
+        if (group >= StoredGroupCount && !(group / SideBook.GroupCount < _books.Length
+            && BookOf(group).IsSettled((int)(group % SideBook.GroupCount))))
+        {
+            return false;
+        }
+
+        SidePage loaded = Load(group);
+        loaded.Entries.CopyTo(entries);
+        return loaded.IsStored;
+    }
+
     /// <summary>The page of a group, loaded. Under the column's write lock.</summary>
     internal SidePage GetPage(long group)
     {
