@@ -46,7 +46,9 @@ internal readonly record struct ReadTimes
         Failed = one.Failed + other.Failed,
     };
 
-    /// <summary>The same shares of another whole; all of it the hot tier's where there is nothing to share by.</summary>
+    /// <summary>
+    /// The same shares of another whole; all of it the hot tier's where there is nothing to share by.
+    /// </summary>
     public ReadTimes Scaled(TimeSpan whole)
     {
         if (Total <= TimeSpan.Zero)
