@@ -215,7 +215,7 @@ internal sealed class SideFile : IDisposable
             if (!page.IsStored)
             {
                 AddBooks((int)(group / SideBook.GroupCount));
-                WriteEntries(group, page, 0, SideBook.PageEntryCount);
+                WriteEntries(group, 0, page.Entries);
                 page.IsStored = true;
             }
         }
@@ -251,7 +251,29 @@ internal sealed class SideFile : IDisposable
         {
             (long group, long slot) = Math.DivRem(chunk, SideBook.PageEntryCount);
             int count = (int)Math.Min(SideBook.PageEntryCount - slot, lastChunk - chunk + 1);
-            WriteEntries(group, GetPage(group), (int)slot, count);
+            WriteEntries(group, (int)slot, GetPage(group).Entries.AsSpan((int)slot, count));
+            chunk += count;
+        }
+    }
+
+    /// <summary>
+    /// Writes the entries of a range of chunks through with the mark of an overwrite where they have unflushed bytes;
+    /// <see cref="StoreEntries"/> takes the marks back. In memory nothing changes. Under the write lock.
+    /// </summary>
+    internal void StoreMarked(long firstChunk, long lastChunk)
+    {
+        Span<ChunkEntry> marked = stackalloc ChunkEntry[SideBook.PageEntryCount];
+        for (long chunk = firstChunk; chunk <= lastChunk;)
+        {
+            (long group, long slot) = Math.DivRem(chunk, SideBook.PageEntryCount);
+            int count = (int)Math.Min(SideBook.PageEntryCount - slot, lastChunk - chunk + 1);
+            GetPage(group).Entries.AsSpan((int)slot, count).CopyTo(marked);
+            foreach (ref ChunkEntry entry in marked[..count])
+            {
+                entry = entry.IsUnflushed && !entry.IsAbsent ? entry.Marked() : entry;
+            }
+
+            WriteEntries(group, (int)slot, marked[..count]);
             chunk += count;
         }
     }
@@ -268,7 +290,7 @@ internal sealed class SideFile : IDisposable
         bool isMarked = true;
         for (long group = firstGroup; group <= lastGroup; group++)
         {
-            isMarked &= BookOf(group).IsIntended((int)(group % SideBook.GroupCount));
+            isMarked &= IsIntended(group);
         }
 
         if (isMarked)
@@ -290,6 +312,9 @@ internal sealed class SideFile : IDisposable
 
         Flush();
     }
+
+    /// <summary>Whether a group is marked as half overwritten.</summary>
+    internal bool IsIntended(long group) => BookOf(group).IsIntended((int)(group % SideBook.GroupCount));
 
     /// <summary>The groups marked as half overwritten.</summary>
     internal List<long> GetIntendedGroups()
@@ -381,8 +406,8 @@ internal sealed class SideFile : IDisposable
     private static long PageOffset(long group) =>
         (group / SideBook.GroupCount * SideBook.BookBytes) + ((1 + (group % SideBook.GroupCount)) * SideBook.PageBytes);
 
-    private void WriteEntries(long group, SidePage page, int slot, int count) =>
-        DurableFile.Write(_file, FilePath, MemoryMarshal.AsBytes(page.Entries.AsSpan(slot, count)),
+    private void WriteEntries(long group, int slot, ReadOnlySpan<ChunkEntry> entries) =>
+        DurableFile.Write(_file, FilePath, MemoryMarshal.AsBytes(entries),
             PageOffset(group) + (slot * ChunkEntry.EntryBytes));
 
     private void AddBooks(int lastBook)

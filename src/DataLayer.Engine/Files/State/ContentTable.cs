@@ -17,7 +17,6 @@ internal sealed class ContentTable : IDisposable
     private readonly Shard[] _shards = new Shard[ShardCount];
     private readonly MemoryCache _idle;
     private readonly PostEvictionCallbackRegistration _evicted;
-    private long _dirtyCount;
 
     public ContentTable(int idleLimit)
     {
@@ -38,11 +37,6 @@ internal sealed class ContentTable : IDisposable
             },
         };
     }
-
-    /// <summary>Whether any content has unflushed writes; where not, attributes of the tree are the truth.</summary>
-    public bool HasDirty => Volatile.Read(ref _dirtyCount) > 0;
-
-    public void CountDirty(int delta) => Interlocked.Add(ref _dirtyCount, delta);
 
     /// <summary>
     /// The state of a content that is in use or idle, with a reference for the caller; null if there is none.
