@@ -1,5 +1,6 @@
 using DataLayer.Server.Access;
 using DataLayer.Server.Configuration;
+using DataLayer.Server.Diagnosis;
 using DataLayer.Server.Http;
 using DataLayer.Server.Mounts;
 using DataLayer.Server.Telemetry;
@@ -66,6 +67,7 @@ internal static class ServiceCollectionExtensions
     /// <summary>Counters, histograms and their Prometheus text.</summary>
     public static IServiceCollection AddDataLayerTelemetry(this IServiceCollection services)
     {
+        services.TryAddSingleton(new HostProbe());
         services.TryAddSingleton<ServerMeter>();
         services.TryAddSingleton<MountMeter>();
         services.TryAddSingleton<MetricsCollector>();
