@@ -76,7 +76,8 @@ internal sealed class LocalRules(DoctorWindow window, DoctorSettings settings)
             [
                 Say($"processors were busy {BusyProcessors():P0} of the time, ")
                 + Say($"{window.Wait / window.Seconds:0.00} readers waited on average"),
-                Say($"tasks waited for a processor {stalled:P0} of the time; the container was held back {Throttled():P0}"),
+                Say($"tasks waited for a processor {stalled:P0} of the time"),
+                Say($"the container was held back {Throttled():P0} of the time"),
             ],
             Setting = isLimited ? "the container's processor limit" : "the job's transforms and worker count",
             Change = isLimited

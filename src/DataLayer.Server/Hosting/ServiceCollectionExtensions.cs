@@ -58,6 +58,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<JobEndpoints>();
         services.TryAddSingleton<PlanDesk>();
         services.TryAddSingleton<PlanEndpoints>();
+        services.TryAddSingleton<MoveEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton<ApiFront>();
         return services;

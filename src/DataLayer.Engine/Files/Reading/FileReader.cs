@@ -197,8 +197,8 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         long position = request.OffsetBytes + request.Done;
         try
         {
-            if (content.Staged is { } staged
-                && staged.TryRead(content, position, request.Slice(position, (int)(request.EndBytes - position)).Span))
+            if (content.Staged is not null
+                && await TryReadStagedAsync(request, position, cancellationToken).ConfigureAwait(false))
             {
                 return;
             }
@@ -229,6 +229,42 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         if ((failure ?? draining) is { } thrown)
         {
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(thrown);
+        }
+    }
+
+    /// <summary>
+    /// The rest of the request from a staged content; false once it is staged no more. Where the bytes move under the
+    /// copy, the writer's turn is waited for: what the tree knows of such a content is older.
+    /// </summary>
+    private static async ValueTask<bool> TryReadStagedAsync(
+        ReadRequest request, long position, CancellationToken cancellationToken)
+    {
+        ContentState content = request.Content;
+        Memory<byte> rest = request.Slice(position, (int)(request.EndBytes - position));
+        if (content.Staged is { } staged && staged.TryRead(content, position, rest.Span))
+        {
+            return true;
+        }
+
+        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (content.Staged is not { } settled)
+            {
+                return false;
+            }
+
+            if (request.EndBytes > content.SizeBytes)
+            {
+                throw new DataLayerException(ErrorCode.Stale, $"Content {content.Id} became shorter during the read.");
+            }
+
+            settled.Bytes(request.EndBytes)[(int)position..].CopyTo(rest);
+            return true;
+        }
+        finally
+        {
+            content.WriteGate.Release();
         }
     }
 
