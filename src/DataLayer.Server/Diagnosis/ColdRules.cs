@@ -266,7 +266,7 @@ internal sealed class ColdRules(DoctorWindow window, DoctorSettings settings)
             Say($"answers begin after {_firstByte * 1e3:0} ms on average"),
             window.RoundTrip() > 0
                 ? Say($"the way there takes {window.RoundTrip() * 1e3:0.0} ms of it: it is the store, not the network")
-                : "nothing was refused and hardly anything failed",
+                : Say($"{window.Requests("GET").Failures} of {window.Requests("GET").Requests} requests failed"),
         ],
         Setting = Store() is { HedgedReads: false } ? "objectStores[].hedgedReads" : "datalayer warm",
         Now = Store() is { HedgedReads: false } ? "false" : null,
