@@ -132,7 +132,7 @@ internal sealed class StorageNode : IAsyncDisposable
         }
 
         JobInputs.RemoveAllBut(named);
-        WarmRunner warm = Keep(new WarmRunner(Engine, JobInputs));
+        WarmRunner warm = new(Engine, JobInputs);
         Jobs = Keep(
             await JobService.OpenAsync(
                 Tree, [warm], configuration.Jobs.Service, time, logs.CreateLogger<JobService>(), cancellationToken));

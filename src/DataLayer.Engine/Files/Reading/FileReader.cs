@@ -116,6 +116,10 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         {
             content.Accesses.NoteHit(context.Accesses, bytes);
         }
+        else
+        {
+            context.Counters.Add(Counter.UpkeepReads, 1);
+        }
     }
 
     private static bool TryReadEndedFetch(ContentState content, long position, Span<byte> destination, out int length)
@@ -146,25 +150,33 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         activity?.SetTag("inode", content.Id.Inode.Value)
             .SetTag("offset", offsetBytes).SetTag("length", destination.Length);
         long started = context.Time.GetTimestamp();
-        bool sequential = readahead.Note(content, offsetBytes, destination.Length, extentEndBytes);
+        bool sequential = isForeground && readahead.Note(content, offsetBytes, destination.Length, extentEndBytes);
         ReadRequest request = new(content, offsetBytes, destination, done, sequential, extentEndBytes);
-        for (int attempt = 1; ; attempt++)
+        context.Fetches.BeginRead(isForeground);
+        try
         {
-            FileContent before = content.Content;
-            long epoch = content.WriteEpoch;
-            request.BeginAttempt();
-            try
+            for (int attempt = 1; ; attempt++)
             {
-                await ReadPartsAsync(request, cancellationToken).ConfigureAwait(false);
-                break;
-            }
-            catch (DataLayerException error) when (attempt < Attempts)
-            {
-                if (!await RecoverAsync(request, error, before, epoch, cancellationToken).ConfigureAwait(false))
+                FileContent before = content.Content;
+                long epoch = content.WriteEpoch;
+                request.BeginAttempt();
+                try
                 {
-                    throw;
+                    await ReadPartsAsync(request, cancellationToken).ConfigureAwait(false);
+                    break;
+                }
+                catch (DataLayerException error) when (attempt < Attempts)
+                {
+                    if (!await RecoverAsync(request, error, before, epoch, cancellationToken).ConfigureAwait(false))
+                    {
+                        throw;
+                    }
                 }
             }
+        }
+        finally
+        {
+            context.Fetches.EndRead(isForeground);
         }
 
         content.Streams.Passed(content.SizeBytes);
@@ -178,6 +190,10 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         {
             content.Accesses.NoteSlowRead(
                 context.Accesses, request.MemoryBytes, request.HotBytes, request.ColdBytes, request.WasCold, waited);
+        }
+        else
+        {
+            context.Counters.Add(Counter.UpkeepReads, 1);
         }
 
         return destination.Length;

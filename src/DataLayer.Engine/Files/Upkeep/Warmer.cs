@@ -27,7 +27,7 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
             options,
             async (file, token) =>
             {
-                if (await WarmFileAsync(file, intoMemory, yields: null, token).ConfigureAwait(false) is { } warmth)
+                if (await WarmFileAsync(file, intoMemory, token).ConfigureAwait(false) is { } warmth)
                 {
                     tally.Add(file, warmth);
                 }
@@ -40,11 +40,10 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
     /// <summary>Warms one file; what goes wrong with it is told, not thrown.</summary>
     /// <param name="file">The file, as it was found.</param>
     /// <param name="intoMemory">Whether memory is filled as well.</param>
-    /// <param name="yields">Lets readers go first, or null.</param>
     /// <param name="cancellationToken">Gives it up.</param>
     /// <returns>How it is at the end; null for a file that is gone.</returns>
     public async ValueTask<FileWarmth?> WarmFileAsync(
-        FileContent file, bool intoMemory, ForegroundYield? yields, CancellationToken cancellationToken)
+        FileContent file, bool intoMemory, CancellationToken cancellationToken)
     {
         ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
             .ConfigureAwait(false);
@@ -56,7 +55,7 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
         long size = content.SizeBytes;
         try
         {
-            bool recalled = await recaller.RecallAsync(content, cancellationToken, yields).ConfigureAwait(false);
+            bool recalled = await recaller.RecallAsync(content, cancellationToken).ConfigureAwait(false);
             if (intoMemory)
             {
                 await ReadAllAsync(content, cancellationToken).ConfigureAwait(false);
@@ -96,9 +95,10 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
         }
     }
 
+    /// <summary>What is staged, written through a mount and not flushed yet, is at hand as well.</summary>
     private static bool IsWhole(ContentState content)
     {
-        uint count = BlockLayout.BlockCount(content.SizeBytes);
+        uint count = content.Staged is null ? BlockLayout.BlockCount(content.SizeBytes) : 0;
         for (uint block = 0; block < count; block++)
         {
             if (!content.IsResident(block))
@@ -112,17 +112,27 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
 
     private async ValueTask ReadAllAsync(ContentState content, CancellationToken cancellationToken)
     {
+        bool isLarge = content.SizeBytes > BlockLayout.BlockBytes;
         TransferBuffer buffer = context.Buffers.Rent(BlockLayout.BlockBytes);
         try
         {
-            for (long offset = 0; offset < content.SizeBytes; offset += BlockLayout.BlockBytes)
+            for (long offset = 0; offset < content.SizeBytes;)
             {
-                if (!context.Cache.Contains(new BlockId(content.Id, BlockLayout.BlockIndex(offset))))
+                using ForegroundYield.Turn turn = await context.Yield.EnterAsync(isLarge, cancellationToken)
+                    .ConfigureAwait(false);
+                long end = Math.Min(content.SizeBytes, offset + turn.MaxBytes);
+                do
                 {
-                    await reader.ReadAsync(
-                        content, offset, buffer.Memory[..BlockLayout.BlockBytes], extentEndBytes: 0,
-                        isForeground: false, cancellationToken).ConfigureAwait(false);
+                    if (!context.Cache.Contains(new BlockId(content.Id, BlockLayout.BlockIndex(offset))))
+                    {
+                        await reader.ReadAsync(
+                            content, offset, buffer.Memory[..BlockLayout.BlockBytes], extentEndBytes: 0,
+                            isForeground: false, cancellationToken).ConfigureAwait(false);
+                    }
+
+                    offset += BlockLayout.BlockBytes;
                 }
+                while (offset < end && !turn.ShallEnd);
             }
         }
         finally

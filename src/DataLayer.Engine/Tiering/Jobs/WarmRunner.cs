@@ -2,7 +2,6 @@ using System.Text.Json;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
-using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Metadata;
@@ -17,7 +16,7 @@ namespace DataLayer.Engine.Tiering.Jobs;
 /// Works in steps of <see cref="StepFiles"/> files side by side; after each the cursor is saved with what came out so
 /// far, so a crash repeats one step at most, and repeating is harmless: what is hot already is only looked at.
 /// </remarks>
-public sealed class WarmRunner : IJobRunner, IAsyncDisposable
+public sealed class WarmRunner : IJobRunner
 {
     /// <summary>The kind of these jobs.</summary>
     public const string KindName = "warm";
@@ -27,7 +26,6 @@ public sealed class WarmRunner : IJobRunner, IAsyncDisposable
 
     private readonly FileEngine _engine;
     private readonly JobInputs _inputs;
-    private readonly ForegroundYield _yields;
 
     /// <summary>Makes the runner over an engine.</summary>
     public WarmRunner(FileEngine engine, JobInputs inputs)
@@ -35,8 +33,6 @@ public sealed class WarmRunner : IJobRunner, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(engine);
         _engine = engine;
         _inputs = inputs;
-        _yields = new ForegroundYield(
-            engine.Context.Fetches, engine.Context.Time, engine.Context.Options.RecallPatience);
     }
 
     /// <inheritdoc/>
@@ -97,13 +93,6 @@ public sealed class WarmRunner : IJobRunner, IAsyncDisposable
         {
             return null;
         }
-    }
-
-    /// <inheritdoc/>
-    public ValueTask DisposeAsync()
-    {
-        _yields.Dispose();
-        return ValueTask.CompletedTask;
     }
 
     private static ValueTask SaveAsync(
@@ -291,13 +280,8 @@ public sealed class WarmRunner : IJobRunner, IAsyncDisposable
         }
         else
         {
-            using (await _yields.EnterAsync(cancellationToken).ConfigureAwait(false))
-            {
-                // The turn is over before the recall begins: its steps take turns of their own.
-            }
-
             warmth = await _engine.Warmer
-                .WarmFileAsync(file, spec.IntoMemory, _yields, cancellationToken).ConfigureAwait(false);
+                .WarmFileAsync(file, spec.IntoMemory, cancellationToken).ConfigureAwait(false);
         }
 
         if (warmth is not { } found)
