@@ -23,8 +23,8 @@ internal sealed class WarmWorkload : IWorkload
     private const int SmallFiles = 3000;
     private const int SmallBytes = 16 << 10;
     private const int ReadFileBytes = 256 * MiB;
-    private const int Rounds = 8;
-    private static readonly TimeSpan _phase = TimeSpan.FromSeconds(3);
+    private const int Rounds = 6;
+    private static readonly TimeSpan _phase = TimeSpan.FromSeconds(2);
 
     public string Name => "warm";
 

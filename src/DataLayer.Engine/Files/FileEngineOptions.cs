@@ -37,7 +37,7 @@ public sealed record FileEngineOptions
     internal TimeSpan RecallPatience { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long background work waits for a gap between reads before it takes its share anyway.</summary>
-    internal TimeSpan YieldPatience { get; init; } = TimeSpan.FromSeconds(1);
+    internal TimeSpan YieldPatience { get; init; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>
     /// The unit of a first answer to a random read, bytes, a power of two from 16 KiB to 1 MiB. Default 128 KiB.

@@ -15,9 +15,9 @@ namespace DataLayer.Engine.Tiering;
 /// </summary>
 /// <remarks>
 /// A page is read in one transaction, the pages are not: files that come, go or change meanwhile may be in it as before
-/// or after. Each fact carries the version it is of. Writes that are not flushed yet are not seen. Until there are
-/// tenants and pins, all files are of no tenant and unpinned; a dataset is what is attached, named by the path it was
-/// attached at.
+/// or after. Each fact carries the version it is of. Writes that are not flushed yet are not seen. Pins are those at
+/// the start (<see cref="PinTable"/>). Until there are tenants, all files are of none; a dataset is what is attached,
+/// named by the path it was attached at.
 /// </remarks>
 public sealed class FactSource
 {
@@ -44,12 +44,13 @@ public sealed class FactSource
             .ConfigureAwait(false);
         await _heat.FlushAsync(cancellationToken).ConfigureAwait(false);
         long now = _context.NowNanoseconds();
+        PinTable pins = await PinTable.LoadAsync(_context, cancellationToken).ConfigureAwait(false);
         string real = await _context.Tree.GetPathAsync(start.Inode, cancellationToken).ConfigureAwait(false) ?? path;
         if (start.Kind == FileKind.Regular)
         {
             if (await FindAsync(start.Inode, cancellationToken).ConfigureAwait(false) is { } row)
             {
-                yield return ToFacts(row, real, now);
+                yield return ToFacts(row, real, pins, now);
             }
 
             yield break;
@@ -66,7 +67,7 @@ public sealed class FactSource
             {
                 if (row.Attributes.LinkCount <= 1 || seen.Add(row.Attributes.Inode.Value))
                 {
-                    yield return ToFacts(row, prefix + row.RelativePath, now);
+                    yield return ToFacts(row, prefix + row.RelativePath, pins, now);
                 }
             }
 
@@ -97,7 +98,7 @@ public sealed class FactSource
             string.Empty, file.Attributes, file.Placement?.ToText(), resident, file.Object, heat[0].Heat);
     }
 
-    private FileFacts ToFacts(in FileFactRow row, string path, long now)
+    private FileFacts ToFacts(in FileFactRow row, string path, PinTable pins, long now)
     {
         InodeAttributes file = row.Attributes;
         ObjectReference? held = file.State == TierState.Hot ? null : row.Object;
@@ -125,6 +126,7 @@ public sealed class FactSource
             AccessedAt = heat.AccessedAt is { } read && read > modified ? read : modified,
             Heat = heat.Score,
             State = file.State,
+            IsPinned = pins.IsPinned(file.Inode, path),
             Pool = pool ?? _context.Hot.DefaultPool,
             HasObject = held is not null,
             AttachmentId = file.AttachmentId,

@@ -10,8 +10,8 @@ namespace DataLayer.Engine.Files.Reading;
 /// <para>As soon as somebody reads they are narrow: one at a time, a MiB or one small file each, and only in gaps: no
 /// read under way, and none for as long as such a piece takes (a pause that lasted so long lasts as long again more
 /// often than not). Readers that leave no gap are not waited for beyond <c>patience</c>: then pieces are let through
-/// for <see cref="_window"/>, less than a hundredth of the time, so that all but a hundredth of the reads meet none
-/// and background work still ends.</para>
+/// for <see cref="_window"/>, a twelfth of the time by default, so that background work still ends and few reads meet
+/// any of it.</para>
 /// <para>What readers do is seen by counters that the read path has anyway; reads that the kernel answers itself
 /// (page cache, passthrough) are not seen. Any thread.</para>
 /// </remarks>

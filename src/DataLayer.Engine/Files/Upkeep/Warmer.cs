@@ -75,10 +75,13 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
     }
 
     /// <summary>Whether one file is whole in the hot tier; null for a file that is gone.</summary>
-    public async ValueTask<FileWarmth?> LookAtAsync(FileContent file, CancellationToken cancellationToken)
+    /// <param name="inode">The file.</param>
+    /// <param name="blocks">Where only some of its blocks count, these; else null.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    public async ValueTask<FileWarmth?> LookAtAsync(
+        InodeId inode, IReadOnlyList<uint>? blocks, CancellationToken cancellationToken)
     {
-        ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
-            .ConfigureAwait(false);
+        ContentState? content = await context.AcquireAsync(inode, cancellationToken).ConfigureAwait(false);
         if (content is null)
         {
             return null;
@@ -86,7 +89,7 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
 
         try
         {
-            bool whole = IsWhole(content);
+            bool whole = blocks is null ? IsWhole(content) : AreHot(content, blocks);
             return new FileWarmth(content.SizeBytes, whole, AlreadyHot: whole, whole ? null : "not all blocks are hot");
         }
         finally
@@ -102,6 +105,21 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
         for (uint block = 0; block < count; block++)
         {
             if (!content.IsResident(block))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Blocks past the end are no gap.</summary>
+    private static bool AreHot(ContentState content, IReadOnlyList<uint> blocks)
+    {
+        uint count = content.Staged is null ? BlockLayout.BlockCount(content.SizeBytes) : 0;
+        foreach (uint block in blocks)
+        {
+            if (block < count && !content.IsResident(block))
             {
                 return false;
             }

@@ -9,14 +9,14 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Tiering.Jobs;
 
 /// <summary>
-/// Warm-ups as jobs: by path and by list; readers go first, what readers fetch is not fetched again, and at the end
+/// Warm-ups as jobs: by path, by list, by profile and by what was used lately; readers go first, what readers fetch is not fetched again, and at the end
 /// each file is looked at: resident, checksummed, or missing with the reason. A gap makes the job fail.
 /// </summary>
 /// <remarks>
 /// Works in steps of <see cref="StepFiles"/> files side by side; after each the cursor is saved with what came out so
 /// far, so a crash repeats one step at most, and repeating is harmless: what is hot already is only looked at.
 /// </remarks>
-public sealed class WarmRunner : IJobRunner
+public sealed partial class WarmRunner : IJobRunner
 {
     /// <summary>The kind of these jobs.</summary>
     public const string KindName = "warm";
@@ -48,9 +48,16 @@ public sealed class WarmRunner : IJobRunner
             : new WarmCursor(0, null, 0, new WarmOutcome());
         (long files, long bytes) = await CountAsync(spec, cancellationToken).ConfigureAwait(false);
         WarmTally tally = new(cursor.Outcome, files, bytes, run);
+        if (spec.Profile is not null)
+        {
+            await RunProfileAsync(spec, tally, cancellationToken).ConfigureAwait(false);
+        }
+
         while (cursor.Source < spec.Paths.Count)
         {
-            string? position = await StepPathAsync(spec, cursor, tally, cancellationToken).ConfigureAwait(false);
+            string? position = spec.Learned
+                ? await StepLearnedAsync(spec, cursor, tally, cancellationToken).ConfigureAwait(false)
+                : await StepPathAsync(spec, cursor, tally, cancellationToken).ConfigureAwait(false);
             cursor = position is null
                 ? cursor with { Source = cursor.Source + 1, Position = null, Outcome = tally.Outcome }
                 : cursor with { Position = position, Outcome = tally.Outcome };
@@ -105,7 +112,7 @@ public sealed class WarmRunner : IJobRunner
     {
         long files = 0;
         long bytes = 0;
-        foreach (string path in spec.Paths)
+        foreach (string path in spec.Learned ? [] : spec.Paths)
         {
             try
             {
@@ -276,7 +283,8 @@ public sealed class WarmRunner : IJobRunner
         FileWarmth? warmth;
         if (spec.Mode == WarmMode.Check)
         {
-            warmth = await _engine.Warmer.LookAtAsync(file, cancellationToken).ConfigureAwait(false);
+            warmth = await _engine.Warmer
+                .LookAtAsync(file.Attributes.Inode, blocks: null, cancellationToken).ConfigureAwait(false);
         }
         else
         {
@@ -290,6 +298,14 @@ public sealed class WarmRunner : IJobRunner
             return;
         }
 
+        await JudgeAsync(spec, file, path, found, tally, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Compares a hot file with its checksums where that is wanted, and tells how it is.</summary>
+    private async ValueTask JudgeAsync(
+        WarmSpec spec, FileContent file, string? path, FileWarmth found, WarmTally tally,
+        CancellationToken cancellationToken)
+    {
         bool sound = true;
         bool compared = false;
         if (spec.Verify && found.IsResident)

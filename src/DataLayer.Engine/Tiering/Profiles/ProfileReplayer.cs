@@ -25,11 +25,9 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
         AccessProfile profile, bool isDryRun, IProgress<ProfileReplayResult>? progress,
         CancellationToken cancellationToken)
     {
-        Tally tally = new()
-        {
-            Result = new ProfileReplayResult { IsDryRun = isDryRun, FileCount = profile.Files.Count },
-        };
-        InodeId[] inodes = await FindAsync(profile, tally, cancellationToken).ConfigureAwait(false);
+        (InodeId[] inodes, ProfileReplayResult found) = await FindAsync(profile, cancellationToken)
+            .ConfigureAwait(false);
+        Tally tally = new() { Result = found with { IsDryRun = isDryRun } };
         ParallelOptions options = new()
         {
             MaxDegreeOfParallelism = context.Options.UpkeepParallelism,
@@ -47,8 +45,8 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
     }
 
     /// <summary>The files as they are today: by path, else by inode; none for what is gone.</summary>
-    private async ValueTask<InodeId[]> FindAsync(
-        AccessProfile profile, Tally tally, CancellationToken cancellationToken)
+    public async ValueTask<(InodeId[] Inodes, ProfileReplayResult Found)> FindAsync(
+        AccessProfile profile, CancellationToken cancellationToken)
     {
         InodeId[] inodes = new InodeId[profile.Files.Count];
         List<string> vanished = [];
@@ -74,8 +72,13 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
             }
         }
 
-        tally.Change(r => r with { MovedFiles = moved, VanishedFiles = gone, Vanished = vanished });
-        return inodes;
+        return (inodes, new ProfileReplayResult
+        {
+            FileCount = inodes.Length,
+            MovedFiles = moved,
+            VanishedFiles = gone,
+            Vanished = vanished,
+        });
     }
 
     private async ValueTask<InodeId> FindByPathAsync(string path, CancellationToken cancellationToken)
