@@ -39,8 +39,8 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
     private IEnumerable<ApiOperation> Making()
     {
         yield return new ApiOperation(
-            "POST", ApiRoutes.Jobs + "/warm", "warmJob", "Makes a job that warms, checks or evicts paths, or warms a profile.",
-            WarmAsync)
+            "POST", ApiRoutes.Jobs + "/warm", "warmJob",
+            "Makes a job that warms, checks or evicts paths, or warms a profile.", WarmAsync)
         {
             Access = ApiAccess.Write,
             IsAudited = true,
@@ -360,22 +360,22 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
         {
             await DemandProfileAsync(context, command, mode, profile);
         }
-        else if (command.Paths.Count is 0 or > MaxPaths)
+        else if (command.Paths is null or { Count: 0 or > MaxPaths })
         {
             throw new DataLayerException(
                 ErrorCode.InvalidArgument,
-                $"paths has {command.Paths.Count} entries: give 1 to {MaxPaths}, or a profile, or a list "
+                $"paths has {command.Paths?.Count ?? 0} entries: give 1 to {MaxPaths}, or a profile, or a list "
                 + $"({ApiRoutes.Jobs}/warm-list).");
         }
 
-        foreach (string path in command.Paths)
+        foreach (string path in command.Paths ?? [])
         {
             RequestCaller.DemandPath(context, path);
         }
 
         return new WarmSpec
         {
-            Paths = command.Paths,
+            Paths = command.Paths ?? [],
             Profile = command.Profile,
             Learned = command.Learned,
             Mode = mode,
@@ -388,7 +388,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
     private async ValueTask DemandProfileAsync(
         HttpContext context, WarmJobCommand command, WarmMode mode, string profile)
     {
-        if (command.Paths.Count > 0 || command.Learned || command.IntoMemory || mode == WarmMode.Evict)
+        if (command.Paths is { Count: > 0 } || command.Learned || command.IntoMemory || mode == WarmMode.Evict)
         {
             throw new DataLayerException(
                 ErrorCode.InvalidArgument,

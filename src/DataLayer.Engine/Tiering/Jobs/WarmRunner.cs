@@ -9,7 +9,8 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Tiering.Jobs;
 
 /// <summary>
-/// Warm-ups as jobs: by path, by list, by profile and by what was used lately; readers go first, what readers fetch is not fetched again, and at the end
+/// Warm-ups as jobs: by path, by list, by profile and by what was used lately; readers go first, what readers fetch is
+/// not fetched again, and at the end
 /// each file is looked at: resident, checksummed, or missing with the reason. A gap makes the job fail.
 /// </summary>
 /// <remarks>
