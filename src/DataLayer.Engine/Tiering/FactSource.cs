@@ -48,9 +48,9 @@ public sealed class FactSource
         string real = await _context.Tree.GetPathAsync(start.Inode, cancellationToken).ConfigureAwait(false) ?? path;
         if (start.Kind == FileKind.Regular)
         {
-            if (await FindAsync(start.Inode, cancellationToken).ConfigureAwait(false) is { } row)
+            if (await FindAsync(start.Inode, cancellationToken).ConfigureAwait(false) is { } found)
             {
-                yield return ToFacts(row, real, pins, now);
+                yield return ToFacts(found.Row, real, pins.IsPinned(found.Row.Attributes.Inode, real), now);
             }
 
             yield break;
@@ -67,7 +67,8 @@ public sealed class FactSource
             {
                 if (row.Attributes.LinkCount <= 1 || seen.Add(row.Attributes.Inode.Value))
                 {
-                    yield return ToFacts(row, prefix + row.RelativePath, pins, now);
+                    string at = prefix + row.RelativePath;
+                    yield return ToFacts(row, at, pins.IsPinned(row.Attributes.Inode, at), now);
                 }
             }
 
@@ -76,12 +77,28 @@ public sealed class FactSource
         while (cursor is not null);
     }
 
+    /// <summary>The facts of one file with its content; null where it is gone or no regular file.</summary>
+    /// <param name="inode">The file.</param>
+    /// <param name="path">The path to give with them.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    internal async ValueTask<(FileFacts Facts, FileContent Content)?> ReadOneAsync(
+        InodeId inode, string path, CancellationToken cancellationToken) =>
+        await FindAsync(inode, cancellationToken).ConfigureAwait(false) is not { } found
+            ? null
+            : (
+                ToFacts(
+                    found.Row, path,
+                    await PinTable.IsPinnedAsync(_context, inode, path, cancellationToken).ConfigureAwait(false),
+                    _context.NowNanoseconds()),
+                found.Content);
+
     private static DateTimeOffset ToTime(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
 
-    private async ValueTask<FileFactRow?> FindAsync(InodeId inode, CancellationToken cancellationToken)
+    private async ValueTask<(FileFactRow Row, FileContent Content)?> FindAsync(
+        InodeId inode, CancellationToken cancellationToken)
     {
         FileContent? file = await _context.Tree.GetContentAsync(inode, cancellationToken).ConfigureAwait(false);
-        if (file is null)
+        if (file is null || file.Attributes.Kind != FileKind.Regular)
         {
             return null;
         }
@@ -94,11 +111,12 @@ public sealed class FactSource
             resident += file.Residency[block] ? BlockLayout.BlockLength(block, file.Attributes.SizeBytes) : 0;
         }
 
-        return new FileFactRow(
+        FileFactRow row = new(
             string.Empty, file.Attributes, file.Placement?.ToText(), resident, file.Object, heat[0].Heat);
+        return (row, file);
     }
 
-    private FileFacts ToFacts(in FileFactRow row, string path, PinTable pins, long now)
+    private FileFacts ToFacts(in FileFactRow row, string path, bool isPinned, long now)
     {
         InodeAttributes file = row.Attributes;
         ObjectReference? held = file.State == TierState.Hot ? null : row.Object;
@@ -126,7 +144,7 @@ public sealed class FactSource
             AccessedAt = heat.AccessedAt is { } read && read > modified ? read : modified,
             Heat = heat.Score,
             State = file.State,
-            IsPinned = pins.IsPinned(file.Inode, path),
+            IsPinned = isPinned,
             Pool = pool ?? _context.Hot.DefaultPool,
             HasObject = held is not null,
             AttachmentId = file.AttachmentId,

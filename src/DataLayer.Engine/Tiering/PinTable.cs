@@ -1,3 +1,4 @@
+using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
@@ -40,6 +41,30 @@ internal sealed class PinTable
         }
 
         return pins;
+    }
+
+    /// <summary>Whether one file is pinned now, without reading the pins of all.</summary>
+    public static async ValueTask<bool> IsPinnedAsync(
+        EngineContext context, InodeId inode, string path, CancellationToken cancellationToken)
+    {
+        byte[]? pin = await context.Tree.GetXattrAsync(inode, Name, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            for (string at = path; pin is null && at.LastIndexOf('/') is var slash && slash >= 0;)
+            {
+                at = at[..slash];
+                InodeAttributes folder = await context.View
+                    .ResolveAsync(at.Length == 0 ? "/" : at, followLast: false, cancellationToken)
+                    .ConfigureAwait(false);
+                pin = await context.Tree.GetXattrAsync(folder.Inode, Name, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (DataLayerException e) when (e.Code is ErrorCode.NotFound or ErrorCode.NotADirectory)
+        {
+            return false; // It was moved meanwhile: its path is another.
+        }
+
+        return pin.AsSpan().SequenceEqual("1"u8);
     }
 
     /// <summary>Whether a file is pinned.</summary>

@@ -46,6 +46,9 @@ internal sealed class BlockFetch(
     /// </summary>
     public bool IsBackground { get; set; }
 
+    /// <summary>Where its time went: of the hot tier all, or of the origin by phase. Set before it ends.</summary>
+    public ReadTimes Times { get; set; }
+
     /// <summary>Whether the cache took every block of it, so that nobody needs to hold the buffer.</summary>
     public bool IsCached { get; set; }
 

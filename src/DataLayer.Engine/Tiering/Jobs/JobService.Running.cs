@@ -88,13 +88,15 @@ public sealed partial class JobService
         try
         {
             FileEngine.Confine(job.Scopes.Count == 0 ? null : new TreeScope(job.Scopes));
-            JobRun run = new(job, progress => Report(live, progress), (c, p, t) => SaveCursorAsync(live, c, p, t));
+            JobRun run = new(job, (p, detail) => Report(live, p, detail), (c, p, t) => SaveCursorAsync(live, c, p, t));
             JobOutcome outcome = await _runners[job.Kind].RunAsync(run, cancellationToken).ConfigureAwait(false);
             long now = Now();
             return j => j with
             {
-                State = outcome.Failure is null ? JobState.Done : JobState.Failed,
+                State = outcome.IsExhausted ? JobState.Exhausted
+                    : outcome.Failure is null ? JobState.Done : JobState.Failed,
                 Result = outcome.Result,
+                Detail = null,
                 Failure = outcome.Failure,
                 EndedTime = now,
             };
@@ -122,8 +124,8 @@ public sealed partial class JobService
         }
     }
 
-    private static void Report(LiveJob live, JobProgress progress) =>
-        live.Change(j => j with { Progress = progress });
+    private static void Report(LiveJob live, JobProgress progress, string? detail) =>
+        live.Change(j => j with { Progress = progress, Detail = detail ?? j.Detail });
 
     private async ValueTask SaveCursorAsync(
         LiveJob live, string cursor, JobProgress progress, CancellationToken cancellationToken)

@@ -10,8 +10,8 @@ namespace DataLayer.Engine.Tiering.Jobs;
 
 /// <summary>
 /// Warm-ups as jobs: by path, by list, by profile and by what was used lately; readers go first, what readers fetch is
-/// not fetched again, and at the end
-/// each file is looked at: resident, checksummed, or missing with the reason. A gap makes the job fail.
+/// not fetched again, and at the end each file is looked at: resident, checksummed, or missing with the reason. A gap
+/// makes the job fail.
 /// </summary>
 /// <remarks>
 /// Works in steps of <see cref="StepFiles"/> files side by side; after each the cursor is saved with what came out so
