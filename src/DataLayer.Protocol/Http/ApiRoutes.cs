@@ -62,6 +62,9 @@ public static class ApiRoutes
     /// <summary>Counters of the service.</summary>
     public const string Statistics = "/api/v1/stats";
 
+    /// <summary>Why readers wait and what to change: GET with <c>seconds</c> and <c>ahead</c>.</summary>
+    public const string Doctor = "/api/v1/doctor";
+
     /// <summary>Program version and API version.</summary>
     public const string Version = "/api/v1/version";
 

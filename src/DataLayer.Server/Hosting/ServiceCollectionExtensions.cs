@@ -69,6 +69,7 @@ internal static class ServiceCollectionExtensions
     public static IServiceCollection AddDataLayerTelemetry(this IServiceCollection services)
     {
         services.TryAddSingleton(new HostProbe());
+        services.TryAddSingleton<DoctorDesk>();
         services.TryAddSingleton<ServerMeter>();
         services.TryAddSingleton<MountMeter>();
         services.TryAddSingleton<MetricsCollector>();
