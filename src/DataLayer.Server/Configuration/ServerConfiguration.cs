@@ -44,6 +44,9 @@ internal sealed record ServerConfiguration
     /// <summary>Prices and plans.</summary>
     public required TieringConfiguration Tiering { get; init; }
 
+    /// <summary>Spans of slow reads.</summary>
+    public required TracingConfiguration Tracing { get; init; }
+
     /// <summary>The log.</summary>
     public required LogConfiguration Logging { get; init; }
 }
