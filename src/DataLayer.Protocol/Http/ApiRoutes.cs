@@ -71,6 +71,12 @@ public static class ApiRoutes
     /// <summary>Program version and API version.</summary>
     public const string Version = "/api/v1/version";
 
+    /// <summary>Who the caller is, and what it may call.</summary>
+    public const string Caller = "/api/v1/caller";
+
+    /// <summary>The web console: pages, not part of the API.</summary>
+    public const string Console = "/console";
+
     /// <summary>The OpenAPI document.</summary>
     public const string OpenApi = "/openapi/v1.json";
 

@@ -53,6 +53,7 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(DrainStatus))]
 [JsonSerializable(typeof(MountList))]
 [JsonSerializable(typeof(MountStatus))]
+[JsonSerializable(typeof(CallerReport))]
 [JsonSerializable(typeof(VersionReport))]
 [JsonSerializable(typeof(WarmJobCommand))]
 [JsonSerializable(typeof(ScheduleCommand))]

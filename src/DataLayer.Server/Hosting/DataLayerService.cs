@@ -91,7 +91,9 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<AccessLogEndpoint>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<MoveEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
-        foreach (ApiOperation operation in operations)
+        operations.AddRange(new CallerEndpoint(operations).GetOperations());
+        IEnumerable<ApiOperation> pages = app.Services.GetRequiredService<ConsolePages>().GetOperations();
+        foreach (ApiOperation operation in operations.Concat(pages))
         {
             app.MapMethods(operation.Pattern, [operation.Method], operation.Handler).WithMetadata(operation);
         }

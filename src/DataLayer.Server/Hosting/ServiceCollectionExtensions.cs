@@ -61,6 +61,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<MoveEndpoints>();
         services.TryAddSingleton<AccessLogEndpoint>();
         services.TryAddSingleton<ProbeEndpoints>();
+        services.TryAddSingleton(_ => new ConsolePages());
         services.TryAddSingleton<ApiFront>();
         return services;
     }
