@@ -32,7 +32,7 @@ export function create({ main, signal }) {
     { name: "cold", colour: "--cold", format: rate },
   ], { bytes: true }, signal);
   const hits = new Chart("Hit ratio by bytes",
-    [{ name: "memory or hot", colour: "--memory", format: percent }], { max: 1, axis: (v) => `${Math.round(v * 100)} %` }, signal);
+    [{ name: "hits", colour: "--memory", format: percent }], { max: 1, axis: (v) => `${Math.round(v * 100)} %` }, signal);
   const wait = new Chart("Reader wait", [{ name: "per read", colour: "--warn", format: duration }], {}, signal);
   let range = can("stats") ? "live" : "hour";
   let history = null;
@@ -77,8 +77,8 @@ export function create({ main, signal }) {
     if (range === "live") {
       const now = Date.now() / 1000;
       // The axis is there before the values: nothing moves when they come.
-      const lead = samples.points.length > 0 && samples.points[0].time > now - 300 ? [{ time: now - 300 }] : [];
-      const points = [...lead, ...samples.points];
+      const early = samples.points.length === 0 || samples.points[0].time > now - 300;
+      const points = [...(early ? [{ time: now - 300 }] : []), ...samples.points, ...(samples.points.length === 0 ? [{ time: now }] : [])];
       const column = (name) => points.map((p) => p[name] ?? null);
       const times = points.map((p) => p.time);
       throughput.set(times, [column("memory"), column("hot"), column("cold")]);
