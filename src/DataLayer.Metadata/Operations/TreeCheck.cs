@@ -134,6 +134,8 @@ internal sealed class TreeCheck
         Guard(() => CheckRows("heat", static t => t.Heat.CheckAll()));
         Guard(() => CheckRows("access_history", static t => t.History.CheckAll()));
         Guard(() => CheckRows("plans", static t => t.Plans.CheckAll()));
+        Guard(() => CheckRows("costs", static t => t.Costs.CheckAll()));
+        Guard(() => CheckRows("capacity_history", static t => t.Capacity.CheckAll()));
         Guard(CheckNames);
         Guard(CheckJournal);
         Guard(CheckCounters);

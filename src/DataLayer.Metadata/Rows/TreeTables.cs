@@ -27,6 +27,8 @@ internal sealed class TreeTables : IDisposable
         Heat = new HeatTable(session);
         History = new HistoryTable(session);
         Plans = new PlanTable(session);
+        Costs = new CostTable(session);
+        Capacity = new CapacityTable(session);
     }
 
     public SqlSession Session { get; }
@@ -52,6 +54,10 @@ internal sealed class TreeTables : IDisposable
     public HistoryTable History { get; }
 
     public PlanTable Plans { get; }
+
+    public CostTable Costs { get; }
+
+    public CapacityTable Capacity { get; }
 
     /// <summary>One setting, or null.</summary>
     public string? FindSetting(string name)

@@ -22,6 +22,7 @@ internal static class CommandLine
             .. FileCommands.Make(factory),
             .. MountCommands.Make(factory),
             StatisticsCommands.Make(factory),
+            .. CostCommands.Make(factory),
             .. UpkeepCommands.Make(factory),
             CacheCommands.Make(factory),
             .. ProfileCommands.Make(factory),

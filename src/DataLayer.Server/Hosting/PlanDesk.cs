@@ -29,7 +29,7 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
     public PlanStore Store => Maker.Store;
 
     /// <summary>The prices in force.</summary>
-    public TierPricing Pricing { get; } = new(configuration.Tiering.Prices, ShapeOf(configuration));
+    public TierPricing Pricing { get; } = PricingOf(configuration);
 
     private PlanMaker Maker
     {
@@ -49,6 +49,10 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
             }
         }
     }
+
+    /// <summary>The prices of a configuration, with its ways to cut contents into requests.</summary>
+    public static TierPricing PricingOf(ServerConfiguration configuration) =>
+        new(configuration.Tiering.Prices, ShapeOf(configuration));
 
     /// <summary>Reads a policy that came with a command.</summary>
     /// <exception cref="DataLayerException">InvalidArgument: every error with its line and column.</exception>

@@ -57,6 +57,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<JobEndpoints>();
         services.TryAddSingleton<PlanDesk>();
         services.TryAddSingleton<PlanEndpoints>();
+        services.TryAddSingleton<CostEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton<ApiFront>();
         return services;

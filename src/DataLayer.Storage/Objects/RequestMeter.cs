@@ -4,7 +4,7 @@ using System.Diagnostics.Metrics;
 namespace DataLayer.Storage.Objects;
 
 /// <summary>The verbs requests are counted and priced by; the names are S3's.</summary>
-internal enum RequestVerb
+public enum RequestVerb
 {
     /// <summary>Reads of a body.</summary>
     Get,
@@ -18,16 +18,17 @@ internal enum RequestVerb
     /// <summary>Uploads of an object or of one part.</summary>
     Put,
 
-    /// <summary>Start, completion and abort of a multipart upload.</summary>
+    /// <summary>Start and completion of a multipart upload.</summary>
     Post,
 
-    /// <summary>Deletes.</summary>
+    /// <summary>Deletes, and the abort of a multipart upload.</summary>
     Delete,
 }
 
 /// <summary>
-/// Counts every request that goes out for one dataset, by verb: how many, failures, body bytes, duration. The stores
-/// call it once a request, parts, retries and hedges included, because that is what a provider bills; a decorator would
+/// Counts every request that goes out for one dataset, by verb: how many, failures, body bytes, duration; and what
+/// they were for (<see cref="OriginUse"/>), for the bill. The stores call it once a request, parts, retries and hedges
+/// included, because that is what a provider bills; a decorator would
 /// see only calls.
 /// </summary>
 /// <remarks>Thread-safe, no lock. Instruments of meter <c>DataLayer.Objects</c>, tagged <c>dataset</c> and
@@ -53,12 +54,14 @@ internal sealed class RequestMeter
 
     private readonly Counts[] _counts;
     private readonly TagList[] _tags;
+    private readonly UseCounts _uses;
 
     /// <summary>Makes a meter for a dataset.</summary>
     internal RequestMeter(string dataset)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         Dataset = dataset;
+        _uses = new UseCounts(dataset);
         _counts = new Counts[_verbNames.Length];
         _tags = new TagList[_verbNames.Length];
         for (int verb = 0; verb < _verbNames.Length; verb++)
@@ -76,8 +79,14 @@ internal sealed class RequestMeter
     /// <param name="failed">Whether it brought no usable answer. 404 and 412 are answers.</param>
     /// <param name="bytes">Body bytes that were transferred.</param>
     /// <param name="elapsed">From its start to the end of the body.</param>
-    internal void Record(RequestVerb verb, bool failed, long bytes, TimeSpan elapsed)
+    /// <param name="wasSent">Whether it may have reached the server, who bills it then.</param>
+    internal void Record(RequestVerb verb, bool failed, long bytes, TimeSpan elapsed, bool wasSent = true)
     {
+        if (wasSent)
+        {
+            _uses.Add(verb, failed, bytes);
+        }
+
         Counts counts = _counts[(int)verb];
         ref readonly TagList tags = ref _tags[(int)verb];
         Interlocked.Increment(ref counts.Requests);
@@ -95,6 +104,9 @@ internal sealed class RequestMeter
             _bytes.Add(bytes, tags);
         }
     }
+
+    /// <summary>Adds what went out since the last time, by what it was for. One caller takes it.</summary>
+    internal void TakeUses(ICollection<OriginCount> destination) => _uses.Take(destination);
 
     /// <summary>Adds the counts so far, one entry for each verb that was used.</summary>
     internal void CopyTo(ICollection<RequestCount> destination)

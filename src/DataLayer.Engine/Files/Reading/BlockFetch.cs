@@ -1,4 +1,6 @@
+using DataLayer.Core.Objects;
 using DataLayer.Engine.Files.State;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Files.Reading;
 
@@ -45,6 +47,13 @@ internal sealed class BlockFetch(
     /// alone. Readers that come meanwhile share it. Set before it runs.
     /// </summary>
     public bool IsBackground { get; set; }
+
+    /// <summary>Who began it, as far as that was said: whoever shares it pays nothing.</summary>
+    public OriginUse? Origin { get; } = isCold ? OriginUse.Current : null;
+
+    /// <summary>What its requests are for.</summary>
+    public OriginPurpose Purpose =>
+        IsBackground ? OriginPurpose.Recall : IsReadahead ? OriginPurpose.Readahead : OriginPurpose.Foreground;
 
     /// <summary>Whether the cache took every block of it, so that nobody needs to hold the buffer.</summary>
     public bool IsCached { get; set; }

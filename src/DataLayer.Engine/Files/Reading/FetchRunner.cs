@@ -3,6 +3,7 @@ using DataLayer.Core.Layout;
 using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Files.Reading;
 
@@ -55,10 +56,16 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
             static work => _ = work.Runner.RunAsync(work.Fetch), (Runner: this, Fetch: fetch), preferLocal: false);
     }
 
-    /// <summary>Reads an extent of the content's object.</summary>
+    /// <summary>Reads an extent of the content's object; what that costs is the caller's.</summary>
     /// <exception cref="DataLayerException">Stale when the object is another now; else what the store says.</exception>
-    public async ValueTask ReadObjectAsync(
-        ContentState content, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
+    public ValueTask ReadObjectAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken) =>
+        ReadObjectAsync(
+            content, offsetBytes, destination, OriginUse.Current, OriginPurpose.Recall, cancellationToken);
+
+    private async ValueTask ReadObjectAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, OriginUse? ambient, OriginPurpose purpose,
+        CancellationToken cancellationToken)
     {
         FileContent current = content.Content;
         ObjectReference source = current.Object is not null && current.Attributes.State != TierState.Hot
@@ -73,6 +80,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         {
             context.Counters.Add(Counter.OriginReads, 1);
             context.Counters.Add(Counter.OriginBytes, destination.Length);
+            OriginUse.Current = OriginUse.Within(ambient, purpose, source.StorageClass);
             ObjectReadResult result = await store.ReadAsync(
                 source.Key, source.PackOffsetBytes + offsetBytes, destination, source.ETag, cancellationToken)
                     .ConfigureAwait(false);
@@ -186,7 +194,8 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
     {
         if (fetch.IsBackground)
         {
-            await ReadObjectAsync(fetch.Content, fetch.OffsetBytes, fetch.Memory, context.Stopping)
+            await ReadObjectAsync(
+                fetch.Content, fetch.OffsetBytes, fetch.Memory, fetch.Origin, fetch.Purpose, context.Stopping)
                 .ConfigureAwait(false);
             return;
         }
@@ -194,7 +203,8 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         context.Fetches.BeginCold();
         try
         {
-            await ReadObjectAsync(fetch.Content, fetch.OffsetBytes, fetch.Memory, context.Stopping)
+            await ReadObjectAsync(
+                fetch.Content, fetch.OffsetBytes, fetch.Memory, fetch.Origin, fetch.Purpose, context.Stopping)
                 .ConfigureAwait(false);
         }
         finally

@@ -1,6 +1,8 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Objects;
 using DataLayer.Engine.Files;
 using DataLayer.Metadata;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Tiering.Jobs;
 
@@ -88,6 +90,7 @@ public sealed partial class JobService
         try
         {
             FileEngine.Confine(job.Scopes.Count == 0 ? null : new TreeScope(job.Scopes));
+            OriginUse.Current = new OriginUse(PurposeOf(job.Kind), job.Id, TenantOf(job.Owner));
             JobRun run = new(job, progress => Report(live, progress), (c, p, t) => SaveCursorAsync(live, c, p, t));
             JobOutcome outcome = await _runners[job.Kind].RunAsync(run, cancellationToken).ConfigureAwait(false);
             long now = Now();
@@ -120,6 +123,22 @@ public sealed partial class JobService
                 : $"An unexpected fault ({e.GetType().Name}); see the log.";
             return j => j with { State = JobState.Failed, Failure = why, EndedTime = now };
         }
+    }
+
+    private static OriginPurpose PurposeOf(string kind) => kind switch
+    {
+        WarmRunner.KindName => OriginPurpose.Warm,
+        "apply" or "undo" => OriginPurpose.Mover,
+        _ => OriginPurpose.Other,
+    };
+
+    /// <summary>The name of the token a job was made with, as <c>token ID (NAME)</c> has it; else empty.</summary>
+    private static string TenantOf(string owner)
+    {
+        int name = owner.IndexOf(" (", StringComparison.Ordinal);
+        return owner.StartsWith("token ", StringComparison.Ordinal) && name > 0 && owner.EndsWith(')')
+            ? owner[(name + 2)..^1]
+            : string.Empty;
     }
 
     private static void Report(LiveJob live, JobProgress progress) =>

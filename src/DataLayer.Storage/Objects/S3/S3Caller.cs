@@ -19,6 +19,7 @@ internal sealed class S3Caller(S3Connection connection, RequestMeter meter, Time
     {
         long start = time.GetTimestamp();
         bool failed = true;
+        bool reached = true;
         SendPermit permit = new(mayRepeat: verb is RequestVerb.Head or RequestVerb.List or RequestVerb.Delete);
         SendPermit.Current = permit;
         TimeSpan limit = connection.Options.AttemptTimeout + TimeSpan.FromSeconds(uploadBytes / UploadBytesPerSecond);
@@ -38,6 +39,7 @@ internal sealed class S3Caller(S3Connection connection, RequestMeter meter, Time
         }
         catch (Exception e)
         {
+            reached = S3Fault.MayHaveReached(e);
             Exception fault = S3Fault.From(e, what, connection.Endpoint);
             failed = fault is not DataLayerException { Code: ErrorCode.NotFound or ErrorCode.Stale };
             throw fault;
@@ -45,7 +47,9 @@ internal sealed class S3Caller(S3Connection connection, RequestMeter meter, Time
         finally
         {
             SendPermit.Current = null;
-            meter.Record(verb, failed, failed ? 0 : uploadBytes, time.GetElapsedTime(start));
+            meter.Record(
+                verb, failed, failed ? 0 : uploadBytes, time.GetElapsedTime(start),
+                wasSent: reached && permit.SentCount > 0);
             for (int repeated = 1; repeated < permit.SentCount; repeated++)
             {
                 // Sent again by the SDK: billed too.

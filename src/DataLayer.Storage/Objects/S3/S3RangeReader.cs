@@ -178,6 +178,7 @@ internal sealed class S3RangeReader(
         long start = time.GetTimestamp();
         long bytes = 0;
         bool failed = true;
+        bool reached = true;
         using CancellationTokenSource attempt = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         attempt.CancelAfter(connection.Options.AttemptTimeout);
         try
@@ -221,11 +222,12 @@ internal sealed class S3RangeReader(
         }
         catch (Exception e) when (e is not (DataLayerException or OperationCanceledException))
         {
+            reached = S3Fault.MayHaveReached(e);
             throw S3Fault.From(e, What(key, offsetBytes, destination.Length), connection.Endpoint);
         }
         finally
         {
-            meter.Record(RequestVerb.Get, failed, bytes, time.GetElapsedTime(start));
+            meter.Record(RequestVerb.Get, failed, bytes, time.GetElapsedTime(start), reached);
         }
     }
 
