@@ -28,8 +28,12 @@ public sealed partial class AdminClient
         GetAsync(ApiRoutes.Budgets, ProtocolJson.Default.IReadOnlyListBudgetReport, cancellationToken);
 
     /// <summary>What lies where.</summary>
-    public ValueTask<TiersReport> GetTiersAsync(CancellationToken cancellationToken = default) =>
-        GetAsync(ApiRoutes.Tiers, ProtocolJson.Default.TiersReport, cancellationToken);
+    /// <param name="fresh">Whether to look again where it was looked a moment ago.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public ValueTask<TiersReport> GetTiersAsync(bool fresh = false, CancellationToken cancellationToken = default) =>
+        GetAsync(
+            ApiRoutes.Tiers + (fresh ? "?fresh=true" : string.Empty), ProtocolJson.Default.TiersReport,
+            cancellationToken);
 
     /// <summary>A page of what was paid, by hour, day or month.</summary>
     /// <exception cref="DataLayerException">InvalidArgument.</exception>

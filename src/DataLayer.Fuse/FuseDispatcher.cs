@@ -105,6 +105,7 @@ internal sealed partial class FuseDispatcher
     private ValueTask DispatchNamesAsync(FuseRequest request) => request.Opcode switch
     {
         Opcode.Create => CreateAsync(request),
+        Opcode.TemporaryFile => TemporaryFileAsync(request),
         Opcode.MakeDirectory => MakeDirectoryAsync(request),
         Opcode.MakeNode => MakeNodeAsync(request),
         Opcode.SymbolicLink => SymbolicLinkAsync(request),

@@ -35,6 +35,15 @@ public sealed class RelaxedTree
             : _tree.ChangeAsync(
                 w => NameChanges.Create(w, folder, name, kind, attributes, target: null), cancellationToken, true);
 
+    /// <summary>
+    /// Makes an empty file without a name (O_TMPFILE). It goes like any inode without names
+    /// (<see cref="ReleaseOrphanAsync"/>), unless <see cref="LinkAsync"/> gives it one.
+    /// </summary>
+    /// <exception cref="DataLayerException">NotFound, NotADirectory, ReadOnly; InvalidArgument: the mode.</exception>
+    public ValueTask<InodeAttributes> CreateTemporaryAsync(
+        InodeId folder, NewInode attributes, CancellationToken cancellationToken) =>
+        _tree.ChangeAsync(w => NameChanges.CreateTemporary(w, folder, attributes), cancellationToken, true);
+
     /// <summary>As <see cref="TreeStore.MakeSymbolicLinkAsync"/>.</summary>
     public ValueTask<InodeAttributes> MakeSymbolicLinkAsync(
         InodeId folder, string name, string target, NewInode attributes, CancellationToken cancellationToken)

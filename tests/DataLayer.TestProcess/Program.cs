@@ -15,6 +15,12 @@ if (args is ["nodes-load", var folder, var load])
     return 0;
 }
 
+if (args is ["stripes-load", var target, var number])
+{
+    await StripesLoad.RunAsync(target, int.Parse(number, CultureInfo.InvariantCulture), Console.Out);
+    return 0;
+}
+
 if (args is ["mount-service", var socket])
 {
     await TinyMountService.RunAsync(socket, Console.Out);
@@ -33,6 +39,6 @@ if (args is ["mount-load", var root, var loadSeed, var clients, var manifest])
 }
 
 await Console.Error.WriteLineAsync(
-    "usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS "
+    "usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | stripes-load FOLDER SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS "
     + "| mount-load FOLDER SEED CLIENTS MANIFEST");
 return 2;

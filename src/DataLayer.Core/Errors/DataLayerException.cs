@@ -16,4 +16,7 @@ public sealed class DataLayerException : Exception
 
     /// <summary>What went wrong.</summary>
     public ErrorCode Code { get; }
+
+    /// <summary>Whether the origin answered that it gets too many requests (S3: 503 SlowDown, 429).</summary>
+    public bool IsThrottled { get; init; }
 }

@@ -2,7 +2,6 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
-using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Files.Writing;
 using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Metadata;
@@ -170,11 +169,6 @@ public sealed partial class FileEngine
     /// <summary>Entries with what is not flushed yet.</summary>
     internal IReadOnlyList<DirectoryEntry> Overlay(IReadOnlyList<DirectoryEntry> entries)
     {
-        if (!Context.Contents.HasDirty)
-        {
-            return entries;
-        }
-
         DirectoryEntry[] overlaid = new DirectoryEntry[entries.Count];
         for (int i = 0; i < overlaid.Length; i++)
         {
@@ -184,12 +178,12 @@ public sealed partial class FileEngine
         return overlaid;
     }
 
-    /// <summary>Attributes as an open, unflushed file has them.</summary>
-    internal InodeAttributes Overlay(InodeAttributes attributes)
-    {
-        ContentState? open = attributes.Kind == FileKind.Regular && Context.Contents.HasDirty
-            ? Context.Contents.Peek(attributes.Content)
-            : null;
-        return open is { IsDirty: true } ? open.Overlay(attributes) : attributes;
-    }
+    /// <summary>
+    /// Attributes as an open, unflushed file has them. The look at what is open comes after the tree was read, and may
+    /// find a flush that ended in between.
+    /// </summary>
+    internal InodeAttributes Overlay(InodeAttributes attributes) =>
+        attributes.Kind == FileKind.Regular && Context.Contents.Peek(attributes.Content) is { } known
+            ? known.Newest(attributes)
+            : attributes;
 }

@@ -52,6 +52,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         FetchRunner runner = new(Context, _recalls);
         Readahead readahead = new(Context, runner);
         Recaller recaller = new(Context, runner, recallWriter);
+        (Runner, Recaller) = (runner, recaller);
         _freshness = new Freshness(Context);
         Reader = new FileReader(Context, runner, readahead, _freshness);
         StagedWriter staging = new(Context);
@@ -87,6 +88,14 @@ public sealed partial class FileEngine : IAsyncDisposable
     internal Warmer Warmer => _warmer;
 
     internal Scrubber Scrubber => _scrubber;
+
+    internal Evictor Evictor => _evictor;
+
+    internal UploadWaits Uploads => _uploads;
+
+    internal FetchRunner Runner { get; }
+
+    internal Recaller Recaller { get; }
 
     /// <summary>How hot files are, and what was read when.</summary>
     public HeatTable Heat { get; }

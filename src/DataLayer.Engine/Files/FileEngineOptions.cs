@@ -140,6 +140,9 @@ public sealed record FileEngineOptions
     /// </summary>
     internal Action<string>? StepHook { get; init; }
 
+    /// <summary>For tests: called before each read of the tree that memory does not answer.</summary>
+    internal Func<ValueTask>? BeforeTreeRead { get; init; }
+
     /// <summary>Checks every value.</summary>
     /// <exception cref="DataLayerException">
     /// <see cref="ErrorCode.InvalidArgument"/> naming every value out of range.

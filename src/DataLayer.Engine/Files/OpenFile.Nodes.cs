@@ -79,26 +79,6 @@ public sealed partial class OpenFile
     }
 
     /// <summary>
-    /// The first offset from <paramref name="offsetBytes"/> on that holds data (lseek SEEK_DATA), or -1 past the end.
-    /// Holes are not told apart from data, which lseek(2) allows.
-    /// </summary>
-    public ValueTask<long> SeekDataAsync(long offsetBytes, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        return ValueTask.FromResult(offsetBytes >= 0 && offsetBytes < _content.SizeBytes ? offsetBytes : -1);
-    }
-
-    /// <summary>
-    /// The first hole from <paramref name="offsetBytes"/> on (lseek SEEK_HOLE): the end of the file; -1 past it.
-    /// </summary>
-    public ValueTask<long> SeekHoleAsync(long offsetBytes, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        long size = _content.SizeBytes;
-        return ValueTask.FromResult(offsetBytes >= 0 && offsetBytes < size ? size : -1);
-    }
-
-    /// <summary>
     /// Copies a range of another file (or this one, where the ranges do not overlap) into this, inside the service.
     /// </summary>
     /// <returns>How many bytes were copied: fewer than asked for only at the end of the other file.</returns>

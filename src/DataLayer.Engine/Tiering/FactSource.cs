@@ -47,9 +47,9 @@ public sealed class FactSource
         string real = await _context.Tree.GetPathAsync(start.Inode, cancellationToken).ConfigureAwait(false) ?? path;
         if (start.Kind == FileKind.Regular)
         {
-            if (await FindAsync(start.Inode, cancellationToken).ConfigureAwait(false) is { } row)
+            if (await FindAsync(start.Inode, cancellationToken).ConfigureAwait(false) is { } found)
             {
-                yield return ToFacts(row, real, now);
+                yield return ToFacts(found.Row, real, now);
             }
 
             yield break;
@@ -75,12 +75,23 @@ public sealed class FactSource
         while (cursor is not null);
     }
 
+    /// <summary>The facts of one file with its content; null where it is gone or no regular file.</summary>
+    /// <param name="inode">The file.</param>
+    /// <param name="path">The path to give with them.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    internal async ValueTask<(FileFacts Facts, FileContent Content)?> ReadOneAsync(
+        InodeId inode, string path, CancellationToken cancellationToken) =>
+        await FindAsync(inode, cancellationToken).ConfigureAwait(false) is { } found
+            ? (ToFacts(found.Row, path, _context.NowNanoseconds()), found.Content)
+            : null;
+
     private static DateTimeOffset ToTime(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
 
-    private async ValueTask<FileFactRow?> FindAsync(InodeId inode, CancellationToken cancellationToken)
+    private async ValueTask<(FileFactRow Row, FileContent Content)?> FindAsync(
+        InodeId inode, CancellationToken cancellationToken)
     {
         FileContent? file = await _context.Tree.GetContentAsync(inode, cancellationToken).ConfigureAwait(false);
-        if (file is null)
+        if (file is null || file.Attributes.Kind != FileKind.Regular)
         {
             return null;
         }
@@ -93,8 +104,9 @@ public sealed class FactSource
             resident += file.Residency[block] ? BlockLayout.BlockLength(block, file.Attributes.SizeBytes) : 0;
         }
 
-        return new FileFactRow(
+        FileFactRow row = new(
             string.Empty, file.Attributes, file.Placement?.ToText(), resident, file.Object, heat[0].Heat);
+        return (row, file);
     }
 
     private FileFacts ToFacts(in FileFactRow row, string path, long now)

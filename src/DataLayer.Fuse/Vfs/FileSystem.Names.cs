@@ -73,18 +73,7 @@ internal sealed partial class FileSystem
 
         NoteChange();
         NodeEntry entry = await KnownAsync(made, cancellationToken).ConfigureAwait(false);
-        NodeState state = Table.GetOrAdd(made.Inode);
-        state.CachedGeneration = made.Generation;
-        state.LastUse = Environment.TickCount64;
-        state.AddHandle();
-        state.HasKnownHandles = true;
-        state.CachedHandles++; // Nobody else knows the inode yet.
-        if (file is not null)
-        {
-            Table.SetHasNoXattrs(made.Inode, true);
-            await state.AdoptAsync(file).ConfigureAwait(false);
-        }
-
+        await AdoptNewAsync(Table.GetOrAdd(made.Inode), made, file).ConfigureAwait(false);
         return entry;
     }
 

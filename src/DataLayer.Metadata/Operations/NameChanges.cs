@@ -72,10 +72,7 @@ internal static class NameChanges
     public static InodeAttributes Link(TreeWriter writer, InodeId inode, InodeId folder, string name)
     {
         byte[] bytes = TreeName.Encode(name);
-        InodeRow row = writer.Tables.Inodes.FindAttributes(inode) is { LinkCount: > 0 } found
-            ? found
-            : throw new DataLayerException(ErrorCode.NotFound, $"There is no file with inode {inode}, or it has no "
-                + "name left.");
+        InodeRow row = FindLinkable(writer, inode);
         if (row.Kind == FileKind.Directory)
         {
             throw new DataLayerException(ErrorCode.PermissionDenied, "A folder cannot have a second name.");
@@ -97,8 +94,43 @@ internal static class NameChanges
         row.ChangeTime = writer.Now;
         writer.Tables.Inodes.SaveAttributes(row);
         Folders.Touch(writer, parent, 0);
+        if (row.LinkCount == 1)
+        {
+            ContentChanges.ScheduleUploadOf(writer, row, writer.Now + DelayNanoseconds(writer));
+        }
+
         return row.ToAttributes();
     }
+
+    /// <summary>
+    /// Makes an empty file without a name, as O_TMPFILE does: an orphan that <see cref="Link"/> may give its first.
+    /// </summary>
+    public static InodeAttributes CreateTemporary(TreeWriter writer, InodeId folder, NewInode attributes)
+    {
+        CheckMode(attributes.Mode);
+        InodeRow parent = Folders.GetWritable(writer, folder);
+        if ((parent.Mode & SetGroupId) != 0)
+        {
+            attributes = attributes with { GroupId = parent.GroupId };
+        }
+
+        InodeRow row = NewRow(
+            writer, writer.NextInode(), FileKind.Regular, attributes, parent.AttachmentId, target: null);
+        row.LinkCount = 0;
+        writer.Tables.Inodes.Add(row);
+        return row.ToAttributes();
+    }
+
+    /// <summary>
+    /// An inode that may get a name: one that has one, or one that never had. Of a file whose last name went the object
+    /// is given up too, so it cannot come back; without an object nothing tells the two apart, and nothing has to.
+    /// </summary>
+    private static InodeRow FindLinkable(TreeWriter writer, InodeId inode) =>
+        writer.Tables.Inodes.Find(inode) is { } found
+            && (found.LinkCount > 0 || (found.Kind == FileKind.Regular && found.Object is null))
+            ? found
+            : throw new DataLayerException(
+                ErrorCode.NotFound, $"There is no file with inode {inode}, or it has no name left.");
 
     /// <summary>Removes a name of a file or symbolic link.</summary>
     public static InodeAttributes Unlink(TreeWriter writer, InodeId folder, string name)

@@ -27,6 +27,7 @@ internal sealed class TreeTables : IDisposable
         Heat = new HeatTable(session);
         History = new HistoryTable(session);
         Plans = new PlanTable(session);
+        Moves = new MoveTable(session);
         Costs = new CostTable(session);
         Capacity = new CapacityTable(session);
     }
@@ -54,6 +55,8 @@ internal sealed class TreeTables : IDisposable
     public HistoryTable History { get; }
 
     public PlanTable Plans { get; }
+
+    public MoveTable Moves { get; }
 
     public CostTable Costs { get; }
 

@@ -19,6 +19,7 @@ internal static class TreeSchema
             new SchemaStep(4, PolicyScript),
             new SchemaStep(5, JobScript),
             new SchemaStep(6, PlanScript),
+            new SchemaStep(7, MoveScript),
             new SchemaStep(9, CostScript),
         ];
 
@@ -81,6 +82,41 @@ internal static class TreeSchema
             summary {text} NOT NULL,
             crc {int64} NOT NULL);
         INSERT INTO counters (name, next) VALUES ('plan', 1);
+        """;
+
+    private const string MoveScript =
+        """
+        CREATE TABLE moves (
+            job {int64} NOT NULL,
+            number {int64} NOT NULL,
+            plan {int64} NOT NULL,
+            policy_version {int64} NOT NULL,
+            policy_hash {text} NOT NULL,
+            rule {int64} NOT NULL,
+            inode {int64} NOT NULL,
+            version {int64} NOT NULL,
+            path {text} NOT NULL,
+            kinds {int64} NOT NULL,
+            done_kinds {int64} NOT NULL,
+            size_bytes {int64} NOT NULL,
+            from_state {int64} NOT NULL,
+            from_hot_bytes {int64} NOT NULL,
+            from_residency {blob},
+            from_class {text},
+            from_etag {text},
+            to_class {text},
+            state {int64} NOT NULL,
+            reason {text},
+            requests {int64} NOT NULL,
+            moved_bytes {int64} NOT NULL,
+            cost {int64} NOT NULL,
+            started_time {int64} NOT NULL,
+            ended_time {int64} NOT NULL,
+            crc {int64} NOT NULL,
+            PRIMARY KEY (job, number)) {clustered};
+        CREATE INDEX moves_open ON moves (inode) WHERE state = 1;
+
+        ALTER TABLE jobs ADD COLUMN detail {text};
         """;
 
     private const string CostScript =

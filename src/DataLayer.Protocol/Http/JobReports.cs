@@ -74,8 +74,8 @@ public sealed record JobStatus
     /// <summary>What kind of work it is: <c>warm</c>, ….</summary>
     public required string Kind { get; init; }
 
-    /// <summary><c>queued</c>, <c>running</c>, <c>paused</c>, <c>cancelling</c>, <c>done</c>, <c>failed</c> or
-    /// <c>cancelled</c>.</summary>
+    /// <summary><c>queued</c>, <c>running</c>, <c>paused</c>, <c>cancelling</c>, <c>done</c>, <c>failed</c>,
+    /// <c>cancelled</c> or <c>exhausted</c> (a budget of its own was used up).</summary>
     public required string State { get; init; }
 
     /// <summary>Who asked for it.</summary>
@@ -102,6 +102,9 @@ public sealed record JobStatus
     /// <summary>Seconds it still takes at its mean pace; null where that is not known.</summary>
     public double? EtaSeconds { get; init; }
 
+    /// <summary>What it is at and what came out so far; null where it does not say.</summary>
+    public JsonElement? Detail { get; init; }
+
     /// <summary>What came out of it; null before.</summary>
     public JsonElement? Result { get; init; }
 
@@ -122,7 +125,7 @@ public sealed record JobStatus
 
     /// <summary>Whether it ended.</summary>
     [JsonIgnore]
-    public bool HasEnded => State is "done" or "failed" or "cancelled";
+    public bool HasEnded => State is "done" or "failed" or "cancelled" or "exhausted";
 }
 
 /// <summary>A page of jobs, newest first.</summary>

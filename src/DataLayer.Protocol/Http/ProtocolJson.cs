@@ -86,6 +86,8 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(ProgressLine<ReplayReport, ReplayReport>))]
 [JsonSerializable(typeof(HistoryReport))]
 [JsonSerializable(typeof(PlanCommand))]
+[JsonSerializable(typeof(MoveCommand))]
+[JsonSerializable(typeof(MovePage))]
 [JsonSerializable(typeof(PlanReport))]
 [JsonSerializable(typeof(PlanPage))]
 [JsonSerializable(typeof(PlanMovePage))]

@@ -19,6 +19,7 @@ internal static class CommandLine
             ServeCommand.Make(factory),
             .. TierCommands.Make(factory),
             PlanCommands.Make(factory),
+            .. MoveCommands.Make(factory),
             .. FileCommands.Make(factory),
             .. MountCommands.Make(factory),
             StatisticsCommands.Make(factory),

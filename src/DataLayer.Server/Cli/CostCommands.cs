@@ -93,7 +93,7 @@ internal static class CostCommands
         "tiers", "Shows what lies in memory, pools and storage classes, and when pools are full.", [],
         async (run, cancellationToken) =>
         {
-            TiersReport tiers = await run.Client.Admin.GetTiersAsync(cancellationToken);
+            TiersReport tiers = await run.Client.Admin.GetTiersAsync(fresh: true, cancellationToken);
             run.Write(tiers, ProtocolJson.Default.TiersReport, t => Write(run.Out, t));
             return ExitCode.Success;
         });

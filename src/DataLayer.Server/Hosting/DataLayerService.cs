@@ -86,6 +86,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<PolicyEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<JobEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<PlanEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<MoveEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<CostEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
         foreach (ApiOperation operation in operations)

@@ -50,10 +50,6 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
         }
     }
 
-    /// <summary>The prices of a configuration, with its ways to cut contents into requests.</summary>
-    public static TierPricing PricingOf(ServerConfiguration configuration) =>
-        new(configuration.Tiering.Prices, ShapeOf(configuration));
-
     /// <summary>Reads a policy that came with a command.</summary>
     /// <exception cref="DataLayerException">InvalidArgument: every error with its line and column.</exception>
     public static PlanPolicy ParsePolicy(string text)
@@ -118,6 +114,10 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
 
     /// <inheritdoc/>
     public void Dispose() => _maker?.Dispose();
+
+    /// <summary>The prices that a configuration puts in force.</summary>
+    public static TierPricing PricingOf(ServerConfiguration configuration) =>
+        new(configuration.Tiering.Prices, ShapeOf(configuration));
 
     private static TransferShape ShapeOf(ServerConfiguration configuration)
     {

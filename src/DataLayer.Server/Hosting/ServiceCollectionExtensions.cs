@@ -1,5 +1,6 @@
 using DataLayer.Server.Access;
 using DataLayer.Server.Configuration;
+using DataLayer.Server.Diagnosis;
 using DataLayer.Server.Http;
 using DataLayer.Server.Mounts;
 using DataLayer.Server.Telemetry;
@@ -57,6 +58,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<JobEndpoints>();
         services.TryAddSingleton<PlanDesk>();
         services.TryAddSingleton<PlanEndpoints>();
+        services.TryAddSingleton<MoveEndpoints>();
         services.TryAddSingleton<CostEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton<ApiFront>();
@@ -66,6 +68,7 @@ internal static class ServiceCollectionExtensions
     /// <summary>Counters, histograms and their Prometheus text.</summary>
     public static IServiceCollection AddDataLayerTelemetry(this IServiceCollection services)
     {
+        services.TryAddSingleton(new HostProbe());
         services.TryAddSingleton<ServerMeter>();
         services.TryAddSingleton<MountMeter>();
         services.TryAddSingleton<MetricsCollector>();

@@ -1,6 +1,7 @@
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Jobs;
+using DataLayer.Engine.Tiering.Moving;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Keeper.Mounts;
@@ -49,6 +50,9 @@ internal sealed class StorageNode : IAsyncDisposable
 
     /// <summary>The jobs; null until <see cref="OpenJobsAsync"/>.</summary>
     public JobService? Jobs { get; private set; }
+
+    /// <summary>Moves files between the tiers; null until <see cref="OpenJobsAsync"/>.</summary>
+    public Mover? Mover { get; private set; }
 
     /// <summary>The lists that jobs were given.</summary>
     public JobInputs JobInputs { get; private set; } = null!;
@@ -142,9 +146,20 @@ internal sealed class StorageNode : IAsyncDisposable
 
         JobInputs.RemoveAllBut(named);
         WarmRunner warm = Keep(new WarmRunner(Engine, JobInputs));
+        TierPricing pricing = PlanDesk.PricingOf(configuration);
+        Mover = Keep(new Mover(Engine, pricing));
+        ApplyRunner apply = new(
+            Mover, Plans,
+            async (plan, token) => PlanStaleness.Find(
+                plan, (await Policies.GetActiveAsync(token))?.Policy.Hash, pricing.Table.ComputeHash(),
+                time.GetUtcNow()));
+        IReadOnlyList<JobRecord> open = await Tree.ListOpenJobsAsync(cancellationToken);
+        await Mover.SettleAsync(
+            id => open.Any(j => j.Id == id && j.State != JobState.Cancelling), cancellationToken);
         Jobs = Keep(
             await JobService.OpenAsync(
-                Tree, [warm], configuration.Jobs.Service, time, logs.CreateLogger<JobService>(), cancellationToken));
+                Tree, [warm, apply, new UndoRunner(Mover)], configuration.Jobs.Service, time,
+                logs.CreateLogger<JobService>(), cancellationToken));
     }
 
     /// <inheritdoc/>

@@ -27,7 +27,9 @@ internal sealed class CostEndpoints(NodeHost node, TimeProvider time)
         new("If-None-Match", ApiParameterPlace.Header, "string", "The entity tag known; 304 if it holds.");
 
     /// <summary>The operations.</summary>
-    public IEnumerable<ApiOperation> GetOperations()
+    public IEnumerable<ApiOperation> GetOperations() => [.. Now(), .. ByTime()];
+
+    private IEnumerable<ApiOperation> Now()
     {
         yield return new ApiOperation(
             "GET", ApiRoutes.Costs, "getCosts", "What was paid in a span of time.", CostsAsync)
@@ -64,8 +66,18 @@ internal sealed class CostEndpoints(NodeHost node, TimeProvider time)
             Tag = "costs",
             Answer = typeof(TiersReport),
             Statuses = [200, 304],
-            Parameters = [_tag],
+            Parameters =
+            [
+                new(
+                    "fresh", ApiParameterPlace.Query, "boolean",
+                    "Look again: else a look of a second ago will do, or of up to twenty times as long as one takes."),
+                _tag,
+            ],
         };
+    }
+
+    private IEnumerable<ApiOperation> ByTime()
+    {
         yield return new ApiOperation(
             "GET", ApiRoutes.CostHistory, "costHistory", "What was paid, by time.", CostHistoryAsync)
         {
@@ -145,7 +157,8 @@ internal sealed class CostEndpoints(NodeHost node, TimeProvider time)
     private async Task TiersAsync(HttpContext context)
     {
         StorageNode open = node.Open;
-        UsageLook look = await open.Costs.LookAsync(context.RequestAborted);
+        UsageLook look = await open.Costs.LookAsync(
+            RequestTarget.Flag(context, "fresh"), context.RequestAborted);
         Dictionary<string, FillForecast?> forecasts = new(StringComparer.Ordinal);
         long from = look.TimeNanoseconds - ((FillForecast.MaxDays + 1) * CostPeriod.Day);
         foreach (string pool in look.Targets.Select(t => t.Pool).Distinct(StringComparer.Ordinal))

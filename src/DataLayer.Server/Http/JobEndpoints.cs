@@ -21,10 +21,12 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
     private const int MaxPage = 1000;
     private const string OneJob = ApiRoutes.Jobs + "/{id}";
 
-    private static readonly ApiParameter _id = new(
+    /// <summary>The job, or schedule, in the path.</summary>
+    public static ApiParameter Id { get; } = new(
         "id", ApiParameterPlace.Path, "integer", "The number.", Required: true);
 
-    private static readonly ApiParameter _key = new(
+    /// <summary>The caller's key that makes asking twice make one job.</summary>
+    public static ApiParameter Key { get; } = new(
         ApiRoutes.IdempotencyHeader, ApiParameterPlace.Header, "string",
         "The caller's own key of this request, 1 to 200 printable characters; asked again with it within a day, the "
         + "answer is the job that was made the first time.");
@@ -46,7 +48,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             Body = typeof(WarmJobCommand),
             Answer = typeof(JobStatus),
             Statuses = [202],
-            Parameters = [_key],
+            Parameters = [Key],
         };
         yield return new ApiOperation(
             "POST", ApiRoutes.Jobs + "/warm-list", "warmListJob",
@@ -61,7 +63,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             Statuses = [202],
             Parameters =
             [
-                _key,
+                Key,
                 new("mode", ApiParameterPlace.Query, "string", "warm (default), check or evict."),
                 new("intoMemory", ApiParameterPlace.Query, "boolean", "Fill memory as well."),
                 new("verify", ApiParameterPlace.Query, "boolean", "Compare with checksums at the end. Default true."),
@@ -93,7 +95,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             Statuses = [200, 304],
             Parameters =
             [
-                _id,
+                Id,
                 new("If-None-Match", ApiParameterPlace.Header, "string", "The entity tag known; 304 if it holds."),
             ],
         };
@@ -108,7 +110,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             Statuses = [200, 204],
             Parameters =
             [
-                _id,
+                Id,
                 new(
                     "Last-Event-ID", ApiParameterPlace.Header, "integer",
                     "The last event seen; goes on after it. 204 where the job ended with it."),
@@ -132,7 +134,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             "POST", $"{OneJob}/{name}", name + "Job", summary,
             async context =>
             {
-                JobRecord job = await FindAsync(context);
+                JobRecord job = await FindAsync(context, node.Jobs);
                 DemandTag(context, job);
                 job = await step(node.Jobs, job.Id, context.RequestAborted);
                 await WriteAsync(context, job, StatusCodes.Status200OK);
@@ -142,7 +144,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             IsAudited = true,
             Tag = "jobs",
             Answer = typeof(JobStatus),
-            Parameters = [_id, _ifMatch],
+            Parameters = [Id, _ifMatch],
         };
 
     private IEnumerable<ApiOperation> Schedules()
@@ -164,7 +166,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             Body = typeof(ScheduleCommand),
             Answer = typeof(ScheduleStatus),
             Statuses = [201],
-            Parameters = [_key],
+            Parameters = [Key],
         };
         yield return new ApiOperation(
             "DELETE", ApiRoutes.Schedules + "/{id}", "removeSchedule", "Removes a schedule; its jobs stay.",
@@ -174,7 +176,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             IsAudited = true,
             Tag = "jobs",
             Statuses = [204],
-            Parameters = [_id],
+            Parameters = [Id],
         };
     }
 
@@ -245,7 +247,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
 
     private async Task GetAsync(HttpContext context)
     {
-        JobRecord job = await FindAsync(context);
+        JobRecord job = await FindAsync(context, node.Jobs);
         string tag = JobWire.TagOf(job);
         if (context.Request.Headers.IfNoneMatch.ToString() == tag)
         {
@@ -259,7 +261,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
 
     private async Task WatchAsync(HttpContext context)
     {
-        JobRecord job = await FindAsync(context);
+        JobRecord job = await FindAsync(context, node.Jobs);
         await events.StreamAsync(context, node.Jobs, job);
     }
 
@@ -332,10 +334,13 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
         }
     }
 
-    private static string Fingerprint(string spec) =>
+    /// <summary>Says what was asked for, beside the caller's key.</summary>
+    public static string Fingerprint(string spec) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(spec)));
 
-    private static IdempotencyKey? KeyOf(HttpContext context, string fingerprint)
+    /// <summary>The caller's key, or null.</summary>
+    /// <exception cref="DataLayerException">InvalidArgument.</exception>
+    public static IdempotencyKey? KeyOf(HttpContext context, string fingerprint)
     {
         StringValues values = context.Request.Headers[ApiRoutes.IdempotencyHeader];
         if (values.Count == 0)
@@ -383,10 +388,12 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
         _ => throw new DataLayerException(ErrorCode.InvalidArgument, "mode is none: give warm, check or evict."),
     };
 
-    private async ValueTask<JobRecord> FindAsync(HttpContext context)
+    /// <summary>The job in the path, where the caller may see it.</summary>
+    /// <exception cref="DataLayerException">NotFound.</exception>
+    public static async ValueTask<JobRecord> FindAsync(HttpContext context, JobService jobs)
     {
         long id = IdOf(context);
-        JobRecord? job = await node.Jobs.GetAsync(id, context.RequestAborted);
+        JobRecord? job = await jobs.GetAsync(id, context.RequestAborted);
         return job is not null && IsVisible(RequestCaller.Of(context), job.Scopes)
             ? job
             : throw new DataLayerException(

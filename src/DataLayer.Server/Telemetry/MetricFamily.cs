@@ -29,6 +29,13 @@ internal sealed class MetricFamily(string name, MetricKind kind, bool isObservab
     /// <summary>The most series a family keeps.</summary>
     public const int MaxSeries = 512;
 
+    /// <summary>What the runtime calls counters although it goes up and down.</summary>
+    private static readonly HashSet<string> _runtimeGauges =
+    [
+        "dotnet.thread_pool.queue.length",
+        "dotnet.thread_pool.thread.count",
+    ];
+
     private static readonly double[] _secondBounds =
     [
         0.0001,
@@ -78,7 +85,8 @@ internal sealed class MetricFamily(string name, MetricKind kind, bool isObservab
     public static MetricFamily For(Instrument instrument)
     {
         Type type = instrument.GetType().GetGenericTypeDefinition();
-        bool counter = type == typeof(Counter<>) || type == typeof(ObservableCounter<>);
+        bool counter = (type == typeof(Counter<>) || type == typeof(ObservableCounter<>))
+            && !_runtimeGauges.Contains(instrument.Name);
         MetricKind kind =
             counter ? MetricKind.Counter
             : type == typeof(Histogram<>) ? MetricKind.Histogram

@@ -7,6 +7,8 @@ namespace DataLayer.Server.Telemetry;
 /// </summary>
 internal static class PrometheusName
 {
+    private const string Count = "_count";
+
     /// <summary>A metric's name: letters, digits and '_', the unit at the end, <c>_total</c> after a counter.</summary>
     /// <param name="instrument">The instrument's name: <c>datalayer.cache.hits</c>.</param>
     /// <param name="unit">Its unit as UCUM writes it: <c>By</c>, <c>s</c>, <c>{request}</c>; or null.</param>
@@ -36,7 +38,14 @@ internal static class PrometheusName
             name.Append('_').Append(suffix);
         }
 
-        return isCounter ? name.Append("_total").ToString() : name.ToString();
+        if (isCounter)
+        {
+            return name.Append("_total").ToString();
+        }
+
+        // The end _count is kept for histograms.
+        string whole = name.ToString();
+        return whole.EndsWith(Count, StringComparison.Ordinal) ? whole[..^Count.Length] + "_number" : whole;
     }
 
     /// <summary>A label's name.</summary>

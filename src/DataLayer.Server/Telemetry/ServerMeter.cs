@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using DataLayer.Protocol.Http;
+using DataLayer.Server.Diagnosis;
 using DataLayer.Server.Hosting;
 
 namespace DataLayer.Server.Telemetry;
@@ -49,7 +50,7 @@ internal sealed class ServerMeter : IDisposable
     private readonly NodeHost _host;
 
     /// <summary>Makes the instruments.</summary>
-    public ServerMeter(NodeHost host, RequestGate gate)
+    public ServerMeter(NodeHost host, RequestGate gate, HostProbe probe)
     {
         _host = host;
         for (int route = 0; route < _routes.Length; route++)
@@ -77,6 +78,7 @@ internal sealed class ServerMeter : IDisposable
         _meter.CreateObservableGauge(
             "datalayer.ready", () => host.Node is null ? 0 : 1, null, "1 while the node is open.");
         CreateTargets();
+        CreateHost(probe);
     }
 
     /// <summary>The index of a path's route, for <see cref="Count"/>.</summary>
@@ -118,6 +120,40 @@ internal sealed class ServerMeter : IDisposable
             "datalayer.target.up", () => ObserveTargets(t => t.Fault is null ? 1 : 0), null,
             "1 while a target is not fenced.");
     }
+
+    private void CreateHost(HostProbe probe)
+    {
+        _meter.CreateObservableGauge(
+            "datalayer.memory.budget", () => _host.Node?.MemoryBudgetBytes ?? 0, "By",
+            "What the process may use (memory.budget).");
+        _meter.CreateObservableGauge(
+            "datalayer.memory.resident", () => Environment.WorkingSet, "By", "What the process uses.");
+        _meter.CreateObservableCounter(
+            "datalayer.pressure.stalled", () => ObservePressure(probe.Read([])), "s",
+            "Time in which some task of the machine waited for a resource (PSI), by resource.");
+        _meter.CreateObservableCounter(
+            "datalayer.disk.busy", () => ObserveDisks(probe, d => d.BusySeconds), "s",
+            "Time in which a target's disk had requests in flight, by device.");
+        _meter.CreateObservableCounter(
+            "datalayer.disk.queue.time", () => ObserveDisks(probe, d => d.QueueSeconds), "s",
+            "Time requests spent in flight at a target's disk, all together: its rate is the length of the queue.");
+        _meter.CreateObservableGauge(
+            "datalayer.disk.active", () => ObserveDisks(probe, d => d.InFlight), "{request}",
+            "Requests in flight at a target's disk.");
+    }
+
+    private static IEnumerable<Measurement<double>> ObservePressure(HostSample sample)
+    {
+        yield return new(sample.ProcessorStalledSeconds, new KeyValuePair<string, object?>("resource", "cpu"));
+        yield return new(sample.DiskStalledSeconds, new KeyValuePair<string, object?>("resource", "io"));
+        yield return new(sample.MemoryStalledSeconds, new KeyValuePair<string, object?>("resource", "memory"));
+    }
+
+    private IEnumerable<Measurement<double>> ObserveDisks(HostProbe probe, Func<DiskSample, double> read) =>
+        _host.Node is not { } node
+            ? []
+            : probe.Read(node.Hot.GetTargets().Select(t => t.Location)).Disks
+                .Select(d => new Measurement<double>(read(d), new KeyValuePair<string, object?>("device", d.Device)));
 
     private IEnumerable<Measurement<long>> ObserveRequests()
     {

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using DataLayer.Core.Errors;
 
 namespace DataLayer.Storage.Objects;
 
@@ -25,6 +26,22 @@ public enum RequestVerb
     Delete,
 }
 
+/// <summary>What became of a request.</summary>
+internal enum RequestOutcome
+{
+    /// <summary>A usable answer; 404 and 412 are.</summary>
+    Answered,
+
+    /// <summary>No usable answer.</summary>
+    Failed,
+
+    /// <summary>The server asks for fewer requests.</summary>
+    Throttled,
+
+    /// <summary>It never left: no address, no connection. Nobody bills it.</summary>
+    NotSent,
+}
+
 /// <summary>
 /// Counts every request that goes out for one dataset, by verb: how many, failures, body bytes, duration; and what
 /// they were for (<see cref="OriginUse"/>), for the bill. The stores call it once a request, parts, retries and hedges
@@ -45,6 +62,18 @@ internal sealed class RequestMeter
 
     private static readonly Counter<long> _failures = _meter.CreateCounter<long>(
         "datalayer.objects.failures", "{request}", "Requests to object stores that failed.");
+
+    private static readonly Counter<long> _throttled = _meter.CreateCounter<long>(
+        "datalayer.objects.throttled", "{request}", "Requests that object stores refused as too many.");
+
+    private static readonly Histogram<double> _firstByte = _meter.CreateHistogram<double>(
+        "datalayer.objects.first_byte", "s", "From sending a read to the head of its answer.");
+
+    private static readonly Counter<long> _retries = _meter.CreateCounter<long>(
+        "datalayer.objects.retries", "{request}", "Requests that were sent again after a failure.");
+
+    private static readonly UpDownCounter<long> _waiting = _meter.CreateUpDownCounter<long>(
+        "datalayer.objects.waiting", "{request}", "Requests that wait for one of the store's requestLimit slots.");
 
     private static readonly Counter<long> _bytes = _meter.CreateCounter<long>(
         "datalayer.objects.bytes", "By", "Body bytes read from and written to object stores.");
@@ -76,15 +105,14 @@ internal sealed class RequestMeter
 
     /// <summary>Counts one request that ended.</summary>
     /// <param name="verb">What it was.</param>
-    /// <param name="failed">Whether it brought no usable answer. 404 and 412 are answers.</param>
+    /// <param name="outcome">What became of it.</param>
     /// <param name="bytes">Body bytes that were transferred.</param>
     /// <param name="elapsed">From its start to the end of the body.</param>
-    /// <param name="wasSent">Whether it may have reached the server, who bills it then.</param>
-    internal void Record(RequestVerb verb, bool failed, long bytes, TimeSpan elapsed, bool wasSent = true)
+    internal void Record(RequestVerb verb, RequestOutcome outcome, long bytes, TimeSpan elapsed)
     {
-        if (wasSent)
+        if (outcome != RequestOutcome.NotSent)
         {
-            _uses.Add(verb, failed, bytes);
+            _uses.Add(verb, outcome != RequestOutcome.Answered, bytes);
         }
 
         Counts counts = _counts[(int)verb];
@@ -92,11 +120,19 @@ internal sealed class RequestMeter
         Interlocked.Increment(ref counts.Requests);
         _requests.Add(1, tags);
         _duration.Record(elapsed.TotalSeconds, tags);
-        if (failed)
+        if (outcome != RequestOutcome.Answered)
         {
             Interlocked.Increment(ref counts.Failures);
             _failures.Add(1, tags);
         }
+
+        if (outcome == RequestOutcome.Throttled)
+        {
+            Interlocked.Increment(ref counts.Throttled);
+            _throttled.Add(1, tags);
+        }
+
+        Interlocked.Add(ref counts.Ticks, elapsed.Ticks);
 
         if (bytes > 0)
         {
@@ -108,6 +144,25 @@ internal sealed class RequestMeter
     /// <summary>Adds what went out since the last time, by what it was for. One caller takes it.</summary>
     internal void TakeUses(ICollection<OriginCount> destination) => _uses.Take(destination);
 
+    /// <summary>Notes how long a read's answer took to begin.</summary>
+    internal void RecordFirstByte(TimeSpan elapsed) =>
+        _firstByte.Record(elapsed.TotalSeconds, _tags[(int)RequestVerb.Get]);
+
+    /// <summary>Notes that a request of a store goes out again.</summary>
+    internal static void RecordRetry(string store) =>
+        _retries.Add(1, new KeyValuePair<string, object?>("store", store));
+
+    /// <summary>Notes that a request begins (1) or ends (-1) to wait for its turn.</summary>
+    internal static void RecordWaiting(int change) => _waiting.Add(change);
+
+    /// <summary>The outcome that a fault stands for.</summary>
+    internal static RequestOutcome OutcomeOf(Exception? fault) => fault switch
+    {
+        null or DataLayerException { Code: ErrorCode.NotFound or ErrorCode.Stale } => RequestOutcome.Answered,
+        DataLayerException { IsThrottled: true } => RequestOutcome.Throttled,
+        _ => RequestOutcome.Failed,
+    };
+
     /// <summary>Adds the counts so far, one entry for each verb that was used.</summary>
     internal void CopyTo(ICollection<RequestCount> destination)
     {
@@ -118,7 +173,11 @@ internal sealed class RequestMeter
             if (Interlocked.Read(ref counts.Requests) is > 0 and long requests)
             {
                 destination.Add(new RequestCount(Dataset, _verbNames[verb], requests,
-                    Interlocked.Read(ref counts.Failures), Interlocked.Read(ref counts.Bytes)));
+                    Interlocked.Read(ref counts.Failures), Interlocked.Read(ref counts.Bytes))
+                {
+                    Throttled = Interlocked.Read(ref counts.Throttled),
+                    Duration = new TimeSpan(Interlocked.Read(ref counts.Ticks)),
+                });
             }
         }
     }
@@ -128,5 +187,7 @@ internal sealed class RequestMeter
         public long Requests;
         public long Failures;
         public long Bytes;
+        public long Throttled;
+        public long Ticks;
     }
 }

@@ -38,17 +38,20 @@ internal sealed class RetryPolicy
         code is ErrorCode.OriginUnavailable or ErrorCode.TimedOut or ErrorCode.Corrupt or ErrorCode.Overloaded;
 
     /// <summary>
-    /// Runs a call, again where it failed with what may pass. The call gets its attempt's number, from 0.
+    /// Runs a call, again where it failed with what may pass. The call gets its attempt's number, from 0. What failed
+    /// attempts and the waits after them took is added to <paramref name="loss"/>.
     /// </summary>
     /// <exception cref="DataLayerException">The last attempt's fault.</exception>
     internal async ValueTask<TResult> RunAsync<TState, TResult>(
         TState state, Func<TState, int, CancellationToken, ValueTask<TResult>> call,
-            CancellationToken cancellationToken)
+            CancellationToken cancellationToken, RetryLoss? loss = null)
     {
         long start = _time.GetTimestamp();
         for (int attempt = 0; ; attempt++)
         {
             TimeSpan wait;
+            bool throttled;
+            long begun = _time.GetTimestamp();
             try
             {
                 TResult result = await call(state, attempt, cancellationToken).ConfigureAwait(false);
@@ -58,6 +61,7 @@ internal sealed class RetryPolicy
             catch (DataLayerException e) when (MayPass(e.Code))
             {
                 wait = NextWait(attempt);
+                throttled = e.IsThrottled;
                 string? end = attempt + 1 >= _options.AttemptLimit ? "no attempt is left"
                     : _time.GetElapsedTime(start) + wait > _options.Deadline ? "its deadline is reached"
                     : !TryTake() ? "the store's retry budget is used up"
@@ -67,7 +71,10 @@ internal sealed class RetryPolicy
                     throw attempt == 0 && _options.AttemptLimit == 1
                         ? e
                         : new DataLayerException(
-                            e.Code, $"{e.Message} Gave up after {attempt + 1} attempts: {end}.", e);
+                            e.Code, $"{e.Message} Gave up after {attempt + 1} attempts: {end}.", e)
+                        {
+                            IsThrottled = e.IsThrottled,
+                        };
                 }
             }
             catch (DataLayerException)
@@ -78,7 +85,9 @@ internal sealed class RetryPolicy
             }
 
             Interlocked.Increment(ref _retries);
+            RequestMeter.RecordRetry(_options.Name);
             await Task.Delay(wait, _time, cancellationToken).ConfigureAwait(false);
+            loss?.Add(_time.GetElapsedTime(begun), throttled);
         }
     }
 
@@ -117,6 +126,29 @@ internal sealed class RetryPolicy
         if (Interlocked.Read(ref _budgetTenths) < _budgetLimit)
         {
             Interlocked.Increment(ref _budgetTenths);
+        }
+    }
+}
+
+/// <summary>What a call lost to attempts that failed.</summary>
+internal sealed class RetryLoss
+{
+    /// <summary>To answers that ask for fewer requests.</summary>
+    internal TimeSpan Throttled { get; private set; }
+
+    /// <summary>To other failures.</summary>
+    internal TimeSpan Failed { get; private set; }
+
+    /// <summary>Adds one attempt and the wait after it.</summary>
+    internal void Add(TimeSpan lost, bool throttled)
+    {
+        if (throttled)
+        {
+            Throttled += lost;
+        }
+        else
+        {
+            Failed += lost;
         }
     }
 }

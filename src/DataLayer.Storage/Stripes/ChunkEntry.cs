@@ -19,6 +19,15 @@ internal readonly record struct ChunkEntry(uint CurrentCrc, uint DurableCrc, int
     /// <summary>Bytes of an entry on disk, little-endian.</summary>
     internal const int EntryBytes = 16;
 
+    /// <summary>
+    /// On disk, set in the current length while bytes that no flush covered are overwritten: after a kill the chunk may
+    /// fit no checksum, and is then taken as it is.
+    /// </summary>
+    private const int OverwriteMark = int.MinValue;
+
+    /// <summary>Whether the process that wrote the entry may have been stopped in the middle of an overwrite.</summary>
+    internal bool IsMarked => CurrentLength < 0;
+
     /// <summary>Whether the entry was never written, or was lost.</summary>
     internal bool IsAbsent => this == default;
 
@@ -35,6 +44,12 @@ internal readonly record struct ChunkEntry(uint CurrentCrc, uint DurableCrc, int
     /// <summary>The entry after a write: the durable half stays.</summary>
     internal ChunkEntry WithCurrent(uint sealedCrc, int lengthBytes) =>
         this with { CurrentCrc = sealedCrc, CurrentLength = lengthBytes };
+
+    /// <summary>The entry as it is on disk while the chunk is overwritten.</summary>
+    internal ChunkEntry Marked() => this with { CurrentLength = CurrentLength | OverwriteMark };
+
+    /// <summary>The entry without the mark of an overwrite.</summary>
+    internal ChunkEntry Unmarked() => this with { CurrentLength = CurrentLength & ~OverwriteMark };
 
     /// <summary>The entry after a flush.</summary>
     internal ChunkEntry Promoted() => this with { DurableCrc = CurrentCrc, DurableLength = CurrentLength };

@@ -138,19 +138,33 @@ internal sealed partial class ColumnFile
         Side.Prepare(firstChunk, lastChunk);
         long firstIntended = -1;
         long lastIntended = -1;
+        long firstMarked = -1;
+        long lastMarked = -1;
         for (long chunk = firstChunk; chunk <= lastChunk; chunk++)
         {
             ChunkEntry entry = Side.GetPage(chunk / SideBook.PageEntryCount).Entries[chunk % SideBook.PageEntryCount];
-            if (Math.Max(offset, chunk * ChunkBytes) < (chunk * ChunkBytes) + entry.DurableLength)
+            long from = Math.Max(offset - (chunk * ChunkBytes), 0);
+            if (from < entry.DurableLength)
             {
                 firstIntended = firstIntended < 0 ? chunk : firstIntended;
                 lastIntended = chunk;
+            }
+
+            if (entry.IsUnflushed && from < entry.CurrentLength)
+            {
+                firstMarked = firstMarked < 0 ? chunk : firstMarked;
+                lastMarked = chunk;
             }
         }
 
         if (firstIntended >= 0)
         {
             Side.Intend(firstIntended, lastIntended);
+        }
+
+        if (firstMarked >= 0)
+        {
+            Side.StoreMarked(firstMarked, lastMarked);
         }
     }
 

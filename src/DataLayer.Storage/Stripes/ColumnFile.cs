@@ -229,8 +229,9 @@ internal sealed partial class ColumnFile : IDisposable
     }
 
     /// <summary>
-    /// The entry of a chunk, after settling what a crash left: written but not flushed, and the data did not make it to
-    /// disk, so the chunk is what the last flush made of it. Under the write lock.
+    /// The entry of a chunk, after settling what a crash left. Written but not flushed, and the data did not make it to
+    /// disk: the chunk is what the last flush made of it. Stopped in the middle of an overwrite of unflushed bytes: it
+    /// is what is there. Under the write lock.
     /// </summary>
     private ChunkEntry ResolveLocked(long chunk)
     {
@@ -245,17 +246,28 @@ internal sealed partial class ColumnFile : IDisposable
         byte[] scratch = _scratch.Rent();
         try
         {
+            bool wasMarked = entry.IsMarked;
+            entry = entry.Unmarked();
             int longest = Math.Max(entry.CurrentLength, entry.DurableLength);
-            if (longest > ChunkBytes || entry.CurrentLength < 0 || entry.DurableLength < 0)
+            if (longest > ChunkBytes || entry.DurableLength < 0)
             {
                 return entry;
             }
 
             int read = DurableFile.Read(File, _path, scratch.AsSpan(0, longest), chunk * ChunkBytes);
-            bool isCurrent = Matches(chunk, scratch.AsSpan(0, read), entry.CurrentCrc, entry.CurrentLength);
-            if (!isCurrent && Matches(chunk, scratch.AsSpan(0, read), entry.DurableCrc, entry.DurableLength))
+            ReadOnlySpan<byte> bytes = scratch.AsSpan(0, read);
+            if (!Matches(chunk, bytes, entry.CurrentCrc, entry.CurrentLength))
             {
-                entry = entry.Reverted();
+                bool isPrefixGood = Matches(chunk, bytes, entry.DurableCrc, entry.DurableLength);
+                if (wasMarked && read == longest && (isPrefixGood || Side.IsIntended(group)))
+                {
+                    // A kill in the middle of an overwrite: each byte is old or new.
+                    entry = entry.WithCurrent(Seal(chunk, bytes[..entry.CurrentLength]), entry.CurrentLength);
+                }
+                else if (isPrefixGood)
+                {
+                    entry = entry.Reverted();
+                }
             }
         }
         finally

@@ -146,6 +146,12 @@ internal sealed partial class DirectoryTarget : ITarget
             (offsetBytes, lengthBytes), cancellationToken);
 
     /// <inheritdoc/>
+    public ValueTask<long> SeekAsync(ColumnId column, long offsetBytes, long endBytes, bool hole,
+        CancellationToken cancellationToken) =>
+        ComputeAsync(column, static (file, args) => file.Seek(args.offsetBytes, args.endBytes, args.hole),
+            (offsetBytes, endBytes, hole), cancellationToken);
+
+    /// <inheritdoc/>
     public async ValueTask<bool> DeleteAsync(ColumnId column, CancellationToken cancellationToken)
     {
         await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);

@@ -69,6 +69,10 @@ internal interface ITarget : IAsyncDisposable
     /// <summary>Gives back the space of the whole chunks of a range.</summary>
     ValueTask PunchAsync(ColumnId column, long offsetBytes, long lengthBytes, CancellationToken cancellationToken);
 
+    /// <summary>The first byte of a range that is data, or a hole; the range's end where there is none.</summary>
+    ValueTask<long> SeekAsync(ColumnId column, long offsetBytes, long endBytes, bool hole,
+        CancellationToken cancellationToken);
+
     /// <summary>Deletes a column; false if it was gone.</summary>
     ValueTask<bool> DeleteAsync(ColumnId column, CancellationToken cancellationToken);
 

@@ -140,6 +140,44 @@ internal sealed class SideFile : IDisposable
         }
     }
 
+    /// <summary>How many groups can have anything stored: those beyond are holes.</summary>
+    internal long StoredGroupCount
+    {
+        get
+        {
+            long pages = (RandomAccess.GetLength(_file) + SideBook.PageBytes - 1) / SideBook.PageBytes;
+            (long books, long rest) = Math.DivRem(pages, 1L + SideBook.GroupCount);
+            return (books * SideBook.GroupCount) + Math.Max(0, rest - 1);
+        }
+    }
+
+    /// <summary>
+    /// Copies the entries of a group, of those that are absent what they stand for, and keeps nothing in memory. Any
+    /// thread.
+    /// </summary>
+    /// <returns>False where nothing of the group was ever stored: it is a hole as a whole.</returns>
+    internal bool PeekGroup(long group, Span<ChunkEntry> entries)
+    {
+        lock (_state)
+        {
+            if (_pages.TryGetValue(group, out SidePage? page))
+            {
+                page.Entries.CopyTo(entries);
+                return true;
+            }
+        }
+
+        if (group >= StoredGroupCount && !(group / SideBook.GroupCount < _books.Length
+            && BookOf(group).IsSettled((int)(group % SideBook.GroupCount))))
+        {
+            return false;
+        }
+
+        SidePage loaded = Load(group);
+        loaded.Entries.CopyTo(entries);
+        return loaded.IsStored;
+    }
+
     /// <summary>The page of a group, loaded. Under the column's write lock.</summary>
     internal SidePage GetPage(long group)
     {
@@ -177,7 +215,7 @@ internal sealed class SideFile : IDisposable
             if (!page.IsStored)
             {
                 AddBooks((int)(group / SideBook.GroupCount));
-                WriteEntries(group, page, 0, SideBook.PageEntryCount);
+                WriteEntries(group, 0, page.Entries);
                 page.IsStored = true;
             }
         }
@@ -213,7 +251,29 @@ internal sealed class SideFile : IDisposable
         {
             (long group, long slot) = Math.DivRem(chunk, SideBook.PageEntryCount);
             int count = (int)Math.Min(SideBook.PageEntryCount - slot, lastChunk - chunk + 1);
-            WriteEntries(group, GetPage(group), (int)slot, count);
+            WriteEntries(group, (int)slot, GetPage(group).Entries.AsSpan((int)slot, count));
+            chunk += count;
+        }
+    }
+
+    /// <summary>
+    /// Writes the entries of a range of chunks through with the mark of an overwrite where they have unflushed bytes;
+    /// <see cref="StoreEntries"/> takes the marks back. In memory nothing changes. Under the write lock.
+    /// </summary>
+    internal void StoreMarked(long firstChunk, long lastChunk)
+    {
+        Span<ChunkEntry> marked = stackalloc ChunkEntry[SideBook.PageEntryCount];
+        for (long chunk = firstChunk; chunk <= lastChunk;)
+        {
+            (long group, long slot) = Math.DivRem(chunk, SideBook.PageEntryCount);
+            int count = (int)Math.Min(SideBook.PageEntryCount - slot, lastChunk - chunk + 1);
+            GetPage(group).Entries.AsSpan((int)slot, count).CopyTo(marked);
+            foreach (ref ChunkEntry entry in marked[..count])
+            {
+                entry = entry.IsUnflushed && !entry.IsAbsent ? entry.Marked() : entry;
+            }
+
+            WriteEntries(group, (int)slot, marked[..count]);
             chunk += count;
         }
     }
@@ -230,7 +290,7 @@ internal sealed class SideFile : IDisposable
         bool isMarked = true;
         for (long group = firstGroup; group <= lastGroup; group++)
         {
-            isMarked &= BookOf(group).IsIntended((int)(group % SideBook.GroupCount));
+            isMarked &= IsIntended(group);
         }
 
         if (isMarked)
@@ -252,6 +312,9 @@ internal sealed class SideFile : IDisposable
 
         Flush();
     }
+
+    /// <summary>Whether a group is marked as half overwritten.</summary>
+    internal bool IsIntended(long group) => BookOf(group).IsIntended((int)(group % SideBook.GroupCount));
 
     /// <summary>The groups marked as half overwritten.</summary>
     internal List<long> GetIntendedGroups()
@@ -343,8 +406,8 @@ internal sealed class SideFile : IDisposable
     private static long PageOffset(long group) =>
         (group / SideBook.GroupCount * SideBook.BookBytes) + ((1 + (group % SideBook.GroupCount)) * SideBook.PageBytes);
 
-    private void WriteEntries(long group, SidePage page, int slot, int count) =>
-        DurableFile.Write(_file, FilePath, MemoryMarshal.AsBytes(page.Entries.AsSpan(slot, count)),
+    private void WriteEntries(long group, int slot, ReadOnlySpan<ChunkEntry> entries) =>
+        DurableFile.Write(_file, FilePath, MemoryMarshal.AsBytes(entries),
             PageOffset(group) + (slot * ChunkEntry.EntryBytes));
 
     private void AddBooks(int lastBook)

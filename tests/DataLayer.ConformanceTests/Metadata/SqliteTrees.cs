@@ -78,6 +78,14 @@ public static class SqliteTrees
             TreeFixture.OpenAsync(configure);
     }
 
+    /// <summary>The journal of moves.</summary>
+    public sealed class Moves : TreeMoves
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
     /// <summary>Jobs and schedules.</summary>
     public sealed class Jobs : TreeJobs
     {

@@ -41,7 +41,7 @@ public sealed class MountKillTests(ITestOutputHelper output)
             output.WriteLine($"{total}; longest call of a client over each kill, ms: {string.Join(' ', takeovers)}");
             Assert.True(load.Faults.Count == 0, string.Join(" | ", load.Faults));
             Assert.Equal(0, code);
-            Assert.Equal(0, await mount.SignalAsync(Signals.Interrupt));
+            Assert.Equal(0, await mount.SignalAsync(Signals.Terminate));
         }
 
         Assert.Equal(kills, takeovers.Count);

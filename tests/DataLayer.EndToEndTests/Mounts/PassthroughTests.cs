@@ -31,6 +31,31 @@ public sealed class PassthroughTests
     }
 
     [Fact]
+    public async Task Damage_that_a_passthrough_read_cannot_see_is_found_by_a_scrub()
+    {
+        await using MountedTree tree = await StartAsync(options => options with { ReadOnly = true });
+        await PutAsync(tree, "/f", 1);
+        string file = Directory.EnumerateFiles(Path.GetDirectoryName(tree.Bucket)!, "*", SearchOption.AllDirectories)
+            .Single(path => path.Contains("/files/", StringComparison.Ordinal) && new FileInfo(path).Length == Bytes);
+        using (FileStream damaged = new(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
+        {
+            damaged.Position = 1_000_000;
+            int was = damaged.ReadByte();
+            damaged.Position = 1_000_000;
+            damaged.WriteByte((byte)(was ^ 1));
+        }
+
+        await Python.RunAsync(tree.Path, """
+            import random
+            right = random.Random(1).randbytes(5_000_000)
+            seen = open("f", "rb").read()
+            assert [i for i in range(len(right)) if right[i] != seen[i]] == [1_000_000]
+            """);
+        Assert.Equal(0, tree.Mount.Status.ReadBytes);
+        Assert.Equal(1, (await tree.Engine.ScrubAsync("/", null, default)).BadFiles);
+    }
+
+    [Fact]
     public async Task What_a_writable_mount_reads_through_the_service_heats_the_file_by_its_bytes()
     {
         await using MountedTree tree = await StartAsync(options => options);

@@ -46,6 +46,41 @@ public sealed class TakeoverTests
     }
 
     [Fact]
+    public async Task A_file_without_a_name_gets_one_after_a_restart()
+    {
+        await using MountedTree tree = await MountedTree.StartAsync();
+        string ready = System.IO.Path.Combine(tree.Path, "ready");
+        Task<string> client = Python.RunAsync(tree.Path, """
+            import time
+            def make(text):
+                f = os.open(".", os.O_TMPFILE | os.O_RDWR, 0o640)
+                os.write(f, text)
+                return f
+            named, dropped = make(b"before" * 500_000), make(b"dropped")
+            open("ready", "w").close()
+            while os.path.exists("ready"):
+                time.sleep(0.02)
+            assert os.pread(dropped, 10, 0) == b"dropped"
+            os.close(dropped)
+            os.write(named, b" and after")
+            assert os.fstat(named).st_nlink == 0
+            os.link(f"/proc/self/fd/{named}", "named", src_dir_fd=os.open("/", os.O_RDONLY), follow_symlinks=True)
+            assert (os.fstat(named).st_nlink, os.stat("named").st_mode & 0o777) == (1, 0o640)
+            os.close(named)
+            assert open("named", "rb").read() == b"before" * 500_000 + b" and after"
+            assert os.listdir(".") == ["named"]
+            """);
+        SpinWait.SpinUntil(() => File.Exists(ready) || client.IsCompleted, TimeSpan.FromSeconds(60));
+        await tree.RestartServiceAsync();
+        File.Delete(ready);
+        await client;
+        await tree.RemountAsync();
+        await Python.RunAsync(tree.Path, """
+            assert open("named", "rb").read() == b"before" * 500_000 + b" and after"
+            """);
+    }
+
+    [Fact]
     public async Task Restarts_under_load_are_not_seen_by_writers_and_readers()
     {
         await using MountedTree tree = await MountedTree.StartAsync();

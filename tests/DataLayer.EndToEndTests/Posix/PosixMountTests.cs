@@ -70,7 +70,7 @@ internal sealed class PosixMount : IAsyncDisposable
     /// <summary>Unmounts, starts the service anew, so that nothing is left in memory, and mounts again.</summary>
     internal async Task RemountAsync()
     {
-        Assert.Equal(0, await _mount!.SignalAsync(Signals.Interrupt));
+        Assert.Equal(0, await _mount!.SignalAsync(Signals.Terminate));
         Assert.Equal(0, await _it.Service.StopAsync());
         await _it.Service.RestartAsync();
         await MountAsync();

@@ -121,7 +121,7 @@ public sealed class MountPromiseTests
         await using (var mount = await MountAsync(it))
         {
             Write(mount, "data/f", content, sync: true);
-            Assert.Equal(0, await mount.SignalAsync(Signals.Interrupt));
+            Assert.Equal(0, await mount.SignalAsync(Signals.Terminate));
         }
 
         await it.Client.Admin.FlushUploadsAsync("/data");

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Globalization;
+using DataLayer.TestSupport.Interop;
 
 namespace DataLayer.TestSupport.Processes;
 
@@ -11,6 +13,8 @@ public sealed record CommandResult(int ExitCode, string Output, string Error);
 /// <summary>Runs small programs to their end.</summary>
 public static class Command
 {
+    private static readonly bool _ignoresInterrupt = IgnoresInterrupt();
+
     /// <summary>Runs a program and returns its standard output; throws with its standard error where it fails.</summary>
     public static string Run(string program, params string[] arguments)
     {
@@ -55,9 +59,18 @@ public static class Command
         return false;
     }
 
-    /// <summary>Starts a program with its output and error redirected and its input closed to it.</summary>
+    /// <summary>
+    /// Starts a program with its output and error redirected and its input closed to it. Ctrl-C reaches it, also where this process ignores
+    /// it, as all that a background script starts do: an ignored signal would be ignored by its children too.
+    /// </summary>
     public static Process Start(string program, IReadOnlyList<string> arguments, IReadOnlyDictionary<string, string>? environment)
     {
+        if (_ignoresInterrupt)
+        {
+            arguments = ["--default-signal=INT", program, .. arguments];
+            program = "env";
+        }
+
         var start = new ProcessStartInfo(program)
         {
             RedirectStandardOutput = true,
@@ -70,6 +83,7 @@ public static class Command
             start.ArgumentList.Add(argument);
         }
 
+        start.Environment["DOTNET_EnableDiagnostics"] = "0"; // Else each that is killed leaves its pipes in the folder for temporary files.
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
         {
             start.Environment[name] = value;
@@ -78,5 +92,14 @@ public static class Command
         var process = Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start.");
         process.StandardInput.Close();
         return process;
+    }
+
+    private static bool IgnoresInterrupt()
+    {
+        const string Field = "SigIgn:";
+        const ulong Interrupt = 1UL << (Signals.Interrupt - 1);
+        var line = File.ReadLines("/proc/self/status").FirstOrDefault(line => line.StartsWith(Field, StringComparison.Ordinal));
+        return line is not null
+            && (ulong.Parse(line.AsSpan(Field.Length).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture) & Interrupt) != 0;
     }
 }

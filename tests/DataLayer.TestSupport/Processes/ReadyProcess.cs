@@ -9,6 +9,9 @@ namespace DataLayer.TestSupport.Processes;
 /// </summary>
 public sealed class ReadyProcess : IAsyncDisposable
 {
+    /// <summary>No program of ours takes longer to end in order; a signal that is ignored must not hang a run.</summary>
+    private static readonly TimeSpan _longestEnd = TimeSpan.FromMinutes(2);
+
     private readonly Process _process;
     private readonly ProcessLog _log;
     private readonly Func<string, bool> _isReady;
@@ -60,10 +63,20 @@ public sealed class ReadyProcess : IAsyncDisposable
         throw new InvalidOperationException($"{what} ended with {code} before it was ready:\n{log}");
     }
 
-    /// <summary>Waits for its end and its last line, and returns its exit code.</summary>
+    /// <summary>Waits for its end and its last line, and returns its exit code; what does not end is killed.</summary>
+    /// <exception cref="TimeoutException">It did not end within two minutes; its lines follow.</exception>
     public async Task<int> WaitForEndAsync()
     {
-        await _process.WaitForExitAsync();
+        try
+        {
+            await _process.WaitForExitAsync().WaitAsync(_longestEnd);
+        }
+        catch (TimeoutException e)
+        {
+            Signals.Send(Id, Signals.Kill);
+            throw new TimeoutException($"Process {Id} did not end within {_longestEnd}; it was killed. It wrote:\n{_log}", e);
+        }
+
         await _output;
         return _process.ExitCode;
     }

@@ -51,6 +51,23 @@ public sealed class NodesModelTests
         await fixture.AssertCleanAsync();
     }
 
+    [Theory]
+    [InlineData(5_000)]
+    [InlineData(3_000_000)]
+    public async Task Attributes_read_before_a_flush_and_told_after_it_have_the_length(int length)
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        (InodeAttributes made, OpenFile file) = await fixture.Engine.Nodes.CreateAndOpenAsync(InodeId.Root, "f", _owner, _none);
+        await file.WriteAsync(0, new byte[length], _none);
+        InodeAttributes? before = await fixture.Engine.Context.Tree.GetAsync(made.Inode, _none);
+        IReadOnlyList<DirectoryEntry> listed = await fixture.Engine.Context.Tree.ListAsync(InodeId.Root, null, 10, _none);
+        await fixture.Engine.Nodes.SyncAsync(_none);
+        await file.DisposeAsync();
+        Assert.Equal(0, before!.SizeBytes);
+        Assert.Equal(length, fixture.Engine.Overlay(before).SizeBytes);
+        Assert.Equal(length, Assert.Single(fixture.Engine.Overlay(listed)).Attributes.SizeBytes);
+    }
+
     [Fact]
     public async Task A_file_staged_by_a_mount_can_be_written_through_the_api_and_is_durable_then()
     {

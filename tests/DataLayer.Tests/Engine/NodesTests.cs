@@ -202,7 +202,9 @@ public sealed class NodesTests
         await file.AllocateAsync(400_500, 1_000, FallocateMode.ZeroRange, _none);
         Array.Resize(ref model, 401_500);
         Assert.Equal(model, await EngineFixture.ReadAllAsync(file));
-        Assert.Equal((5L, 401_500L, -1L), (await file.SeekDataAsync(5, _none), await file.SeekHoleAsync(5, _none), await file.SeekDataAsync(401_500, _none)));
+        Assert.Equal((5L, 65_536L), (await file.SeekDataAsync(5, _none), await file.SeekHoleAsync(5, _none)));
+        Assert.Equal((196_608L, 401_000L), (await file.SeekDataAsync(65_536, _none), await file.SeekHoleAsync(196_608, _none)));
+        Assert.Equal((-1L, -1L), (await file.SeekDataAsync(401_000, _none), await file.SeekHoleAsync(401_500, _none)));
         await FailsAsync(ErrorCode.FileTooLarge, () => file.AllocateAsync(BlockLayout.MaxFileBytes, 1, FallocateMode.Extend, _none).AsTask());
         await FailsAsync(ErrorCode.FileTooLarge, () => file.TruncateAsync(BlockLayout.MaxFileBytes + 1, _none).AsTask());
         await file.DisposeAsync();

@@ -106,7 +106,8 @@ public sealed class ObjectStoreOptionsTests
         await Assert.ThrowsAsync<DataLayerException>(() => registry.Open("s", source, "two").ReadAsync("b", 0, new byte[1], null, default).AsTask());
         RequestCount[] counts = [.. registry.GetRequestCounts().OrderBy(count => count.Dataset + count.Verb, StringComparer.Ordinal)];
         Assert.Equal(
-            [new("one", "GET", 1, 0, 5), new("two", "GET", 1, 0, 0), new RequestCount("two", "HEAD", 1, 0, 0)], counts);
+            [new("one", "GET", 1, 0, 5), new("two", "GET", 1, 0, 0), new RequestCount("two", "HEAD", 1, 0, 0)],
+            counts.Select(count => count with { Duration = TimeSpan.Zero }));
     }
 
     private static ObjectStoreRegistry Registry(params ObjectStoreOptions[] options) =>

@@ -97,7 +97,7 @@ public sealed class CostEndpointTests
         await t.AttachAsync();
         await t.WarmAsync("/data/a");
         await t.Client.WriteFileAsync("/own", new byte[2 * MiB]);
-        TiersReport tiers = await t.Client.Admin.GetTiersAsync();
+        TiersReport tiers = await t.Client.Admin.GetTiersAsync(fresh: true);
         Assert.Equal((3L, 6L * MiB), (tiers.Files, tiers.SizeBytes));
         PoolReport pool = Assert.Single(tiers.Pools);
         Assert.Equal((2L, 5L * MiB, 3L * MiB), (pool.Files, pool.HotBytes, pool.PremigratedBytes));

@@ -3,6 +3,7 @@ using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Storage.Stripes;
 using DataLayer.TestSupport.Mounts;
+using DataLayer.TestSupport.Processes;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace DataLayer.Tests.Stripes;
@@ -115,6 +116,75 @@ public sealed class CrashStateTests
         tier = await fixture.ReopenAsync();
         await tier.ReadAsync(content, placement, read.Length, 0, read, default);
         Assert.Equal(bytes, read);
+    }
+
+    [Fact]
+    public async Task A_kill_in_an_overwrite_of_unflushed_bytes_loses_nothing_beside_it()
+    {
+        const int Length = 131_072;
+        const int Edge = 20_000; // As StripesLoad has them.
+        for (int round = 1; round <= 8; round++)
+        {
+            await using HotTierFixture fixture = new();
+            await KilledLoad.RunAsync("stripes-load", fixture.Directories[0], round, 200 + (37 * round));
+            HotTier tier = await fixture.OpenAsync();
+            ContentId content = HotTierFixture.Content(round);
+            StripedPlacement placement = tier.PlaceStriped(null, content, Length);
+            byte[] read = new byte[Length];
+            await tier.ReadAsync(content, placement, Length, 0, read, default);
+            Assert.Equal(-1, read.AsSpan(0, Edge).IndexOfAnyExcept((byte)1));
+            Assert.Equal(-1, read.AsSpan(Length - Edge).IndexOfAnyExcept((byte)1));
+            Assert.False(read.Contains((byte)0), $"round {round}: a byte that was written reads as zero");
+
+            // And so it stays: after a write beside it, a flush and a clean stop.
+            await tier.WriteAsync(content, placement, Edge, new byte[] { 7 }, default);
+            await tier.FlushAsync(content, placement, default);
+            tier = await fixture.ReopenAsync();
+            byte[] again = new byte[Length];
+            await tier.ReadAsync(content, placement, Length, 0, again, default);
+            read[Edge] = 7;
+            Assert.Equal(read, again);
+        }
+    }
+
+    [Fact]
+    public async Task A_mark_of_an_overwrite_whose_data_was_lost_leaves_the_flushed_prefix()
+    {
+        await using HotTierFixture fixture = new();
+        (ContentId content, StripedPlacement placement, byte[] bytes) = await WriteFlushedAsync(fixture, 40_000);
+        string file = fixture.BackingFiles()[0];
+        await fixture.Tier.WriteAsync(content, placement, 40_000, HotTierFixture.RandomBytes(3, 10_000), default);
+
+        // Power cut in an overwrite of the append: its mark reached the disk, none of the data did.
+        byte[] length = File.ReadAllBytes(file + ".sum")[(4_096 + 8)..(4_096 + 12)];
+        length[3] |= 0x80;
+        Patch(file + ".sum", 4_096 + 8, length);
+        using (FileStream cut = new(file, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        {
+            cut.SetLength(40_000);
+        }
+
+        HotTier tier = await fixture.KillAndOpenAsync();
+        byte[] read = new byte[50_000];
+        await tier.ReadAsync(content, placement, read.Length, 0, read, default);
+        Assert.Equal([.. bytes, .. new byte[10_000]], read);
+    }
+
+    [Fact]
+    public async Task A_mark_of_an_overwrite_does_not_excuse_damage_of_flushed_bytes()
+    {
+        await using HotTierFixture fixture = new();
+        (ContentId content, StripedPlacement placement, byte[] bytes) = await WriteFlushedAsync(fixture, 40_000);
+        string file = fixture.BackingFiles()[0];
+        await fixture.Tier.WriteAsync(content, placement, 40_000, HotTierFixture.RandomBytes(3, 10_000), default);
+        byte[] length = File.ReadAllBytes(file + ".sum")[(4_096 + 8)..(4_096 + 12)];
+        length[3] |= 0x80;
+        Patch(file + ".sum", 4_096 + 8, length);
+        Patch(file, 100, [(byte)(bytes[100] ^ 1)]);
+        HotTier tier = await fixture.KillAndOpenAsync();
+        DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(
+            async () => await tier.ReadAsync(content, placement, 50_000, 0, new byte[50_000], default));
+        Assert.Equal(ErrorCode.Corrupt, fault.Code);
     }
 
     [Fact]

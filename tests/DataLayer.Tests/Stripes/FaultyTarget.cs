@@ -68,6 +68,9 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
     public ValueTask PunchAsync(ColumnId column, long offsetBytes, long lengthBytes, CancellationToken cancellationToken) =>
         RunAsync("punch", () => inner.PunchAsync(column, offsetBytes, lengthBytes, cancellationToken));
 
+    public ValueTask<long> SeekAsync(ColumnId column, long offsetBytes, long endBytes, bool hole, CancellationToken cancellationToken) =>
+        inner.SeekAsync(column, offsetBytes, endBytes, hole, cancellationToken);
+
     public ValueTask<bool> DeleteAsync(ColumnId column, CancellationToken cancellationToken) => inner.DeleteAsync(column, cancellationToken);
 
     public ValueTask<bool> ExistsAsync(ColumnId column, CancellationToken cancellationToken) => inner.ExistsAsync(column, cancellationToken);

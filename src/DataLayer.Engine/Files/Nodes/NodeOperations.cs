@@ -105,6 +105,24 @@ public sealed partial class NodeOperations
         return (made, _engine.Open(_context.AcquireNew(made), write: true, this));
     }
 
+    /// <summary>
+    /// Makes an empty file without a name, held and open (O_TMPFILE): it goes with its last release, unless
+    /// <see cref="LinkAsync"/> gives it a name before.
+    /// </summary>
+    /// <exception cref="DataLayerException">NotFound, NotADirectory.</exception>
+    public async ValueTask<(InodeAttributes Attributes, OpenFile File)> CreateTemporaryAsync(
+        InodeId parent, NodeOwner owner, CancellationToken cancellationToken)
+    {
+        NewInode attributes = new(owner.Mode, owner.UserId, owner.GroupId);
+        InodeAttributes made = await Tree.CreateTemporaryAsync(parent, attributes, cancellationToken)
+            .ConfigureAwait(false);
+        _context.Holds.Add(made.Inode);
+        _context.Holds.MarkOrphan(made.Inode);
+        ContentState content = _context.AcquireNew(made);
+        _context.Contents.MarkOrphan(made.Inode);
+        return (made, _engine.Open(content, write: true, this));
+    }
+
     /// <summary>Makes a folder.</summary>
     /// <exception cref="DataLayerException">As <see cref="CreateAsync"/>.</exception>
     public ValueTask<InodeAttributes> MakeDirectoryAsync(
@@ -147,6 +165,13 @@ public sealed partial class NodeOperations
         using (Change().Name(newParent, newName).Inode(inode))
         {
             linked = await Tree.LinkAsync(inode, newParent, newName, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (linked.LinkCount == 1)
+        {
+            _context.Holds.UnmarkOrphan(inode);
+            _context.Contents.UnmarkOrphan(inode);
+            _context.JournalSignal?.Invoke();
         }
 
         await ReloadAsync(linked).ConfigureAwait(false);

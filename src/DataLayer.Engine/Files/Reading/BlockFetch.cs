@@ -20,6 +20,7 @@ internal sealed class BlockFetch(
     FetchContext owner)
 {
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly OriginUse? _origin = isCold ? OriginUse.Current : null;
     private int _references = 1;
     private volatile bool _failed;
 
@@ -48,12 +49,14 @@ internal sealed class BlockFetch(
     /// </summary>
     public bool IsBackground { get; set; }
 
-    /// <summary>Who began it, as far as that was said: whoever shares it pays nothing.</summary>
-    public OriginUse? Origin { get; } = isCold ? OriginUse.Current : null;
+    /// <summary>What its requests are for; whoever began it pays, whoever shares it does not.</summary>
+    public OriginUse Use => OriginUse.Within(
+        _origin,
+        IsBackground ? OriginPurpose.Recall : IsReadahead ? OriginPurpose.Readahead : OriginPurpose.Foreground,
+        storageClass: null);
 
-    /// <summary>What its requests are for.</summary>
-    public OriginPurpose Purpose =>
-        IsBackground ? OriginPurpose.Recall : IsReadahead ? OriginPurpose.Readahead : OriginPurpose.Foreground;
+    /// <summary>Where its time went: of the hot tier all, or of the origin by phase. Set before it ends.</summary>
+    public ReadTimes Times { get; set; }
 
     /// <summary>Whether the cache took every block of it, so that nobody needs to hold the buffer.</summary>
     public bool IsCached { get; set; }

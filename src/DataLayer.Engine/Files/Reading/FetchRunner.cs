@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Objects;
@@ -13,6 +14,9 @@ namespace DataLayer.Engine.Files.Reading;
 /// </summary>
 internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
 {
+    /// <summary>Files up to this size are small to the doctor: each costs a request of its own.</summary>
+    private const int SmallFileBytes = 256 << 10;
+
     private long _fills;
     private long _refusals;
 
@@ -56,15 +60,17 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
             static work => _ = work.Runner.RunAsync(work.Fetch), (Runner: this, Fetch: fetch), preferLocal: false);
     }
 
-    /// <summary>Reads an extent of the content's object; what that costs is the caller's.</summary>
+    /// <summary>Reads an extent of the content's object, at the caller's cost; where the time went.</summary>
     /// <exception cref="DataLayerException">Stale when the object is another now; else what the store says.</exception>
-    public ValueTask ReadObjectAsync(
-        ContentState content, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken) =>
+    public ValueTask<ReadTimes> ReadObjectAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground,
+        CancellationToken cancellationToken) =>
         ReadObjectAsync(
-            content, offsetBytes, destination, OriginUse.Current, OriginPurpose.Recall, cancellationToken);
+            content, offsetBytes, destination, isBackground,
+            OriginUse.Within(OriginUse.Current, OriginPurpose.Recall, null), cancellationToken);
 
-    private async ValueTask ReadObjectAsync(
-        ContentState content, long offsetBytes, Memory<byte> destination, OriginUse? ambient, OriginPurpose purpose,
+    private async ValueTask<ReadTimes> ReadObjectAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground, OriginUse use,
         CancellationToken cancellationToken)
     {
         FileContent current = content.Content;
@@ -75,12 +81,20 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
                 $"Content {content.Id} has no copy of bytes {offsetBytes} to {offsetBytes + destination.Length}: "
                 + "they are neither hot nor in an object.");
         IObjectStore store = context.Attachments.StoreOf(source.AttachmentId);
-        await context.OriginGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        long started = context.Time.GetTimestamp();
+        await context.OriginGate.EnterAsync(cancellationToken).ConfigureAwait(false);
+        TimeSpan queued = context.Time.GetElapsedTime(started);
         try
         {
             context.Counters.Add(Counter.OriginReads, 1);
             context.Counters.Add(Counter.OriginBytes, destination.Length);
-            OriginUse.Current = OriginUse.Within(ambient, purpose, source.StorageClass);
+            OriginUse.Current = use with { StorageClass = source.StorageClass ?? string.Empty };
+            if (isBackground)
+            {
+                context.Counters.Add(Counter.BackgroundReads, 1);
+                context.Counters.Add(Counter.BackgroundBytes, destination.Length);
+            }
+
             ObjectReadResult result = await store.ReadAsync(
                 source.Key, source.PackOffsetBytes + offsetBytes, destination, source.ETag, cancellationToken)
                     .ConfigureAwait(false);
@@ -91,10 +105,17 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
                     $"Object '{source.Key}' of {store.DisplayName} is shorter than it was: "
                         + $"{result.ObjectSizeBytes} bytes.");
             }
+
+            TimeSpan elapsed = context.Time.GetElapsedTime(started);
+            EngineMeter.RecordTier(isCold: true, elapsed);
+            context.Counters.Add(Counter.ColdReadNanoseconds, (long)elapsed.TotalNanoseconds);
+            context.Counters.Add(Counter.FirstByteNanoseconds, (long)(result.Times.FirstByte > TimeSpan.Zero
+                ? result.Times.FirstByte : elapsed - queued).TotalNanoseconds);
+            return ReadTimes.OfOrigin(elapsed, queued, result.Times);
         }
         finally
         {
-            context.OriginGate.Release();
+            context.OriginGate.Leave();
         }
     }
 
@@ -134,9 +155,27 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         }
     }
 
+    /// <summary>Reads an extent of the content's hot copy; how long that took.</summary>
+    /// <exception cref="DataLayerException">NotFound, TargetFailed, Corrupt.</exception>
+    public async ValueTask<TimeSpan> ReadHotAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
+    {
+        Placement placement = content.Content.Placement
+            ?? throw new DataLayerException(ErrorCode.NotFound, $"Content {content.Id} has no hot copy any more.");
+        long started = context.Time.GetTimestamp();
+        await context.Hot.ReadAsync(
+            content.Id, placement, content.SizeBytes, offsetBytes, destination, cancellationToken)
+            .ConfigureAwait(false);
+        TimeSpan elapsed = context.Time.GetElapsedTime(started);
+        EngineMeter.RecordTier(isCold: false, elapsed);
+        context.Counters.Add(Counter.HotReadNanoseconds, (long)elapsed.TotalNanoseconds);
+        return elapsed;
+    }
+
     private async Task RunAsync(BlockFetch fetch)
     {
         ContentState content = fetch.Content;
+        using Activity? activity = ReadTrace.BeginTier(fetch);
         try
         {
             if (fetch.IsCold)
@@ -145,14 +184,14 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
             }
             else
             {
-                Placement placement = content.Content.Placement
-                    ?? throw new DataLayerException(
-                        ErrorCode.NotFound, $"Content {content.Id} has no hot copy any more.");
-                await context.Hot.ReadAsync(
-                    content.Id, placement, content.SizeBytes, fetch.OffsetBytes, fetch.Memory, context.Stopping)
-                        .ConfigureAwait(false);
+                fetch.Times = new ReadTimes
+                {
+                    Hot = await ReadHotAsync(content, fetch.OffsetBytes, fetch.Memory, context.Stopping)
+                        .ConfigureAwait(false),
+                };
             }
 
+            activity?.Stop();
             fetch.Succeed();
             if (fetch.IsBackground)
             {
@@ -194,17 +233,23 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
     {
         if (fetch.IsBackground)
         {
-            await ReadObjectAsync(
-                fetch.Content, fetch.OffsetBytes, fetch.Memory, fetch.Origin, fetch.Purpose, context.Stopping)
+            fetch.Times = await ReadObjectAsync(
+                fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground: true, fetch.Use, context.Stopping)
                 .ConfigureAwait(false);
             return;
+        }
+
+        context.Counters.Add(Counter.ForegroundFetches, 1);
+        if (fetch.LengthBytes == fetch.Content.SizeBytes && fetch.LengthBytes <= SmallFileBytes)
+        {
+            context.Counters.Add(Counter.SmallFileFetches, 1);
         }
 
         context.Fetches.BeginCold();
         try
         {
-            await ReadObjectAsync(
-                fetch.Content, fetch.OffsetBytes, fetch.Memory, fetch.Origin, fetch.Purpose, context.Stopping)
+            fetch.Times = await ReadObjectAsync(
+                fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground: false, fetch.Use, context.Stopping)
                 .ConfigureAwait(false);
         }
         finally

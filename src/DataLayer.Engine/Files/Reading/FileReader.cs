@@ -21,6 +21,7 @@ namespace DataLayer.Engine.Files.Reading;
 /// </remarks>
 internal sealed class FileReader(EngineContext context, FetchRunner runner, Readahead readahead, Freshness freshness)
 {
+    private readonly ReadWaits _waits = new(context);
     private const int Attempts = 4;
     private const int SmallBlockBytes = 256 << 10;
 
@@ -142,44 +143,49 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         ContentState content, long offsetBytes, Memory<byte> destination, int done, long extentEndBytes,
         bool isForeground, CancellationToken cancellationToken)
     {
-        using Activity? activity = EngineContext.Activities.StartActivity("read.slow");
-        activity?.SetTag("inode", content.Id.Inode.Value)
-            .SetTag("offset", offsetBytes).SetTag("length", destination.Length);
+        using Activity? activity = ReadTrace.Begin(content, offsetBytes, destination.Length, isForeground);
         long started = context.Time.GetTimestamp();
+        context.Counters.Add(Counter.SlowReadsBegun, 1);
         bool sequential = readahead.Note(content, offsetBytes, destination.Length, extentEndBytes);
-        ReadRequest request = new(content, offsetBytes, destination, done, sequential, extentEndBytes);
-        for (int attempt = 1; ; attempt++)
+        ReadRequest request = new(content, offsetBytes, destination, done, sequential, extentEndBytes)
         {
-            FileContent before = content.Content;
-            long epoch = content.WriteEpoch;
-            request.BeginAttempt();
-            try
+            IsForeground = isForeground,
+        };
+        Exception? failure = null;
+        try
+        {
+            for (int attempt = 1; ; attempt++)
             {
-                await ReadPartsAsync(request, cancellationToken).ConfigureAwait(false);
-                break;
-            }
-            catch (DataLayerException error) when (attempt < Attempts)
-            {
-                if (!await RecoverAsync(request, error, before, epoch, cancellationToken).ConfigureAwait(false))
+                FileContent before = content.Content;
+                long epoch = content.WriteEpoch;
+                request.BeginAttempt();
+                try
                 {
-                    throw;
+                    await ReadPartsAsync(request, cancellationToken).ConfigureAwait(false);
+                    break;
+                }
+                catch (DataLayerException error) when (attempt < Attempts)
+                {
+                    if (!await RecoverAsync(request, error, before, epoch, cancellationToken).ConfigureAwait(false))
+                    {
+                        throw;
+                    }
                 }
             }
         }
-
-        content.Streams.Passed(content.SizeBytes);
-        long waited = (long)context.Time.GetElapsedTime(started).TotalNanoseconds;
-        context.Counters.Add(Counter.ReadWaitNanoseconds, waited);
-        context.Counters.Add(request.WasCold ? Counter.ColdWaitNanoseconds : Counter.HotWaitNanoseconds, waited);
-        context.Counters.Add(Counter.Reads, 1);
-        context.Counters.Add(Counter.ReadBytes, destination.Length);
-        EngineMeter.RecordWait(request.WasCold, waited);
-        if (isForeground)
+        catch (Exception error)
         {
-            content.Accesses.NoteSlowRead(
-                context.Accesses, request.MemoryBytes, request.HotBytes, request.ColdBytes, request.WasCold, waited);
+            failure = error;
+            throw;
+        }
+        finally
+        {
+            _waits.Note(request, context.Time.GetElapsedTime(started), failure, activity);
         }
 
+        content.Streams.Passed(content.SizeBytes);
+        context.Counters.Add(Counter.Reads, 1);
+        context.Counters.Add(Counter.ReadBytes, destination.Length);
         return destination.Length;
     }
 
@@ -191,8 +197,8 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         long position = request.OffsetBytes + request.Done;
         try
         {
-            if (content.Staged is { } staged
-                && staged.TryRead(content, position, request.Slice(position, (int)(request.EndBytes - position)).Span))
+            if (content.Staged is not null
+                && await TryReadStagedAsync(request, position, cancellationToken).ConfigureAwait(false))
             {
                 return;
             }
@@ -223,6 +229,42 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         if ((failure ?? draining) is { } thrown)
         {
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(thrown);
+        }
+    }
+
+    /// <summary>
+    /// The rest of the request from a staged content; false once it is staged no more. Where the bytes move under the
+    /// copy, the writer's turn is waited for: what the tree knows of such a content is older.
+    /// </summary>
+    private static async ValueTask<bool> TryReadStagedAsync(
+        ReadRequest request, long position, CancellationToken cancellationToken)
+    {
+        ContentState content = request.Content;
+        Memory<byte> rest = request.Slice(position, (int)(request.EndBytes - position));
+        if (content.Staged is { } staged && staged.TryRead(content, position, rest.Span))
+        {
+            return true;
+        }
+
+        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (content.Staged is not { } settled)
+            {
+                return false;
+            }
+
+            if (request.EndBytes > content.SizeBytes)
+            {
+                throw new DataLayerException(ErrorCode.Stale, $"Content {content.Id} became shorter during the read.");
+            }
+
+            settled.Bytes(request.EndBytes)[(int)position..].CopyTo(rest);
+            return true;
+        }
+        finally
+        {
+            content.WriteGate.Release();
         }
     }
 
@@ -409,11 +451,10 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
     {
         ContentState content = request.Content;
         long epoch = content.WriteEpoch;
-        Placement placement = content.Content.Placement
-            ?? throw new DataLayerException(ErrorCode.NotFound, $"Content {content.Id} has no hot copy any more.");
         Memory<byte> destination = request.Slice(position, length);
-        await context.Hot.ReadAsync(
-            content.Id, placement, content.SizeBytes, position, destination, cancellationToken).ConfigureAwait(false);
+        TimeSpan elapsed = await runner.ReadHotAsync(content, position, destination, cancellationToken)
+            .ConfigureAwait(false);
+        request.NoteTimes(new ReadTimes { Hot = elapsed });
         context.Counters.Add(Counter.HotReads, 1);
         context.Counters.Add(Counter.HotReadBytes, length);
         request.NoteBytes(isCold: false, length);
@@ -461,6 +502,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
             fetch.Bytes(part.OffsetBytes, part.LengthBytes)
                 .CopyTo(request.Slice(part.OffsetBytes, part.LengthBytes).Span);
             request.WasCold |= fetch.IsCold;
+            request.NoteTimes(fetch.Times);
             context.Counters.Add(fetch.IsCold ? Counter.ColdReads : Counter.HotReads, 1);
             context.Counters.Add(fetch.IsCold ? Counter.ColdReadBytes : Counter.HotReadBytes, part.LengthBytes);
             request.NoteBytes(fetch.IsCold, part.LengthBytes);

@@ -43,7 +43,21 @@ internal sealed class Freshness(EngineContext context)
             return false;
         }
 
-        return await LookAsync(content, attachment, removeMissing: true, cancellationToken).ConfigureAwait(false);
+        long started = context.Time.GetTimestamp();
+        bool changed = false;
+        try
+        {
+            changed = await LookAsync(content, attachment, removeMissing: true, cancellationToken)
+                .ConfigureAwait(false);
+            return changed;
+        }
+        finally
+        {
+            context.Counters.Add(Counter.Revalidations, 1);
+            context.Counters.Add(Counter.RevalidationsChanged, changed ? 1 : 0);
+            context.Counters.Add(
+                Counter.RevalidateCauseNanoseconds, (long)context.Time.GetElapsedTime(started).TotalNanoseconds);
+        }
     }
 
     /// <summary>

@@ -8,6 +8,8 @@ internal sealed class ReadRequest(
 {
     private long _hotBytes;
     private long _coldBytes;
+    private readonly Lock _times = new();
+    private ReadTimes _sum;
 
     public ContentState Content { get; } = content;
 
@@ -31,6 +33,21 @@ internal sealed class ReadRequest(
 
     public bool WasCold { get; set; }
 
+    /// <summary>Whether a reader waits for it, not a warm-up.</summary>
+    public bool IsForeground { get; init; } = true;
+
+    /// <summary>Where the time of its parts went. They run side by side, so the sum may exceed the wait.</summary>
+    public ReadTimes Times
+    {
+        get
+        {
+            lock (_times)
+            {
+                return _sum;
+            }
+        }
+    }
+
     /// <summary>Bytes that the hot tier brought in this attempt.</summary>
     public long HotBytes => Volatile.Read(ref _hotBytes);
 
@@ -50,6 +67,15 @@ internal sealed class ReadRequest(
     /// <summary>Counts what a part brought.</summary>
     public void NoteBytes(bool isCold, int bytes) =>
         Interlocked.Add(ref isCold ? ref _coldBytes : ref _hotBytes, bytes);
+
+    /// <summary>Adds where a part's time went.</summary>
+    public void NoteTimes(in ReadTimes part)
+    {
+        lock (_times)
+        {
+            _sum += part;
+        }
+    }
 
     public Memory<byte> Slice(long position, int length) => destination.Slice((int)(position - OffsetBytes), length);
 }

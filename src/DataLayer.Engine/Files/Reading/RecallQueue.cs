@@ -170,6 +170,12 @@ internal sealed class RecallQueue : IAsyncDisposable
 
     private void Pause(Exception error)
     {
+        _context.Counters.Add(Counter.RecallsFailed, 1);
+        if (error is DataLayerException { Code: ErrorCode.NoSpace or ErrorCode.QuotaExceeded })
+        {
+            _context.Counters.Add(Counter.RecallsWithoutSpace, 1);
+        }
+
         long ticks = (long)(_pauseAfterFailure.TotalSeconds * _context.Time.TimestampFrequency);
         Volatile.Write(ref _pausedUntil, _context.Time.GetTimestamp() + ticks);
         if (error is DataLayerException)

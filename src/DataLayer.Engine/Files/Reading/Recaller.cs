@@ -261,7 +261,8 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
             if (to > gap)
             {
                 Memory<byte> missing = destination.Slice((int)(gap - offset), (int)(to - gap));
-                await runner.ReadObjectAsync(content, gap, missing, cancellationToken).ConfigureAwait(false);
+                await runner.ReadObjectAsync(
+                    content, gap, missing, isBackground: true, cancellationToken).ConfigureAwait(false);
             }
         }
     }

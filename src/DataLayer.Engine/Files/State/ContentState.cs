@@ -34,6 +34,7 @@ internal sealed class ContentState : IDisposable
     private StagedContent? _staged;
     private long _faultEpoch;
     private int _keptReferences;
+    private bool _isDirty;
 
     public ContentState(ContentId id, FileContent content, long stamp)
     {
@@ -62,7 +63,11 @@ internal sealed class ContentState : IDisposable
     public long WriteEpoch => Volatile.Read(ref _writeEpoch);
 
     /// <summary>Written since the last flush. Set and cleared under <see cref="WriteGate"/>.</summary>
-    public bool IsDirty { get; set; }
+    public bool IsDirty
+    {
+        get => Volatile.Read(ref _isDirty);
+        set => Volatile.Write(ref _isDirty, value);
+    }
 
     /// <summary>
     /// When the bytes last changed since the last flush, nanoseconds since 1970 UTC; 0 if they did not. An explicitly
@@ -113,17 +118,22 @@ internal sealed class ContentState : IDisposable
     public int DatasetId => (int)Content.Attributes.AttachmentId;
 
     /// <summary>The attributes with the length as written so far.</summary>
-    public InodeAttributes Attributes
+    public InodeAttributes Attributes => Newest(Content.Attributes);
+
+    /// <summary>
+    /// Attributes read from the tree a moment ago, with what is not flushed yet, or was flushed since they were read.
+    /// </summary>
+    public InodeAttributes Newest(InodeAttributes read)
     {
-        get
-        {
-            InodeAttributes attributes = Content.Attributes;
-            return IsDirty ? Overlay(attributes) : attributes;
-        }
+        // In this order: a flush applies what it told the tree before it calls the content clean.
+        bool isDirty = IsDirty;
+        InodeAttributes known = Content.Attributes;
+        InodeAttributes newest = known.Version > read.Version ? known : read;
+        return isDirty ? Overlay(newest) : newest;
     }
 
     /// <summary>Attributes read from the tree with the length and times of what is not flushed yet.</summary>
-    public InodeAttributes Overlay(InodeAttributes attributes)
+    private InodeAttributes Overlay(InodeAttributes attributes)
     {
         long modified = ModifyTimeNanoseconds;
         return modified == 0

@@ -17,7 +17,6 @@ internal sealed class ContentTable : IDisposable
     private readonly Shard[] _shards = new Shard[ShardCount];
     private readonly MemoryCache _idle;
     private readonly PostEvictionCallbackRegistration _evicted;
-    private long _dirtyCount;
 
     public ContentTable(int idleLimit)
     {
@@ -38,11 +37,6 @@ internal sealed class ContentTable : IDisposable
             },
         };
     }
-
-    /// <summary>Whether any content has unflushed writes; where not, attributes of the tree are the truth.</summary>
-    public bool HasDirty => Volatile.Read(ref _dirtyCount) > 0;
-
-    public void CountDirty(int delta) => Interlocked.Add(ref _dirtyCount, delta);
 
     /// <summary>
     /// The state of a content that is in use or idle, with a reference for the caller; null if there is none.
@@ -192,24 +186,10 @@ internal sealed class ContentTable : IDisposable
     /// <summary>
     /// Notes that the inode has no name any more; true if it is in use, so that its last release must forget it.
     /// </summary>
-    public bool MarkOrphan(InodeId inode)
-    {
-        bool inUse = false;
-        Shard shard = ShardOf(inode);
-        lock (shard.Sync)
-        {
-            foreach ((ContentId id, ContentState state) in shard.Active)
-            {
-                if (id.Inode == inode)
-                {
-                    state.IsOrphan = true;
-                    inUse = true;
-                }
-            }
-        }
+    public bool MarkOrphan(InodeId inode) => SetOrphan(inode, isOrphan: true);
 
-        return inUse;
-    }
+    /// <summary>Notes that an inode without a name got one.</summary>
+    public void UnmarkOrphan(InodeId inode) => SetOrphan(inode, isOrphan: false);
 
     /// <summary>
     /// A look at a content's state without a reference, for reports; null if nobody uses it and it is not idle.
@@ -262,6 +242,25 @@ internal sealed class ContentTable : IDisposable
         }
 
         return false;
+    }
+
+    private bool SetOrphan(InodeId inode, bool isOrphan)
+    {
+        bool inUse = false;
+        Shard shard = ShardOf(inode);
+        lock (shard.Sync)
+        {
+            foreach ((ContentId id, ContentState state) in shard.Active)
+            {
+                if (id.Inode == inode)
+                {
+                    state.IsOrphan = isOrphan;
+                    inUse = true;
+                }
+            }
+        }
+
+        return inUse;
     }
 
     private Shard ShardOf(InodeId inode) => _shards[(int)((ulong)inode.Value % ShardCount)];

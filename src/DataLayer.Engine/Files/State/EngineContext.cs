@@ -28,13 +28,13 @@ internal sealed class EngineContext : IDisposable
         Parts = parts;
         Options = options;
         Log = logs.CreateLogger("DataLayer.Engine");
-        View = new TreeView(parts.Tree, Stamps, options.AttributeCacheEntries, options.ListingCacheEntries);
+        View = new TreeView(parts.Tree, Stamps, Counters, options);
         Contents = new ContentTable(options.IdleContents);
         Buffers = new TransferBufferPool(options.ReadaheadMemoryBytes);
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
         Attachments = new AttachmentTable(parts, options.DecorateStore);
         Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
-        OriginGate = new SemaphoreSlim(options.MaxRequests, options.MaxRequests);
+        OriginGate = new OriginGate(options.MaxRequests);
         Stopping = _stopping.Token;
     }
 
@@ -73,6 +73,9 @@ internal sealed class EngineContext : IDisposable
 
     public EngineCounters Counters { get; } = new();
 
+    /// <summary>What readers waited for, by dataset.</summary>
+    public DatasetTallies Datasets { get; } = new();
+
     /// <summary>The contents that were read since the last look at them.</summary>
     public AccessLedger Accesses { get; }
 
@@ -90,7 +93,7 @@ internal sealed class EngineContext : IDisposable
     public UnflushedContents Unflushed { get; set; } = null!;
 
     /// <summary>Bounds the GET requests in flight.</summary>
-    public SemaphoreSlim OriginGate { get; }
+    public OriginGate OriginGate { get; }
 
     /// <summary>Cancelled when the engine stops; ends background work and fetches.</summary>
     public CancellationToken Stopping { get; }
@@ -136,7 +139,7 @@ internal sealed class EngineContext : IDisposable
             ContentState? state = Contents.TryAcquire(attributes.Content);
             if (state is null)
             {
-                FileContent? content = await Tree.GetContentAsync(inode, cancellationToken).ConfigureAwait(false);
+                FileContent? content = await View.GetContentAsync(inode, cancellationToken).ConfigureAwait(false);
                 if (content is null)
                 {
                     return null;

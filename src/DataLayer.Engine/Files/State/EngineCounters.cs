@@ -23,6 +23,29 @@ internal enum Counter
     ReadWaitNanoseconds,
     HotWaitNanoseconds,
     ColdWaitNanoseconds,
+    HotCauseNanoseconds,
+    OriginCauseNanoseconds,
+    QueueCauseNanoseconds,
+    ThrottledCauseNanoseconds,
+    FailedCauseNanoseconds,
+    RevalidateCauseNanoseconds,
+    MetadataCauseNanoseconds,
+    SequentialColdWaitNanoseconds,
+    SlowReadsBegun,
+    SlowReadsEnded,
+    FailedReads,
+    HotReadNanoseconds,
+    ColdReadNanoseconds,
+    FirstByteNanoseconds,
+    BackgroundReads,
+    BackgroundBytes,
+    SmallFileFetches,
+    ForegroundFetches,
+    Revalidations,
+    RevalidationsChanged,
+    MetadataReads,
+    RecallsFailed,
+    RecallsWithoutSpace,
     Count,
 }
 
@@ -32,7 +55,7 @@ internal enum Counter
 /// </summary>
 internal sealed class EngineCounters
 {
-    private const int RowLongs = 32;
+    private const int RowLongs = 64;
     private readonly long[] _cells;
     private readonly int _mask;
 

@@ -80,6 +80,18 @@ internal sealed class InodeHolds
         }
     }
 
+    /// <summary>Notes that an inode without a name got one.</summary>
+    public void UnmarkOrphan(InodeId inode)
+    {
+        lock (_sync)
+        {
+            if (_held.TryGetValue(inode, out Entry? entry))
+            {
+                entry.IsOrphan = false;
+            }
+        }
+    }
+
     /// <summary>Keeps what is left to tell of an inode the tree has forgotten.</summary>
     public void Remember(InodeAttributes forgotten)
     {

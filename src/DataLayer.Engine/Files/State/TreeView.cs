@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
@@ -24,13 +25,20 @@ internal sealed class TreeView : IDisposable
     private readonly MemoryCache _names;
     private readonly MemoryCache? _listings;
 
-    public TreeView(TreeStore tree, ChangeStamps stamps, int attributeEntries, int listingEntries)
+    private readonly EngineCounters _counters;
+    private readonly Func<ValueTask>? _beforeRead;
+
+    public TreeView(TreeStore tree, ChangeStamps stamps, EngineCounters counters, FileEngineOptions options)
     {
         _tree = tree;
         Stamps = stamps;
-        _inodes = new MemoryCache(new MemoryCacheOptions { SizeLimit = attributeEntries });
-        _names = new MemoryCache(new MemoryCacheOptions { SizeLimit = attributeEntries });
-        _listings = listingEntries == 0 ? null : new MemoryCache(new MemoryCacheOptions { SizeLimit = listingEntries });
+        _counters = counters;
+        _beforeRead = options.BeforeTreeRead;
+        _inodes = new MemoryCache(new MemoryCacheOptions { SizeLimit = options.AttributeCacheEntries });
+        _names = new MemoryCache(new MemoryCacheOptions { SizeLimit = options.AttributeCacheEntries });
+        _listings = options.ListingCacheEntries == 0
+            ? null
+            : new MemoryCache(new MemoryCacheOptions { SizeLimit = options.ListingCacheEntries });
     }
 
     public ChangeStamps Stamps { get; }
@@ -57,6 +65,10 @@ internal sealed class TreeView : IDisposable
             ? GetAsync(cached.Inode, cancellationToken)
             : LookupSlowAsync(folder, name, stamp, cancellationToken);
     }
+
+    /// <summary>The current content of a file, from the tree; null if there is no such file.</summary>
+    public ValueTask<FileContent?> GetContentAsync(InodeId inode, CancellationToken cancellationToken) =>
+        CountedAsync(static (tree, inode, token) => tree.GetContentAsync(inode, token), inode, cancellationToken);
 
     /// <summary>Walks an absolute path. Where it meets a symbolic link or dots, the tree itself walks it.</summary>
     /// <exception cref="DataLayerException">
@@ -164,8 +176,9 @@ internal sealed class TreeView : IDisposable
         }
 
         long before = Stamps.Changes;
-        IReadOnlyList<DirectoryEntry> entries = await _tree.ListAsync(folder, after, limit, cancellationToken)
-            .ConfigureAwait(false);
+        IReadOnlyList<DirectoryEntry> entries = await CountedAsync(
+            static (tree, key, token) => tree.ListAsync(key.Folder, key.After, key.Limit, token), key,
+            cancellationToken).ConfigureAwait(false);
         if (_listings is not null)
         {
             // The entries' stamps can only be taken after the read; they are good if no change at all began or ended
@@ -237,7 +250,9 @@ internal sealed class TreeView : IDisposable
 
     private async ValueTask<InodeAttributes?> LoadAsync(InodeId inode, long stamp, CancellationToken cancellationToken)
     {
-        InodeAttributes? attributes = await _tree.GetAsync(inode, cancellationToken).ConfigureAwait(false);
+        InodeAttributes? attributes = await CountedAsync(
+            static (tree, inode, token) => tree.GetAsync(inode, token), inode, cancellationToken)
+            .ConfigureAwait(false);
         if (attributes is not null)
         {
             _inodes.Set(inode, new CachedInode(stamp, attributes), _one);
@@ -246,10 +261,29 @@ internal sealed class TreeView : IDisposable
         return attributes;
     }
 
+    /// <summary>Reads from the tree, and counts how long that took.</summary>
+    private async ValueTask<T> CountedAsync<TKey, T>(
+        Func<TreeStore, TKey, CancellationToken, ValueTask<T>> read, TKey key, CancellationToken cancellationToken)
+    {
+        long started = Stopwatch.GetTimestamp();
+        if (_beforeRead is not null)
+        {
+            await _beforeRead().ConfigureAwait(false);
+        }
+
+        T found = await read(_tree, key, cancellationToken).ConfigureAwait(false);
+        _counters.Add(Counter.MetadataReads, 1);
+        _counters.Add(
+            Counter.MetadataCauseNanoseconds, (long)Stopwatch.GetElapsedTime(started).TotalNanoseconds);
+        return found;
+    }
+
     private async ValueTask<InodeAttributes?> LookupSlowAsync(
         InodeId folder, string name, long stamp, CancellationToken cancellationToken)
     {
-        InodeAttributes? found = await _tree.LookupAsync(folder, name, cancellationToken).ConfigureAwait(false);
+        InodeAttributes? found = await CountedAsync(
+            static (tree, key, token) => tree.LookupAsync(key.Folder, key.Name, token), new NameKey(folder, name),
+            cancellationToken).ConfigureAwait(false);
         if (found is null)
         {
             return null;

@@ -407,7 +407,6 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller, Stage
         else
         {
             content.IsDirty = true;
-            context.Contents.CountDirty(1);
         }
 
         context.Step("write.begun");

@@ -95,7 +95,6 @@ internal sealed class UnflushedContents : IAsyncDisposable
         content.UnflushedSlot = slot;
         content.IsDirty = true;
         content.DirtySince = _context.Time.GetTimestamp();
-        _context.Contents.CountDirty(1);
         lock (_sync)
         {
             if (content.IsTracked)
@@ -122,7 +121,6 @@ internal sealed class UnflushedContents : IAsyncDisposable
             content.UnflushedSlot = -1;
         }
 
-        _context.Contents.CountDirty(-1);
         for (int kept = content.TakeKeptReferences(); kept > 0; kept--)
         {
             await _context.ReleaseAsync(content).ConfigureAwait(false); // Never the last: the caller holds one.

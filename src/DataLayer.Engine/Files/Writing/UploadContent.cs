@@ -39,7 +39,8 @@ internal sealed class UploadContent(EngineContext context, FetchRunner runner, C
             }
             else
             {
-                await runner.ReadObjectAsync(content, position, part, cancellationToken).ConfigureAwait(false);
+                await runner.ReadObjectAsync(
+                    content, position, part, isBackground: true, cancellationToken).ConfigureAwait(false);
             }
 
             done += part.Length;

@@ -16,6 +16,7 @@ internal sealed class CostInstruments : IDisposable
 
     public CostInstruments(CostMeter costs)
     {
+        _spent[string.Empty] = new long[_kinds.Length]; // So that there is something to see from the start on.
         _meter.CreateObservableCounter(
             "datalayer.cost.spent", ObserveSpent, null,
             "What was spent since the start, in the price table's currency, by dataset and kind.");

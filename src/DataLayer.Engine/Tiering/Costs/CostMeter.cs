@@ -142,17 +142,18 @@ public sealed class CostMeter : IAsyncDisposable
     }
 
     /// <summary>
-    /// What is stored now: a look of the last second, or of up to twenty times as long as a look takes, will do.
+    /// What is stored now; unless it has to be <paramref name="fresh"/>, a look of the last second, or of up to twenty
+    /// times as long as a look takes, will do.
     /// </summary>
-    public async ValueTask<UsageLook> LookAsync(CancellationToken cancellationToken)
+    public async ValueTask<UsageLook> LookAsync(bool fresh, CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             TimeSpan enough = TimeSpan.FromTicks(Math.Max(TimeSpan.TicksPerSecond, _lookTook.Ticks * 20));
-            if (_look is { } fresh && _time.GetElapsedTime(_lookedAt) < enough)
+            if (!fresh && _look is { } recent && _time.GetElapsedTime(_lookedAt) < enough)
             {
-                return fresh;
+                return recent;
             }
 
             return await LookLockedAsync(cancellationToken).ConfigureAwait(false);

@@ -1,6 +1,7 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Objects;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering.Moving;
 using DataLayer.Metadata;
 using DataLayer.Storage.Objects;
 
@@ -91,13 +92,15 @@ public sealed partial class JobService
         {
             FileEngine.Confine(job.Scopes.Count == 0 ? null : new TreeScope(job.Scopes));
             OriginUse.Current = new OriginUse(PurposeOf(job.Kind), job.Id, TenantOf(job.Owner));
-            JobRun run = new(job, progress => Report(live, progress), (c, p, t) => SaveCursorAsync(live, c, p, t));
+            JobRun run = new(job, (p, detail) => Report(live, p, detail), (c, p, t) => SaveCursorAsync(live, c, p, t));
             JobOutcome outcome = await _runners[job.Kind].RunAsync(run, cancellationToken).ConfigureAwait(false);
             long now = Now();
             return j => j with
             {
-                State = outcome.Failure is null ? JobState.Done : JobState.Failed,
+                State = outcome.IsExhausted ? JobState.Exhausted
+                    : outcome.Failure is null ? JobState.Done : JobState.Failed,
                 Result = outcome.Result,
+                Detail = null,
                 Failure = outcome.Failure,
                 EndedTime = now,
             };
@@ -128,7 +131,7 @@ public sealed partial class JobService
     private static OriginPurpose PurposeOf(string kind) => kind switch
     {
         WarmRunner.KindName => OriginPurpose.Warm,
-        "apply" or "undo" => OriginPurpose.Mover,
+        ApplyRunner.KindName or UndoRunner.KindName => OriginPurpose.Mover,
         _ => OriginPurpose.Other,
     };
 
@@ -141,8 +144,8 @@ public sealed partial class JobService
             : string.Empty;
     }
 
-    private static void Report(LiveJob live, JobProgress progress) =>
-        live.Change(j => j with { Progress = progress });
+    private static void Report(LiveJob live, JobProgress progress, string? detail) =>
+        live.Change(j => j with { Progress = progress, Detail = detail ?? j.Detail });
 
     private async ValueTask SaveCursorAsync(
         LiveJob live, string cursor, JobProgress progress, CancellationToken cancellationToken)

@@ -94,6 +94,13 @@ public sealed class TierPricing(PriceTable table, TransferShape shape)
         return Requests(puts, to.PutPer1000) + Requests(1, to.GetPer1000);
     }
 
+    /// <summary>The HEAD that verifies an object before its hot copy goes.</summary>
+    public static MoveCost Verify(StorageClassPrice price)
+    {
+        ArgumentNullException.ThrowIfNull(price);
+        return Requests(1, price.GetPer1000);
+    }
+
     /// <summary>Reads bytes of one object back, restoring it first where its class wants that.</summary>
     public MoveCost Recall(StorageClassPrice from, long bytes)
     {

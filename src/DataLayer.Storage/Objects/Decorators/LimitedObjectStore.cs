@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Objects;
 
@@ -17,13 +18,23 @@ internal sealed class LimitedObjectStore(IObjectStore inner, int callLimit, int 
     public ValueTask<ObjectProperties?> HeadAsync(string key, CancellationToken cancellationToken) => RunAsync(
         (inner, key), static (state, token) => state.inner.HeadAsync(state.key, token), cancellationToken);
 
-    public ValueTask<ObjectReadResult> ReadAsync(
-        string key, long offsetBytes, Memory<byte> destination, string? ifMatch, CancellationToken cancellationToken) =>
-            RunAsync(
-        (inner, key, offsetBytes, destination, ifMatch),
-        static (state, token) =>
-            state.inner.ReadAsync(state.key, state.offsetBytes, state.destination, state.ifMatch, token),
-        cancellationToken);
+    public async ValueTask<ObjectReadResult> ReadAsync(
+        string key, long offsetBytes, Memory<byte> destination, string? ifMatch, CancellationToken cancellationToken)
+    {
+        TimeSpan queued = await EnterAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            ObjectReadResult result = await inner.ReadAsync(key, offsetBytes, destination, ifMatch, cancellationToken)
+                .ConfigureAwait(false);
+            return queued == TimeSpan.Zero
+                ? result
+                : result with { Times = result.Times with { Queued = result.Times.Queued + queued } };
+        }
+        finally
+        {
+            _slots.Release();
+        }
+    }
 
     public ValueTask<ObjectProperties> WriteAsync(
         string key, IObjectContent content, ObjectWriteCondition condition, CancellationToken cancellationToken) =>
@@ -51,12 +62,7 @@ internal sealed class LimitedObjectStore(IObjectStore inner, int callLimit, int 
     private async ValueTask<TResult> RunAsync<TState, TResult>(
         TState state, Func<TState, CancellationToken, ValueTask<TResult>> call, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        if (!_slots.Wait(0, CancellationToken.None))
-        {
-            await WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-
+        await EnterAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             return await call(state, cancellationToken).ConfigureAwait(false);
@@ -67,8 +73,18 @@ internal sealed class LimitedObjectStore(IObjectStore inner, int callLimit, int 
         }
     }
 
-    private async ValueTask WaitAsync(CancellationToken cancellationToken)
+    /// <summary>Takes a slot; how long that took.</summary>
+    private ValueTask<TimeSpan> EnterAsync(CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
+        return _slots.Wait(0, CancellationToken.None)
+            ? ValueTask.FromResult(TimeSpan.Zero)
+            : WaitAsync(cancellationToken);
+    }
+
+    private async ValueTask<TimeSpan> WaitAsync(CancellationToken cancellationToken)
+    {
+        long start = Stopwatch.GetTimestamp();
         if (Interlocked.Increment(ref _waiters) > waiterLimit)
         {
             Interlocked.Decrement(ref _waiters);
@@ -77,12 +93,15 @@ internal sealed class LimitedObjectStore(IObjectStore inner, int callLimit, int 
                 + "Lower the load or raise the store's requestLimit.");
         }
 
+        RequestMeter.RecordWaiting(1);
         try
         {
             await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
+            return Stopwatch.GetElapsedTime(start);
         }
         finally
         {
+            RequestMeter.RecordWaiting(-1);
             Interlocked.Decrement(ref _waiters);
         }
     }

@@ -21,13 +21,17 @@ internal sealed class RetryingObjectStore(IObjectStore inner, RetryPolicy policy
     public ValueTask<ObjectProperties?> HeadAsync(string key, CancellationToken cancellationToken) => policy.RunAsync(
         (inner, key), static (state, _, token) => state.inner.HeadAsync(state.key, token), cancellationToken);
 
-    public ValueTask<ObjectReadResult> ReadAsync(
-        string key, long offsetBytes, Memory<byte> destination, string? ifMatch, CancellationToken cancellationToken) =>
-        policy.RunAsync(
+    public async ValueTask<ObjectReadResult> ReadAsync(
+        string key, long offsetBytes, Memory<byte> destination, string? ifMatch, CancellationToken cancellationToken)
+    {
+        RetryLoss loss = new();
+        ObjectReadResult result = await policy.RunAsync(
             (inner, key, offsetBytes, destination, ifMatch),
             static (state, _, token) =>
                 state.inner.ReadAsync(state.key, state.offsetBytes, state.destination, state.ifMatch, token),
-            cancellationToken);
+            cancellationToken, loss).ConfigureAwait(false);
+        return result with { Times = result.Times with { Throttled = loss.Throttled, Failed = loss.Failed } };
+    }
 
     public ValueTask<ObjectProperties> WriteAsync(
         string key, IObjectContent content, ObjectWriteCondition condition, CancellationToken cancellationToken) =>

@@ -104,12 +104,12 @@ internal sealed class DirectoryObjectStore : IObjectStore
         {
             ObjectProperties written = await WriteCoreAsync(path, content, condition, cancellationToken)
                 .ConfigureAwait(false);
-            _meter.Record(RequestVerb.Put, failed: false, content.LengthBytes, _time.GetElapsedTime(start));
+            _meter.Record(RequestVerb.Put, RequestOutcome.Answered, content.LengthBytes, _time.GetElapsedTime(start));
             return written;
         }
         catch (DataLayerException e)
         {
-            _meter.Record(RequestVerb.Put, IsFailure(e), 0, _time.GetElapsedTime(start));
+            _meter.Record(RequestVerb.Put, RequestMeter.OutcomeOf(e), 0, _time.GetElapsedTime(start));
             throw;
         }
     }
@@ -159,9 +159,6 @@ internal sealed class DirectoryObjectStore : IObjectStore
     private static ObjectProperties PropertiesOf(string path, FileStatus status) =>
         new(path, status.SizeBytes, ETagOf(status), status.LastModified);
 
-    /// <summary>No such object, and a condition that does not hold, are answers.</summary>
-    private static bool IsFailure(DataLayerException e) => e.Code is not (ErrorCode.NotFound or ErrorCode.Stale);
-
     private static DataLayerException Missing(string path, string store) =>
         new(ErrorCode.NotFound, $"There is no object '{path}' in {store}.");
 
@@ -176,12 +173,12 @@ internal sealed class DirectoryObjectStore : IObjectStore
         try
         {
             (T result, long bytes) = await Task.Run(work, cancellationToken).ConfigureAwait(false);
-            _meter.Record(verb, failed: false, bytes, _time.GetElapsedTime(start));
+            _meter.Record(verb, RequestOutcome.Answered, bytes, _time.GetElapsedTime(start));
             return result;
         }
         catch (DataLayerException e)
         {
-            _meter.Record(verb, IsFailure(e), 0, _time.GetElapsedTime(start));
+            _meter.Record(verb, RequestMeter.OutcomeOf(e), 0, _time.GetElapsedTime(start));
             throw;
         }
     }

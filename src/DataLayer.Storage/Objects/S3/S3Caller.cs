@@ -1,5 +1,3 @@
-using DataLayer.Core.Errors;
-
 namespace DataLayer.Storage.Objects.S3;
 
 /// <summary>Sends one request through the SDK: bounded in time, counted, its failure turned into a fault.</summary>
@@ -18,8 +16,7 @@ internal sealed class S3Caller(S3Connection connection, RequestMeter meter, Time
             CancellationToken cancellationToken)
     {
         long start = time.GetTimestamp();
-        bool failed = true;
-        bool reached = true;
+        RequestOutcome outcome = RequestOutcome.Failed;
         SendPermit permit = new(mayRepeat: verb is RequestVerb.Head or RequestVerb.List or RequestVerb.Delete);
         SendPermit.Current = permit;
         TimeSpan limit = connection.Options.AttemptTimeout + TimeSpan.FromSeconds(uploadBytes / UploadBytesPerSecond);
@@ -28,7 +25,7 @@ internal sealed class S3Caller(S3Connection connection, RequestMeter meter, Time
         try
         {
             T answer = await send(attempt.Token).ConfigureAwait(false);
-            failed = false;
+            outcome = RequestOutcome.Answered;
             return answer;
         }
         catch (Exception e) when (attempt.IsCancellationRequested)
@@ -39,21 +36,21 @@ internal sealed class S3Caller(S3Connection connection, RequestMeter meter, Time
         }
         catch (Exception e)
         {
-            reached = S3Fault.MayHaveReached(e);
             Exception fault = S3Fault.From(e, what, connection.Endpoint);
-            failed = fault is not DataLayerException { Code: ErrorCode.NotFound or ErrorCode.Stale };
+            outcome = permit.SentCount > 0 && S3Fault.MayHaveReached(e)
+                ? RequestMeter.OutcomeOf(fault)
+                : RequestOutcome.NotSent;
             throw fault;
         }
         finally
         {
             SendPermit.Current = null;
             meter.Record(
-                verb, failed, failed ? 0 : uploadBytes, time.GetElapsedTime(start),
-                wasSent: reached && permit.SentCount > 0);
+                verb, outcome, outcome == RequestOutcome.Answered ? uploadBytes : 0, time.GetElapsedTime(start));
             for (int repeated = 1; repeated < permit.SentCount; repeated++)
             {
                 // Sent again by the SDK: billed too.
-                meter.Record(verb, failed: true, 0, TimeSpan.Zero);
+                meter.Record(verb, RequestOutcome.Failed, 0, TimeSpan.Zero);
             }
         }
     }

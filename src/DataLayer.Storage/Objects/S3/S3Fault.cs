@@ -80,7 +80,16 @@ internal static class S3Fault
             (301 or 307 or 308, _) =>
                 Fault(ErrorCode.InvalidArgument, "the bucket is elsewhere. Check the store's endpoint and region."),
             (405 or 501, _) => Fault(ErrorCode.NotSupported, "the server does not know this request."),
-            (409 or 429 or >= 500, _) =>
+            (429, _) or (_, "SlowDown" or "Throttling" or "RequestLimitExceeded" or "TooManyRequests") =>
+                new DataLayerException(
+                    ErrorCode.OriginUnavailable,
+                    $"{what} at {endpoint} answered {answer}: the server asks for fewer requests. "
+                    + "Lower the store's requestLimit, or raise the server's.",
+                    cause)
+                {
+                    IsThrottled = true,
+                },
+            (409 or >= 500, _) =>
                 Fault(ErrorCode.OriginUnavailable, "the server is overloaded or failing. Check its load and log."),
             _ => Fault(ErrorCode.InvalidArgument, "the server refuses the request."),
         };

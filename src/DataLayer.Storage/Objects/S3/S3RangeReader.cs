@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
@@ -26,6 +27,7 @@ internal sealed class S3RangeReader(
         TimeProvider time)
 {
     private const int ErrorBodyLimitBytes = 64 << 10;
+    private static readonly ActivitySource _activities = new("DataLayer.Objects");
     private long _uncheckedBytes;
 
     /// <summary>Bytes that were returned without anything vouching for them but the connection, since start.</summary>
@@ -41,7 +43,10 @@ internal sealed class S3RangeReader(
             return null;
         }
 
-        ObjectReadResult result = new(answer.Count, answer.SizeBytes, answer.ETag);
+        ObjectReadResult result = new(answer.Count, answer.SizeBytes, answer.ETag)
+        {
+            Times = new ObjectReadTimes { FirstByte = answer.FirstByte, Body = answer.Body },
+        };
         if (connection.Options.VerifyContent)
         {
             await CheckAsync(key, offsetBytes, destination[..answer.Count], answer, cancellationToken)
@@ -177,8 +182,10 @@ internal sealed class S3RangeReader(
     {
         long start = time.GetTimestamp();
         long bytes = 0;
-        bool failed = true;
-        bool reached = true;
+        RequestOutcome outcome = RequestOutcome.Failed;
+        using Activity? activity = _activities.StartActivity("origin.get", ActivityKind.Client);
+        activity?.SetTag("url.path", $"{displayName}/{key}").SetTag("offset", offsetBytes)
+            .SetTag("length", destination.Length).SetTag("server.address", connection.Endpoint.Host);
         using CancellationTokenSource attempt = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         attempt.CancelAfter(connection.Options.AttemptTimeout);
         try
@@ -187,13 +194,24 @@ internal sealed class S3RangeReader(
                 .ConfigureAwait(false);
             using HttpResponseMessage response = await connection.Http.SendAsync(
                 request, HttpCompletionOption.ResponseHeadersRead, attempt.Token).ConfigureAwait(false);
+            TimeSpan firstByte = time.GetElapsedTime(start);
+            meter.RecordFirstByte(firstByte);
+            activity?.SetTag("http.response.status_code", (int)response.StatusCode)
+                .SetTag("aws.request_id", HeaderOf(response.Headers, "x-amz-request-id"));
             if (response.StatusCode is not (HttpStatusCode.OK or HttpStatusCode.PartialContent))
             {
-                failed = (int)response.StatusCode is not (404 or 412 or 416);
-                return response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable
-                    ? null
-                    : throw await RefusalAsync(response, What(key, offsetBytes, destination.Length), attempt.Token)
-                        .ConfigureAwait(false);
+                if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable)
+                {
+                    outcome = RequestOutcome.Answered;
+                    return null;
+                }
+
+                DataLayerException refusal = await RefusalAsync(
+                    response, What(key, offsetBytes, destination.Length), attempt.Token).ConfigureAwait(false);
+                outcome = (int)response.StatusCode is 404 or 412
+                    ? RequestOutcome.Answered
+                    : RequestMeter.OutcomeOf(refusal);
+                throw refusal;
             }
 
             Answer answer = ParseHead(response, key, offsetBytes, destination.Length, ifMatch);
@@ -212,8 +230,8 @@ internal sealed class S3RangeReader(
                 attempt.CancelAfter(connection.Options.AttemptTimeout);
             }
 
-            failed = false;
-            return answer;
+            outcome = RequestOutcome.Answered;
+            return answer with { FirstByte = firstByte, Body = time.GetElapsedTime(start) - firstByte };
         }
         catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -222,12 +240,14 @@ internal sealed class S3RangeReader(
         }
         catch (Exception e) when (e is not (DataLayerException or OperationCanceledException))
         {
-            reached = S3Fault.MayHaveReached(e);
+            outcome = S3Fault.MayHaveReached(e) ? RequestOutcome.Failed : RequestOutcome.NotSent;
             throw S3Fault.From(e, What(key, offsetBytes, destination.Length), connection.Endpoint);
         }
         finally
         {
-            meter.Record(RequestVerb.Get, failed, bytes, time.GetElapsedTime(start), reached);
+            activity?.SetTag("bytes", bytes)
+                .SetStatus(outcome == RequestOutcome.Answered ? ActivityStatusCode.Unset : ActivityStatusCode.Error);
+            meter.Record(RequestVerb.Get, outcome, bytes, time.GetElapsedTime(start));
         }
     }
 
@@ -319,5 +339,10 @@ internal sealed class S3RangeReader(
 
     /// <summary>What a GET brought: how many bytes, and what the head says of the object.</summary>
     private readonly record struct Answer(
-        int Count, long SizeBytes, string ETag, bool ETagIsMd5, BlockChecksums? Checksums);
+        int Count, long SizeBytes, string ETag, bool ETagIsMd5, BlockChecksums? Checksums)
+    {
+        public TimeSpan FirstByte { get; init; }
+
+        public TimeSpan Body { get; init; }
+    }
 }

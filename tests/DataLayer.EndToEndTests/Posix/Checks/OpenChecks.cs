@@ -250,12 +250,52 @@ internal sealed class OpenChecks : PosixChecks
         using (var file = Open(".", OpenFlags.ReadWrite | OpenFlags.Temporary, Oct(600)))
         {
             file.Write("text", 0);
-            Ok(Sys.LinkAt(
-                AtFlags.CurrentDirectory, $"/proc/self/fd/{file.Number}", AtFlags.CurrentDirectory, P("f"), AtFlags.SymlinkFollow));
+            Name(file, "f");
             Assert.Equal(1u, file.Status.LinkCount);
         }
 
         return () => Assert.Equal("text", Text("f"));
+    }
+
+    [PosixCheck]
+    public Action A_temporary_file_keeps_a_large_content_when_it_gets_a_name()
+    {
+        var bytes = Pattern(1, 3_000_000);
+        using (var file = Open(".", OpenFlags.ReadWrite | OpenFlags.Temporary, Oct(640)))
+        {
+            file.Write(bytes.AsSpan(0, 2_000_000), 0);
+            Ok(Sys.Sync(file.Number));
+            Name(file, "f");
+            file.Write(bytes.AsSpan(2_000_000), 2_000_000);
+            file.Close();
+        }
+
+        return () => Holds("f", bytes);
+    }
+
+    [PosixCheck]
+    public void A_temporary_file_with_a_name_lives_on_like_any_other()
+    {
+        using (var file = Open(".", OpenFlags.ReadWrite | OpenFlags.Temporary, Oct(600)))
+        {
+            file.Write("text", 0);
+            Name(file, "f");
+            Fails(EEXIST, Sys.LinkAt(
+                AtFlags.CurrentDirectory, $"/proc/self/fd/{file.Number}", AtFlags.CurrentDirectory, P("f"), AtFlags.SymlinkFollow));
+            Name(file, "g");
+        }
+
+        Ok(Sys.Unlink(P("f")));
+        Ok(Sys.Rename(P("g"), P("h")));
+        Assert.Equal((1u, "text"), (Stat("h").LinkCount, Text("h")));
+    }
+
+    [PosixCheck]
+    public void A_temporary_file_in_a_setgid_folder_gets_its_group()
+    {
+        MkdirAs("d", 2777, 0, Team);
+        using var file = Open("d", OpenFlags.ReadWrite | OpenFlags.Temporary, Oct(600));
+        Assert.Equal((uint)Team, file.Status.GroupId);
     }
 
     [PosixCheck]
@@ -351,4 +391,7 @@ internal sealed class OpenChecks : PosixChecks
         using var again = new PosixFile((int)Ok(Sys.Open($"/proc/self/fd/{file.Number}", OpenFlags.ReadOnly)));
         Assert.Equal((file.Status.Inode, "text"), (again.Status.Inode, again.Text()));
     }
+
+    private void Name(PosixFile file, string name) => Ok(Sys.LinkAt(
+        AtFlags.CurrentDirectory, $"/proc/self/fd/{file.Number}", AtFlags.CurrentDirectory, P(name), AtFlags.SymlinkFollow));
 }

@@ -414,6 +414,35 @@ internal sealed class AllocateChecks : PosixChecks
     }
 
     [PosixCheck]
+    public Action A_punched_chunk_is_a_hole()
+    {
+        using (var file = Make("f"))
+        {
+            file.Write(Pattern(1, 4 << 20), 0);
+            Ok(Sys.Allocate(file.Number, Punch, 1 << 20, 1 << 20));
+            file.Close();
+        }
+
+        return () =>
+        {
+            using var file = Open("f", OpenFlags.ReadOnly);
+            Assert.Equal((1L << 20, 1L << 20), (file.Seek(0, SeekFrom.Hole), file.Seek(1 << 20, SeekFrom.Hole)));
+            Assert.Equal((2L << 20, 3L << 20), (file.Seek(1 << 20, SeekFrom.Data), file.Seek(3 << 20, SeekFrom.Data)));
+            Assert.Equal(4 << 20, file.Seek(2 << 20, SeekFrom.Hole));
+        };
+    }
+
+    [PosixCheck]
+    public void Behind_the_last_data_there_is_none_and_all_is_hole()
+    {
+        using var file = Make("f");
+        file.Write(Pattern(1, 65536), 0);
+        file.Truncate(1L << 30);
+        Fails(ENXIO, file.Seek(65536, SeekFrom.Data));
+        Assert.Equal((65536L, 500_000_000L), (file.Seek(0, SeekFrom.Hole), file.Seek(500_000_000, SeekFrom.Hole)));
+    }
+
+    [PosixCheck]
     public void A_walk_over_data_and_holes_finds_every_byte()
     {
         using var file = Make("f");

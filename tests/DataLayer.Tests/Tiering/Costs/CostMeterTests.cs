@@ -156,7 +156,7 @@ public sealed class CostMeterTests
             null,
             default);
         await t.Meter.StartAsync(default);
-        await t.Meter.LookAsync(default);
+        await t.Meter.LookAsync(fresh: true, default);
         t.Tree.Clock.Advance(TimeSpan.FromHours(36));
         IReadOnlyList<CostRow> rows = await t.RowsAsync();
 
@@ -187,7 +187,7 @@ public sealed class CostMeterTests
         await using CostFixture t = await new CostFixture().StartAsync();
         await t.Tree.PublishAsync("/hot", 1L << 30);
         await t.Meter.StartAsync(default);
-        await t.Meter.LookAsync(default);
+        await t.Meter.LookAsync(fresh: true, default);
         await t.Store.HeadAsync("none", default);
         t.Tree.Clock.Advance(TimeSpan.FromHours(1));
         await t.Meter.FlushAsync(default);
@@ -196,7 +196,7 @@ public sealed class CostMeterTests
         t.Tree.Clock.Advance(TimeSpan.FromHours(2));
         t.Make();
         await t.Meter.StartAsync(default);
-        await t.Meter.LookAsync(default);
+        await t.Meter.LookAsync(fresh: true, default);
         await t.Store.HeadAsync("none", default);
         t.Tree.Clock.Advance(TimeSpan.FromHours(1));
         IReadOnlyList<CostRow> rows = await t.RowsAsync();
