@@ -61,6 +61,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<MoveEndpoints>();
         services.TryAddSingleton<CostEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
+        services.TryAddSingleton(_ => new ConsolePages());
         services.TryAddSingleton<ApiFront>();
         return services;
     }
@@ -69,6 +70,7 @@ internal static class ServiceCollectionExtensions
     public static IServiceCollection AddDataLayerTelemetry(this IServiceCollection services)
     {
         services.TryAddSingleton(new HostProbe());
+        services.TryAddSingleton<DoctorDesk>();
         services.TryAddSingleton<ServerMeter>();
         services.TryAddSingleton<MountMeter>();
         services.TryAddSingleton<MetricsCollector>();

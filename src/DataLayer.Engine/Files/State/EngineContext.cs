@@ -32,6 +32,7 @@ internal sealed class EngineContext : IDisposable
         Contents = new ContentTable(options.IdleContents);
         Buffers = new TransferBufferPool(options.ReadaheadMemoryBytes);
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
+        Yield = new ForegroundYield(Fetches, ForegroundActivity, parts.Time, options.YieldPatience);
         Attachments = new AttachmentTable(parts, options.DecorateStore);
         Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
         OriginGate = new OriginGate(options.MaxRequests);
@@ -63,6 +64,9 @@ internal sealed class EngineContext : IDisposable
     public TransferBufferPool Buffers { get; }
 
     public FetchContext Fetches { get; }
+
+    /// <summary>Lets readers go before all background work.</summary>
+    public ForegroundYield Yield { get; }
 
     public AttachmentTable Attachments { get; }
 
@@ -280,8 +284,12 @@ internal sealed class EngineContext : IDisposable
         }
     }
 
+    private long ForegroundActivity() => Counters.Sum(Counter.Reads) - Counters.Sum(Counter.UpkeepReads)
+        + Counters.Sum(Counter.WrittenBytes);
+
     public void Dispose()
     {
+        Yield.Dispose();
         Unflushed.File.Dispose();
         _stopping.Dispose();
         View.Dispose();
