@@ -60,6 +60,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<PlanEndpoints>();
         services.TryAddSingleton<MoveEndpoints>();
         services.TryAddSingleton<AccessLogEndpoint>();
+        services.TryAddSingleton<CostEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton(_ => new ConsolePages());
         services.TryAddSingleton<ApiFront>();
