@@ -49,7 +49,7 @@ public sealed class ConsoleSite : IAsyncLifetime
         Service = await ServiceProcess.StartAsync(new ServiceSettings
         {
             StateFolder = _folder.MakeFolder("state"),
-            More = "costs:\n  budgets:\n    - {name: for data, amount: 5, per: day, dataset: /data}\n",
+            More = "costs:\n  budgets:\n    - {name: imagery, amount: 5, per: day, dataset: /data}\n",
         });
         await Service.Client.Admin.AttachAsync(
             new AttachCommand { Source = "file://" + Bucket, Path = "/data", Store = "files", Mode = Core.Tree.AttachmentMode.ReadWrite });

@@ -44,8 +44,8 @@ public sealed class ConsoleViewTests(ConsoleSite site)
 
         await Expect(tab.Find(".tile", "Cost today").Locator("dd").First).ToHaveTextAsync(new Regex("USD$|≈ 0$"));
         await Expect(tab.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = "listing" })).ToContainTextAsync("/data");
-        await Expect(tab.Find("[aria-label='Spent of for data']")).ToHaveAttributeAsync("aria-valuenow", new Regex(@"^\d+\.\d$"));
-        await Expect(tab.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = "for data" })).ToContainTextAsync("within");
+        await Expect(tab.Find("[aria-label='Spent of imagery']")).ToHaveAttributeAsync("aria-valuenow", new Regex(@"^\d+\.\d$"));
+        await Expect(tab.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = "imagery" })).ToContainTextAsync("within");
         var tiers = JsonNode.Parse(await site.Service.Http.GetStringAsync(new Uri("/api/v1/tiers", UriKind.Relative)))!;
         var stored = tiers["classes"]!.AsArray().Single()!;
         await Expect(tab.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = $"cold: {stored["class"]}" })).ToContainTextAsync("18.0 MiB");
