@@ -43,7 +43,7 @@ public sealed class ConsoleViewTests(ConsoleSite site)
         await using var tab = await site.OpenAsync("overview");
 
         await Expect(tab.Find(".tile", "Cost today").Locator("dd").First).ToHaveTextAsync(new Regex("USD$|≈ 0$"));
-        await Expect(tab.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = "listing" })).ToContainTextAsync("/data");
+        await Expect(tab.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = "listing" }).Filter(new() { HasText = "/data" })).ToContainTextAsync("4");
         await Expect(tab.Find("[aria-label='Spent of imagery']")).ToHaveAttributeAsync("aria-valuenow", new Regex(@"^\d+\.\d$"));
         await Expect(tab.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = "imagery" })).ToContainTextAsync("within");
         var tiers = JsonNode.Parse(await site.Service.Http.GetStringAsync(new Uri("/api/v1/tiers", UriKind.Relative)))!;
