@@ -1,5 +1,6 @@
 using System.Net;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
@@ -43,6 +44,9 @@ internal sealed record ServerConfiguration
 
     /// <summary>Prices and plans.</summary>
     public required TieringConfiguration Tiering { get; init; }
+
+    /// <summary>The cost meter and the budgets.</summary>
+    public required CostOptions Costs { get; init; }
 
     /// <summary>The log.</summary>
     public required LogConfiguration Logging { get; init; }

@@ -59,7 +59,9 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<PlanDesk>();
         services.TryAddSingleton<PlanEndpoints>();
         services.TryAddSingleton<MoveEndpoints>();
+        services.TryAddSingleton<CostEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
+        services.TryAddSingleton(_ => new ConsolePages());
         services.TryAddSingleton<ApiFront>();
         return services;
     }
@@ -68,6 +70,7 @@ internal static class ServiceCollectionExtensions
     public static IServiceCollection AddDataLayerTelemetry(this IServiceCollection services)
     {
         services.TryAddSingleton(new HostProbe());
+        services.TryAddSingleton<DoctorDesk>();
         services.TryAddSingleton<ServerMeter>();
         services.TryAddSingleton<MountMeter>();
         services.TryAddSingleton<MetricsCollector>();

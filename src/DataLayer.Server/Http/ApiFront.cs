@@ -4,6 +4,7 @@ using DataLayer.Protocol.Http;
 using DataLayer.Server.Access;
 using DataLayer.Server.Hosting;
 using DataLayer.Server.Telemetry;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Server.Http;
 
@@ -40,6 +41,11 @@ internal sealed class ApiFront(
         {
             string method = context.Request.Method;
             Caller caller = authenticator.Identify(context);
+            if (caller.Use is { } use)
+            {
+                OriginUse.Current = use;
+            }
+
             if (
                 path.StartsWith(FilesPrefix, StringComparison.Ordinal)
                 && (HttpMethods.IsGet(method) || HttpMethods.IsHead(method)))
