@@ -64,6 +64,7 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(ReadyReport))]
 [JsonSerializable(typeof(StatisticsReport))]
 [JsonSerializable(typeof(DoctorReport))]
+[JsonSerializable(typeof(AccessRecord))]
 [JsonSerializable(typeof(PolicyCheckReport))]
 [JsonSerializable(typeof(PolicyStatus))]
 [JsonSerializable(typeof(PolicyPage))]

@@ -191,7 +191,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
                 };
             }
 
-            activity?.Stop();
+            ReadTrace.EndTier(activity, fetch.Times);
             fetch.Succeed();
             if (fetch.IsBackground)
             {
