@@ -6,6 +6,7 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Engine.Tiering.Profiles;
@@ -89,6 +90,10 @@ internal sealed class EngineContext : IDisposable
         get => Volatile.Read(ref _recorder);
         set => Volatile.Write(ref _recorder, value);
     }
+
+    /// <summary>Brings in the rest of folders that are read cold; null where that is off. Set once, by the
+    /// engine.</summary>
+    public FolderRecaller? Folders { get; set; }
 
     /// <summary>Inodes that a mount's kernel knows.</summary>
     public InodeHolds Holds { get; } = new();
