@@ -31,6 +31,7 @@ internal sealed class EngineContext : IDisposable
         Contents = new ContentTable(options.IdleContents);
         Buffers = new TransferBufferPool(options.ReadaheadMemoryBytes);
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
+        Yield = new ForegroundYield(Fetches, ForegroundActivity, parts.Time, options.YieldPatience);
         Attachments = new AttachmentTable(parts, options.DecorateStore);
         Archives = new ArchiveRestores(this);
         Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
@@ -61,6 +62,9 @@ internal sealed class EngineContext : IDisposable
     public TransferBufferPool Buffers { get; }
 
     public FetchContext Fetches { get; }
+
+    /// <summary>Lets readers go before all background work.</summary>
+    public ForegroundYield Yield { get; }
 
     public AttachmentTable Attachments { get; }
 
@@ -268,8 +272,12 @@ internal sealed class EngineContext : IDisposable
         }
     }
 
+    private long ForegroundActivity() => Counters.Sum(Counter.Reads) - Counters.Sum(Counter.UpkeepReads)
+        + Counters.Sum(Counter.WrittenBytes);
+
     public void Dispose()
     {
+        Yield.Dispose();
         Unflushed.File.Dispose();
         _stopping.Dispose();
         View.Dispose();

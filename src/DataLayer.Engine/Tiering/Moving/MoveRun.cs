@@ -338,7 +338,7 @@ public sealed class MoveRun
             _tally.Enter(null);
         }
 
-        using (await _mover.Yields.EnterAsync(cancellationToken).ConfigureAwait(false))
+        using (await _mover.Engine.Context.Yield.EnterAsync(isLarge: false, cancellationToken).ConfigureAwait(false))
         {
             // The turn is over before the move begins: the steps of a recall take turns of their own.
         }

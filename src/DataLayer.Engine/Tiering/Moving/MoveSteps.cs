@@ -3,7 +3,6 @@ using DataLayer.Core.Identity;
 using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
-using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Files.Writing;
 
@@ -13,7 +12,7 @@ namespace DataLayer.Engine.Tiering.Moving;
 /// The single steps of a move, each by the engine's own way of doing it, each safe to repeat. A step that cannot be
 /// done says why in words; what goes wrong is thrown.
 /// </summary>
-internal sealed class MoveSteps(FileEngine engine, ForegroundYield yields)
+internal sealed class MoveSteps(FileEngine engine)
 {
     private static readonly TimeSpan _keyWait = TimeSpan.FromMilliseconds(20);
     private readonly EngineContext _context = engine.Context;
@@ -153,8 +152,8 @@ internal sealed class MoveSteps(FileEngine engine, ForegroundYield yields)
             }
 
             _ = blocks is null
-                ? await engine.Recaller.RecallAsync(content, cancellationToken, yields).ConfigureAwait(false)
-                : await engine.Recaller.RecallBlocksAsync(content, blocks, cancellationToken, yields)
+                ? await engine.Recaller.RecallAsync(content, cancellationToken).ConfigureAwait(false)
+                : await engine.Recaller.RecallBlocksAsync(content, blocks, cancellationToken)
                     .ConfigureAwait(false);
         }
         finally

@@ -68,7 +68,7 @@ internal static class S3Fault
                 new DataLayerException(
                     ErrorCode.OriginUnavailable,
                     $"{what} at {endpoint} answered {answer}: the server asks for fewer requests. "
-                    + "Lower the store's requestLimit, or raise the server's.",
+                    + "Lower the store's 'requests', or have its limit raised.",
                     cause)
                 {
                     IsThrottled = true,
