@@ -28,6 +28,8 @@ internal sealed class TreeTables : IDisposable
         History = new HistoryTable(session);
         Plans = new PlanTable(session);
         Moves = new MoveTable(session);
+        Costs = new CostTable(session);
+        Capacity = new CapacityTable(session);
     }
 
     public SqlSession Session { get; }
@@ -55,6 +57,10 @@ internal sealed class TreeTables : IDisposable
     public PlanTable Plans { get; }
 
     public MoveTable Moves { get; }
+
+    public CostTable Costs { get; }
+
+    public CapacityTable Capacity { get; }
 
     /// <summary>One setting, or null.</summary>
     public string? FindSetting(string name)
