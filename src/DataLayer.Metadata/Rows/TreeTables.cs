@@ -27,6 +27,7 @@ internal sealed class TreeTables : IDisposable
         Heat = new HeatTable(session);
         History = new HistoryTable(session);
         Plans = new PlanTable(session);
+        Quotas = new QuotaTable(session);
     }
 
     public SqlSession Session { get; }
@@ -52,6 +53,8 @@ internal sealed class TreeTables : IDisposable
     public HistoryTable History { get; }
 
     public PlanTable Plans { get; }
+
+    public QuotaTable Quotas { get; }
 
     /// <summary>One setting, or null.</summary>
     public string? FindSetting(string name)
