@@ -43,6 +43,47 @@ public sealed class JobClient
         return PostAsync(target, () => new ReadOnlyMemoryContent(list), key ?? NewKey(), cancellationToken);
     }
 
+    /// <summary>Makes a job that carries out a plan's moves.</summary>
+    /// <param name="plan">The plan's number.</param>
+    /// <param name="command">What bounds it.</param>
+    /// <param name="key">Makes asking twice make one job; null for a new key.</param>
+    /// <param name="cancellationToken">Gives the call up; not the job.</param>
+    /// <exception cref="DataLayerException">NotFound; WrongState: the plan is stale.</exception>
+    public ValueTask<JobStatus> ApplyAsync(
+        long plan, MoveCommand command, string? key = null, CancellationToken cancellationToken = default) =>
+        PostAsync(
+            string.Create(CultureInfo.InvariantCulture, $"{ApiRoutes.Plans}/{plan}/apply"),
+            ApiConnection.JsonBody(command, ProtocolJson.Default.MoveCommand), key ?? NewKey(), cancellationToken);
+
+    /// <summary>Makes a job that brings the files another one moved back to where they were.</summary>
+    /// <param name="id">The job that applied a plan.</param>
+    /// <param name="command">What bounds it.</param>
+    /// <param name="key">Makes asking twice make one job; null for a new key.</param>
+    /// <param name="cancellationToken">Gives the call up; not the job.</param>
+    /// <exception cref="DataLayerException">NotFound; WrongState: it cannot be undone (any more).</exception>
+    public ValueTask<JobStatus> UndoAsync(
+        long id, MoveCommand command, string? key = null, CancellationToken cancellationToken = default) =>
+        PostAsync(
+            Target(id) + "/undo", ApiConnection.JsonBody(command, ProtocolJson.Default.MoveCommand), key ?? NewKey(),
+            cancellationToken);
+
+    /// <summary>A page of the moves of a job that applies or undoes, by number.</summary>
+    /// <param name="id">The job.</param>
+    /// <param name="from">The first move's number; the page before says it.</param>
+    /// <param name="limit">At most so many, 1 to 10,000.</param>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    /// <exception cref="DataLayerException">NotFound.</exception>
+    public ValueTask<MovePage> ListMovesAsync(
+        long id, long from = 0, int limit = 1000, CancellationToken cancellationToken = default) =>
+        _connection.SendAsync(
+            new ApiRequest(
+                HttpMethod.Get,
+                string.Create(CultureInfo.InvariantCulture, $"{Target(id)}/moves?from={from}&limit={limit}"))
+            {
+                Retry = RetryMode.Always,
+            },
+            ProtocolJson.Default.MovePage, cancellationToken);
+
     /// <summary>One job.</summary>
     /// <exception cref="DataLayerException">NotFound.</exception>
     public ValueTask<JobStatus> GetAsync(long id, CancellationToken cancellationToken = default) =>

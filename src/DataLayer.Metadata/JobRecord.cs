@@ -23,6 +23,9 @@ public enum JobState
 
     /// <summary>It was cancelled; what it did stays.</summary>
     Cancelled = 6,
+
+    /// <summary>A budget of its own was used up before it was through; the result says what remains.</summary>
+    Exhausted = 7,
 }
 
 /// <summary>How far a job is. Totals are what is known so far; 0 for not known.</summary>
@@ -61,6 +64,9 @@ public sealed record JobRecord
     /// <summary>How far it is.</summary>
     public JobProgress Progress { get; init; }
 
+    /// <summary>What it is at and what came out so far, in its runner's words (JSON); or null.</summary>
+    public string? Detail { get; init; }
+
     /// <summary>What came out of it, in its runner's words (JSON); null before.</summary>
     public string? Result { get; init; }
 
@@ -80,7 +86,7 @@ public sealed record JobRecord
     public long EndedTime { get; init; }
 
     /// <summary>Whether it ended, one way or another.</summary>
-    public bool HasEnded => State is JobState.Done or JobState.Failed or JobState.Cancelled;
+    public bool HasEnded => State is JobState.Done or JobState.Failed or JobState.Cancelled or JobState.Exhausted;
 }
 
 /// <summary>A schedule: a job that is made again and again.</summary>

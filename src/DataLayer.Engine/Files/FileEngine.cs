@@ -52,6 +52,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         FetchRunner runner = new(Context, _recalls);
         Readahead readahead = new(Context, runner);
         Recaller recaller = new(Context, runner, recallWriter);
+        (Runner, Recaller) = (runner, recaller);
         _freshness = new Freshness(Context);
         Reader = new FileReader(Context, runner, readahead, _freshness);
         StagedWriter staging = new(Context);
@@ -80,6 +81,9 @@ public sealed partial class FileEngine : IAsyncDisposable
     /// </summary>
     public static void Confine(TreeScope? scope) => TreeView.Scope = scope;
 
+    /// <summary>Whether somebody listens to the spans of reads.</summary>
+    public static bool IsTraced => EngineContext.Activities.HasListeners();
+
     internal EngineContext Context { get; }
 
     internal FileReader Reader { get; }
@@ -87,6 +91,14 @@ public sealed partial class FileEngine : IAsyncDisposable
     internal Warmer Warmer => _warmer;
 
     internal Scrubber Scrubber => _scrubber;
+
+    internal Evictor Evictor => _evictor;
+
+    internal UploadWaits Uploads => _uploads;
+
+    internal FetchRunner Runner { get; }
+
+    internal Recaller Recaller { get; }
 
     /// <summary>How hot files are, and what was read when.</summary>
     public HeatTable Heat { get; }
@@ -256,6 +268,9 @@ public sealed partial class FileEngine : IAsyncDisposable
 
         return new FileReplacement(writer);
     }
+
+    /// <summary>What readers waited for since start.</summary>
+    public WaitStatistics GetWaits() => WaitStatistics.Of(Context);
 
     /// <summary>Counters since start.</summary>
     public EngineStatistics GetStatistics()

@@ -36,6 +36,9 @@ public sealed record FileEngineOptions
     /// <summary>How long readers of cold content may put off its way to the hot tier. Tests wait longer.</summary>
     internal TimeSpan RecallPatience { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long background work waits for a gap between reads before it takes its share anyway.</summary>
+    internal TimeSpan YieldPatience { get; init; } = TimeSpan.FromMilliseconds(100);
+
     /// <summary>
     /// The unit of a first answer to a random read, bytes, a power of two from 16 KiB to 1 MiB. Default 128 KiB.
     /// </summary>

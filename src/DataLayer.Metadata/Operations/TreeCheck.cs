@@ -145,6 +145,9 @@ internal sealed class TreeCheck
         Guard(() => CheckRows("heat", static t => t.Heat.CheckAll()));
         Guard(() => CheckRows("access_history", static t => t.History.CheckAll()));
         Guard(() => CheckRows("plans", static t => t.Plans.CheckAll()));
+        Guard(() => CheckRows("moves", static t => t.Moves.CheckAll()));
+        Guard(() => CheckRows("costs", static t => t.Costs.CheckAll()));
+        Guard(() => CheckRows("capacity_history", static t => t.Capacity.CheckAll()));
         Guard(() => CheckRows("quotas", static t => t.Quotas.CheckAll()));
         Guard(CheckQuotas);
         Guard(CheckNames);

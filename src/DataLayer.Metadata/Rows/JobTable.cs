@@ -9,7 +9,7 @@ internal sealed class JobTable(SqlSession session)
     private const string Columns =
         """
         id, kind, state, spec, owner, scopes, cursor, done_objects, total_objects, done_bytes, total_bytes,
-            failed_objects, result, failure, sequence, created_time, started_time, ended_time, crc
+            failed_objects, result, failure, sequence, created_time, started_time, ended_time, crc, detail
         """;
 
     private const string SelectOne = $"SELECT {Columns} FROM jobs WHERE id = $1";
@@ -31,15 +31,15 @@ internal sealed class JobTable(SqlSession session)
     private const string Insert =
         $"""
         INSERT INTO jobs ({Columns})
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
         """;
 
     private const string UpdateRow =
         """
         UPDATE jobs SET kind = $1, state = $2, spec = $3, owner = $4, scopes = $5, cursor = $6, done_objects = $7,
             total_objects = $8, done_bytes = $9, total_bytes = $10, failed_objects = $11, result = $12, failure = $13,
-            sequence = $14, created_time = $15, started_time = $16, ended_time = $17, crc = $18
-        WHERE id = $19
+            sequence = $14, created_time = $15, started_time = $16, ended_time = $17, crc = $18, detail = $19
+        WHERE id = $20
         """;
 
     private const string SelectKey = "SELECT fingerprint, made FROM job_keys WHERE owner = $1 AND name = $2";
@@ -72,12 +72,12 @@ internal sealed class JobTable(SqlSession session)
 
     /// <summary>Adds a job; its number is set.</summary>
     public void Add(JobRecord job) =>
-        Bind(session.Get(Insert).Add(job.Id), job).Add((long)ComputeCrc(job)).Execute();
+        Bind(session.Get(Insert).Add(job.Id), job).Add((long)ComputeCrc(job)).Add(job.Detail).Execute();
 
     /// <summary>Writes a job back.</summary>
     /// <returns>False where there is none.</returns>
     public bool Save(JobRecord job) =>
-        Bind(session.Get(UpdateRow), job).Add((long)ComputeCrc(job)).Add(job.Id).Execute() == 1;
+        Bind(session.Get(UpdateRow), job).Add((long)ComputeCrc(job)).Add(job.Detail).Add(job.Id).Execute() == 1;
 
     /// <summary>Removes jobs that ended before a time, or are past the newest <paramref name="keep"/>.</summary>
     /// <returns>Those it removed, at most 1,000.</returns>
@@ -151,6 +151,7 @@ internal sealed class JobTable(SqlSession session)
             CreatedTime = reader.GetInt64(15),
             StartedTime = reader.GetInt64(16),
             EndedTime = reader.GetInt64(17),
+            Detail = reader.IsDBNull(19) ? null : reader.GetString(19),
         };
         return ComputeCrc(job) == (uint)reader.GetInt64(18) ? job : throw RowFault.Damaged($"job {job.Id}");
     }
@@ -176,6 +177,11 @@ internal sealed class JobTable(SqlSession session)
         sum.Add(job.CreatedTime);
         sum.Add(job.StartedTime);
         sum.Add(job.EndedTime);
+        if (job.Detail is not null)
+        {
+            sum.Add(job.Detail); // Rows older than the column have none, and their checksum stays what it was.
+        }
+
         return sum.Value;
     }
 }

@@ -27,6 +27,9 @@ internal sealed class TreeTables : IDisposable
         Heat = new HeatTable(session);
         History = new HistoryTable(session);
         Plans = new PlanTable(session);
+        Moves = new MoveTable(session);
+        Costs = new CostTable(session);
+        Capacity = new CapacityTable(session);
         Quotas = new QuotaTable(session);
     }
 
@@ -53,6 +56,12 @@ internal sealed class TreeTables : IDisposable
     public HistoryTable History { get; }
 
     public PlanTable Plans { get; }
+
+    public MoveTable Moves { get; }
+
+    public CostTable Costs { get; }
+
+    public CapacityTable Capacity { get; }
 
     public QuotaTable Quotas { get; }
 

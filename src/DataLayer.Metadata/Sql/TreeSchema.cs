@@ -19,6 +19,8 @@ internal static class TreeSchema
             new SchemaStep(4, PolicyScript),
             new SchemaStep(5, JobScript),
             new SchemaStep(6, PlanScript),
+            new SchemaStep(7, MoveScript),
+            new SchemaStep(9, CostScript),
             new SchemaStep(10, QuotaScript),
         ];
 
@@ -95,6 +97,100 @@ internal static class TreeSchema
             used_bytes {int64} NOT NULL,
             used_inodes {int64} NOT NULL,
             crc {int64} NOT NULL);
+        """;
+
+    private const string MoveScript =
+        """
+        CREATE TABLE moves (
+            job {int64} NOT NULL,
+            number {int64} NOT NULL,
+            plan {int64} NOT NULL,
+            policy_version {int64} NOT NULL,
+            policy_hash {text} NOT NULL,
+            rule {int64} NOT NULL,
+            inode {int64} NOT NULL,
+            version {int64} NOT NULL,
+            path {text} NOT NULL,
+            kinds {int64} NOT NULL,
+            done_kinds {int64} NOT NULL,
+            size_bytes {int64} NOT NULL,
+            from_state {int64} NOT NULL,
+            from_hot_bytes {int64} NOT NULL,
+            from_residency {blob},
+            from_class {text},
+            from_etag {text},
+            to_class {text},
+            state {int64} NOT NULL,
+            reason {text},
+            requests {int64} NOT NULL,
+            moved_bytes {int64} NOT NULL,
+            cost {int64} NOT NULL,
+            started_time {int64} NOT NULL,
+            ended_time {int64} NOT NULL,
+            crc {int64} NOT NULL,
+            PRIMARY KEY (job, number)) {clustered};
+        CREATE INDEX moves_open ON moves (inode) WHERE state = 1;
+
+        ALTER TABLE jobs ADD COLUMN detail {text};
+        """;
+
+    private const string CostScript =
+        """
+        CREATE TABLE costs (
+            level {int64} NOT NULL,
+            currency {text} NOT NULL,
+            start_time {int64} NOT NULL,
+            dataset {text} NOT NULL,
+            tenant {text} NOT NULL,
+            purpose {int64} NOT NULL,
+            item {int64} NOT NULL,
+            class {text} NOT NULL,
+            requests {int64} NOT NULL,
+            failures {int64} NOT NULL,
+            bytes {int64} NOT NULL,
+            gib_month_nanos {int64} NOT NULL,
+            request_nanos {int64} NOT NULL,
+            retrieval_nanos {int64} NOT NULL,
+            egress_nanos {int64} NOT NULL,
+            storage_nanos {int64} NOT NULL,
+            crc {int64} NOT NULL,
+            PRIMARY KEY (level, currency, start_time, dataset, tenant, purpose, item, class)) {clustered};
+
+        CREATE TABLE job_costs (
+            job {int64} NOT NULL,
+            currency {text} NOT NULL,
+            dataset {text} NOT NULL,
+            tenant {text} NOT NULL,
+            purpose {int64} NOT NULL,
+            item {int64} NOT NULL,
+            class {text} NOT NULL,
+            last_time {int64} NOT NULL,
+            requests {int64} NOT NULL,
+            failures {int64} NOT NULL,
+            bytes {int64} NOT NULL,
+            gib_month_nanos {int64} NOT NULL,
+            request_nanos {int64} NOT NULL,
+            retrieval_nanos {int64} NOT NULL,
+            egress_nanos {int64} NOT NULL,
+            storage_nanos {int64} NOT NULL,
+            crc {int64} NOT NULL,
+            PRIMARY KEY (job, currency, dataset, tenant, purpose, item, class)) {clustered};
+
+        CREATE TABLE capacity_history (
+            pool {text} NOT NULL,
+            level {int64} NOT NULL,
+            start_time {int64} NOT NULL,
+            sample_time {int64} NOT NULL,
+            capacity_bytes {int64} NOT NULL,
+            free_bytes {int64} NOT NULL,
+            used_bytes {int64} NOT NULL,
+            hot_bytes {int64} NOT NULL,
+            premigrated_bytes {int64} NOT NULL,
+            cold_bytes {int64} NOT NULL,
+            object_bytes {int64} NOT NULL,
+            file_count {int64} NOT NULL,
+            crc {int64} NOT NULL,
+            PRIMARY KEY (pool, level, start_time)) {clustered};
         """;
 
     private const string DeviceScript =

@@ -59,11 +59,38 @@ public static class ApiRoutes
     /// <summary>Tiering plans: POST, GET; <c>/N</c> by GET and DELETE, <c>/N/moves</c> by GET.</summary>
     public const string Plans = "/api/v1/plans";
 
+    /// <summary>What was paid: GET.</summary>
+    public const string Costs = "/api/v1/costs";
+
+    /// <summary>Budgets and where they stand: GET.</summary>
+    public const string Budgets = "/api/v1/budgets";
+
+    /// <summary>What lies where: GET.</summary>
+    public const string Tiers = "/api/v1/tiers";
+
+    /// <summary>What was paid, by time: GET.</summary>
+    public const string CostHistory = "/api/v1/history/costs";
+
+    /// <summary>How full pools were, by time: GET.</summary>
+    public const string CapacityHistory = "/api/v1/history/capacity";
+
     /// <summary>Counters of the service.</summary>
     public const string Statistics = "/api/v1/stats";
 
+    /// <summary>Why readers wait and what to change: GET with <c>seconds</c> and <c>ahead</c>.</summary>
+    public const string Doctor = "/api/v1/doctor";
+
+    /// <summary>Reads as they come: GET with <c>path</c> and <c>seconds</c>, a line of JSON each.</summary>
+    public const string AccessLog = "/api/v1/accesslog";
+
     /// <summary>Program version and API version.</summary>
     public const string Version = "/api/v1/version";
+
+    /// <summary>Who the caller is, and what it may call.</summary>
+    public const string Caller = "/api/v1/caller";
+
+    /// <summary>The web console: pages, not part of the API.</summary>
+    public const string Console = "/console";
 
     /// <summary>The OpenAPI document.</summary>
     public const string OpenApi = "/openapi/v1.json";

@@ -3,12 +3,18 @@ using System.Text.Json.Serialization;
 
 namespace DataLayer.Protocol.Http;
 
-/// <summary>A warm-up by paths, as a job.</summary>
+/// <summary>A warm-up by paths or by a profile, as a job.</summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record WarmJobCommand
 {
     /// <summary>Files and folders of the tree, at most 1,000; each with all that is below.</summary>
-    public required IReadOnlyList<string> Paths { get; init; }
+    public IReadOnlyList<string> Paths { get; set; } = [];
+
+    /// <summary>A kept profile, instead of paths: exactly its blocks, in its order.</summary>
+    public string? Profile { get; init; }
+
+    /// <summary>Of the paths, only what their last uses read and what was written since.</summary>
+    public bool Learned { get; init; }
 
     /// <summary>What to do: <c>warm</c>, <c>check</c> (only look) or <c>evict</c>.</summary>
     public string Mode { get; set; } = "warm";
@@ -74,8 +80,8 @@ public sealed record JobStatus
     /// <summary>What kind of work it is: <c>warm</c>, ….</summary>
     public required string Kind { get; init; }
 
-    /// <summary><c>queued</c>, <c>running</c>, <c>paused</c>, <c>cancelling</c>, <c>done</c>, <c>failed</c> or
-    /// <c>cancelled</c>.</summary>
+    /// <summary><c>queued</c>, <c>running</c>, <c>paused</c>, <c>cancelling</c>, <c>done</c>, <c>failed</c>,
+    /// <c>cancelled</c> or <c>exhausted</c> (a budget of its own was used up).</summary>
     public required string State { get; init; }
 
     /// <summary>Who asked for it.</summary>
@@ -102,6 +108,9 @@ public sealed record JobStatus
     /// <summary>Seconds it still takes at its mean pace; null where that is not known.</summary>
     public double? EtaSeconds { get; init; }
 
+    /// <summary>What it is at and what came out so far; null where it does not say.</summary>
+    public JsonElement? Detail { get; init; }
+
     /// <summary>What came out of it; null before.</summary>
     public JsonElement? Result { get; init; }
 
@@ -122,7 +131,7 @@ public sealed record JobStatus
 
     /// <summary>Whether it ended.</summary>
     [JsonIgnore]
-    public bool HasEnded => State is "done" or "failed" or "cancelled";
+    public bool HasEnded => State is "done" or "failed" or "cancelled" or "exhausted";
 }
 
 /// <summary>A page of jobs, newest first.</summary>

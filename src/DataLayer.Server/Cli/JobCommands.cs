@@ -5,13 +5,13 @@ using Spectre.Console;
 
 namespace DataLayer.Server.Cli;
 
-/// <summary>Verb job: list, show, watch, pause, resume, cancel, schedule.</summary>
+/// <summary>Verb job: list, show, watch, pause, resume, cancel, moves, schedule.</summary>
 internal static class JobCommands
 {
     /// <summary>Makes the commands.</summary>
     public static Command Make(CommandFactory factory) =>
         CommandFactory.Group(
-            "job", "Long work of the service: list, show, watch, pause, resume, cancel, schedule.",
+            "job", "Long work of the service: list, show, watch, pause, resume, cancel, moves, schedule.",
             [
                 List(factory),
                 One(factory, "show", "Shows one job.", (run, id, t) => run.Client.Jobs.GetAsync(id, t)),
@@ -24,6 +24,7 @@ internal static class JobCommands
                 One(
                     factory, "cancel", "Cancels a job at its next step; what it did stays.",
                     (run, id, t) => run.Client.Jobs.CancelAsync(id, t)),
+                MoveCommands.MakeList(factory),
                 ScheduleCommands.Make(factory),
             ]);
 
@@ -138,6 +139,7 @@ internal static class JobCommands
                 ("created", Show.Time(job.CreatedTimeNanoseconds)),
                 ("started", Show.Time(job.StartedTimeNanoseconds)),
                 ("ended", Show.Time(job.EndedTimeNanoseconds)),
+                ("detail", job.Detail?.GetRawText()),
                 ("failure", job.Failure),
                 ("result", job.Result?.GetRawText()),
             ]);

@@ -14,6 +14,9 @@ internal sealed record TieringConfiguration
     /// <summary>How far ahead a plan forecasts use.</summary>
     public TimeSpan PlanHorizon { get; init; }
 
+    /// <summary>How long after its end a job of moves may be undone.</summary>
+    public TimeSpan UndoWindow { get; init; }
+
     /// <summary>Plans kept, a count.</summary>
     public int MaxPlanCount { get; init; }
 
@@ -55,6 +58,9 @@ internal static class TieringSection
             PlanHorizon = section.Duration(
                 "planHorizon", defaults.Horizon, TimeSpan.FromHours(1), TimeSpan.FromDays(365),
                 "How far ahead a plan forecasts that released files are needed again."),
+            UndoWindow = section.Duration(
+                "undoWindow", TimeSpan.FromDays(7), TimeSpan.Zero, TimeSpan.FromDays(365),
+                "How long after its end a job that applied a plan may be undone, as long as the job is kept."),
             MaxPlanCount = section.Count(
                 "plansKept", kept.MaxPlanCount, 1, 10_000, "Plans kept; the oldest go."),
             MaxPlanBytes = section.Size(

@@ -3,6 +3,7 @@ using DataLayer.Core.Errors;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Access;
 using DataLayer.Server.Configuration;
+using DataLayer.Server.Diagnosis;
 using DataLayer.Server.Http;
 using DataLayer.Server.Mounts;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -58,7 +59,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         configureServices?.Invoke(builder.Services);
         AddLogging(builder.Logging, configuration.Logging);
         builder.Services.AddDataLayerNode(configuration).AddDataLayerMounts().AddDataLayerApi(configuration)
-            .AddDataLayerTelemetry();
+            .AddDataLayerTelemetry(configuration);
         builder.Services.AddRoutingCore();
         builder.Services.ConfigureHttpJsonOptions(o =>
             o.SerializerOptions.TypeInfoResolverChain.Insert(0, ProtocolJson.Default)
@@ -86,8 +87,14 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<PolicyEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<JobEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<PlanEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<DoctorDesk>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<AccessLogEndpoint>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<MoveEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<CostEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
-        foreach (ApiOperation operation in operations)
+        operations.AddRange(new CallerEndpoint(operations).GetOperations());
+        IEnumerable<ApiOperation> pages = app.Services.GetRequiredService<ConsolePages>().GetOperations();
+        foreach (ApiOperation operation in operations.Concat(pages))
         {
             app.MapMethods(operation.Pattern, [operation.Method], operation.Handler).WithMetadata(operation);
         }

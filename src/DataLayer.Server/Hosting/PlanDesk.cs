@@ -29,7 +29,7 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
     public PlanStore Store => Maker.Store;
 
     /// <summary>The prices in force.</summary>
-    public TierPricing Pricing { get; } = new(configuration.Tiering.Prices, ShapeOf(configuration));
+    public TierPricing Pricing { get; } = PricingOf(configuration);
 
     private PlanMaker Maker
     {
@@ -114,6 +114,10 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
 
     /// <inheritdoc/>
     public void Dispose() => _maker?.Dispose();
+
+    /// <summary>The prices that a configuration puts in force.</summary>
+    public static TierPricing PricingOf(ServerConfiguration configuration) =>
+        new(configuration.Tiering.Prices, ShapeOf(configuration));
 
     private static TransferShape ShapeOf(ServerConfiguration configuration)
     {

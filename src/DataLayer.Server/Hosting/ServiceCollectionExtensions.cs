@@ -58,15 +58,23 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<JobEndpoints>();
         services.TryAddSingleton<PlanDesk>();
         services.TryAddSingleton<PlanEndpoints>();
+        services.TryAddSingleton<MoveEndpoints>();
+        services.TryAddSingleton<AccessLogEndpoint>();
+        services.TryAddSingleton<CostEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
+        services.TryAddSingleton(_ => new ConsolePages());
         services.TryAddSingleton<ApiFront>();
         return services;
     }
 
-    /// <summary>Counters, histograms and their Prometheus text.</summary>
-    public static IServiceCollection AddDataLayerTelemetry(this IServiceCollection services)
+    /// <summary>Counters, histograms and their Prometheus text; spans; the doctor.</summary>
+    public static IServiceCollection AddDataLayerTelemetry(
+        this IServiceCollection services, ServerConfiguration configuration)
     {
+        services.TryAddSingleton(configuration.Tracing);
+        services.AddHostedService<TraceExport>();
         services.TryAddSingleton(new HostProbe());
+        services.TryAddSingleton<DoctorDesk>();
         services.TryAddSingleton<ServerMeter>();
         services.TryAddSingleton<MountMeter>();
         services.TryAddSingleton<MetricsCollector>();

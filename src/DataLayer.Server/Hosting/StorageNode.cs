@@ -1,5 +1,7 @@
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Jobs;
+using DataLayer.Engine.Tiering.Moving;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Keeper.Mounts;
@@ -49,6 +51,9 @@ internal sealed class StorageNode : IAsyncDisposable
     /// <summary>The jobs; null until <see cref="OpenJobsAsync"/>.</summary>
     public JobService? Jobs { get; private set; }
 
+    /// <summary>Moves files between the tiers; null until <see cref="OpenJobsAsync"/>.</summary>
+    public Mover? Mover { get; private set; }
+
     /// <summary>The lists that jobs were given.</summary>
     public JobInputs JobInputs { get; private set; } = null!;
 
@@ -57,6 +62,9 @@ internal sealed class StorageNode : IAsyncDisposable
 
     /// <summary>Tiering plans.</summary>
     public PlanStore Plans { get; private set; } = null!;
+
+    /// <summary>What the node costs; a service starts it.</summary>
+    public CostMeter Costs { get; private set; } = null!;
 
     /// <summary>What the whole process may use, bytes.</summary>
     public long MemoryBudgetBytes { get; private set; }
@@ -87,7 +95,12 @@ internal sealed class StorageNode : IAsyncDisposable
                 node.Stores.Define(store);
             }
 
-            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time);
+            SpendGate gate = new(time, configuration.Costs.ThrottledRequestsPerSecond);
+            node.Costs = node.Keep(
+                new CostMeter(
+                    new CostMeterParts(tree, node.Stores, node.Hot, gate), PlanDesk.PricingOf(configuration),
+                    configuration.Costs, time, logs.CreateLogger<CostMeter>()));
+            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time) { Gate = gate };
             node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
             FileEngineOptions engine = configuration.Engine with { KeepOrphans = node.KeptMounts.Count > 0 };
             node.Engine = node.Keep(await FileEngine.OpenAsync(parts, engine, logs, cancellationToken));
@@ -132,10 +145,21 @@ internal sealed class StorageNode : IAsyncDisposable
         }
 
         JobInputs.RemoveAllBut(named);
-        WarmRunner warm = Keep(new WarmRunner(Engine, JobInputs));
+        WarmRunner warm = new(Engine, JobInputs);
+        TierPricing pricing = PlanDesk.PricingOf(configuration);
+        Mover = Keep(new Mover(Engine, pricing));
+        ApplyRunner apply = new(
+            Mover, Plans,
+            async (plan, token) => PlanStaleness.Find(
+                plan, (await Policies.GetActiveAsync(token))?.Policy.Hash, pricing.Table.ComputeHash(),
+                time.GetUtcNow()));
+        IReadOnlyList<JobRecord> open = await Tree.ListOpenJobsAsync(cancellationToken);
+        await Mover.SettleAsync(
+            id => open.Any(j => j.Id == id && j.State != JobState.Cancelling), cancellationToken);
         Jobs = Keep(
             await JobService.OpenAsync(
-                Tree, [warm], configuration.Jobs.Service, time, logs.CreateLogger<JobService>(), cancellationToken));
+                Tree, [warm, apply, new UndoRunner(Mover)], configuration.Jobs.Service, time,
+                logs.CreateLogger<JobService>(), cancellationToken));
     }
 
     /// <inheritdoc/>

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Tiering.Jobs;
+using DataLayer.Engine.Tiering.Profiles;
 using DataLayer.Metadata;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Access;
@@ -21,10 +22,12 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
     private const int MaxPage = 1000;
     private const string OneJob = ApiRoutes.Jobs + "/{id}";
 
-    private static readonly ApiParameter _id = new(
+    /// <summary>The job, or schedule, in the path.</summary>
+    public static ApiParameter Id { get; } = new(
         "id", ApiParameterPlace.Path, "integer", "The number.", Required: true);
 
-    private static readonly ApiParameter _key = new(
+    /// <summary>The caller's key that makes asking twice make one job.</summary>
+    public static ApiParameter Key { get; } = new(
         ApiRoutes.IdempotencyHeader, ApiParameterPlace.Header, "string",
         "The caller's own key of this request, 1 to 200 printable characters; asked again with it within a day, the "
         + "answer is the job that was made the first time.");
@@ -38,7 +41,8 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
     private IEnumerable<ApiOperation> Making()
     {
         yield return new ApiOperation(
-            "POST", ApiRoutes.Jobs + "/warm", "warmJob", "Makes a job that warms, checks or evicts paths.", WarmAsync)
+            "POST", ApiRoutes.Jobs + "/warm", "warmJob",
+            "Makes a job that warms, checks or evicts paths, or warms a profile.", WarmAsync)
         {
             Access = ApiAccess.Write,
             IsAudited = true,
@@ -46,7 +50,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             Body = typeof(WarmJobCommand),
             Answer = typeof(JobStatus),
             Statuses = [202],
-            Parameters = [_key],
+            Parameters = [Key],
         };
         yield return new ApiOperation(
             "POST", ApiRoutes.Jobs + "/warm-list", "warmListJob",
@@ -61,7 +65,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             Statuses = [202],
             Parameters =
             [
-                _key,
+                Key,
                 new("mode", ApiParameterPlace.Query, "string", "warm (default), check or evict."),
                 new("intoMemory", ApiParameterPlace.Query, "boolean", "Fill memory as well."),
                 new("verify", ApiParameterPlace.Query, "boolean", "Compare with checksums at the end. Default true."),
@@ -93,7 +97,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             Statuses = [200, 304],
             Parameters =
             [
-                _id,
+                Id,
                 new("If-None-Match", ApiParameterPlace.Header, "string", "The entity tag known; 304 if it holds."),
             ],
         };
@@ -108,7 +112,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             Statuses = [200, 204],
             Parameters =
             [
-                _id,
+                Id,
                 new(
                     "Last-Event-ID", ApiParameterPlace.Header, "integer",
                     "The last event seen; goes on after it. 204 where the job ended with it."),
@@ -132,7 +136,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             "POST", $"{OneJob}/{name}", name + "Job", summary,
             async context =>
             {
-                JobRecord job = await FindAsync(context);
+                JobRecord job = await FindAsync(context, node.Jobs);
                 DemandTag(context, job);
                 job = await step(node.Jobs, job.Id, context.RequestAborted);
                 await WriteAsync(context, job, StatusCodes.Status200OK);
@@ -142,7 +146,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             IsAudited = true,
             Tag = "jobs",
             Answer = typeof(JobStatus),
-            Parameters = [_id, _ifMatch],
+            Parameters = [Id, _ifMatch],
         };
 
     private IEnumerable<ApiOperation> Schedules()
@@ -164,7 +168,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             Body = typeof(ScheduleCommand),
             Answer = typeof(ScheduleStatus),
             Statuses = [201],
-            Parameters = [_key],
+            Parameters = [Key],
         };
         yield return new ApiOperation(
             "DELETE", ApiRoutes.Schedules + "/{id}", "removeSchedule", "Removes a schedule; its jobs stay.",
@@ -174,14 +178,14 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             IsAudited = true,
             Tag = "jobs",
             Statuses = [204],
-            Parameters = [_id],
+            Parameters = [Id],
         };
     }
 
     private async Task WarmAsync(HttpContext context)
     {
         WarmJobCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.WarmJobCommand);
-        string spec = ToSpec(context, command).ToText();
+        string spec = (await ToSpecAsync(context, command)).ToText();
         await AddAsync(context, spec, Fingerprint(spec));
     }
 
@@ -245,7 +249,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
 
     private async Task GetAsync(HttpContext context)
     {
-        JobRecord job = await FindAsync(context);
+        JobRecord job = await FindAsync(context, node.Jobs);
         string tag = JobWire.TagOf(job);
         if (context.Request.Headers.IfNoneMatch.ToString() == tag)
         {
@@ -259,7 +263,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
 
     private async Task WatchAsync(HttpContext context)
     {
-        JobRecord job = await FindAsync(context);
+        JobRecord job = await FindAsync(context, node.Jobs);
         await events.StreamAsync(context, node.Jobs, job);
     }
 
@@ -281,7 +285,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             Cron = command.Cron,
             Zone = command.Zone,
             Kind = WarmRunner.KindName,
-            Spec = ToSpec(context, command.Warm).ToText(),
+            Spec = (await ToSpecAsync(context, command.Warm)).ToText(),
             Owner = caller.Name,
             Scopes = caller.Scopes,
         };
@@ -332,10 +336,13 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
         }
     }
 
-    private static string Fingerprint(string spec) =>
+    /// <summary>Says what was asked for, beside the caller's key.</summary>
+    public static string Fingerprint(string spec) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(spec)));
 
-    private static IdempotencyKey? KeyOf(HttpContext context, string fingerprint)
+    /// <summary>The caller's key, or null.</summary>
+    /// <exception cref="DataLayerException">InvalidArgument.</exception>
+    public static IdempotencyKey? KeyOf(HttpContext context, string fingerprint)
     {
         StringValues values = context.Request.Headers[ApiRoutes.IdempotencyHeader];
         if (values.Count == 0)
@@ -351,28 +358,54 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
                 $"{ApiRoutes.IdempotencyHeader} has to be 1 to 200 printable characters without spaces.");
     }
 
-    private static WarmSpec ToSpec(HttpContext context, WarmJobCommand command)
+    private async ValueTask<WarmSpec> ToSpecAsync(HttpContext context, WarmJobCommand command)
     {
-        if (command.Paths.Count is 0 or > MaxPaths)
+        WarmMode mode = ModeOf(command.Mode);
+        if (command.Profile is { } profile)
+        {
+            await DemandProfileAsync(context, command, mode, profile);
+        }
+        else if (command.Paths is null or { Count: 0 or > MaxPaths })
         {
             throw new DataLayerException(
                 ErrorCode.InvalidArgument,
-                $"paths has {command.Paths.Count} entries: give 1 to {MaxPaths}, or a list "
+                $"paths has {command.Paths?.Count ?? 0} entries: give 1 to {MaxPaths}, or a profile, or a list "
                 + $"({ApiRoutes.Jobs}/warm-list).");
         }
 
-        foreach (string path in command.Paths)
+        foreach (string path in command.Paths ?? [])
         {
             RequestCaller.DemandPath(context, path);
         }
 
         return new WarmSpec
         {
-            Paths = command.Paths,
-            Mode = ModeOf(command.Mode),
+            Paths = command.Paths ?? [],
+            Profile = command.Profile,
+            Learned = command.Learned,
+            Mode = mode,
             IntoMemory = command.IntoMemory,
             Verify = command.Verify,
         };
+    }
+
+    /// <summary>A profile stands alone, and a scoped caller may reach all of its files.</summary>
+    private async ValueTask DemandProfileAsync(
+        HttpContext context, WarmJobCommand command, WarmMode mode, string profile)
+    {
+        if (command.Paths is { Count: > 0 } || command.Learned || command.IntoMemory || mode == WarmMode.Evict)
+        {
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                "A profile is warmed or checked as it is: leave out paths, learned, intoMemory and mode evict.");
+        }
+
+        AccessProfile kept = await node.Engine.Profiles.GetAsync(profile, context.RequestAborted);
+        RequestCaller.DemandPath(context, kept.Path);
+        foreach (ProfileFile file in kept.Files)
+        {
+            RequestCaller.DemandPath(context, file.Path);
+        }
     }
 
     private static WarmMode ModeOf(string text) => text switch
@@ -383,10 +416,12 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
         _ => throw new DataLayerException(ErrorCode.InvalidArgument, "mode is none: give warm, check or evict."),
     };
 
-    private async ValueTask<JobRecord> FindAsync(HttpContext context)
+    /// <summary>The job in the path, where the caller may see it.</summary>
+    /// <exception cref="DataLayerException">NotFound.</exception>
+    public static async ValueTask<JobRecord> FindAsync(HttpContext context, JobService jobs)
     {
         long id = IdOf(context);
-        JobRecord? job = await node.Jobs.GetAsync(id, context.RequestAborted);
+        JobRecord? job = await jobs.GetAsync(id, context.RequestAborted);
         return job is not null && IsVisible(RequestCaller.Of(context), job.Scopes)
             ? job
             : throw new DataLayerException(

@@ -26,6 +26,7 @@ internal static class JobWire
         TotalBytes = job.Progress.TotalBytes,
         FailedObjects = job.Progress.FailedObjects,
         EtaSeconds = EtaOf(job, time),
+        Detail = job.Detail is { } detail ? ToJson(detail) : null,
         Result = job.Result is { } result ? ToJson(result) : null,
         Failure = job.Failure,
         Sequence = job.Sequence,

@@ -12,7 +12,9 @@ internal sealed class PlanEndpoints(PlanDesk desk, TimeProvider time)
 {
     private const int MaxPlans = 200;
     private const int MaxMoves = 10_000;
-    private static readonly ApiParameter _id = new(
+
+    /// <summary>The plan in the path.</summary>
+    public static ApiParameter Id { get; } = new(
         "plan", ApiParameterPlace.Path, "integer", "The plan's number.", Required: true);
 
     /// <summary>The operations.</summary>
@@ -43,7 +45,7 @@ internal sealed class PlanEndpoints(PlanDesk desk, TimeProvider time)
             Access = ApiAccess.Observe,
             Tag = "plans",
             Answer = typeof(PlanReport),
-            Parameters = [_id],
+            Parameters = [Id],
         };
         yield return new ApiOperation(
             "GET", ApiRoutes.Plans + "/{plan}/moves", "listPlanMoves", "A plan's moves, heaviest first.", MovesAsync)
@@ -53,7 +55,7 @@ internal sealed class PlanEndpoints(PlanDesk desk, TimeProvider time)
             Answer = typeof(PlanMovePage),
             Parameters =
             [
-                _id,
+                Id,
                 new("after", ApiParameterPlace.Query, "integer", "Where the page before ended; 0 for the first."),
                 new("limit", ApiParameterPlace.Query, "integer", "At most so many, 1 to 10,000; default 1,000."),
             ],
@@ -63,7 +65,7 @@ internal sealed class PlanEndpoints(PlanDesk desk, TimeProvider time)
         {
             Tag = "plans",
             Statuses = [204],
-            Parameters = [_id],
+            Parameters = [Id],
         };
     }
 
@@ -138,7 +140,9 @@ internal sealed class PlanEndpoints(PlanDesk desk, TimeProvider time)
     private async ValueTask<PlanReport> ReportAsync(TieringPlan plan, CancellationToken cancellationToken) =>
         PlanReports.ToReport(plan, await desk.FindStaleAsync(plan, cancellationToken));
 
-    private static long IdOf(HttpContext context)
+    /// <summary>The number in the path.</summary>
+    /// <exception cref="DataLayerException">NotFound: it is none.</exception>
+    public static long IdOf(HttpContext context)
     {
         string text = (string?)context.Request.RouteValues["plan"] ?? string.Empty;
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long id)

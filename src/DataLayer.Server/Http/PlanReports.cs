@@ -58,7 +58,7 @@ internal static class PlanReports
             Inode = move.Inode.Value,
             Version = move.Version,
             Rule = move.RuleIndex,
-            Kinds = [.. _kinds.Where(k => (move.Kinds & k) != MoveKinds.None).Select(k => WireWord.Of(k))],
+            Kinds = ToWords(move.Kinds),
             SizeBytes = move.SizeBytes,
             FromClass = move.FromClass,
             ToClass = move.ToClass,
@@ -66,6 +66,10 @@ internal static class PlanReports
             Once = move.OnceCost,
             MonthlyChange = move.MonthlyChange,
         };
+
+    /// <summary>Kinds of moves as words.</summary>
+    public static IReadOnlyList<string> ToWords(MoveKinds kinds) =>
+        [.. _kinds.Where(k => (kinds & k) != MoveKinds.None).Select(k => WireWord.Of(k))];
 
     private static PlanSums ToSums(MoveTotals t) =>
         new()

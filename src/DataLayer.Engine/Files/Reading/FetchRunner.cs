@@ -4,6 +4,7 @@ using DataLayer.Core.Layout;
 using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Files.Reading;
 
@@ -59,10 +60,17 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
             static work => _ = work.Runner.RunAsync(work.Fetch), (Runner: this, Fetch: fetch), preferLocal: false);
     }
 
-    /// <summary>Reads an extent of the content's object; where the time went.</summary>
+    /// <summary>Reads an extent of the content's object, at the caller's cost; where the time went.</summary>
     /// <exception cref="DataLayerException">Stale when the object is another now; else what the store says.</exception>
-    public async ValueTask<ReadTimes> ReadObjectAsync(
+    public ValueTask<ReadTimes> ReadObjectAsync(
         ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground,
+        CancellationToken cancellationToken) =>
+        ReadObjectAsync(
+            content, offsetBytes, destination, isBackground,
+            OriginUse.Within(OriginUse.Current, OriginPurpose.Recall, null), cancellationToken);
+
+    private async ValueTask<ReadTimes> ReadObjectAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground, OriginUse use,
         CancellationToken cancellationToken)
     {
         FileContent current = content.Content;
@@ -80,6 +88,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         {
             context.Counters.Add(Counter.OriginReads, 1);
             context.Counters.Add(Counter.OriginBytes, destination.Length);
+            OriginUse.Current = use with { StorageClass = source.StorageClass ?? string.Empty };
             if (isBackground)
             {
                 context.Counters.Add(Counter.BackgroundReads, 1);
@@ -182,7 +191,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
                 };
             }
 
-            activity?.Stop();
+            ReadTrace.EndTier(activity, fetch.Times);
             fetch.Succeed();
             if (fetch.IsBackground)
             {
@@ -225,7 +234,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         if (fetch.IsBackground)
         {
             fetch.Times = await ReadObjectAsync(
-                fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground: true, context.Stopping)
+                fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground: true, fetch.Use, context.Stopping)
                 .ConfigureAwait(false);
             return;
         }
@@ -240,7 +249,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         try
         {
             fetch.Times = await ReadObjectAsync(
-                fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground: false, context.Stopping)
+                fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground: false, fetch.Use, context.Stopping)
                 .ConfigureAwait(false);
         }
         finally

@@ -117,6 +117,10 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         {
             content.Accesses.NoteHit(context.Accesses, bytes);
         }
+        else
+        {
+            context.Counters.Add(Counter.UpkeepReads, 1);
+        }
     }
 
     private static bool TryReadEndedFetch(ContentState content, long position, Span<byte> destination, out int length)
@@ -146,12 +150,13 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         using Activity? activity = ReadTrace.Begin(content, offsetBytes, destination.Length, isForeground);
         long started = context.Time.GetTimestamp();
         context.Counters.Add(Counter.SlowReadsBegun, 1);
-        bool sequential = readahead.Note(content, offsetBytes, destination.Length, extentEndBytes);
+        bool sequential = isForeground && readahead.Note(content, offsetBytes, destination.Length, extentEndBytes);
         ReadRequest request = new(content, offsetBytes, destination, done, sequential, extentEndBytes)
         {
             IsForeground = isForeground,
         };
         Exception? failure = null;
+        context.Fetches.BeginRead(isForeground);
         try
         {
             for (int attempt = 1; ; attempt++)
@@ -180,11 +185,13 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         }
         finally
         {
+            context.Fetches.EndRead(isForeground);
             _waits.Note(request, context.Time.GetElapsedTime(started), failure, activity);
         }
 
         content.Streams.Passed(content.SizeBytes);
         context.Counters.Add(Counter.Reads, 1);
+        context.Counters.Add(Counter.UpkeepReads, isForeground ? 0 : 1);
         context.Counters.Add(Counter.ReadBytes, destination.Length);
         return destination.Length;
     }
@@ -452,6 +459,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         ContentState content = request.Content;
         long epoch = content.WriteEpoch;
         Memory<byte> destination = request.Slice(position, length);
+        using Activity? activity = ReadTrace.BeginHot(position, length);
         TimeSpan elapsed = await runner.ReadHotAsync(content, position, destination, cancellationToken)
             .ConfigureAwait(false);
         request.NoteTimes(new ReadTimes { Hot = elapsed });
@@ -498,10 +506,10 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         BlockFetch fetch = part.Fetch!;
         try
         {
+            request.WasCold |= fetch.IsCold; // Also where it fails: then the cold tier is what was waited for.
             await fetch.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
             fetch.Bytes(part.OffsetBytes, part.LengthBytes)
                 .CopyTo(request.Slice(part.OffsetBytes, part.LengthBytes).Span);
-            request.WasCold |= fetch.IsCold;
             request.NoteTimes(fetch.Times);
             context.Counters.Add(fetch.IsCold ? Counter.ColdReads : Counter.HotReads, 1);
             context.Counters.Add(fetch.IsCold ? Counter.ColdReadBytes : Counter.HotReadBytes, part.LengthBytes);

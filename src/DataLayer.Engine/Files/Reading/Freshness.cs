@@ -4,6 +4,7 @@ using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
 using DataLayer.Metadata;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Files.Reading;
 
@@ -92,6 +93,7 @@ internal sealed class Freshness(EngineContext context)
         ObjectReference known = content.Object!;
         InodeId inode = content.Attributes.Inode;
         IObjectStore store = context.Attachments.StoreOf(known.AttachmentId);
+        OriginUse.Current = OriginUse.Within(OriginUse.Current, OriginPurpose.Foreground, known.StorageClass);
         ObjectProperties? seen = await store.HeadAsync(known.Key, cancellationToken).ConfigureAwait(false);
         if (seen is null)
         {

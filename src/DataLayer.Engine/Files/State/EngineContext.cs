@@ -6,6 +6,7 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Engine.Tiering.Profiles;
 using DataLayer.Metadata;
@@ -31,6 +32,7 @@ internal sealed class EngineContext : IDisposable
         Contents = new ContentTable(options.IdleContents);
         Buffers = new TransferBufferPool(options.ReadaheadMemoryBytes);
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
+        Yield = new ForegroundYield(Fetches, ForegroundActivity, parts.Time, options.YieldPatience);
         Attachments = new AttachmentTable(parts, options.DecorateStore);
         Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
         Quotas = new QuotaClaims(parts.Tree.Quotas);
@@ -52,6 +54,8 @@ internal sealed class EngineContext : IDisposable
 
     public TimeProvider Time => Parts.Time;
 
+    public SpendGate Gate => Parts.Gate;
+
     public ChangeStamps Stamps { get; } = new();
 
     public TreeView View { get; }
@@ -61,6 +65,9 @@ internal sealed class EngineContext : IDisposable
     public TransferBufferPool Buffers { get; }
 
     public FetchContext Fetches { get; }
+
+    /// <summary>Lets readers go before all background work.</summary>
+    public ForegroundYield Yield { get; }
 
     public AttachmentTable Attachments { get; }
 
@@ -106,6 +113,22 @@ internal sealed class EngineContext : IDisposable
 
     /// <summary>Nanoseconds since 1970 UTC.</summary>
     public long NowNanoseconds() => (Time.GetUtcNow().UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100;
+
+    /// <summary>Whether no spent budget keeps a content's cold bytes from being fetched ahead of readers.</summary>
+    public bool MayFetchAhead(ContentState content) =>
+        !Gate.IsInForce || Gate.Allows(Attachments.Find(content.Content.Attributes.AttachmentId));
+
+    /// <summary>
+    /// Waits until a spent budget lets bytes of a content be brought back that no reader waits for; before anything is
+    /// held that readers or writers may wait for.
+    /// </summary>
+    /// <exception cref="Core.Errors.DataLayerException">QuotaExceeded.</exception>
+    public ValueTask WaitForBudgetAsync(ContentState content, long bytes, CancellationToken cancellationToken) =>
+        Gate.IsInForce
+            ? Gate.WaitAsync(
+                Attachments.Find(content.Content.Attributes.AttachmentId)?.Path ?? string.Empty,
+                (bytes + Options.MaxRequestBytes - 1) / Options.MaxRequestBytes, cancellationToken)
+            : ValueTask.CompletedTask;
 
     /// <summary>
     /// The state of a file's current content, with a reference for the caller; null if there is no such file.
@@ -285,8 +308,12 @@ internal sealed class EngineContext : IDisposable
         }
     }
 
+    private long ForegroundActivity() => Counters.Sum(Counter.Reads) - Counters.Sum(Counter.UpkeepReads)
+        + Counters.Sum(Counter.WrittenBytes);
+
     public void Dispose()
     {
+        Yield.Dispose();
         Unflushed.File.Dispose();
         _stopping.Dispose();
         View.Dispose();

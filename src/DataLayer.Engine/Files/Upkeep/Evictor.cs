@@ -72,16 +72,35 @@ internal sealed class Evictor(EngineContext context)
     /// <summary>
     /// Releases one content's hot copy; false where it is the only current copy, or is being written.
     /// </summary>
-    public async ValueTask<bool> ReleaseAsync(ContentState content, CancellationToken cancellationToken)
+    public async ValueTask<bool> ReleaseAsync(ContentState content, CancellationToken cancellationToken) =>
+        await ReleaseAsync(content, static (_, _) => default, cancellationToken).ConfigureAwait(false) is null;
+
+    /// <summary>As above, once the object was looked at; no write and no other release comes in between.</summary>
+    /// <param name="content">The content.</param>
+    /// <param name="verify">Says what is wrong with the object, or null.</param>
+    /// <param name="cancellationToken">Gives up before the release.</param>
+    /// <returns>Why the hot copy stays; null where it was released.</returns>
+    public async ValueTask<string?> ReleaseAsync(
+        ContentState content, Func<FileContent, CancellationToken, ValueTask<string?>> verify,
+        CancellationToken cancellationToken)
     {
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             FileContent known = content.Content;
-            if (content.IsDirty || known.Object is null || known.Attributes.State == TierState.Hot
-                || known.Placement is null)
+            if (content.IsDirty)
             {
-                return false;
+                return "It is being written.";
+            }
+
+            if (known.Object is null || known.Attributes.State == TierState.Hot || known.Placement is null)
+            {
+                return "No object holds its current content.";
+            }
+
+            if (await verify(known, cancellationToken).ConfigureAwait(false) is { } fault)
+            {
+                return fault;
             }
 
             context.Step("evict.checked");
@@ -96,11 +115,11 @@ internal sealed class Evictor(EngineContext context)
                 },
                 cancellationToken).ConfigureAwait(false);
             context.Step("evict.committed");
-            return true;
+            return null;
         }
         catch (DataLayerException error) when (error.Code is ErrorCode.Stale or ErrorCode.NotFound)
         {
-            return false; // Replaced or written meanwhile.
+            return "It was replaced or written meanwhile.";
         }
         finally
         {

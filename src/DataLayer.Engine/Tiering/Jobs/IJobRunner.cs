@@ -24,4 +24,6 @@ public interface IJobRunner
 /// <summary>How a run ended.</summary>
 /// <param name="Result">What came out, JSON; or null.</param>
 /// <param name="Failure">Why the job counts as failed, though it ran to its end; null where it does not.</param>
-public sealed record JobOutcome(string? Result, string? Failure);
+/// <param name="IsExhausted">Whether a budget ended it before it was through; <paramref name="Failure"/> says
+/// which.</param>
+public sealed record JobOutcome(string? Result, string? Failure, bool IsExhausted = false);

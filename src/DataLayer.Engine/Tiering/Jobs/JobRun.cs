@@ -5,11 +5,12 @@ namespace DataLayer.Engine.Tiering.Jobs;
 /// <summary>What a runner has of its job: what to do, where to go on, and where to tell how far it is.</summary>
 public sealed class JobRun
 {
-    private readonly Action<JobProgress> _report;
+    private readonly Action<JobProgress, string?> _report;
     private readonly Func<string, JobProgress, CancellationToken, ValueTask> _save;
 
     internal JobRun(
-        JobRecord job, Action<JobProgress> report, Func<string, JobProgress, CancellationToken, ValueTask> save)
+        JobRecord job, Action<JobProgress, string?> report,
+        Func<string, JobProgress, CancellationToken, ValueTask> save)
     {
         Job = job;
         _report = report;
@@ -20,7 +21,9 @@ public sealed class JobRun
     public JobRecord Job { get; }
 
     /// <summary>Tells how far it is, for those who watch. Cheap.</summary>
-    public void Report(JobProgress progress) => _report(progress);
+    /// <param name="progress">How far.</param>
+    /// <param name="detail">What it is at and what came out so far, JSON; null leaves what was said before.</param>
+    public void Report(JobProgress progress, string? detail = null) => _report(progress, detail);
 
     /// <summary>
     /// Keeps where to go on: what came before is not done again. Survives a crash at once, a power cut after the next

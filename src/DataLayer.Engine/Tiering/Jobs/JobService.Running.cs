@@ -1,6 +1,9 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Objects;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering.Moving;
 using DataLayer.Metadata;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Tiering.Jobs;
 
@@ -88,13 +91,16 @@ public sealed partial class JobService
         try
         {
             FileEngine.Confine(job.Scopes.Count == 0 ? null : new TreeScope(job.Scopes));
-            JobRun run = new(job, progress => Report(live, progress), (c, p, t) => SaveCursorAsync(live, c, p, t));
+            OriginUse.Current = new OriginUse(PurposeOf(job.Kind), job.Id, TenantOf(job.Owner));
+            JobRun run = new(job, (p, detail) => Report(live, p, detail), (c, p, t) => SaveCursorAsync(live, c, p, t));
             JobOutcome outcome = await _runners[job.Kind].RunAsync(run, cancellationToken).ConfigureAwait(false);
             long now = Now();
             return j => j with
             {
-                State = outcome.Failure is null ? JobState.Done : JobState.Failed,
+                State = outcome.IsExhausted ? JobState.Exhausted
+                    : outcome.Failure is null ? JobState.Done : JobState.Failed,
                 Result = outcome.Result,
+                Detail = null,
                 Failure = outcome.Failure,
                 EndedTime = now,
             };
@@ -122,8 +128,24 @@ public sealed partial class JobService
         }
     }
 
-    private static void Report(LiveJob live, JobProgress progress) =>
-        live.Change(j => j with { Progress = progress });
+    private static OriginPurpose PurposeOf(string kind) => kind switch
+    {
+        WarmRunner.KindName => OriginPurpose.Warm,
+        ApplyRunner.KindName or UndoRunner.KindName => OriginPurpose.Mover,
+        _ => OriginPurpose.Other,
+    };
+
+    /// <summary>The name of the token a job was made with, as <c>token ID (NAME)</c> has it; else empty.</summary>
+    private static string TenantOf(string owner)
+    {
+        int name = owner.IndexOf(" (", StringComparison.Ordinal);
+        return owner.StartsWith("token ", StringComparison.Ordinal) && name > 0 && owner.EndsWith(')')
+            ? owner[(name + 2)..^1]
+            : string.Empty;
+    }
+
+    private static void Report(LiveJob live, JobProgress progress, string? detail) =>
+        live.Change(j => j with { Progress = progress, Detail = detail ?? j.Detail });
 
     private async ValueTask SaveCursorAsync(
         LiveJob live, string cursor, JobProgress progress, CancellationToken cancellationToken)

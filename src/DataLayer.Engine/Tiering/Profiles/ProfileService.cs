@@ -1,4 +1,5 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
@@ -61,6 +62,18 @@ public sealed class ProfileService : IAsyncDisposable
         }
 
         return Summarize(recording);
+    }
+
+    /// <summary>Looks on at the reads at and below a path, as they come.</summary>
+    /// <exception cref="DataLayerException">NotFound: no such path.</exception>
+    public async ValueTask<AccessWatch> WatchAsync(string path, CancellationToken cancellationToken)
+    {
+        InodeAttributes folder = await _context.View.ResolveAsync(path, followLast: true, cancellationToken)
+            .ConfigureAwait(false);
+        AccessTap tap = new(
+            await _context.Tree.GetPathAsync(folder.Inode, cancellationToken).ConfigureAwait(false) ?? path);
+        await _recorder.AddAsync(tap, cancellationToken).ConfigureAwait(false);
+        return new AccessWatch(_recorder, tap);
     }
 
     /// <summary>Ends a recording and keeps the profile, in place of one of that name.</summary>
@@ -147,6 +160,11 @@ public sealed class ProfileService : IAsyncDisposable
         AccessProfile profile = await _store.ReadAsync(name, cancellationToken).ConfigureAwait(false);
         return await _replayer.RunAsync(profile, isDryRun, progress, cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>The inodes of a profile's files as they are today; <see cref="InodeId.None"/> for what is
+    /// gone.</summary>
+    internal async ValueTask<InodeId[]> FindAsync(AccessProfile profile, CancellationToken cancellationToken) =>
+        (await _replayer.FindAsync(profile, cancellationToken).ConfigureAwait(false)).Inodes;
 
     /// <summary>A profile's bytes, to be kept elsewhere.</summary>
     /// <exception cref="DataLayerException">NotFound.</exception>

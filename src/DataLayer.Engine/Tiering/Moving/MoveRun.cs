@@ -1,0 +1,303 @@
+using System.Globalization;
+using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
+using DataLayer.Engine.Tiering.Planning;
+using DataLayer.Metadata;
+
+namespace DataLayer.Engine.Tiering.Moving;
+
+/// <summary>
+/// One run of moves under its limits. Moves of one call go side by side; calls follow each other. Not for two calls at
+/// once.
+/// </summary>
+public sealed class MoveRun
+{
+    private static readonly MoveKinds[] _order =
+        [MoveKinds.Upload, MoveKinds.Reclass, MoveKinds.Release, MoveKinds.Recall];
+
+    private readonly Mover _mover;
+    private readonly MoveOrigin _origin;
+    private readonly MoveLimits _limits;
+    private readonly MoveTally _tally;
+    private readonly MoveBudget _budget;
+    private readonly MovePace _pace;
+    private readonly TimeProvider _time;
+    private readonly TreeStore _tree;
+
+    internal MoveRun(Mover mover, MoveOrigin origin, MoveLimits limits, MoveTally tally)
+    {
+        _mover = mover;
+        _origin = origin;
+        _limits = limits;
+        _tally = tally;
+        _time = mover.Engine.Context.Time;
+        _tree = mover.Engine.Context.Tree;
+        MoveOutcome before = tally.Outcome;
+        _budget = new MoveBudget(limits, before.Currency, before.Requests, before.Cost);
+        _pace = new MovePace(limits.BytesPerSecond, _time);
+    }
+
+    /// <summary>What came out so far.</summary>
+    public MoveOutcome Outcome => _tally.Outcome;
+
+    /// <summary>The budget that ended the run, in words; null where none did.</summary>
+    public string? Exhausted => _budget.Exhausted;
+
+    /// <summary>Moves files; a move that an earlier run ended is only counted.</summary>
+    /// <param name="firstNumber">The place of the first within the job; each is the next.</param>
+    /// <param name="moves">The moves.</param>
+    /// <param name="cancellationToken">
+    /// Ends it: a step that reads or writes contents is given up, others come to their end.
+    /// </param>
+    /// <returns>False where a budget is used up; the moves that were not begun have no row then.</returns>
+    /// <exception cref="DataLayerException">ShuttingDown; or the journal of moves cannot be written.</exception>
+    public Task<bool> MoveAsync(
+        long firstNumber, IReadOnlyList<PlannedMove> moves, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(moves);
+        List<MoveTask> tasks = new(moves.Count);
+        for (int i = 0; i < moves.Count; i++)
+        {
+            tasks.Add(new MoveTask(firstNumber + i, moves[i]));
+        }
+
+        return MoveAsync(tasks, cancellationToken);
+    }
+
+    /// <summary>As above; numbers grow.</summary>
+    internal async Task<bool> MoveAsync(IReadOnlyList<MoveTask> tasks, CancellationToken cancellationToken)
+    {
+        if (tasks.Count == 0)
+        {
+            return true;
+        }
+
+        Dictionary<long, MoveEntry> known = await ReadKnownAsync(tasks, cancellationToken).ConfigureAwait(false);
+        ParallelOptions degree = new()
+        {
+            MaxDegreeOfParallelism = _limits.Parallelism,
+            CancellationToken = cancellationToken,
+        };
+        try
+        {
+            await Parallel.ForEachAsync(
+                tasks, degree,
+                async (task, token) =>
+                {
+                    MoveEntry? row = known.GetValueOrDefault(task.Number);
+                    if (row is { State: not MoveState.Started })
+                    {
+                        _tally.Add(row);
+                    }
+                    else if (_budget.Exhausted is null)
+                    {
+                        await DoAsync(task, row, token).ConfigureAwait(false);
+                    }
+                }).ConfigureAwait(false);
+        }
+        finally
+        {
+            _mover.Engine.Context.JournalSignal?.Invoke();
+        }
+
+        return _budget.Exhausted is null;
+    }
+
+    private async ValueTask<Dictionary<long, MoveEntry>> ReadKnownAsync(
+        IReadOnlyList<MoveTask> tasks, CancellationToken cancellationToken)
+    {
+        Dictionary<long, MoveEntry> known = [];
+        long last = tasks[^1].Number;
+        for (long from = tasks[0].Number; from <= last;)
+        {
+            IReadOnlyList<MoveEntry> page = await _tree.ListMovesAsync(
+                _origin.JobId, from, tasks.Count, cancellationToken).ConfigureAwait(false);
+            foreach (MoveEntry entry in page)
+            {
+                known[entry.Number] = entry;
+            }
+
+            from = page.Count == tasks.Count ? page[^1].Number + 1 : long.MaxValue;
+        }
+
+        return known;
+    }
+
+    private async ValueTask DoAsync(MoveTask task, MoveEntry? begun, CancellationToken cancellationToken)
+    {
+        await WaitForTurnAsync(cancellationToken).ConfigureAwait(false);
+        if (await _mover.Engine.Facts.ReadOneAsync(task.Move.Inode, task.Move.Path, cancellationToken)
+            .ConfigureAwait(false) is not { } now || now.Content.Attributes.LinkCount == 0)
+        {
+            await EndAsync(begun ?? task.Describe(_origin), MoveState.Skipped, MoveReasons.Gone).ConfigureAwait(false);
+            return;
+        }
+
+        MoveLook look = MoveLook.At(task, now.Facts, _mover.Pricing.Table, begun);
+        string? reason = look.Reason ?? (look.Needs == MoveKinds.None ? null : FindStoreObstacle(look, now.Facts));
+        MoveEntry entry = begun ?? task.ToEntry(_origin, now.Facts, now.Content);
+        entry = Bill(entry, look.Before & ~(MoveKinds)entry.DoneKinds, now.Facts);
+        if (reason is not null || look.Needs == MoveKinds.None)
+        {
+            MoveState state = reason is null ? MoveState.Done : MoveState.Skipped;
+            await EndAsync(entry, state, reason).ConfigureAwait(false);
+            return;
+        }
+
+        MoveCost estimate = CostOf(look.Needs, task, now.Facts);
+        if (!_budget.TryReserve(estimate))
+        {
+            return;
+        }
+
+        MoveEntry ended = entry;
+        try
+        {
+            await _pace.TakeAsync(BytesOf(look.Needs, now.Facts), cancellationToken).ConfigureAwait(false);
+            entry = await _tree.BeginMoveAsync(entry, cancellationToken).ConfigureAwait(false);
+            ended = await TakeStepsAsync(task, entry, look.Needs, now.Facts, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _budget.Settle(estimate, new MoveCost(ended.Requests, ended.CostNano / 1e9, 0, 0, 0));
+        }
+    }
+
+    private async ValueTask<MoveEntry> TakeStepsAsync(
+        MoveTask task, MoveEntry entry, MoveKinds needs, FileFacts now, CancellationToken cancellationToken)
+    {
+        try
+        {
+            foreach (MoveKinds step in _order)
+            {
+                if ((needs & step) == MoveKinds.None)
+                {
+                    continue;
+                }
+
+                if (await TakeStepAsync(task, step, cancellationToken).ConfigureAwait(false) is { } reason)
+                {
+                    MoveState state = entry.DoneKinds == 0 ? MoveState.Skipped : MoveState.Failed;
+                    return await EndAsync(entry, state, reason).ConfigureAwait(false);
+                }
+
+                entry = Bill(entry, step, now);
+            }
+
+            return await EndAsync(entry, MoveState.Done, null).ConfigureAwait(false);
+        }
+        catch (DataLayerException error) when (error.Code != ErrorCode.ShuttingDown)
+        {
+            return await EndAsync(entry, MoveState.Failed, error.Message).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask<string?> TakeStepAsync(MoveTask task, MoveKinds step, CancellationToken cancellationToken)
+    {
+        PlannedMove move = task.Move;
+        MoveSteps steps = _mover.Steps;
+        return step switch
+        {
+            MoveKinds.Upload => await steps.UploadAsync(move.Inode, move.Version, cancellationToken)
+                .ConfigureAwait(false),
+            MoveKinds.Release => await steps.ReleaseAsync(
+                move.Inode, move.Version, _limits.Verify, cancellationToken).ConfigureAwait(false),
+            MoveKinds.Recall => await steps.RecallAsync(move.Inode, move.Version, task.Blocks, cancellationToken)
+                .ConfigureAwait(false),
+            _ => throw new DataLayerException(ErrorCode.NotSupported, $"A move of kind {step} is not known."),
+        };
+    }
+
+    private async ValueTask<MoveEntry> EndAsync(MoveEntry entry, MoveState state, string? reason)
+    {
+        // Also when the job is being cancelled: what was done must be known.
+        MoveEntry ended = await _tree.EndMoveAsync(
+            entry with { State = state, Reason = reason }, CancellationToken.None).ConfigureAwait(false);
+        _tally.Add(ended);
+        return ended;
+    }
+
+    private async ValueTask WaitForTurnAsync(CancellationToken cancellationToken)
+    {
+        while (_limits.Window is { } window && window.UntilOpen(_time.GetUtcNow()) is var wait && wait > TimeSpan.Zero)
+        {
+            DateTimeOffset opens = _time.GetUtcNow() + wait;
+            _tally.Enter(string.Create(
+                CultureInfo.InvariantCulture,
+                $"waits for its window {window.Times} {window.Zone}, which opens at {opens:yyyy-MM-dd HH:mm}Z"));
+            await Task.Delay(wait, _time, cancellationToken).ConfigureAwait(false);
+            _tally.Enter(null);
+        }
+
+        using (await _mover.Engine.Context.Yield.EnterAsync(isLarge: false, cancellationToken).ConfigureAwait(false))
+        {
+            // The turn is over before the move begins: the steps of a recall take turns of their own.
+        }
+    }
+
+    private string? FindStoreObstacle(in MoveLook look, in FileFacts now)
+    {
+        Attachment? attachment = _mover.Engine.Context.Attachments.Find(now.AttachmentId);
+        bool writes = (look.Needs & (MoveKinds.Upload | MoveKinds.Reclass)) != MoveKinds.None;
+        return attachment is null
+            ? MoveReasons.NoObject
+            : writes && attachment.Mode != AttachmentMode.ReadWrite ? MoveReasons.ReadOnly : null;
+    }
+
+    /// <summary>Adds steps that were done, and what they cost, to a row.</summary>
+    private MoveEntry Bill(MoveEntry entry, MoveKinds done, in FileFacts now)
+    {
+        if (done == MoveKinds.None)
+        {
+            return entry;
+        }
+
+        MoveCost cost = CostOf(done, MoveTask.Of(entry), now);
+        return entry with
+        {
+            DoneKinds = entry.DoneKinds | (long)done,
+            Requests = entry.Requests + (long)Math.Round(cost.Requests),
+            CostNano = entry.CostNano + (long)Math.Round(cost.Total * 1e9),
+            MovedBytes = entry.MovedBytes + BytesOf(done, now),
+        };
+    }
+
+    private static long BytesOf(MoveKinds kinds, in FileFacts now)
+    {
+        long bytes = (kinds & MoveKinds.Upload) != MoveKinds.None ? now.SizeBytes : 0;
+        return (kinds & MoveKinds.Recall) != MoveKinds.None
+            ? bytes + now.SizeBytes - ((kinds & MoveKinds.Release) != MoveKinds.None ? 0 : now.HotBytes)
+            : bytes;
+    }
+
+    private MoveCost CostOf(MoveKinds kinds, MoveTask task, in FileFacts now)
+    {
+        TierPricing pricing = _mover.Pricing;
+        PriceTable table = pricing.Table;
+        StorageClassPrice from = table.Find(now.StorageClass) ?? table.DefaultClass;
+        StorageClassPrice to = table.Find(task.Move.ToClass) ?? table.DefaultClass;
+        MoveCost cost = default;
+        if ((kinds & MoveKinds.Upload) != MoveKinds.None)
+        {
+            from = table.DefaultClass; // Uploads go into the store's own class; another one is a step of its own.
+            cost += pricing.Upload(from, now.SizeBytes);
+        }
+
+        if ((kinds & MoveKinds.Reclass) != MoveKinds.None)
+        {
+            cost += pricing.Reclass(from, to, now.SizeBytes, now.StoredAt, _time.GetUtcNow());
+        }
+
+        if ((kinds & MoveKinds.Release) != MoveKinds.None)
+        {
+            cost += TierPricing.Verify(to);
+        }
+
+        if ((kinds & MoveKinds.Recall) != MoveKinds.None)
+        {
+            cost += pricing.Recall(from, BytesOf(MoveKinds.Recall | (kinds & MoveKinds.Release), now));
+        }
+
+        return cost;
+    }
+}
