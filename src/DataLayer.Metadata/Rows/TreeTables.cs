@@ -30,6 +30,7 @@ internal sealed class TreeTables : IDisposable
         Moves = new MoveTable(session);
         Costs = new CostTable(session);
         Capacity = new CapacityTable(session);
+        Quotas = new QuotaTable(session);
     }
 
     public SqlSession Session { get; }
@@ -61,6 +62,8 @@ internal sealed class TreeTables : IDisposable
     public CostTable Costs { get; }
 
     public CapacityTable Capacity { get; }
+
+    public QuotaTable Quotas { get; }
 
     /// <summary>One setting, or null.</summary>
     public string? FindSetting(string name)

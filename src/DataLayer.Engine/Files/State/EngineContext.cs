@@ -37,6 +37,7 @@ internal sealed class EngineContext : IDisposable
         Attachments = new AttachmentTable(parts, options.DecorateStore);
         Archives = new ArchiveRestores(this);
         Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
+        Quotas = new QuotaClaims(parts.Tree.Quotas);
         OriginGate = new OriginGate(options.MaxRequests);
         Stopping = _stopping.Token;
     }
@@ -108,6 +109,9 @@ internal sealed class EngineContext : IDisposable
     /// <summary>What was written through a mount and is not flushed yet. Set once, by the engine.</summary>
     public UnflushedContents Unflushed { get; set; } = null!;
 
+    /// <summary>Lengths claimed in quotas.</summary>
+    public QuotaClaims Quotas { get; }
+
     /// <summary>Bounds the GET requests in flight.</summary>
     public OriginGate OriginGate { get; }
 
@@ -162,6 +166,11 @@ internal sealed class EngineContext : IDisposable
                 }
 
                 state = Contents.Acquire(content, stamp);
+            }
+            else if (state.Content.Attributes.QuotaFolder != attributes.QuotaFolder)
+            {
+                // A folder above was moved or got a quota while nobody used the content.
+                await ReloadAsync(state, cancellationToken).ConfigureAwait(false);
             }
 
             if (Stamps.Of(inode) == stamp)
@@ -293,6 +302,21 @@ internal sealed class EngineContext : IDisposable
         if (content is not null)
         {
             state.Apply(content, stamp);
+        }
+    }
+
+    /// <summary>Reads the state of every content in use again: all of them may count in another quota.</summary>
+    public async ValueTask ReloadAllAsync()
+    {
+        foreach (ContentState state in Contents.ListInUse())
+        {
+            await ReloadAsync(state, CancellationToken.None).ConfigureAwait(false);
+            if (state.IsDirty)
+            {
+                await state.WriteGate.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+                Quotas.SettleLocked(state);
+                state.WriteGate.Release();
+            }
         }
     }
 
