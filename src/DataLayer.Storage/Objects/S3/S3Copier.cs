@@ -46,6 +46,8 @@ internal sealed class S3Copier(
         }
 
         long size = found.ContentLength;
+        // What writes a class is billed at its price.
+        OriginUse.Current = (OriginUse.Current ?? OriginUse.Unknown) with { StorageClass = storageClass };
         string copied = size <= CopyLimitBytes
             ? await CopyAsync(key, etag, storageClass, found, cancellationToken).ConfigureAwait(false)
             : await CopyPartsAsync(key, etag, storageClass, found, cancellationToken).ConfigureAwait(false);
