@@ -529,6 +529,11 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         ContentState content = request.Content;
         if (error.Code == ErrorCode.Stale)
         {
+            if (await freshness.RenewAsync(content, cancellationToken).ConfigureAwait(false))
+            {
+                return true;
+            }
+
             await freshness.ObjectChangedAsync(content, cancellationToken).ConfigureAwait(false);
             return false;
         }
