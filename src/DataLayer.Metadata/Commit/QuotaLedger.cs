@@ -12,8 +12,7 @@ namespace DataLayer.Metadata.Commit;
 /// <remarks>
 /// Belongs to the writer thread. Life of a change: rows are written → <see cref="Enforce"/> →
 /// <see cref="Complete"/> writes the quotas, or <see cref="Fail"/> forgets them; then <see cref="Committed"/> or
-/// <see cref="RolledBack"/> for
-/// the transaction. Where nothing lies in a quota it costs a comparison.
+/// <see cref="RolledBack"/> for the transaction. Where nothing lies in a quota it costs a comparison.
 /// </remarks>
 internal sealed class QuotaLedger(TreeTables tables, QuotaBook book)
 {

@@ -10,8 +10,7 @@ namespace DataLayer.Metadata.Quotas;
 /// <remarks>
 /// <para>Use of a quota = lengths committed + for each unflushed content (length as written − length committed) +
 /// what changes that run now add. A commit moves a content's length from the second term to the first in one step,
-/// under the
-/// lock, so the sum is exact at any moment: a quota is never exceeded and never refuses what fits.</para>
+/// under the lock, so the sum is exact at any moment: a quota is never exceeded and never refuses what fits.</para>
 /// <para>One lock, a leaf, held for a walk up the quotas that lie in each other. Without any quota nothing is kept and
 /// no lock is taken. After a restart the unflushed contents are claimed again by who brings them in.</para>
 /// </remarks>
