@@ -162,6 +162,10 @@ internal sealed class FolderRecaller : IAsyncDisposable
                 {
                     await BringAsync(file.Inode, token).ConfigureAwait(false);
                 }
+                else
+                {
+                    Interlocked.Add(ref room, file.SizeBytes); // A smaller one may fit.
+                }
             }).ConfigureAwait(false);
     }
 
