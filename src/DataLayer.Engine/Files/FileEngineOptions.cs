@@ -121,6 +121,9 @@ public sealed record FileEngineOptions
     /// <summary>Heat and access history.</summary>
     public HeatOptions Heat { get; init; } = new();
 
+    /// <summary>How objects come out of archives.</summary>
+    public ArchiveOptions Archive { get; init; } = new();
+
     /// <summary>
     /// Whether files without names are kept at start, because a mount that outlived the service may have them open.
     /// They go when the mount forgets them or ends. Default false.
@@ -183,6 +186,7 @@ public sealed record FileEngineOptions
         Positive(errors, nameof(FirstBackoff), FirstBackoff);
         Positive(errors, nameof(JournalInterval), JournalInterval);
         Heat.Check(errors);
+        Archive.Check(errors);
         Range(errors, nameof(UnflushedBytes), UnflushedBytes, 4L << 20, 1L << 30);
         if (WritebackDelay < TimeSpan.FromMilliseconds(100) || WritebackDelay > TimeSpan.FromHours(1))
         {

@@ -83,6 +83,9 @@ public static class ApiRoutes
     /// <summary>Why readers wait and what to change: GET with <c>seconds</c> and <c>ahead</c>.</summary>
     public const string Doctor = "/api/v1/doctor";
 
+    /// <summary>Reads as they come: GET with <c>path</c> and <c>seconds</c>, a line of JSON each.</summary>
+    public const string AccessLog = "/api/v1/accesslog";
+
     /// <summary>Program version and API version.</summary>
     public const string Version = "/api/v1/version";
 

@@ -66,6 +66,7 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(DoctorReport))]
 [JsonSerializable(typeof(AutoTieringCommand))]
 [JsonSerializable(typeof(AutoTieringReport))]
+[JsonSerializable(typeof(AccessRecord))]
 [JsonSerializable(typeof(PolicyCheckReport))]
 [JsonSerializable(typeof(PolicyStatus))]
 [JsonSerializable(typeof(PolicyPage))]

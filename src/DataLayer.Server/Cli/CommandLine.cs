@@ -25,6 +25,7 @@ internal static class CommandLine
             StatisticsCommands.Make(factory),
             DoctorCommand.Make(factory),
             TieringCommands.Make(factory),
+            .. TraceCommands.Make(factory),
             .. CostCommands.Make(factory),
             .. UpkeepCommands.Make(factory),
             CacheCommands.Make(factory),

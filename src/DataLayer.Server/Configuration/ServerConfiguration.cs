@@ -45,6 +45,9 @@ internal sealed record ServerConfiguration
     /// <summary>Prices and plans.</summary>
     public required TieringConfiguration Tiering { get; init; }
 
+    /// <summary>Spans of slow reads.</summary>
+    public required TracingConfiguration Tracing { get; init; }
+
     /// <summary>The cost meter and the budgets.</summary>
     public required CostOptions Costs { get; init; }
 

@@ -60,6 +60,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<PlanEndpoints>();
         services.TryAddSingleton<MoveEndpoints>();
         services.TryAddSingleton<AutoTieringEndpoints>();
+        services.TryAddSingleton<AccessLogEndpoint>();
         services.TryAddSingleton<CostEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton(_ => new ConsolePages());
@@ -67,9 +68,12 @@ internal static class ServiceCollectionExtensions
         return services;
     }
 
-    /// <summary>Counters, histograms and their Prometheus text.</summary>
-    public static IServiceCollection AddDataLayerTelemetry(this IServiceCollection services)
+    /// <summary>Counters, histograms and their Prometheus text; spans; the doctor.</summary>
+    public static IServiceCollection AddDataLayerTelemetry(
+        this IServiceCollection services, ServerConfiguration configuration)
     {
+        services.TryAddSingleton(configuration.Tracing);
+        services.AddHostedService<TraceExport>();
         services.TryAddSingleton(new HostProbe());
         services.TryAddSingleton<DoctorDesk>();
         services.TryAddSingleton<ServerMeter>();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Files;
 using DataLayer.Protocol.Http;
@@ -50,6 +51,7 @@ internal sealed class ApiFront(
                 path.StartsWith(FilesPrefix, StringComparison.Ordinal)
                 && (HttpMethods.IsGet(method) || HttpMethods.IsHead(method)))
             {
+                using Activity? traced = FileEngine.IsTraced ? BeginTrace(context) : null;
                 await ReadAsync(context, caller);
             }
             else
@@ -74,6 +76,15 @@ internal sealed class ApiFront(
             access.Audit(context);
             meter.Count(ServerMeter.RouteOf(context.Request.Path), status, time.GetElapsedTime(start));
         }
+    }
+
+    /// <summary>Lets the spans of a read go on with the trace that its caller says it is of; null for none.</summary>
+    private static Activity? BeginTrace(HttpContext context)
+    {
+        string? parent = context.Request.Headers.TraceParent;
+        return ActivityContext.TryParse(parent, context.Request.Headers.TraceState, out _)
+            ? new Activity("request").SetParentId(parent!).Start()
+            : null;
     }
 
     private Task ReadAsync(HttpContext context, Caller caller)

@@ -61,7 +61,10 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
     }
 
     /// <summary>Reads an extent of the content's object, at the caller's cost; where the time went.</summary>
-    /// <exception cref="DataLayerException">Stale when the object is another now; else what the store says.</exception>
+    /// <exception cref="DataLayerException">
+    /// Stale when the object is another now; Archived, where reads do not wait for its restore; else what the store
+    /// says.
+    /// </exception>
     public ValueTask<ReadTimes> ReadObjectAsync(
         ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground,
         CancellationToken cancellationToken) =>
@@ -70,6 +73,25 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
             OriginUse.Within(OriginUse.Current, OriginPurpose.Recall, null), cancellationToken);
 
     private async ValueTask<ReadTimes> ReadObjectAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground, OriginUse use,
+        CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ReadObjectOnceAsync(content, offsetBytes, destination, isBackground, use, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch (DataLayerException error) when (error.Code == ErrorCode.Archived && !isBackground)
+        {
+            await context.Archives.OnReadAsync(content.Content.Object!, error, cancellationToken)
+                .ConfigureAwait(false);
+        }
+
+        return await ReadObjectOnceAsync(content, offsetBytes, destination, isBackground, use, cancellationToken)
+            .ConfigureAwait(false);
+    }
+
+    private async ValueTask<ReadTimes> ReadObjectOnceAsync(
         ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground, OriginUse use,
         CancellationToken cancellationToken)
     {
@@ -191,7 +213,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
                 };
             }
 
-            activity?.Stop();
+            ReadTrace.EndTier(activity, fetch.Times);
             fetch.Succeed();
             if (fetch.IsBackground)
             {

@@ -35,6 +35,7 @@ internal sealed class EngineContext : IDisposable
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
         Yield = new ForegroundYield(Fetches, ForegroundActivity, parts.Time, options.YieldPatience);
         Attachments = new AttachmentTable(parts, options.DecorateStore);
+        Archives = new ArchiveRestores(this);
         Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
         OriginGate = new OriginGate(options.MaxRequests);
         Stopping = _stopping.Token;
@@ -77,6 +78,12 @@ internal sealed class EngineContext : IDisposable
     public ConcurrentDictionary<ContentId, bool> NewRecords { get; } = new();
 
     public EngineCounters Counters { get; } = new();
+
+    /// <summary>Brings objects out of archives.</summary>
+    public ArchiveRestores Archives { get; }
+
+    /// <summary>Keys of objects that are being written, copied or deleted: one work at a time on each.</summary>
+    public ConcurrentDictionary<(long AttachmentId, string Key), byte> KeysInUse { get; } = new();
 
     /// <summary>What readers waited for, by dataset.</summary>
     public DatasetTallies Datasets { get; } = new();

@@ -84,6 +84,12 @@ public sealed class Mover : IAsyncDisposable
             }
 
             MoveTask task = MoveTask.Of(open);
+            if (task.Move.Kinds.HasFlag(MoveKinds.Reclass) && !await TrySettleClassAsync(open, cancellationToken)
+                .ConfigureAwait(false))
+            {
+                continue;
+            }
+
             MoveKinds done = await Engine.Facts.ReadOneAsync(open.Inode, open.Path, cancellationToken)
                 .ConfigureAwait(false) is { } now
                 ? MoveLook.At(task, now.Facts, Pricing.Table, open).Before
@@ -111,6 +117,21 @@ public sealed class Mover : IAsyncDisposable
 
         await forgetting.ConfigureAwait(false);
         _stopping.Dispose();
+    }
+
+    private async ValueTask<bool> TrySettleClassAsync(MoveEntry open, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Steps.SettleClassAsync(open.Inode, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (DataLayerException error)
+        {
+            // The store does not answer: the row stays, which keeps a listing off the file, until the next start.
+            EngineLog.BackgroundFailed(Engine.Context.Log, "moves", error);
+            return false;
+        }
     }
 
     /// <summary>Has the rows of a job removed that was forgotten, in the background; does not throw.</summary>
