@@ -177,6 +177,22 @@ public sealed partial class AdminClient
                 $"{ApiRoutes.Doctor}?seconds={windowSeconds}{(ahead ? "&ahead=true" : string.Empty)}"),
             ProtocolJson.Default.DoctorReport, cancellationToken);
 
+    /// <summary>What automatic tiering is at.</summary>
+    public ValueTask<AutoTieringReport> GetAutoTieringAsync(CancellationToken cancellationToken = default) =>
+        GetAsync(ApiRoutes.AutoTiering, ProtocolJson.Default.AutoTieringReport, cancellationToken);
+
+    /// <summary>Turns automatic tiering on or off; safe to repeat.</summary>
+    public ValueTask<AutoTieringReport> SwitchAutoTieringAsync(
+        bool enabled, CancellationToken cancellationToken = default) =>
+        _connection.SendAsync(
+            new ApiRequest(HttpMethod.Put, ApiRoutes.AutoTiering)
+            {
+                Retry = RetryMode.Always,
+                Content = ApiConnection.JsonBody(
+                    new AutoTieringCommand { Enabled = enabled }, ProtocolJson.Default.AutoTieringCommand),
+            },
+            ProtocolJson.Default.AutoTieringReport, cancellationToken);
+
     /// <summary>The service's version.</summary>
     public ValueTask<VersionReport> GetVersionAsync(CancellationToken cancellationToken = default) =>
         GetAsync(ApiRoutes.Version, ProtocolJson.Default.VersionReport, cancellationToken);

@@ -47,6 +47,9 @@ internal sealed class FolderRecaller : IAsyncDisposable
             new BoundedChannelOptions(NoteLimit) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     }
 
+    /// <summary>Whether nothing is brought in now: so much is recalled already. Any thread.</summary>
+    public bool IsSuspended { get; set; }
+
     public void Start() => _loop = Task.Run(LoopAsync);
 
     /// <summary>A reader read some of a file from its object.</summary>
@@ -114,7 +117,7 @@ internal sealed class FolderRecaller : IAsyncDisposable
         InodeId folder = found[0].Folder;
         DateTimeOffset now = _context.Time.GetUtcNow();
         int files = await CountAsync(folder, now, cancellationToken).ConfigureAwait(false);
-        if (_groups.Observe(path[..path.LastIndexOf('/')], files, now))
+        if (_groups.Observe(path[..path.LastIndexOf('/')], files, now) && !IsSuspended)
         {
             await BringAsync(folder, path[(path.LastIndexOf('/') + 1)..], cancellationToken).ConfigureAwait(false);
         }
@@ -158,6 +161,10 @@ internal sealed class FolderRecaller : IAsyncDisposable
                 if (Interlocked.Add(ref room, -file.SizeBytes) >= 0)
                 {
                     await BringAsync(file.Inode, token).ConfigureAwait(false);
+                }
+                else
+                {
+                    Interlocked.Add(ref room, file.SizeBytes); // A smaller one may fit.
                 }
             }).ConfigureAwait(false);
     }

@@ -77,6 +77,9 @@ public static class ApiRoutes
     /// <summary>How full pools were, by time: GET.</summary>
     public const string CapacityHistory = "/api/v1/history/capacity";
 
+    /// <summary>Automatic tiering: GET, PUT.</summary>
+    public const string AutoTiering = "/api/v1/tiering/auto";
+
     /// <summary>Counters of the service.</summary>
     public const string Statistics = "/api/v1/stats";
 

@@ -64,6 +64,8 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(ReadyReport))]
 [JsonSerializable(typeof(StatisticsReport))]
 [JsonSerializable(typeof(DoctorReport))]
+[JsonSerializable(typeof(AutoTieringCommand))]
+[JsonSerializable(typeof(AutoTieringReport))]
 [JsonSerializable(typeof(AccessRecord))]
 [JsonSerializable(typeof(PolicyCheckReport))]
 [JsonSerializable(typeof(PolicyStatus))]

@@ -24,6 +24,7 @@ internal static class CommandLine
             .. MountCommands.Make(factory),
             StatisticsCommands.Make(factory),
             DoctorCommand.Make(factory),
+            TieringCommands.Make(factory),
             .. TraceCommands.Make(factory),
             .. CostCommands.Make(factory),
             .. UpkeepCommands.Make(factory),

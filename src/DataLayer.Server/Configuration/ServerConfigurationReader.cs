@@ -80,7 +80,7 @@ internal static class ServerConfigurationReader
             Tree = tree,
             Engine = EngineSection.Read(root.Section("engine"), budget, state),
             Jobs = JobsSection.Read(root.Section("jobs")),
-            Tiering = TieringSection.Read(root.Section("tiering"), reading),
+            Tiering = TieringSection.Read(root.Section("tiering"), reading, state),
             Tracing = TracingSection.Read(root.Section("tracing"), environment),
             Costs = CostSection.Read(
                 root.Section("costs"), pools.FirstOrDefault(p => p.Name == defaultPool)?.CopyCount ?? 1),

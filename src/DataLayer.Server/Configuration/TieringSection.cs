@@ -1,4 +1,5 @@
 using System.Globalization;
+using DataLayer.Engine.Tiering.Automation;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Engine.Tiering.Planning;
 
@@ -22,6 +23,9 @@ internal sealed record TieringConfiguration
     /// <summary>Warm-ups before recurring uses.</summary>
     public required LearnedWarmOptions Learned { get; init; }
 
+    /// <summary>Automatic tiering.</summary>
+    public required AutoTieringOptions Auto { get; init; }
+
     /// <summary>Plans kept, a count.</summary>
     public int MaxPlanCount { get; init; }
 
@@ -36,7 +40,8 @@ internal static class TieringSection
     public const string DefaultTable = "aws-us-east-1";
 
     /// <summary>Reads the section and its price table, whose mistakes are the configuration's.</summary>
-    public static TieringConfiguration Read(SettingReader section, ConfigurationReading reading)
+    public static TieringConfiguration Read(
+        SettingReader section, ConfigurationReading reading, string stateDirectory)
     {
         string name = section.Text(
             "prices", DefaultTable,
@@ -66,6 +71,7 @@ internal static class TieringSection
             UndoWindow = section.Duration(
                 "undoWindow", TimeSpan.FromDays(7), TimeSpan.Zero, TimeSpan.FromDays(365),
                 "How long after its end a job that applied a plan may be undone, as long as the job is kept."),
+            Auto = ReadAuto(section.Section("auto"), stateDirectory),
             Learned = ReadLearned(section.Section("learned")),
             MaxPlanCount = section.Count(
                 "plansKept", kept.MaxPlanCount, 1, 10_000, "Plans kept; the oldest go."),
@@ -75,6 +81,37 @@ internal static class TieringSection
         };
         section.Done();
         return tiering;
+    }
+
+    private static AutoTieringOptions ReadAuto(SettingReader section, string stateDirectory)
+    {
+        AutoTieringOptions d = new();
+        double cost = section.Number(
+            "maxCostPerDay", 0, 0, 1e12,
+            "What automatic moves may cost in 24 h, in the price table's currency; then they stop. 0 for no bound.");
+        AutoTieringOptions auto = new()
+        {
+            SwitchFile = Path.Combine(stateDirectory, "tiering-auto-is-on"),
+            Interval = section.Duration(
+                "interval", d.Interval, TimeSpan.FromMinutes(1), TimeSpan.FromDays(1),
+                "How often automatic tiering, once it is on ('datalayer tiering auto on'), looks at all files."),
+            FillInterval = section.Duration(
+                "fillInterval", d.FillInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1),
+                "How often it looks at the pools' fill; a passed high mark begins a pass at once."),
+            CoolDown = section.Duration(
+                "coolDown", d.CoolDown, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365),
+                "For how long it leaves a file alone that was moved."),
+            MaxMoves = section.Count("moves", d.MaxMoves, 1, 1_000_000, "Files that one pass moves at most."),
+            MaxCostPerDay = cost > 0 ? cost : null,
+            StormReads = section.Count(
+                "stormReads", (int)d.StormReads, 1, int.MaxValue,
+                "Reads from objects a minute from which on it may be a storm of recalls: then nothing is recalled "
+                + "ahead."),
+            StormFactor = section.Number(
+                "stormFactor", d.StormFactor, 1, 1e6, "How many times the usual number they have to be as well."),
+        };
+        section.Done();
+        return auto;
     }
 
     private static LearnedWarmOptions ReadLearned(SettingReader section)

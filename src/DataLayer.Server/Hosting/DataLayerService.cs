@@ -90,6 +90,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<DoctorDesk>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<AccessLogEndpoint>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<MoveEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<AutoTieringEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<CostEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
         operations.AddRange(new CallerEndpoint(operations).GetOperations());

@@ -1,5 +1,6 @@
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering.Automation;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Server.Configuration;
 using DataLayer.Storage.Stripes;
@@ -42,6 +43,10 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
     /// <summary>The jobs.</summary>
     /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>
     public JobService Jobs => Open.Jobs ?? throw NotOpen();
+
+    /// <summary>Automatic tiering.</summary>
+    /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>
+    public AutoTiering Auto => Open.Auto ?? throw NotOpen();
 
     /// <summary>The hot tier.</summary>
     /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>

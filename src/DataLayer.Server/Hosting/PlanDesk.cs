@@ -2,10 +2,11 @@ using System.Collections.Frozen;
 using System.Text;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Server.Configuration;
-using DataLayer.Storage.Stripes;
 
 namespace DataLayer.Server.Hosting;
 
@@ -82,23 +83,9 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
     public async ValueTask<TieringPlan> MakeAsync(
         string path, PlanPolicy policy, IProgress<PlanProgress>? progress, CancellationToken cancellationToken)
     {
-        IReadOnlyList<Attachment> attachments = await node.Engine.ListAttachmentsAsync(cancellationToken);
-        FrozenSet<string> folders = configuration.ObjectStores.Where(s => s.Kind == "directory").Select(s => s.Name)
-            .ToFrozenSet(StringComparer.Ordinal);
-        PlanOptions options = new()
-        {
-            Path = path,
-            PolicyHash = policy.Compiled.Hash,
-            PolicyVersion = policy.Version,
-            Validity = configuration.Tiering.PlanValidity,
-            Horizon = configuration.Tiering.PlanHorizon,
-            HeatHalfLife = configuration.Engine.Heat.HalfLife,
-            ReadOnlyAttachments = attachments.Where(a => a.Mode == AttachmentMode.ReadOnly).Select(a => a.Id)
-                .ToFrozenSet(),
-            ClasslessAttachments = attachments.Where(a => folders.Contains(a.StoreName)).Select(a => a.Id)
-                .ToFrozenSet(),
-        };
-        IReadOnlyDictionary<string, double> fills = ReadFills();
+        PlanOptions options = await FrameAsync(
+            configuration, node.Engine, path, policy.Compiled.Hash, policy.Version, cancellationToken);
+        IReadOnlyDictionary<string, double> fills = PoolFill.Read(node.Hot);
         return await Maker.MakeAsync(
             now => PolicyAtMoment.Make(policy.Compiled, now, fills, FrozenSet<int>.Empty), options, progress,
             cancellationToken);
@@ -114,6 +101,29 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
 
     /// <inheritdoc/>
     public void Dispose() => _maker?.Dispose();
+
+    /// <summary>The frame of a plan under a policy.</summary>
+    public static async ValueTask<PlanOptions> FrameAsync(
+        ServerConfiguration configuration, FileEngine engine, string path, string hash, long? version,
+        CancellationToken cancellationToken)
+    {
+        IReadOnlyList<Attachment> attachments = await engine.ListAttachmentsAsync(cancellationToken);
+        FrozenSet<string> folders = configuration.ObjectStores.Where(s => s.Kind == "directory").Select(s => s.Name)
+            .ToFrozenSet(StringComparer.Ordinal);
+        return new PlanOptions
+        {
+            Path = path,
+            PolicyHash = hash,
+            PolicyVersion = version,
+            Validity = configuration.Tiering.PlanValidity,
+            Horizon = configuration.Tiering.PlanHorizon,
+            HeatHalfLife = configuration.Engine.Heat.HalfLife,
+            ReadOnlyAttachments = attachments.Where(a => a.Mode == AttachmentMode.ReadOnly).Select(a => a.Id)
+                .ToFrozenSet(),
+            ClasslessAttachments = attachments.Where(a => folders.Contains(a.StoreName)).Select(a => a.Id)
+                .ToFrozenSet(),
+        };
+    }
 
     /// <summary>The prices that a configuration puts in force.</summary>
     public static TierPricing PricingOf(ServerConfiguration configuration) =>
@@ -135,18 +145,4 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
         await node.Open.Policies.GetActiveAsync(cancellationToken) is { } active
             ? new PlanPolicy(active.Policy, active.Version)
             : null;
-
-    private Dictionary<string, double> ReadFills()
-    {
-        Dictionary<string, double> fills = new(StringComparer.Ordinal);
-        IReadOnlyList<TargetStatus> targets = node.Hot.GetTargets();
-        foreach (IGrouping<string, TargetStatus> pool in targets.GroupBy(t => t.Pool, StringComparer.Ordinal))
-        {
-            long capacity = pool.Sum(t => t.CapacityBytes);
-            long free = pool.Sum(t => t.FreeBytes);
-            fills[pool.Key] = capacity > 0 ? 1 - (free / (double)capacity) : 0;
-        }
-
-        return fills;
-    }
 }

@@ -60,6 +60,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<PlanEndpoints>();
         services.TryAddSingleton<MoveEndpoints>();
         services.TryAddSingleton<SavingsDesk>();
+        services.TryAddSingleton<AutoTieringEndpoints>();
         services.TryAddSingleton<AccessLogEndpoint>();
         services.TryAddSingleton<CostEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();

@@ -1,5 +1,6 @@
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Costs;
+using DataLayer.Engine.Tiering.Automation;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Engine.Tiering.Moving;
 using DataLayer.Engine.Tiering.Planning;
@@ -53,6 +54,9 @@ internal sealed class StorageNode : IAsyncDisposable
 
     /// <summary>Moves files between the tiers; null until <see cref="OpenJobsAsync"/>.</summary>
     public Mover? Mover { get; private set; }
+
+    /// <summary>Moves files by itself, where that is on; null until <see cref="OpenJobsAsync"/>.</summary>
+    public AutoTiering? Auto { get; private set; }
 
     /// <summary>Makes warm-ups before recurring uses; null where that is off.</summary>
     public LearnedWarmer? Learned { get; private set; }
@@ -163,6 +167,12 @@ internal sealed class StorageNode : IAsyncDisposable
             await JobService.OpenAsync(
                 Tree, [warm, apply, new UndoRunner(Mover)], configuration.Jobs.Service, time,
                 logs.CreateLogger<JobService>(), cancellationToken));
+        Auto = Keep(new AutoTiering(
+            new AutoTieringParts(Engine, Policies, Plans, Jobs, pricing),
+            (active, token) => PlanDesk.FrameAsync(
+                configuration, Engine, "/", active.Policy.Hash, active.Version, token),
+            configuration.Tiering.Auto, logs.CreateLogger<AutoTiering>()));
+        Auto.Start();
         if (configuration.Tiering.Learned.IsEnabled)
         {
             Learned = Keep(new LearnedWarmer(

@@ -62,6 +62,7 @@ internal static class SampleRequests
         "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
         "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
         "applyPlan" or "undoJob" => "{}",
+        "switchAutoTiering" => """{"enabled":false}""",
         "makePlan" => $$"""{"path":"{{folder}}/none-such","policy":"none"}""",
         "attach" => $$"""{"source":"none-such","path":"{{folder}}/none"}""",
         "addTarget" => """{"pool":"default","directory":"relative"}""",

@@ -40,14 +40,15 @@ public sealed class FolderRecallerTests
     {
         await using EngineFixture fixture = await OpenAsync(
             new FileEngineOptions { GroupRecall = new GroupRecallOptions { MinFileCount = 1 }, GroupRecallBytes = 1 << 20 });
-        await fixture.WriteFileAsync("/data/a/zz", BytesContent.Random(1 << 20));
+        await fixture.WriteFileAsync("/data/a/zz", BytesContent.Random(2 << 20));
+        await fixture.Engine.FlushUploadsAsync("/data/a/zz", CancellationToken.None);
         await fixture.JournalDoneAsync();
         await fixture.Engine.EvictAsync("/data", hotToo: true, CancellationToken.None);
         await fixture.ReadAllAsync("/data/a/00");
 
         while (await HotAsync(fixture, "/data/a") < Files)
         {
-            await Task.Yield(); // All but the last, with which it would be more.
+            await Task.Yield(); // All but the last, which is larger than the bound.
         }
 
         Assert.Equal(Files, await HotAsync(fixture, "/data/a"));

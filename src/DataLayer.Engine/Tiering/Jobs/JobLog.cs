@@ -21,6 +21,9 @@ internal static partial class JobLog
     [LoggerMessage(44, LogLevel.Warning, "Schedule {Id} made no job: {Cause}")]
     internal static partial void NotScheduled(ILogger log, long id, string cause);
 
+    [LoggerMessage(46, LogLevel.Warning, "Automatic tiering ({Kind}): {Message}")]
+    internal static partial void TieringAlert(ILogger log, string kind, string message);
+
     [LoggerMessage(45, LogLevel.Warning, "A learned warm-up was not made: {Cause}")]
     internal static partial void NotLearned(ILogger log, string cause);
 }

@@ -70,8 +70,10 @@ public sealed class WarmRunnerTests : IDisposable
 
         clock.Advance(TimeSpan.FromHours(3));
         await fixture.WriteFileAsync("/data/new", BytesContent.Random(2000));
+        await fixture.Engine.FlushUploadsAsync("/data/new", CancellationToken.None);
         await fixture.JournalDoneAsync();
         await MakeColdAsync(fixture);
+        Assert.Equal(TierState.Released, (await fixture.Engine.StatAsync("/data/new", true, CancellationToken.None)).State);
 
         WarmOutcome learned = await RunAsync(fixture, new WarmSpec { Paths = ["/data"], Learned = true });
         Assert.Equal((2, 2, 0), (learned.Files, learned.Resident, learned.Missing));
