@@ -139,6 +139,7 @@ public sealed class FactSource
             State = file.State,
             Pool = pool ?? _context.Hot.DefaultPool,
             HasObject = held is not null,
+            IsPacked = held is { IsPacked: true },
             AttachmentId = file.AttachmentId,
             StorageClass = held?.StorageClass,
             StoredAt = held is { StoredTimeNanoseconds: > 0 } ? ToTime(held.StoredTimeNanoseconds) : null,

@@ -28,6 +28,7 @@ internal sealed class TreeTables : IDisposable
         History = new HistoryTable(session);
         Plans = new PlanTable(session);
         Moves = new MoveTable(session);
+        Packs = new PackTable(session);
     }
 
     public SqlSession Session { get; }
@@ -55,6 +56,8 @@ internal sealed class TreeTables : IDisposable
     public PlanTable Plans { get; }
 
     public MoveTable Moves { get; }
+
+    public PackTable Packs { get; }
 
     /// <summary>One setting, or null.</summary>
     public string? FindSetting(string name)

@@ -315,19 +315,21 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     }
 
     /// <summary>
-    /// Whether somebody still reads an older content of the inode that lies in the bucket only, so that changing the
-    /// object would cut the reader off. Bounded by <see cref="FileEngineOptions.OpenReaderGrace"/>.
+    /// Whether somebody still reads an older content of the inode (of a pack: one of its contents) that lies in the
+    /// bucket only, so that changing the object would cut the reader off. Bounded by <see cref="FileEngineOptions.OpenReaderGrace"/>.
     /// </summary>
     private bool NeededByReaders(JournalEntry entry, ContentId current)
     {
         bool needed = false;
+        bool isPack = entry.Content.Inode.Value < 0;
         if (context.Attachments.Find(entry.AttachmentId) is { Flush: FlushMode.WriteThrough })
         {
             return false; // The writer waits.
         }
 
-        foreach (ContentState older in context.Contents.OlderInUse(current == default
-            ? new ContentId(entry.Content.Inode, 0) : current))
+        foreach (ContentState older in isPack
+            ? context.Contents.ReadersOf(entry.Key)
+            : context.Contents.OlderInUse(current == default ? new ContentId(entry.Content.Inode, 0) : current))
         {
             FileContent content = older.Content;
             needed |= content.Object?.Key == entry.Key && content.Attributes.State != TierState.Hot

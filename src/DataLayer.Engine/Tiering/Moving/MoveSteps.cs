@@ -114,7 +114,8 @@ internal sealed class MoveSteps(FileEngine engine, ForegroundYield yields)
         }
 
         UploadContent hot = new(_context, engine.Runner, content);
-        return await hot.EqualsObjectAsync(store, found, cancellationToken).ConfigureAwait(false)
+        return await hot.EqualsObjectAsync(store, found, cancellationToken, stored.PackOffsetBytes)
+            .ConfigureAwait(false)
             ? null
             : MoveReasons.ObjectDiffers;
     }
