@@ -2,7 +2,11 @@
 # The service as a container: docker build -t datalayer . && docker run -p 127.0.0.1:7070:7070 -v datalayer:/var/lib/datalayer datalayer
 # Every command of the build stage is one that eng/test runs too (eng/publish).
 
+FROM node:22-slim AS node
+
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
+# npm, for the console's charts.
+COPY --from=node /usr/local /usr/local
 WORKDIR /source
 COPY . .
 RUN eng/publish /app

@@ -165,6 +165,18 @@ public sealed partial class AdminClient
     public ValueTask<StatisticsReport> GetStatisticsAsync(CancellationToken cancellationToken = default) =>
         GetAsync(ApiRoutes.Statistics, ProtocolJson.Default.StatisticsReport, cancellationToken);
 
+    /// <summary>Why readers wait, and what to change.</summary>
+    /// <param name="windowSeconds">The length of the window, 1 to 900 s.</param>
+    /// <param name="ahead">Whether to look at the next so many seconds, which takes that long, not at the last.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public ValueTask<DoctorReport> DiagnoseAsync(
+        int windowSeconds = 60, bool ahead = false, CancellationToken cancellationToken = default) =>
+        GetAsync(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{ApiRoutes.Doctor}?seconds={windowSeconds}{(ahead ? "&ahead=true" : string.Empty)}"),
+            ProtocolJson.Default.DoctorReport, cancellationToken);
+
     /// <summary>The service's version.</summary>
     public ValueTask<VersionReport> GetVersionAsync(CancellationToken cancellationToken = default) =>
         GetAsync(ApiRoutes.Version, ProtocolJson.Default.VersionReport, cancellationToken);

@@ -24,6 +24,7 @@ namespace DataLayer.Fuse;
 public sealed class FuseMount : IAsyncDisposable
 {
     private readonly FuseMountOptions _options;
+    private readonly ProfileChoice _profile;
     private readonly FileEngine _engine;
     private readonly ILogger _log;
     private readonly FuseChannel _channel;
@@ -38,13 +39,15 @@ public sealed class FuseMount : IAsyncDisposable
     private int _stopped;
 
     private FuseMount(
-        SafeHandle device, FileEngine engine, FuseMountOptions options, TimeProvider time, ILoggerFactory logs)
+        SafeHandle device, FileEngine engine, FuseMountOptions options, ProfileChoice profile, TimeProvider time,
+        ILoggerFactory logs)
     {
         _options = options;
+        _profile = profile;
         _engine = engine;
         _log = logs.CreateLogger("DataLayer.Fuse");
-        _wish = new NegotiationWish(options.MaxBackground, options.Profile == MountProfile.Small,
-            options.Backing is not null && options.Profile != MountProfile.Small);
+        bool isSmall = profile.Profile == MountProfile.Small;
+        _wish = new NegotiationWish(options.MaxBackground, isSmall, options.Backing is not null && !isSmall);
         _channel = new FuseChannel(device);
         _files = new FileSystem(engine, new FileSystemOptions
         {
@@ -57,7 +60,7 @@ public sealed class FuseMount : IAsyncDisposable
         });
         AccessLog? accessLog = options.AccessLog ? new AccessLog(time) : null;
         VirtualFolder folder = new(DescribeStatus, options.Configuration, accessLog, time);
-        _dispatcher = new FuseDispatcher(_files, folder, _counters, accessLog, options.Profile == MountProfile.Small)
+        _dispatcher = new FuseDispatcher(_files, folder, _counters, accessLog, isSmall)
         {
             OnInit = NegotiateAsync,
             OnInterrupt = unique => _session!.Interrupt(unique),
@@ -85,8 +88,8 @@ public sealed class FuseMount : IAsyncDisposable
         Protocol = _negotiation is { } agreed
             ? string.Create(CultureInfo.InvariantCulture, $"{Abi.Major}.{agreed.Minor}")
             : string.Empty,
-        Profile = _options.Profile,
-        Paths = MountPaths.Describe(_options, _negotiation, _files.Passthrough?.OffBecause),
+        Profile = _profile.Profile,
+        Paths = MountPaths.Describe(_options, _profile, _negotiation, _files.Passthrough?.OffBecause),
         PassthroughOpens = _files.Passthrough?.OpenedCount ?? 0,
         Requests = RequestCounts(),
         ReadBytes = _counters.ReadBytes,
@@ -118,7 +121,9 @@ public sealed class FuseMount : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(logs);
         options.Validate();
-        FuseMount mount = new(device, engine, options, time, logs);
+        ProfileChoice profile = await ProfileChoice.ChooseAsync(engine, options, cancellationToken)
+            .ConfigureAwait(false);
+        FuseMount mount = new(device, engine, options, profile, time, logs);
         try
         {
             await mount.BeginAsync(cancellationToken).ConfigureAwait(false);

@@ -6,10 +6,13 @@ namespace DataLayer.Fuse;
 /// <summary>What a mount is tuned for.</summary>
 public enum MountProfile
 {
-    /// <summary>Reads and writes of any size; files that are only read and hot as a whole are the kernel's.</summary>
+    /// <summary>
+    /// As <see cref="Small"/> where the mount is read-only and the files below it are many and small when it is made,
+    /// else as <see cref="Large"/>.
+    /// </summary>
     Auto,
 
-    /// <summary>As <see cref="Auto"/>, stated: few, large files.</summary>
+    /// <summary>Reads and writes of any size; files that are only read and hot as a whole are the kernel's.</summary>
     Large,
 
     /// <summary>

@@ -6,22 +6,23 @@ namespace DataLayer.Fuse;
 internal static class MountPaths
 {
     internal static IReadOnlyList<MountPath> Describe(
-        FuseMountOptions options, Negotiation? agreed, string? passthroughOff)
+        FuseMountOptions options, ProfileChoice profile, Negotiation? agreed, string? passthroughOff)
     {
         if (agreed is null)
         {
             return [];
         }
 
-        bool noOpen = options.Profile == MountProfile.Small && agreed.Agreed.HasFlag(Capabilities.NoOpenSupport);
+        bool isSmall = profile.Profile == MountProfile.Small;
+        bool noOpen = isSmall && agreed.Agreed.HasFlag(Capabilities.NoOpenSupport);
         return
         [
             noOpen
-                ? new MountPath("open", "kernel", "profile small on a read-only mount")
-                : new MountPath("open", "service", options.Profile == MountProfile.Small
+                ? new MountPath("open", "kernel", profile.Why ?? "profile small on a read-only mount")
+                : new MountPath("open", "service", isSmall
                     ? "this kernel has no opens without a server"
                     : "close-to-open needs it; profile small on a read-only mount does without"),
-            Passthrough(options, agreed, passthroughOff),
+            Passthrough(options, isSmall, agreed, passthroughOff),
             new MountPath("read, cached", "kernel page cache", "kept over opens until the service says what changed"),
             new MountPath("read, not cached", "service", "one copy from memory or hot tier into the answer"),
             new MountPath("write", "service, write-through", "other ways to the same file see every write"),
@@ -30,11 +31,11 @@ internal static class MountPaths
         ];
     }
 
-    private static MountPath Passthrough(FuseMountOptions options, Negotiation agreed, string? off)
+    private static MountPath Passthrough(FuseMountOptions options, bool isSmall, Negotiation agreed, string? off)
     {
         const string What = "read, hot as a whole";
         string? why = off;
-        why ??= options.Profile == MountProfile.Small ? "excluded by opens without the service" : null;
+        why ??= isSmall ? "excluded by opens without the service" : null;
         why ??= options.Backing is null ? "nobody registers files with the kernel" : null;
         why ??= agreed.Agreed.HasFlag(Capabilities.Passthrough) ? null : "this kernel has no passthrough";
         return why is not null

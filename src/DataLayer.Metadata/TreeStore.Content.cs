@@ -10,6 +10,23 @@ namespace DataLayer.Metadata;
 public sealed partial class TreeStore
 {
     /// <summary>
+    /// An object was copied onto itself: a file that had it under the ETag from before has it under the new reference,
+    /// whatever became of its content meanwhile; work that waits for the old ETag waits for the new one.
+    /// </summary>
+    /// <param name="inode">The file.</param>
+    /// <param name="etagBefore">The ETag before the copy.</param>
+    /// <param name="copied">The object as it is now.</param>
+    /// <param name="cancellationToken">Gives up while the change waits.</param>
+    /// <returns>Whether the file had the object.</returns>
+    public ValueTask<bool> RenewObjectAsync(
+        InodeId inode, string etagBefore, ObjectReference copied, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(etagBefore);
+        ArgumentNullException.ThrowIfNull(copied);
+        return ChangeAsync(w => ContentChanges.RenewObject(w, inode, etagBefore, copied), cancellationToken);
+    }
+
+    /// <summary>
     /// Reserves the identity of a content to be written: the next generation of the file at folder/name, or
     /// generation 1 of a new inode. With a placement, journals a PendingWrite durably, so a crash leaves nothing
     /// behind; a new file without one costs no commit.

@@ -116,6 +116,14 @@ public sealed partial class TreeStore
         return _reads.RunAsync(t => t.Xattrs.Find(inode, name), cancellationToken);
     }
 
+    /// <summary>All inodes that have an extended attribute, with its value, by number.</summary>
+    public ValueTask<IReadOnlyList<(InodeId Inode, byte[] Value)>> FindXattrsAsync(
+        string name, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return _reads.RunAsync<IReadOnlyList<(InodeId, byte[])>>(t => t.Xattrs.FindAll(name), cancellationToken);
+    }
+
     /// <summary>The names of an inode's extended attributes, in order.</summary>
     public ValueTask<IReadOnlyList<string>> ListXattrsAsync(InodeId inode, CancellationToken cancellationToken) =>
         _reads.RunAsync<IReadOnlyList<string>>(t => t.Xattrs.ListNames(inode, out _), cancellationToken);

@@ -19,4 +19,7 @@ public sealed class DataLayerException : Exception
 
     /// <summary>Whether the origin answered that it gets too many requests (S3: 503 SlowDown, 429).</summary>
     public bool IsThrottled { get; init; }
+
+    /// <summary>When trying again may help; null where nobody knows.</summary>
+    public TimeSpan? RetryAfter { get; init; }
 }

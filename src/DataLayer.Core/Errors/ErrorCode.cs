@@ -55,6 +55,11 @@ public enum ErrorCode
     /// <summary>The origin does not answer, or answers with errors, after all retries.</summary>
     OriginUnavailable,
 
+    /// <summary>
+    /// The object lies in an archive: it must be restored, which takes minutes to days, before it can be read.
+    /// </summary>
+    Archived,
+
     /// <summary>The origin took longer than the time allowed.</summary>
     TimedOut,
 

@@ -44,6 +44,35 @@ public interface IObjectStore : IAsyncDisposable
     /// </summary>
     ValueTask<bool> DeleteAsync(string key, ObjectWriteCondition condition, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Gives an object another storage class by a copy onto itself inside the store: bytes, metadata and what vouches
+    /// for the bytes stay, the ETag may change. Idempotent, retried: a copy that was made, its answer lost, is known
+    /// again by a mark in its metadata that names <paramref name="ifMatch"/>.
+    /// </summary>
+    /// <param name="key">The object.</param>
+    /// <param name="ifMatch">The ETag it must have (or have had before such a copy), else
+    /// <see cref="ErrorCode.Stale"/>.</param>
+    /// <param name="storageClass">The class as the store names it.</param>
+    /// <param name="cancellationToken">Gives up; the copy may have been made.</param>
+    /// <returns>The object as it is now, looked at after the copy.</returns>
+    /// <exception cref="DataLayerException">
+    /// NotSupported: the store has no classes; Archived: the object must be restored first; and the others.
+    /// </exception>
+    ValueTask<ObjectProperties> ChangeClassAsync(
+        string key, string ifMatch, string storageClass, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Asks that an archived object become readable for some days; it takes minutes to days. No effect while it is
+    /// asked for already; on an object that is readable for a time it prolongs that. Idempotent, retried.
+    /// </summary>
+    /// <param name="key">The object.</param>
+    /// <param name="days">How long it is to be readable, days.</param>
+    /// <param name="speed">The store's word for how fast and dear (<c>Standard</c>, <c>Bulk</c>,
+    /// <c>Expedited</c>).</param>
+    /// <param name="cancellationToken">Gives up; it may have been asked.</param>
+    /// <exception cref="DataLayerException">NotSupported: the store has no archive; and the others.</exception>
+    ValueTask RestoreAsync(string key, int days, string speed, CancellationToken cancellationToken);
+
     /// <summary>Lists one page. Idempotent, retried.</summary>
     ValueTask<ObjectListPage> ListAsync(ObjectListRequest request, CancellationToken cancellationToken);
 }

@@ -266,6 +266,9 @@ public sealed partial class FileEngine : IAsyncDisposable
         return new FileReplacement(writer);
     }
 
+    /// <summary>What readers waited for since start.</summary>
+    public WaitStatistics GetWaits() => WaitStatistics.Of(Context);
+
     /// <summary>Counters since start.</summary>
     public EngineStatistics GetStatistics()
     {

@@ -36,6 +36,9 @@ public sealed record FileEngineOptions
     /// <summary>How long readers of cold content may put off its way to the hot tier. Tests wait longer.</summary>
     internal TimeSpan RecallPatience { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>How long background work waits for a gap between reads before it takes its share anyway.</summary>
+    internal TimeSpan YieldPatience { get; init; } = TimeSpan.FromMilliseconds(100);
+
     /// <summary>
     /// The unit of a first answer to a random read, bytes, a power of two from 16 KiB to 1 MiB. Default 128 KiB.
     /// </summary>
@@ -108,6 +111,9 @@ public sealed record FileEngineOptions
     /// <summary>Heat and access history.</summary>
     public HeatOptions Heat { get; init; } = new();
 
+    /// <summary>How objects come out of archives.</summary>
+    public ArchiveOptions Archive { get; init; } = new();
+
     /// <summary>
     /// Whether files without names are kept at start, because a mount that outlived the service may have them open.
     /// They go when the mount forgets them or ends. Default false.
@@ -169,6 +175,7 @@ public sealed record FileEngineOptions
         Positive(errors, nameof(FirstBackoff), FirstBackoff);
         Positive(errors, nameof(JournalInterval), JournalInterval);
         Heat.Check(errors);
+        Archive.Check(errors);
         Range(errors, nameof(UnflushedBytes), UnflushedBytes, 4L << 20, 1L << 30);
         if (WritebackDelay < TimeSpan.FromMilliseconds(100) || WritebackDelay > TimeSpan.FromHours(1))
         {

@@ -15,9 +15,9 @@ namespace DataLayer.Engine.Tiering;
 /// </summary>
 /// <remarks>
 /// A page is read in one transaction, the pages are not: files that come, go or change meanwhile may be in it as before
-/// or after. Each fact carries the version it is of. Writes that are not flushed yet are not seen. Until there are
-/// tenants and pins, all files are of no tenant and unpinned; a dataset is what is attached, named by the path it was
-/// attached at.
+/// or after. Each fact carries the version it is of. Writes that are not flushed yet are not seen. Pins are those at
+/// the start (<see cref="PinTable"/>). Until there are tenants, all files are of none; a dataset is what is attached,
+/// named by the path it was attached at.
 /// </remarks>
 public sealed class FactSource
 {
@@ -44,12 +44,13 @@ public sealed class FactSource
             .ConfigureAwait(false);
         await _heat.FlushAsync(cancellationToken).ConfigureAwait(false);
         long now = _context.NowNanoseconds();
+        PinTable pins = await PinTable.LoadAsync(_context, cancellationToken).ConfigureAwait(false);
         string real = await _context.Tree.GetPathAsync(start.Inode, cancellationToken).ConfigureAwait(false) ?? path;
         if (start.Kind == FileKind.Regular)
         {
             if (await FindAsync(start.Inode, cancellationToken).ConfigureAwait(false) is { } found)
             {
-                yield return ToFacts(found.Row, real, now);
+                yield return ToFacts(found.Row, real, pins.IsPinned(found.Row.Attributes.Inode, real), now);
             }
 
             yield break;
@@ -66,7 +67,8 @@ public sealed class FactSource
             {
                 if (row.Attributes.LinkCount <= 1 || seen.Add(row.Attributes.Inode.Value))
                 {
-                    yield return ToFacts(row, prefix + row.RelativePath, now);
+                    string at = prefix + row.RelativePath;
+                    yield return ToFacts(row, at, pins.IsPinned(row.Attributes.Inode, at), now);
                 }
             }
 
@@ -81,9 +83,14 @@ public sealed class FactSource
     /// <param name="cancellationToken">Gives up.</param>
     internal async ValueTask<(FileFacts Facts, FileContent Content)?> ReadOneAsync(
         InodeId inode, string path, CancellationToken cancellationToken) =>
-        await FindAsync(inode, cancellationToken).ConfigureAwait(false) is { } found
-            ? (ToFacts(found.Row, path, _context.NowNanoseconds()), found.Content)
-            : null;
+        await FindAsync(inode, cancellationToken).ConfigureAwait(false) is not { } found
+            ? null
+            : (
+                ToFacts(
+                    found.Row, path,
+                    await PinTable.IsPinnedAsync(_context, inode, path, cancellationToken).ConfigureAwait(false),
+                    _context.NowNanoseconds()),
+                found.Content);
 
     private static DateTimeOffset ToTime(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
 
@@ -109,7 +116,7 @@ public sealed class FactSource
         return (row, file);
     }
 
-    private FileFacts ToFacts(in FileFactRow row, string path, long now)
+    private FileFacts ToFacts(in FileFactRow row, string path, bool isPinned, long now)
     {
         InodeAttributes file = row.Attributes;
         ObjectReference? held = file.State == TierState.Hot ? null : row.Object;
@@ -137,6 +144,7 @@ public sealed class FactSource
             AccessedAt = heat.AccessedAt is { } read && read > modified ? read : modified,
             Heat = heat.Score,
             State = file.State,
+            IsPinned = isPinned,
             Pool = pool ?? _context.Hot.DefaultPool,
             HasObject = held is not null,
             IsPacked = held is { IsPacked: true },

@@ -42,7 +42,7 @@ internal sealed class Passthrough(
     IBackingFiles backing, FileEngine engine, bool isWholeMount, bool isTakeover, Action<DataLayerException> refused)
 {
     /// <summary>Smaller files gain nothing: the registration costs more than the copy.</summary>
-    private const long MinBytes = 1 << 20;
+    internal const long MinBytes = 1 << 20;
 
     private readonly Lock _gate = new();
     private readonly HashSet<long> _forgotten = [];

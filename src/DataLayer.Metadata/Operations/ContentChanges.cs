@@ -159,6 +159,36 @@ internal static class ContentChanges
         return row.ToContent();
     }
 
+    /// <summary>Takes over an object that was copied onto itself.</summary>
+    public static bool RenewObject(TreeWriter writer, InodeId inode, string etagBefore, ObjectReference copied)
+    {
+        foreach (JournalRow entry in writer.Tables.Journal.ListOfKey(copied.AttachmentId, copied.Key))
+        {
+            if (entry.Entry.ETag == etagBefore)
+            {
+                writer.Tables.Journal.SetETag(entry, copied.ETag);
+            }
+        }
+
+        InodeRow? row = writer.Tables.Inodes.Find(inode);
+        if (row?.Object is not { } known || known.ETag != etagBefore || known.Key != copied.Key
+            || known.AttachmentId != copied.AttachmentId)
+        {
+            return false;
+        }
+
+        row.Object = known with
+        {
+            ETag = copied.ETag,
+            VersionId = copied.VersionId,
+            StorageClass = copied.StorageClass,
+            StoredTimeNanoseconds = copied.StoredTimeNanoseconds,
+        };
+        row.CheckedTime = writer.Now;
+        writer.Tables.Inodes.Save(row);
+        return true;
+    }
+
     /// <summary>Changes many contents in place; null for each that is gone or not current.</summary>
     public static IReadOnlyList<FileContent?> UpdateMany(TreeWriter writer, IReadOnlyList<ContentUpdate> updates)
     {

@@ -258,6 +258,12 @@ internal sealed class ImportChange
             _unchanged++;
             row.Object = WithClass(known, found);
         }
+        else if (row.Object is { } copied && found.SizeBytes == copied.SizeBytes && IsBeingMoved(row, copied.ETag))
+        {
+            // Our own copy of it into another class, perhaps: who moves it finds out.
+            _unchanged++;
+            return;
+        }
         else
         {
             _changed++;
@@ -292,6 +298,9 @@ internal sealed class ImportChange
         _tables.Inodes.Save(row);
         PackChanges.MemberLeft(_writer, packed);
     }
+
+    private bool IsBeingMoved(InodeRow row, string etag) =>
+        _tables.Moves.ListOpenOf(row.Inode).Exists(move => move.FromETag == etag);
 
     private void ReplaceContent(InodeRow row, in ImportedObject found)
     {

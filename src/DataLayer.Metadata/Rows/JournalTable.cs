@@ -62,6 +62,8 @@ internal sealed class JournalTable(SqlSession session)
 
     private const string UpdateReplaces = "UPDATE journal SET replaces = 1, etag = $1, crc = $2 WHERE id = $3";
 
+    private const string UpdateETag = "UPDATE journal SET etag = $1, crc = $2 WHERE id = $3";
+
     private const string UpdateDue = "UPDATE journal SET due_time = $1 WHERE id = $2";
 
     private const string ReleaseLeases = "UPDATE journal SET due_time = 0 WHERE started = 1";
@@ -127,6 +129,13 @@ internal sealed class JournalTable(SqlSession session)
     {
         JournalRow changed = row with { Replaces = true, Entry = row.Entry with { ETag = etag } };
         session.Get(UpdateReplaces).Add(etag).Add((long)changed.ComputeCrc()).Add(row.Entry.Id).Execute();
+    }
+
+    /// <summary>Records that the object an entry waits for has another ETag now.</summary>
+    public void SetETag(JournalRow row, string etag)
+    {
+        JournalRow changed = row with { Entry = row.Entry with { ETag = etag } };
+        session.Get(UpdateETag).Add(etag).Add((long)changed.ComputeCrc()).Add(row.Entry.Id).Execute();
     }
 
     /// <summary>Makes what workers of an earlier process had taken due again.</summary>

@@ -13,6 +13,9 @@ internal sealed class XattrTable(SqlSession session)
 
     private const string SelectNames = "SELECT name, LENGTH(value) FROM xattrs WHERE inode = $1 ORDER BY name";
 
+    private const string SelectByName =
+        "SELECT inode, value, crc FROM xattrs WHERE name = $1 ORDER BY inode";
+
     private const string Upsert =
         """
         INSERT INTO xattrs (inode, name, value, crc) VALUES ($1, $2, $3, $4)
@@ -34,6 +37,23 @@ internal sealed class XattrTable(SqlSession session)
         return ComputeCrc(inode, name, value) == (uint)reader.GetInt64(1)
             ? value
             : throw RowFault.Damaged($"extended attribute '{name}' of inode {inode}");
+    }
+
+    /// <summary>All inodes that have an attribute, with its value. Reads every attribute there is.</summary>
+    public List<(InodeId Inode, byte[] Value)> FindAll(string name)
+    {
+        List<(InodeId Inode, byte[] Value)> found = [];
+        using DbDataReader reader = session.Get(SelectByName).Add(name).Query();
+        while (reader.Read())
+        {
+            InodeId inode = new(reader.GetInt64(0));
+            byte[] value = reader.GetFieldValue<byte[]>(1);
+            found.Add(ComputeCrc(inode, name, value) == (uint)reader.GetInt64(2)
+                ? (inode, value)
+                : throw RowFault.Damaged($"extended attribute '{name}' of inode {inode}"));
+        }
+
+        return found;
     }
 
     /// <summary>All names of an inode in order, and how many bytes names and values take together.</summary>

@@ -62,8 +62,17 @@ public static class ApiRoutes
     /// <summary>Counters of the service.</summary>
     public const string Statistics = "/api/v1/stats";
 
+    /// <summary>Why readers wait and what to change: GET with <c>seconds</c> and <c>ahead</c>.</summary>
+    public const string Doctor = "/api/v1/doctor";
+
     /// <summary>Program version and API version.</summary>
     public const string Version = "/api/v1/version";
+
+    /// <summary>Who the caller is, and what it may call.</summary>
+    public const string Caller = "/api/v1/caller";
+
+    /// <summary>The web console: pages, not part of the API.</summary>
+    public const string Console = "/console";
 
     /// <summary>The OpenAPI document.</summary>
     public const string OpenApi = "/openapi/v1.json";

@@ -73,6 +73,9 @@ public static class ErrorCodeText
             ErrorCode.TargetFailed =>
                 "Look at 'datalayer target list' and the service's log; write the data again once the target works.",
             ErrorCode.OriginUnavailable => "Check that the object store's endpoint answers, then try again.",
+            ErrorCode.Archived =>
+                "Try again after the time in Retry-After, once its restore is done; engine.archiveReads says what "
+                + "reads do.",
             ErrorCode.TimedOut => "Try again; if it stays slow, check the object store's endpoint and network.",
             ErrorCode.Overloaded => "Try again after the time in Retry-After, with fewer requests at once.",
             ErrorCode.CrossAttachment => "Copy the file to the other attachment and remove the original.",

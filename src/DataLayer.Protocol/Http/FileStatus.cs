@@ -150,4 +150,7 @@ public sealed record ObjectStatus
 
     /// <summary>Size, bytes.</summary>
     public long SizeBytes { get; init; }
+
+    /// <summary>The storage class as the store last named it; null where it never did.</summary>
+    public string? StorageClass { get; init; }
 }

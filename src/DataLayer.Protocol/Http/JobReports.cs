@@ -3,12 +3,18 @@ using System.Text.Json.Serialization;
 
 namespace DataLayer.Protocol.Http;
 
-/// <summary>A warm-up by paths, as a job.</summary>
+/// <summary>A warm-up by paths or by a profile, as a job.</summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record WarmJobCommand
 {
     /// <summary>Files and folders of the tree, at most 1,000; each with all that is below.</summary>
-    public required IReadOnlyList<string> Paths { get; init; }
+    public IReadOnlyList<string> Paths { get; set; } = [];
+
+    /// <summary>A kept profile, instead of paths: exactly its blocks, in its order.</summary>
+    public string? Profile { get; init; }
+
+    /// <summary>Of the paths, only what their last uses read and what was written since.</summary>
+    public bool Learned { get; init; }
 
     /// <summary>What to do: <c>warm</c>, <c>check</c> (only look) or <c>evict</c>.</summary>
     public string Mode { get; set; } = "warm";

@@ -233,6 +233,22 @@ public sealed record VersionReport
     public required string Runtime { get; init; }
 }
 
+/// <summary>Who calls, and what that allows: for programs that offer only what will work.</summary>
+public sealed record CallerReport
+{
+    /// <summary>How the service's logs name the caller.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>reader, tenant or admin.</summary>
+    public required string Role { get; init; }
+
+    /// <summary>The folders it reaches; empty for all.</summary>
+    public required IReadOnlyList<string> Scopes { get; init; }
+
+    /// <summary>Ids of the operations its role allows, as the OpenAPI document has them.</summary>
+    public required IReadOnlyList<string> Operations { get; init; }
+}
+
 /// <summary>Whether the service can answer requests.</summary>
 public sealed record ReadyReport
 {

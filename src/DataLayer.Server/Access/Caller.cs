@@ -52,24 +52,12 @@ internal sealed class Caller
     /// allow this.</exception>
     public void Demand(ApiAccess access)
     {
-        if (access == ApiAccess.Anyone)
-        {
-            return;
-        }
-
-        if (Role is not { } role)
+        if (access != ApiAccess.Anyone && Role is null)
         {
             throw new DataLayerException(ErrorCode.NotAuthenticated, Refusal ?? "The caller is not known.");
         }
 
-        bool allowed = access switch
-        {
-            ApiAccess.Caller or ApiAccess.Read => true,
-            ApiAccess.Write => role is TokenRole.Tenant or TokenRole.Admin,
-            ApiAccess.Observe => role == TokenRole.Admin || (role == TokenRole.Reader && Confinement is null),
-            _ => role == TokenRole.Admin,
-        };
-        if (!allowed)
+        if (!Allows(access))
         {
             string wanted = access switch
             {
@@ -79,10 +67,20 @@ internal sealed class Caller
             };
             throw new DataLayerException(
                 ErrorCode.PermissionDenied,
-                $"This call wants the role {wanted}; the caller ({Name}) is {TokenFile.RoleText(role)}"
+                $"This call wants the role {wanted}; the caller ({Name}) is {TokenFile.RoleText(Role!.Value)}"
                 + (Confinement is null ? "." : " with a scope."));
         }
     }
+
+    /// <summary>Whether its role allows a kind of call; which paths it may name is another question.</summary>
+    public bool Allows(ApiAccess access) => access switch
+    {
+        ApiAccess.Anyone => true,
+        ApiAccess.Caller or ApiAccess.Read => Role is not null,
+        ApiAccess.Write => Role is TokenRole.Tenant or TokenRole.Admin,
+        ApiAccess.Observe => Role == TokenRole.Admin || (Role == TokenRole.Reader && Confinement is null),
+        _ => Role == TokenRole.Admin,
+    };
 
     /// <summary>Whether a path, as it is written, is one the caller may name.</summary>
     public bool MayReach(string path) => Confinement?.Contains(path) ?? true;

@@ -23,6 +23,7 @@ internal static class CommandLine
             .. FileCommands.Make(factory),
             .. MountCommands.Make(factory),
             StatisticsCommands.Make(factory),
+            DoctorCommand.Make(factory),
             .. UpkeepCommands.Make(factory),
             CacheCommands.Make(factory),
             .. ProfileCommands.Make(factory),

@@ -54,8 +54,8 @@ internal static class ExitCode
             or ErrorCode.IsADirectory
             or ErrorCode.CrossAttachment => Conflict,
             ErrorCode.NoSpace or ErrorCode.QuotaExceeded => NoSpace,
-            ErrorCode.OriginUnavailable or ErrorCode.TimedOut or ErrorCode.ShuttingDown or ErrorCode.Overloaded =>
-                Unreachable,
+            ErrorCode.OriginUnavailable or ErrorCode.TimedOut or ErrorCode.ShuttingDown or ErrorCode.Overloaded
+            or ErrorCode.Archived => Unreachable,
             ErrorCode.PermissionDenied or ErrorCode.ReadOnly or ErrorCode.NotAuthenticated => Denied,
             ErrorCode.Corrupt => Damaged,
             ErrorCode.InvalidArgument or ErrorCode.NameTooLong or ErrorCode.TooManyLinks => Usage,

@@ -37,49 +37,69 @@ internal static class WarmCommand
                 "A file with one path a line, or JSON with path, size and etag (a manifest); '-' is standard input.",
             HelpName = "FILE",
         };
+        Option<string?> profile = new("--profile")
+        {
+            Description = "A kept profile instead of paths: exactly what was read, in its order.",
+            HelpName = "NAME",
+        };
+        Option<bool> learned = CommandFactory.Flag(
+            "--learned", "Of the paths, only what their last uses read and what was written since.");
         return factory.Make(
             "warm", "Brings everything below paths into the hot tier, verified.",
-            [paths, memory, check, evict, list, noVerify, detach],
-            async (run, cancellationToken) =>
-            {
-                string[] given = run.Arguments.GetValue(paths)!;
-                string? file = run.Arguments.GetValue(list);
-                bool checks = run.Arguments.GetValue(check);
-                bool evicts = run.Arguments.GetValue(evict);
-                if (given.Length == 0 == (file is null) || (checks && evicts))
+            [paths, memory, check, evict, list, profile, learned, noVerify, detach],
+            (run, cancellationToken) => RunAsync(
+                run,
+                new WarmJobCommand
                 {
-                    throw new DataLayerException(
-                        ErrorCode.InvalidArgument,
-                        "Give paths or --list, not both or none, and at most one of --check and --evict.");
-                }
-
-                bool isPlain = given.Length == 1 && !checks && !evicts && !run.Arguments.GetValue(noVerify)
-                    && !run.Arguments.GetValue(detach);
-                if (isPlain)
-                {
-                    return await WarmNowAsync(run, given[0], run.Arguments.GetValue(memory), cancellationToken);
-                }
-
-                WarmJobCommand command = new()
-                {
-                    Paths = given,
-                    Mode = checks ? "check" : evicts ? "evict" : "warm",
+                    Paths = run.Arguments.GetValue(paths)!,
+                    Profile = run.Arguments.GetValue(profile),
+                    Learned = run.Arguments.GetValue(learned),
+                    Mode = ModeOf(run.Arguments.GetValue(check), run.Arguments.GetValue(evict)),
                     IntoMemory = run.Arguments.GetValue(memory),
                     Verify = !run.Arguments.GetValue(noVerify),
-                };
-                JobStatus job = file is null
-                    ? await run.Client.Jobs.WarmAsync(command, cancellationToken: cancellationToken)
-                    : await run.Client.Jobs.WarmListAsync(
-                        await ReadAsync(run, file, cancellationToken), command.Mode, command.IntoMemory,
-                        command.Verify, cancellationToken: cancellationToken);
-                if (run.Arguments.GetValue(detach))
-                {
-                    run.Write(job, ProtocolJson.Default.JobStatus, j => run.Out.WriteLine($"job {j.Id}"));
-                    return ExitCode.Success;
-                }
+                },
+                run.Arguments.GetValue(list), run.Arguments.GetValue(detach), cancellationToken));
+    }
 
-                return await FollowOrCancelAsync(run, job, cancellationToken);
-            });
+    private static string ModeOf(bool checks, bool evicts) => (checks, evicts) switch
+    {
+        (true, true) => throw new DataLayerException(
+            ErrorCode.InvalidArgument, "Give at most one of --check and --evict."),
+        (true, _) => "check",
+        (_, true) => "evict",
+        _ => "warm",
+    };
+
+    private static async Task<int> RunAsync(
+        CommandRun run, WarmJobCommand command, string? list, bool detach, CancellationToken cancellationToken)
+    {
+        bool hasPaths = command.Paths.Count > 0;
+        int sources = (hasPaths ? 1 : 0) + (list is null ? 0 : 1) + (command.Profile is null ? 0 : 1);
+        if (sources != 1 || (command.Learned && !hasPaths))
+        {
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                "Give paths, --list or --profile, and only one of them; --learned goes with paths.");
+        }
+
+        bool isPlain = command.Paths.Count == 1 && command is { Learned: false, Mode: "warm", Verify: true } && !detach;
+        if (isPlain)
+        {
+            return await WarmNowAsync(run, command.Paths[0], command.IntoMemory, cancellationToken);
+        }
+
+        JobStatus job = list is null
+            ? await run.Client.Jobs.WarmAsync(command, cancellationToken: cancellationToken)
+            : await run.Client.Jobs.WarmListAsync(
+                await ReadAsync(run, list, cancellationToken), command.Mode, command.IntoMemory, command.Verify,
+                cancellationToken: cancellationToken);
+        if (detach)
+        {
+            run.Write(job, ProtocolJson.Default.JobStatus, j => run.Out.WriteLine($"job {j.Id}"));
+            return ExitCode.Success;
+        }
+
+        return await FollowOrCancelAsync(run, job, cancellationToken);
     }
 
     private static async Task<int> FollowOrCancelAsync(

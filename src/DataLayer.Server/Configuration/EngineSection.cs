@@ -54,6 +54,7 @@ internal static class EngineSection
             ListParallelism = section.Count("lists", d.ListParallelism, 1, 64, "Parallel LIST requests of one attach."),
             UpkeepParallelism = section.Count(
                 "upkeep", d.UpkeepParallelism, 1, 256, "Files warmed, scrubbed or moved at once."),
+            Archive = ReadArchive(section, d.Archive),
             CompactionInterval = section.Duration(
                 "compactionInterval", d.CompactionInterval, TimeSpan.Zero, TimeSpan.FromHours(24),
                 "How often mostly dead segments are looked for; 0s turns it off."),
@@ -120,4 +121,27 @@ internal static class EngineSection
                 "subBlock", $"{UnitText.FormatSize(engine.SubBlockBytes)} is not a power of two.", "Round it.");
         }
     }
+
+    private static ArchiveOptions ReadArchive(SettingReader section, ArchiveOptions d) =>
+        new()
+        {
+            Reads = Enum.Parse<ArchiveReads>(
+                section.Choice(
+                    "archiveReads", "restore",
+                    "What a read of an object in an archive (S3: GLACIER) does: ask for its restore and fail with "
+                    + "EAGAIN or 503 until it is done, ask and wait, or only fail.",
+                    "restore", "wait", "refuse"),
+                ignoreCase: true),
+            RestoreDays = section.Count(
+                "restoreDays", d.RestoreDays, 1, 365, "How long a restored object stays readable, days."),
+            RestoreSpeed = section.Choice(
+                "restoreSpeed", d.RestoreSpeed, "How fast, and how dear, restores are.", "Standard", "Bulk",
+                "Expedited"),
+            WaitLimit = section.Duration(
+                "restoreWait", d.WaitLimit, TimeSpan.FromSeconds(1), TimeSpan.FromDays(7),
+                "How long a read waits for a restore at most."),
+            LookEvery = section.Duration(
+                "restoreLook", d.LookEvery, TimeSpan.FromMilliseconds(10), TimeSpan.FromHours(1),
+                "How often it is looked whether a restore is done; also what Retry-After says."),
+        };
 }

@@ -3,6 +3,7 @@ using DataLayer.Core.Errors;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Access;
 using DataLayer.Server.Configuration;
+using DataLayer.Server.Diagnosis;
 using DataLayer.Server.Http;
 using DataLayer.Server.Mounts;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -86,9 +87,12 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<PolicyEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<JobEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<PlanEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<DoctorDesk>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<MoveEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
-        foreach (ApiOperation operation in operations)
+        operations.AddRange(new CallerEndpoint(operations).GetOperations());
+        IEnumerable<ApiOperation> pages = app.Services.GetRequiredService<ConsolePages>().GetOperations();
+        foreach (ApiOperation operation in operations.Concat(pages))
         {
             app.MapMethods(operation.Pattern, [operation.Method], operation.Handler).WithMetadata(operation);
         }

@@ -60,6 +60,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<PlanEndpoints>();
         services.TryAddSingleton<MoveEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
+        services.TryAddSingleton(_ => new ConsolePages());
         services.TryAddSingleton<ApiFront>();
         return services;
     }
@@ -68,6 +69,7 @@ internal static class ServiceCollectionExtensions
     public static IServiceCollection AddDataLayerTelemetry(this IServiceCollection services)
     {
         services.TryAddSingleton(new HostProbe());
+        services.TryAddSingleton<DoctorDesk>();
         services.TryAddSingleton<ServerMeter>();
         services.TryAddSingleton<MountMeter>();
         services.TryAddSingleton<MetricsCollector>();

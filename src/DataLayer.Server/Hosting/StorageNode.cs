@@ -136,7 +136,7 @@ internal sealed class StorageNode : IAsyncDisposable
         }
 
         JobInputs.RemoveAllBut(named);
-        WarmRunner warm = Keep(new WarmRunner(Engine, JobInputs));
+        WarmRunner warm = new(Engine, JobInputs);
         TierPricing pricing = PlanDesk.PricingOf(configuration);
         Mover = Keep(new Mover(Engine, pricing));
         ApplyRunner apply = new(

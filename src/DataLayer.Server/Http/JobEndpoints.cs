@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Tiering.Jobs;
+using DataLayer.Engine.Tiering.Profiles;
 using DataLayer.Metadata;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Access;
@@ -40,7 +41,8 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
     private IEnumerable<ApiOperation> Making()
     {
         yield return new ApiOperation(
-            "POST", ApiRoutes.Jobs + "/warm", "warmJob", "Makes a job that warms, checks or evicts paths.", WarmAsync)
+            "POST", ApiRoutes.Jobs + "/warm", "warmJob",
+            "Makes a job that warms, checks or evicts paths, or warms a profile.", WarmAsync)
         {
             Access = ApiAccess.Write,
             IsAudited = true,
@@ -183,7 +185,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
     private async Task WarmAsync(HttpContext context)
     {
         WarmJobCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.WarmJobCommand);
-        string spec = ToSpec(context, command).ToText();
+        string spec = (await ToSpecAsync(context, command)).ToText();
         await AddAsync(context, spec, Fingerprint(spec));
     }
 
@@ -283,7 +285,7 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
             Cron = command.Cron,
             Zone = command.Zone,
             Kind = WarmRunner.KindName,
-            Spec = ToSpec(context, command.Warm).ToText(),
+            Spec = (await ToSpecAsync(context, command.Warm)).ToText(),
             Owner = caller.Name,
             Scopes = caller.Scopes,
         };
@@ -356,28 +358,54 @@ internal sealed class JobEndpoints(NodeHost node, JobEvents events, TimeProvider
                 $"{ApiRoutes.IdempotencyHeader} has to be 1 to 200 printable characters without spaces.");
     }
 
-    private static WarmSpec ToSpec(HttpContext context, WarmJobCommand command)
+    private async ValueTask<WarmSpec> ToSpecAsync(HttpContext context, WarmJobCommand command)
     {
-        if (command.Paths.Count is 0 or > MaxPaths)
+        WarmMode mode = ModeOf(command.Mode);
+        if (command.Profile is { } profile)
+        {
+            await DemandProfileAsync(context, command, mode, profile);
+        }
+        else if (command.Paths is null or { Count: 0 or > MaxPaths })
         {
             throw new DataLayerException(
                 ErrorCode.InvalidArgument,
-                $"paths has {command.Paths.Count} entries: give 1 to {MaxPaths}, or a list "
+                $"paths has {command.Paths?.Count ?? 0} entries: give 1 to {MaxPaths}, or a profile, or a list "
                 + $"({ApiRoutes.Jobs}/warm-list).");
         }
 
-        foreach (string path in command.Paths)
+        foreach (string path in command.Paths ?? [])
         {
             RequestCaller.DemandPath(context, path);
         }
 
         return new WarmSpec
         {
-            Paths = command.Paths,
-            Mode = ModeOf(command.Mode),
+            Paths = command.Paths ?? [],
+            Profile = command.Profile,
+            Learned = command.Learned,
+            Mode = mode,
             IntoMemory = command.IntoMemory,
             Verify = command.Verify,
         };
+    }
+
+    /// <summary>A profile stands alone, and a scoped caller may reach all of its files.</summary>
+    private async ValueTask DemandProfileAsync(
+        HttpContext context, WarmJobCommand command, WarmMode mode, string profile)
+    {
+        if (command.Paths is { Count: > 0 } || command.Learned || command.IntoMemory || mode == WarmMode.Evict)
+        {
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                "A profile is warmed or checked as it is: leave out paths, learned, intoMemory and mode evict.");
+        }
+
+        AccessProfile kept = await node.Engine.Profiles.GetAsync(profile, context.RequestAborted);
+        RequestCaller.DemandPath(context, kept.Path);
+        foreach (ProfileFile file in kept.Files)
+        {
+            RequestCaller.DemandPath(context, file.Path);
+        }
     }
 
     private static WarmMode ModeOf(string text) => text switch

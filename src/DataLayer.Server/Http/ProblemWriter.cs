@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using DataLayer.Core.Errors;
@@ -82,11 +83,14 @@ internal static partial class ProblemWriter
             return;
         }
 
-        await WriteAsync(context, problem);
+        await WriteAsync(context, problem, (fault as DataLayerException)?.RetryAfter);
     }
 
     /// <summary>Answers with a described fault.</summary>
-    public static Task WriteAsync(HttpContext context, Problem problem)
+    /// <param name="context">The request.</param>
+    /// <param name="problem">What went wrong.</param>
+    /// <param name="retryAfter">When trying again may help, where somebody knows.</param>
+    public static Task WriteAsync(HttpContext context, Problem problem, TimeSpan? retryAfter = null)
     {
         HttpResponse response = context.Response;
         bool keepContentRange = problem.Status == StatusCodes.Status416RangeNotSatisfiable;
@@ -100,7 +104,9 @@ internal static partial class ProblemWriter
 
         if (problem.Status == StatusCodes.Status503ServiceUnavailable)
         {
-            response.Headers.RetryAfter = RetryAfterSeconds;
+            response.Headers.RetryAfter = retryAfter is { } wait
+                ? Math.Max(1, Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture)
+                : RetryAfterSeconds;
         }
 
         string? challenge = ChallengeOf(context, problem.Status);

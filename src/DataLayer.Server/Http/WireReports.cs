@@ -39,6 +39,7 @@ internal static class WireReports
                     ETag = reference.ETag,
                     VersionId = reference.VersionId,
                     SizeBytes = reference.SizeBytes,
+                    StorageClass = reference.StorageClass,
                 },
             Heat = description.Heat,
             UploadPending = description.UploadPending,

@@ -131,6 +131,9 @@ public sealed class ObjectStoreOptions
     /// <summary>For tests: connect here whatever the endpoint's name is.</summary>
     internal IPEndPoint? ConnectTo { get; init; }
 
+    /// <summary>For tests: runs before each connection is opened, as a far network does.</summary>
+    internal Func<CancellationToken, ValueTask>? BeforeConnect { get; init; }
+
     /// <summary>Seed of retry waits. Default 1.</summary>
     public int Seed { get; init; } = 1;
 

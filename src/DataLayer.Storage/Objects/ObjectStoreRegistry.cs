@@ -225,6 +225,28 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
         return source.Bucket;
     }
 
+    /// <summary>The options of a store, or null if there is none of that name.</summary>
+    public ObjectStoreOptions? FindOptions(string storeName)
+    {
+        lock (_lock)
+        {
+            return _options.GetValueOrDefault(storeName);
+        }
+    }
+
+    /// <summary>
+    /// About one round trip to a store's server, as opening a connection took; null where none was opened.
+    /// </summary>
+    public TimeSpan? GetRoundTrip(string storeName)
+    {
+        lock (_lock)
+        {
+            return _servers.TryGetValue(storeName, out (S3Connection Connection, RetryPolicy) server)
+                ? server.Connection.RoundTrip
+                : null;
+        }
+    }
+
     /// <summary>
     /// Requests since start by dataset and verb (GET, HEAD, LIST, PUT, POST, DELETE), with body bytes.
     /// </summary>

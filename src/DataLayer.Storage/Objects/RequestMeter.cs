@@ -68,8 +68,12 @@ internal sealed class RequestMeter
     private static readonly Counter<long> _retries = _meter.CreateCounter<long>(
         "datalayer.objects.retries", "{request}", "Requests that were sent again after a failure.");
 
+    private static readonly Histogram<double> _connect = _meter.CreateHistogram<double>(
+        "datalayer.objects.connect", "s", "How long connections to object stores took to open: a round trip.");
+
     private static readonly UpDownCounter<long> _waiting = _meter.CreateUpDownCounter<long>(
-        "datalayer.objects.waiting", "{request}", "Requests that wait for one of the store's requestLimit slots.");
+        "datalayer.objects.waiting", "{request}",
+        "Requests that wait for one of the store's slots (objectStores[].requests).");
 
     private static readonly Counter<long> _bytes = _meter.CreateCounter<long>(
         "datalayer.objects.bytes", "By", "Body bytes read from and written to object stores.");
@@ -137,6 +141,10 @@ internal sealed class RequestMeter
     /// <summary>Notes that a request of a store goes out again.</summary>
     internal static void RecordRetry(string store) =>
         _retries.Add(1, new KeyValuePair<string, object?>("store", store));
+
+    /// <summary>Notes how long a connection of a store took to open.</summary>
+    internal static void RecordConnect(string store, TimeSpan elapsed) =>
+        _connect.Record(elapsed.TotalSeconds, new KeyValuePair<string, object?>("store", store));
 
     /// <summary>Notes that a request begins (1) or ends (-1) to wait for its turn.</summary>
     internal static void RecordWaiting(int change) => _waiting.Add(change);

@@ -10,6 +10,9 @@ public sealed partial class HotTier
     /// <summary>A column is rebuilt under this copy number and renamed when it is whole and durable.</summary>
     private const int StagingCopy = 8;
 
+    /// <summary>Parts of columns that are scrubbed begin at multiples of it, bytes.</summary>
+    public const int ScrubUnitBytes = ChunkEntry.ChunkBytes;
+
     /// <summary>
     /// Reads and checks everything of a content, repairing from the other copy; copies that are both valid but differ
     /// (a write that failed on one) are made alike. Bad ranges that remain are returned for a repair from the cold
@@ -19,10 +22,22 @@ public sealed partial class HotTier
     /// <param name="placement">Where it lies.</param>
     /// <param name="contentSizeBytes">Its size, bytes.</param>
     /// <param name="cancellationToken">Gives up between chunks.</param>
+    public ValueTask<ScrubResult> ScrubAsync(
+        ContentId content, Placement placement, long contentSizeBytes, CancellationToken cancellationToken) =>
+        ScrubAsync(content, placement, contentSizeBytes, 0, long.MaxValue, cancellationToken);
+
+    /// <summary>
+    /// As the other, of a part: the bytes of each column from one on and before another, both multiples of
+    /// <see cref="ScrubUnitBytes"/>; of
+    /// a record in a segment always all.
+    /// </summary>
+    /// <exception cref="DataLayerException">As the other.</exception>
     public async ValueTask<ScrubResult> ScrubAsync(
-        ContentId content, Placement placement, long contentSizeBytes, CancellationToken cancellationToken)
+        ContentId content, Placement placement, long contentSizeBytes, long fromColumnBytes, long toColumnBytes,
+        CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(placement);
+        ArgumentOutOfRangeException.ThrowIfNegative(fromColumnBytes);
         if (placement is SegmentPlacement segment)
         {
             return await _segments.ScrubAsync(content, segment, cancellationToken).ConfigureAwait(false);
@@ -42,8 +57,8 @@ public sealed partial class HotTier
         for (int column = 0; column < striped.Width; column++)
         {
             long length = striped.ColumnLength(column, contentSizeBytes);
-            long chunkCount = (length + ChunkEntry.ChunkBytes - 1) / ChunkEntry.ChunkBytes;
-            for (long chunk = 0; chunk < chunkCount; chunk++)
+            long chunkCount = (Math.Min(length, toColumnBytes) + ChunkEntry.ChunkBytes - 1) / ChunkEntry.ChunkBytes;
+            for (long chunk = fromColumnBytes / ChunkEntry.ChunkBytes; chunk < chunkCount; chunk++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 if (!await ScrubChunkAsync(content, striped, column, chunk, tally, cancellationToken)

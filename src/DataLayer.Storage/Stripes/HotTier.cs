@@ -55,7 +55,8 @@ public sealed partial class HotTier : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
         ArgumentNullException.ThrowIfNull(log);
-        return OpenAsync(options, time, log, static target => target, cancellationToken);
+        return OpenAsync(
+            options, time, log, options.DecorateTarget ?? (static target => target), cancellationToken);
     }
 
     /// <summary>As the public one; <paramref name="decorate"/> may put a faulty target of a test in front of

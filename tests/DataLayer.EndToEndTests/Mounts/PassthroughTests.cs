@@ -161,6 +161,46 @@ public sealed class PassthroughTests
             """);
     }
 
+    [Fact]
+    public async Task A_read_only_mount_of_many_small_files_does_without_opens_by_itself_and_keeps_that_over_a_takeover()
+    {
+        await using MountedTree tree = await StartAsync(options => options with { ReadOnly = true });
+        Assert.Equal(MountProfile.Auto, tree.Mount.Status.Profile); // Nothing was there to look at.
+        byte[] content = new byte[9_000];
+        await tree.Engine.MakeDirectoryAsync("/faces", 0x1ED, parents: false, default);
+        for (int i = 0; i < 120; i++)
+        {
+            await WriteAsync($"/faces/f{i}");
+        }
+
+        await tree.RemountAsync();
+        Assert.Equal(MountProfile.Small, tree.Mount.Status.Profile);
+        Assert.Contains(tree.Mount.Status.Paths, path => path.Why?.Contains("120 of 120 files", StringComparison.Ordinal) == true);
+        const string Read = """
+            for i in range(120):
+                assert open(f"faces/f{i}", "rb").read() == bytes(9_000), i
+            """;
+        await Python.RunAsync(tree.Path, Read);
+        Assert.True(tree.Mount.Status.Requests["Open"] <= 1);
+        await tree.RestartServiceAsync();
+        Assert.Equal(MountProfile.Small, tree.Mount.Status.Profile);
+        await Python.RunAsync(tree.Path, Read);
+        Assert.False(tree.Mount.Status.Requests.ContainsKey("Open"));
+
+        // One file that the kernel could read by itself is worth more.
+        content = new byte[2_000_000];
+        await WriteAsync("/faces/model.bin");
+        await tree.RemountAsync();
+        Assert.Equal(MountProfile.Auto, tree.Mount.Status.Profile);
+
+        async Task WriteAsync(string path)
+        {
+            await using FileReplacement file = await tree.Engine.ReplaceFileAsync(path, new ReplaceOptions(), default);
+            await file.WriteAsync(content, default);
+            await file.CommitAsync(default);
+        }
+    }
+
     private static Task<MountedTree> StartAsync(Func<FuseMountOptions, FuseMountOptions> mount) =>
         MountedTree.StartAsync(new MountedTreeOptions { Mount = mount });
 

@@ -102,6 +102,21 @@ public sealed class FaultyObjectStore(IObjectStore inner, int seed, double fault
         RunAsync(Draw(), () => inner.DeleteAsync(key, condition, cancellationToken));
 
     /// <inheritdoc/>
+    public ValueTask<ObjectProperties> ChangeClassAsync(
+        string key, string ifMatch, string storageClass, CancellationToken cancellationToken) =>
+        RunAsync(Draw(), () => inner.ChangeClassAsync(key, ifMatch, storageClass, cancellationToken));
+
+    /// <inheritdoc/>
+    public async ValueTask RestoreAsync(string key, int days, string speed, CancellationToken cancellationToken) =>
+        await RunAsync(
+            Draw(),
+            async () =>
+            {
+                await inner.RestoreAsync(key, days, speed, cancellationToken);
+                return true;
+            });
+
+    /// <inheritdoc/>
     public ValueTask<ObjectListPage> ListAsync(ObjectListRequest request, CancellationToken cancellationToken) =>
         RunAsync(Draw(), () => inner.ListAsync(request, cancellationToken));
 

@@ -42,6 +42,15 @@ public sealed class ScriptedObjectStore : IObjectStore
         throw new NotSupportedException();
 
     /// <inheritdoc/>
+    public ValueTask<ObjectProperties> ChangeClassAsync(
+        string key, string ifMatch, string storageClass, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
+    /// <inheritdoc/>
+    public ValueTask RestoreAsync(string key, int days, string speed, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
+    /// <inheritdoc/>
     public ValueTask<ObjectListPage> ListAsync(ObjectListRequest request, CancellationToken cancellationToken) =>
         throw new NotSupportedException();
 

@@ -8,6 +8,21 @@ namespace DataLayer.TestSupport.Origins;
 /// <param name="LastModified">When it was written.</param>
 public sealed record ScriptedObject(byte[] Bytes, string ETag, DateTimeOffset LastModified)
 {
+    /// <summary>The storage class.</summary>
+    public string StorageClass { get; init; } = "STANDARD";
+
+    /// <summary>The user's metadata, names without their prefix.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Whether a copy of it is on its way out of the archive.</summary>
+    public bool IsRestoring { get; init; }
+
+    /// <summary>Whether a copy of it is out of the archive.</summary>
+    public bool IsRestored { get; init; }
+
+    /// <summary>Whether it must be restored before it can be read.</summary>
+    public bool IsArchived => StorageClass is "GLACIER" or "DEEP_ARCHIVE" && !IsRestored;
+
     /// <summary>An object as a single PUT makes it.</summary>
     public static ScriptedObject Of(byte[] bytes, DateTimeOffset now) => new(bytes, Md5(bytes), now);
 

@@ -16,7 +16,8 @@ namespace DataLayer.TestSupport.Origins;
 /// <summary>
 /// A small S3 server in this process, over HTTP on loopback, whose objects a test reads and changes directly and whose answers it
 /// scripts request by request. Path style; any credentials are accepted. Speaks GET with ranges, HEAD, PUT, DELETE, ListObjectsV2,
-/// DeleteObjects, multipart uploads, and the conditions If-Match and If-None-Match.
+/// DeleteObjects, multipart uploads, the conditions If-Match and If-None-Match; metadata, storage classes, copies (whole and of
+/// parts) and restores from the archival classes GLACIER and DEEP_ARCHIVE, which take until a test says so.
 /// </summary>
 /// <remarks>
 /// For what real gateways cannot be made to do on time: an object that changes between two ranges of one read, a 503 storm of
@@ -24,9 +25,12 @@ namespace DataLayer.TestSupport.Origins;
 /// </remarks>
 public sealed class ScriptedS3 : IAsyncDisposable
 {
+    private const string CopySource = "x-amz-copy-source";
+    private const string MetadataPrefix = "x-amz-meta-";
     private static readonly XNamespace _s3 = "http://s3.amazonaws.com/doc/2006-03-01/";
     private readonly ConcurrentDictionary<string, SortedDictionary<string, ScriptedObject>> _buckets = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, SortedDictionary<int, byte[]>> _uploads = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, ScriptedObject> _descriptions = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, int> _counts = new(StringComparer.Ordinal);
     private readonly List<(Func<bool> Condition, TaskCompletionSource Met)> _waits = [];
     private readonly CancellationTokenSource _stop = new();
@@ -102,6 +106,25 @@ public sealed class ScriptedS3 : IAsyncDisposable
         lock (objects)
         {
             objects[key] = ScriptedObject.Of(bytes, TimeProvider.System.GetUtcNow());
+        }
+    }
+
+    /// <summary>Changes an object behind the service's back, as a lifecycle rule or a restore that is done would.</summary>
+    public void Change(string bucket, string key, Func<ScriptedObject, ScriptedObject> change)
+    {
+        var objects = _buckets[bucket];
+        lock (objects)
+        {
+            objects[key] = change(objects[key]);
+        }
+    }
+
+    /// <summary>All restores that were asked for are done.</summary>
+    public void FinishRestores(string bucket)
+    {
+        foreach (var key in Keys(bucket))
+        {
+            Change(bucket, key, o => o.IsRestoring ? o with { IsRestoring = false, IsRestored = true } : o);
         }
     }
 
@@ -191,6 +214,8 @@ public sealed class ScriptedS3 : IAsyncDisposable
         ("GET", false) => "LIST",
         ("POST", _) when request.Query.ContainsKey("uploads") => "CREATE",
         ("POST", _) when request.Query.ContainsKey("uploadId") => "COMPLETE",
+        ("POST", true) when request.Query.ContainsKey("restore") => "RESTORE",
+        ("PUT", true) when request.Headers.ContainsKey(CopySource) && !request.Query.ContainsKey("uploadId") => "COPY",
         ("PUT", true) when request.Query.ContainsKey("uploadId") => "PART",
         ("DELETE", true) when request.Query.ContainsKey("uploadId") => "ABORT",
         var (method, _) => method,
@@ -254,6 +279,12 @@ public sealed class ScriptedS3 : IAsyncDisposable
             return;
         }
 
+        if (found.IsArchived && request.Verb == "GET")
+        {
+            await ErrorAsync(context, 403, "InvalidObjectState");
+            return;
+        }
+
         var (first, last) = RangeOf(request.Range, found.Bytes.Length);
         if (first > last && request.Range is not null)
         {
@@ -265,6 +296,7 @@ public sealed class ScriptedS3 : IAsyncDisposable
         response.Headers.ETag = $"\"{found.ETag}\"";
         response.Headers.LastModified = found.LastModified.ToString("R", CultureInfo.InvariantCulture);
         response.Headers.AcceptRanges = "bytes";
+        DescribeTo(response, found);
         if (request.Range is not null)
         {
             response.StatusCode = 206;
@@ -338,7 +370,7 @@ public sealed class ScriptedS3 : IAsyncDisposable
                     new XElement(_s3 + "LastModified", found.LastModified.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture)),
                     new XElement(_s3 + "ETag", $"\"{found.ETag}\""),
                     new XElement(_s3 + "Size", found.Bytes.Length),
-                    new XElement(_s3 + "StorageClass", "STANDARD")));
+                    new XElement(_s3 + "StorageClass", found.StorageClass)));
         }
 
         result.AddFirst(new XElement(_s3 + "KeyCount", count), new XElement(_s3 + "IsTruncated", truncated));
@@ -367,7 +399,7 @@ public sealed class ScriptedS3 : IAsyncDisposable
             switch (request.Verb)
             {
                 case "PUT":
-                    objects[request.Key] = ScriptedObject.Of(body, TimeProvider.System.GetUtcNow());
+                    objects[request.Key] = Described(ScriptedObject.Of(body, TimeProvider.System.GetUtcNow()), context.Request);
                     context.Response.Headers.ETag = $"\"{objects[request.Key].ETag}\"";
                     return (200, null);
                 case "DELETE":
@@ -376,14 +408,23 @@ public sealed class ScriptedS3 : IAsyncDisposable
                 case "CREATE":
                     var id = "upload-" + Interlocked.Increment(ref _uploadNumber).ToString(CultureInfo.InvariantCulture);
                     _uploads[id] = [];
+                    _descriptions[id] = Described(new ScriptedObject([], "", default), context.Request);
                     return (200, new XElement(_s3 + "InitiateMultipartUploadResult",
                         new XElement(_s3 + "Bucket", request.Bucket), new XElement(_s3 + "Key", request.Key), new XElement(_s3 + "UploadId", id)));
+                case "COPY" or "PART" when context.Request.Headers.ContainsKey(CopySource):
+                    return Copy(context, request, objects, upload);
+                case "RESTORE":
+                    return Restore(objects, request.Key, current);
                 case "PART" when _uploads.TryGetValue(upload, out var parts):
                     parts[int.Parse(context.Request.Query["partNumber"]!, CultureInfo.InvariantCulture)] = body;
                     context.Response.Headers.ETag = $"\"{ScriptedObject.Of(body, default).ETag}\"";
                     return (200, null);
                 case "COMPLETE" when _uploads.TryRemove(upload, out var parts):
-                    objects[request.Key] = ScriptedObject.OfParts([.. parts.Values], TimeProvider.System.GetUtcNow());
+                    objects[request.Key] = ScriptedObject.OfParts([.. parts.Values], TimeProvider.System.GetUtcNow()) with
+                    {
+                        StorageClass = _descriptions[upload].StorageClass,
+                        Metadata = _descriptions[upload].Metadata,
+                    };
                     return (200, new XElement(_s3 + "CompleteMultipartUploadResult",
                         new XElement(_s3 + "Key", request.Key), new XElement(_s3 + "ETag", $"\"{objects[request.Key].ETag}\"")));
                 case "ABORT":
@@ -401,6 +442,84 @@ public sealed class ScriptedS3 : IAsyncDisposable
                 default:
                     return (501, ErrorBody("NotImplemented"));
             }
+        }
+    }
+
+    /// <summary>A copy of an object onto its own key, or of a range of it into a part.</summary>
+    private (int Status, XElement? Answer) Copy(
+        HttpContext context, OriginRequest request, SortedDictionary<string, ScriptedObject> objects, string upload)
+    {
+        var headers = context.Request.Headers;
+        var source = Uri.UnescapeDataString(headers[CopySource].ToString()).TrimStart('/');
+        var found = objects.GetValueOrDefault(source[(source.IndexOf('/', StringComparison.Ordinal) + 1)..]);
+        if (found is null || found.IsArchived)
+        {
+            return found is null ? (404, ErrorBody("NoSuchKey")) : (403, ErrorBody("InvalidObjectState"));
+        }
+
+        if (headers[CopySource + "-if-match"].ToString() is { Length: > 0 } wanted && wanted.Trim('"') != found.ETag)
+        {
+            return (412, ErrorBody("PreconditionFailed"));
+        }
+
+        ScriptedObject copied;
+        if (request.Verb == "PART")
+        {
+            var (first, last) = RangeOf(headers[CopySource + "-range"].ToString() is { Length: > 0 } range ? range : null, found.Bytes.Length);
+            copied = ScriptedObject.Of(found.Bytes[first..(last + 1)], TimeProvider.System.GetUtcNow());
+            _uploads[upload][int.Parse(context.Request.Query["partNumber"]!, CultureInfo.InvariantCulture)] = copied.Bytes;
+        }
+        else
+        {
+            copied = Described(ScriptedObject.Of(found.Bytes, TimeProvider.System.GetUtcNow()), context.Request);
+            objects[request.Key] = copied;
+        }
+
+        return (200, new XElement(_s3 + (request.Verb == "PART" ? "CopyPartResult" : "CopyObjectResult"),
+            new XElement(_s3 + "ETag", $"\"{copied.ETag}\""),
+            new XElement(_s3 + "LastModified", copied.LastModified.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture))));
+    }
+
+    private static (int Status, XElement? Answer) Restore(
+        SortedDictionary<string, ScriptedObject> objects, string key, ScriptedObject? current)
+    {
+        if (current is null || !current.IsArchived)
+        {
+            return current is null ? (404, ErrorBody("NoSuchKey")) : (current.IsRestored ? 200 : 403, current.IsRestored ? null : ErrorBody("InvalidObjectState"));
+        }
+
+        if (current.IsRestoring)
+        {
+            return (409, ErrorBody("RestoreAlreadyInProgress"));
+        }
+
+        objects[key] = current with { IsRestoring = true };
+        return (202, null);
+    }
+
+    private static ScriptedObject Described(ScriptedObject bare, HttpRequest request) => bare with
+    {
+        StorageClass = request.Headers["x-amz-storage-class"].ToString() is { Length: > 0 } name ? name : "STANDARD",
+        Metadata = request.Headers.Where(h => h.Key.StartsWith(MetadataPrefix, StringComparison.OrdinalIgnoreCase))
+            .ToDictionary(h => h.Key[MetadataPrefix.Length..].ToLowerInvariant(), h => h.Value.ToString(), StringComparer.Ordinal),
+    };
+
+    private static void DescribeTo(HttpResponse response, ScriptedObject found)
+    {
+        foreach (var (name, value) in found.Metadata)
+        {
+            response.Headers[MetadataPrefix + name] = value;
+        }
+
+        if (found.StorageClass != "STANDARD")
+        {
+            response.Headers["x-amz-storage-class"] = found.StorageClass;
+        }
+
+        if (found.IsRestoring || found.IsRestored)
+        {
+            response.Headers["x-amz-restore"] = found.IsRestoring
+                ? "ongoing-request=\"true\"" : "ongoing-request=\"false\", expiry-date=\"Fri, 21 Dec 2035 00:00:00 GMT\"";
         }
     }
 

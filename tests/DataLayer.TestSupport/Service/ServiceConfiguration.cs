@@ -13,7 +13,7 @@ internal static class ServiceConfiguration
         void Line(FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
         Line($"stateDirectory: {settings.StateFolder}");
         Line($"listen:");
-        Line($"  address: 127.0.0.1:0");
+        Line($"  address: 127.0.0.1:{settings.Port}");
         if (settings.UnixSocketPath is { } socket)
         {
             Line($"  unixSocket: {socket}");

@@ -9,6 +9,9 @@ public sealed record ServiceSettings
     /// <summary>A Unix socket for the API beside its port, the same after every start; null for none.</summary>
     public string? UnixSocketPath { get; init; }
 
+    /// <summary>The API's port on loopback; 0 for a free one, another after each start.</summary>
+    public int Port { get; init; }
+
     /// <summary>The folders of the default pool's targets; null for two below the state folder.</summary>
     public IReadOnlyList<string>? TargetFolders { get; init; }
 

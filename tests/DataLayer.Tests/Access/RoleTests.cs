@@ -54,8 +54,39 @@ public sealed class RoleTests(GuardedService guarded) : IClassFixture<GuardedSer
             e.Metadata.GetMetadata<ApiOperation>() is not null || e.RoutePattern.RawText!.StartsWith("/openapi", StringComparison.Ordinal),
             e.RoutePattern.RawText));
         Assert.Equal(
-            ["healthz", "readyz"],
-            Operations().Where(o => o.Access == ApiAccess.Anyone).Select(o => o.Id).Order(StringComparer.Ordinal));
+            ["console", "consoleFile", "healthz", "readyz"],
+            endpoints.Select(e => e.Metadata.GetMetadata<ApiOperation>()).OfType<ApiOperation>()
+                .Where(o => o.Access == ApiAccess.Anyone).Select(o => o.Id).Distinct().Order(StringComparer.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("admin", "admin", true, true)]
+    [InlineData("reader", "reader", false, true)]
+    [InlineData("scoped reader", "reader", false, false)]
+    [InlineData("tenant", "tenant", true, false)]
+    public async Task A_caller_is_told_who_it_is_and_what_it_may_call(string holder, string role, bool writes, bool observes)
+    {
+        using HttpClient http = guarded.OpenHttp(holder);
+
+        JsonNode caller = JsonNode.Parse(await http.GetStringAsync(new Uri(ApiRoutes.Caller, UriKind.Relative)))!;
+
+        string[] operations = [.. caller["operations"]!.AsArray().Select(o => (string)o!)];
+        Assert.Equal(role, (string)caller["role"]!);
+        Assert.Equal((writes, observes), (operations.Contains("warmJob"), operations.Contains("stats")));
+        Assert.Equal(role == "admin", operations.Contains("setPolicy"));
+        Assert.Equal(holder is "tenant" or "scoped reader" ? [GuardedService.Inside] : [], caller["scopes"]!.AsArray().Select(s => (string)s!));
+    }
+
+    [Fact]
+    public async Task The_console_is_shown_to_anybody_and_tells_nothing()
+    {
+        using HttpClient nobody = guarded.OpenHttp(null);
+
+        using HttpResponseMessage page = await nobody.GetAsync(new Uri("/console/", UriKind.Relative));
+        using HttpResponseMessage caller = await nobody.GetAsync(new Uri(ApiRoutes.Caller, UriKind.Relative));
+
+        Assert.Equal(HttpStatusCode.OK, page.StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, caller.StatusCode);
     }
 
     [Theory]

@@ -119,6 +119,7 @@ internal sealed class EngineFixture : IAsyncDisposable
             UnflushedBytes = basis.UnflushedBytes,
             WritebackDelay = basis.WritebackDelay,
             RecallPatience = basis.RecallPatience,
+            YieldPatience = basis.YieldPatience,
             RecallQueueBytes = RecallQueueBytes,
             ListParallelism = basis.ListParallelism,
             ReadaheadBytes = basis.ReadaheadBytes,

@@ -88,6 +88,21 @@ internal sealed class StoreProbe
             return deleted;
         }
 
+        public async ValueTask<ObjectProperties> ChangeClassAsync(
+            string key, string ifMatch, string storageClass, CancellationToken cancellationToken)
+        {
+            Fail(probe.Before, "COPY", key);
+            ObjectProperties changed = await inner.ChangeClassAsync(key, ifMatch, storageClass, cancellationToken);
+            Fail(probe.After, "COPY", key);
+            return changed;
+        }
+
+        public async ValueTask RestoreAsync(string key, int days, string speed, CancellationToken cancellationToken)
+        {
+            Fail(probe.Before, "RESTORE", key);
+            await inner.RestoreAsync(key, days, speed, cancellationToken);
+        }
+
         public async ValueTask<ObjectListPage> ListAsync(ObjectListRequest request, CancellationToken cancellationToken)
         {
             Interlocked.Increment(ref probe.Lists);

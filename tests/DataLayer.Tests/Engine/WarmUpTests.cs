@@ -1,5 +1,6 @@
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Files.Nodes;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.TestSupport.Objects;
 
@@ -15,7 +16,11 @@ public sealed class WarmUpTests
     [InlineData((5 * MiB) + 123)]
     public async Task A_warm_up_takes_what_a_reader_fetches_and_what_memory_holds(int size)
     {
-        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        await using EngineFixture fixture = new()
+        {
+            Options = () => new FileEngineOptions { YieldPatience = TimeSpan.FromMilliseconds(1) },
+        };
+        await fixture.StartAsync();
         byte[] bytes = BytesContent.Random(size);
         await fixture.PutObjectAsync("o", bytes);
         await fixture.AttachAsync(AttachmentMode.ReadOnly);
@@ -81,29 +86,82 @@ public sealed class WarmUpTests
     }
 
     [Fact]
-    public async Task A_step_waits_for_readers_but_not_for_ever()
+    public async Task A_file_that_a_mount_wrote_and_nobody_flushed_is_hot()
     {
-        FetchContext fetches = new(new DataLayer.Engine.Files.State.TransferBufferPool(0), 0);
-        using ForegroundYield yields = new(fetches, TimeProvider.System, TimeSpan.FromMinutes(10));
-        using ForegroundYield impatient = new(fetches, TimeProvider.System, TimeSpan.FromMilliseconds(1));
-        Assert.Null(await yields.EnterAsync(CancellationToken.None));
-
-        fetches.BeginCold();
-        ValueTask<IDisposable?> first = yields.EnterAsync(CancellationToken.None);
-        ValueTask<IDisposable?> second = yields.EnterAsync(CancellationToken.None);
-        Assert.False(first.IsCompleted);
-        using (IDisposable? turn = await impatient.EnterAsync(CancellationToken.None))
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        InodeAttributes folder = await fixture.Engine.MakeDirectoryAsync("/made", 0x1ED, false, CancellationToken.None);
+        (_, OpenFile file) = await fixture.Engine.Nodes.CreateAndOpenAsync(
+            folder.Inode, "f", new NodeOwner(0x1A4, 0, 0), CancellationToken.None);
+        await using (file)
         {
-            Assert.NotNull(turn);
+            await file.WriteAsync(0, new byte[100], CancellationToken.None);
+            WarmResult warm = await fixture.Engine.WarmAsync("/made", false, null, CancellationToken.None);
+            Assert.Equal((1, 1, 0), (warm.FilesDone, warm.AlreadyHot, warm.Failed));
+        }
+    }
+
+    [Fact]
+    public async Task Turns_are_many_and_large_while_nobody_reads_and_one_small_piece_in_a_gap_while_somebody_does()
+    {
+        long reads = 0;
+        FetchContext fetches = new(new DataLayer.Engine.Files.State.TransferBufferPool(0), 0);
+        using ForegroundYield yields = new(
+            fetches, () => Volatile.Read(ref reads), TimeProvider.System, TimeSpan.FromMinutes(10));
+        using (ForegroundYield.Turn one = await yields.EnterAsync(isLarge: false, CancellationToken.None))
+        using (ForegroundYield.Turn other = await yields.EnterAsync(isLarge: true, CancellationToken.None))
+        {
+            Assert.Equal(ForegroundYield.WideBytes, one.MaxBytes);
+            Assert.False(other.ShallEnd);
+            reads++; // Memory answered one.
+            Assert.True(other.ShallEnd);
         }
 
+        fetches.BeginCold();
+        fetches.BeginRead(isForeground: true);
+        ValueTask<ForegroundYield.Turn> first = yields.EnterAsync(isLarge: false, CancellationToken.None);
+        ValueTask<ForegroundYield.Turn> second = yields.EnterAsync(isLarge: true, CancellationToken.None);
+        Assert.False(first.IsCompleted);
         fetches.EndCold();
-        using (IDisposable? turn = await first)
+        Assert.False(first.IsCompleted);
+        fetches.EndRead(isForeground: true);
+        using (ForegroundYield.Turn turn = await first)
         {
-            Assert.NotNull(turn);
+            Assert.Equal(ForegroundYield.NarrowBytes, turn.MaxBytes);
             Assert.False(second.IsCompleted); // One at a time.
         }
 
-        (await second)?.Dispose();
+        (await second).Dispose();
+    }
+
+    [Fact]
+    public async Task Readers_that_leave_no_gap_hold_up_background_work_no_longer_than_its_patience()
+    {
+        FetchContext fetches = new(new DataLayer.Engine.Files.State.TransferBufferPool(0), 0);
+        using ForegroundYield yields = new(fetches, () => 0, TimeProvider.System, TimeSpan.FromMilliseconds(1));
+        fetches.BeginRead(isForeground: true);
+        using ForegroundYield.Turn turn = await yields.EnterAsync(isLarge: true, CancellationToken.None);
+        Assert.Equal(ForegroundYield.NarrowBytes, turn.MaxBytes);
+    }
+
+    [Fact]
+    public async Task A_warm_up_beside_a_reader_goes_a_MiB_at_a_time_and_holds_no_writer_up()
+    {
+        await using EngineFixture fixture = new()
+        {
+            Options = () => new FileEngineOptions { YieldPatience = TimeSpan.FromMilliseconds(1) },
+        };
+        await fixture.StartAsync();
+        byte[] bytes = BytesContent.Random((6 * MiB) + 123);
+        await fixture.PutObjectAsync("o", bytes);
+        await fixture.AttachAsync();
+        fixture.Engine.Context.Fetches.BeginRead(isForeground: true);
+        WarmResult warm = await fixture.Engine.WarmAsync("/data", false, null, CancellationToken.None);
+        fixture.Engine.Context.Fetches.EndRead(isForeground: true);
+
+        Assert.Equal((1, 0), (warm.FilesDone, warm.Failed));
+        Assert.Equal(7, fixture.Probe.Reads);
+        Assert.Equal(bytes, await fixture.ReadAllAsync("/data/o"));
+        Assert.Equal(7, fixture.Probe.Reads);
+        await fixture.AssertCleanAsync();
     }
 }

@@ -18,6 +18,12 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
     /// <summary>Which share of calls fails.</summary>
     public double Rate { get; set; } = 0.1;
 
+    /// <summary>How much longer each read takes, as on a slow disk.</summary>
+    public TimeSpan ReadDelay { get; set; }
+
+    /// <summary>Whether it has room for nothing.</summary>
+    public bool IsFull { get; set; }
+
     /// <summary>How many calls failed, a count.</summary>
     public int FaultCount { get; private set; }
 
@@ -44,7 +50,7 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
 
     public TargetSpace GetSpace() => inner.GetSpace();
 
-    public bool HasRoom(long bytes) => inner.HasRoom(bytes);
+    public bool HasRoom(long bytes) => !IsFull && inner.HasRoom(bytes);
 
     public void SetDraining(bool draining) => inner.SetDraining(draining);
 
@@ -148,6 +154,11 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
     private async ValueTask<T> ComputeAsync<T>(string call, Func<ValueTask<T>> run)
     {
         CallCount++;
+        if (call == "read" && ReadDelay > TimeSpan.Zero)
+        {
+            await Task.Delay(ReadDelay);
+        }
+
         bool fails = IsOn && Draw() < Rate;
         bool wasDone = fails && Draw() < 0.5;
         T result = fails && !wasDone ? default! : await run();

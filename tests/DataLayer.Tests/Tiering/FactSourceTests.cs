@@ -1,3 +1,4 @@
+using System.Text;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Tiering;
@@ -41,6 +42,32 @@ public sealed class FactSourceTests
         await fixture.Engine.EvictAsync("/data", hotToo: true, CancellationToken.None);
         FileFacts released = (await ReadAsync(fixture, "/data/sub/cold"))["/data/sub/cold"];
         Assert.Equal((0L, 0, TierState.Released), (released.HotBytes, released.CopyCount, released.State));
+    }
+
+    [Fact]
+    public async Task A_pin_of_a_folder_holds_below_it_and_a_nearer_one_wins()
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        foreach (string folder in new[] { "/a", "/a/b", "/c" })
+        {
+            await fixture.Engine.MakeDirectoryAsync(folder, 0x1ED, false, CancellationToken.None);
+        }
+
+        foreach (string path in new[] { "/a/1", "/a/2", "/a/b/3", "/a/b/4", "/c/5", "/c/6" })
+        {
+            await fixture.WriteFileAsync(path, BytesContent.Random(10));
+        }
+
+        foreach ((string path, string value) in new[] { ("/a", "1"), ("/a/2", "0"), ("/a/b", "0"), ("/a/b/4", "1"), ("/c/6", "1") })
+        {
+            InodeAttributes found = await fixture.Engine.StatAsync(path, true, CancellationToken.None);
+            await fixture.Engine.Nodes.SetXattrAsync(
+                found.Inode, "user.datalayer.pin", Encoding.UTF8.GetBytes(value), XattrCondition.None, CancellationToken.None);
+        }
+
+        Dictionary<string, FileFacts> facts = await ReadAsync(fixture, "/");
+        Assert.Equal(["/a/1", "/a/b/4", "/c/6"], facts.Values.Where(f => f.IsPinned).Select(f => f.Path).Order(StringComparer.Ordinal));
+        Assert.True((await ReadAsync(fixture, "/a/1"))["/a/1"].IsPinned);
     }
 
     [Fact]

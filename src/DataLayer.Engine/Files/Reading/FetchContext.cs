@@ -8,6 +8,7 @@ internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMem
     private readonly WorkCount _all = new();
     private readonly WorkCount _cold = new();
     private long _readaheadBytes;
+    private int _readers;
 
     public TransferBufferPool Buffers { get; } = buffers;
 
@@ -39,6 +40,15 @@ internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMem
 
     /// <summary>It has ended.</summary>
     public void EndCold() => _cold.End();
+
+    /// <summary>A reader (who is none in the background) waits for more than memory has.</summary>
+    public void BeginRead(bool isForeground) => Interlocked.Add(ref _readers, isForeground ? 1 : 0);
+
+    /// <summary>It has its bytes.</summary>
+    public void EndRead(bool isForeground) => Interlocked.Add(ref _readers, isForeground ? -1 : 0);
+
+    /// <summary>Whether readers wait now, or objects are being read for them.</summary>
+    public bool IsRead => Volatile.Read(ref _readers) > 0 || !_cold.IsIdle;
 
     /// <summary>Ends when no fetch from an object runs.</summary>
     public Task WhenColdIdleAsync() => _cold.WhenIdleAsync();

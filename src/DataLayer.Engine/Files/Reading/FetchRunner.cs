@@ -60,8 +60,30 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
     }
 
     /// <summary>Reads an extent of the content's object; where the time went.</summary>
-    /// <exception cref="DataLayerException">Stale when the object is another now; else what the store says.</exception>
+    /// <exception cref="DataLayerException">
+    /// Stale when the object is another now; Archived, where reads do not wait for its restore; else what the store
+    /// says.
+    /// </exception>
     public async ValueTask<ReadTimes> ReadObjectAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground,
+        CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ReadObjectOnceAsync(content, offsetBytes, destination, isBackground, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch (DataLayerException error) when (error.Code == ErrorCode.Archived && !isBackground)
+        {
+            await context.Archives.OnReadAsync(content.Content.Object!, error, cancellationToken)
+                .ConfigureAwait(false);
+        }
+
+        return await ReadObjectOnceAsync(content, offsetBytes, destination, isBackground, cancellationToken)
+            .ConfigureAwait(false);
+    }
+
+    private async ValueTask<ReadTimes> ReadObjectOnceAsync(
         ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground,
         CancellationToken cancellationToken)
     {

@@ -117,6 +117,10 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         {
             content.Accesses.NoteHit(context.Accesses, bytes);
         }
+        else
+        {
+            context.Counters.Add(Counter.UpkeepReads, 1);
+        }
     }
 
     private static bool TryReadEndedFetch(ContentState content, long position, Span<byte> destination, out int length)
@@ -146,12 +150,13 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         using Activity? activity = ReadTrace.Begin(content, offsetBytes, destination.Length, isForeground);
         long started = context.Time.GetTimestamp();
         context.Counters.Add(Counter.SlowReadsBegun, 1);
-        bool sequential = readahead.Note(content, offsetBytes, destination.Length, extentEndBytes);
+        bool sequential = isForeground && readahead.Note(content, offsetBytes, destination.Length, extentEndBytes);
         ReadRequest request = new(content, offsetBytes, destination, done, sequential, extentEndBytes)
         {
             IsForeground = isForeground,
         };
         Exception? failure = null;
+        context.Fetches.BeginRead(isForeground);
         try
         {
             for (int attempt = 1; ; attempt++)
@@ -180,11 +185,13 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         }
         finally
         {
+            context.Fetches.EndRead(isForeground);
             _waits.Note(request, context.Time.GetElapsedTime(started), failure, activity);
         }
 
         content.Streams.Passed(content.SizeBytes);
         context.Counters.Add(Counter.Reads, 1);
+        context.Counters.Add(Counter.UpkeepReads, isForeground ? 0 : 1);
         context.Counters.Add(Counter.ReadBytes, destination.Length);
         return destination.Length;
     }
@@ -521,6 +528,11 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         ContentState content = request.Content;
         if (error.Code == ErrorCode.Stale)
         {
+            if (await freshness.RenewAsync(content, cancellationToken).ConfigureAwait(false))
+            {
+                return true;
+            }
+
             await freshness.ObjectChangedAsync(content, cancellationToken).ConfigureAwait(false);
             return false;
         }

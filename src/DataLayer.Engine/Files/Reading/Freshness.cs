@@ -60,6 +60,62 @@ internal sealed class Freshness(EngineContext context)
     }
 
     /// <summary>
+    /// A read found another object than the tree knows: whether it is the one that is known, copied onto itself into
+    /// another class by us. Then the tree has it as it is now, and the read may be tried again.
+    /// </summary>
+    public async ValueTask<bool> RenewAsync(ContentState content, CancellationToken cancellationToken)
+    {
+        FileContent before = content.Content;
+        if (before.Object is not { } known || before.Attributes.State == TierState.Hot)
+        {
+            return false;
+        }
+
+        await context.ReloadAsync(content, cancellationToken).ConfigureAwait(false);
+        if (content.Content.Object is { } now && now.ETag != known.ETag && now.Key == known.Key)
+        {
+            return true; // Whoever copied it has told the tree meanwhile.
+        }
+
+        ObjectProperties? seen = await context.Attachments.StoreOf(known.AttachmentId)
+            .HeadAsync(known.Key, cancellationToken).ConfigureAwait(false);
+        return seen is { } found
+            && await RenewAsync(content.Id.Inode, known, found, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Takes over an object that was copied onto itself by us; false where it is another one.</summary>
+    public async ValueTask<bool> RenewAsync(
+        InodeId inode, ObjectReference known, ObjectProperties seen, CancellationToken cancellationToken)
+    {
+        if (seen.CopiedFrom != known.ETag || seen.SizeBytes < known.SizeBytes)
+        {
+            return false;
+        }
+
+        ObjectReference copied = known with
+        {
+            ETag = seen.ETag,
+            VersionId = seen.VersionId,
+            StorageClass = seen.StorageClass,
+            StoredTimeNanoseconds = (seen.LastModified.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100,
+        };
+        bool renewed;
+        using (new ChangeScope(context.Stamps).Inode(inode))
+        {
+            renewed = await context.Tree.RenewObjectAsync(inode, known.ETag, copied, cancellationToken)
+                .ConfigureAwait(false);
+        }
+
+        if (await context.AcquireAsync(inode, CancellationToken.None).ConfigureAwait(false) is { } content)
+        {
+            await context.ReloadAsync(content, CancellationToken.None).ConfigureAwait(false);
+            await context.ReleaseAsync(content).ConfigureAwait(false);
+        }
+
+        return renewed;
+    }
+
+    /// <summary>
     /// A read found another object than the tree knows: brings the new one in and says so to the reader of the old.
     /// </summary>
     /// <exception cref="DataLayerException"><see cref="ErrorCode.Stale"/>, always.</exception>
@@ -127,6 +183,11 @@ internal sealed class Freshness(EngineContext context)
         if (seen.Value.ETag == known.ETag)
         {
             await NoteCheckedAsync(content, cancellationToken).ConfigureAwait(false);
+            return false;
+        }
+
+        if (await RenewAsync(inode, known, seen.Value, cancellationToken).ConfigureAwait(false))
+        {
             return false;
         }
 

@@ -13,21 +13,21 @@ namespace DataLayer.Engine.Files.Reading;
 internal sealed class Recaller(EngineContext context, FetchRunner runner, RecallWriter writer)
 {
     /// <summary>
-    /// As <see cref="RecallLockedAsync"/> for the whole content, taking the write gate. True if something was missing.
+    /// Makes a whole content resident in turns beside readers (<see cref="ForegroundYield"/>). The write gate is held
+    /// for one turn at a time, so that writers wait for no more. True if something was missing.
     /// </summary>
-    public async ValueTask<bool> RecallAsync(
-        ContentState content, CancellationToken cancellationToken, ForegroundYield? yields = null)
+    public ValueTask<bool> RecallAsync(ContentState content, CancellationToken cancellationToken) =>
+        RecallInTurnsAsync(content, () => Missing(content, content.SizeBytes), cancellationToken);
+
+    /// <summary>
+    /// As <see cref="RecallAsync"/> for some blocks; of a content in a segment, all of it. True if some were missing.
+    /// </summary>
+    public ValueTask<bool> RecallBlocksAsync(
+        ContentState content, IReadOnlyList<uint> blocks, CancellationToken cancellationToken)
     {
-        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            return await RecallLockedAsync(content, content.SizeBytes, cancellationToken, yields)
-                .ConfigureAwait(false);
-        }
-        finally
-        {
-            content.WriteGate.Release();
-        }
+        List<uint> sorted = [.. blocks];
+        sorted.Sort();
+        return RecallInTurnsAsync(content, () => Missing(content, sorted), cancellationToken);
     }
 
     /// <summary>
@@ -35,15 +35,22 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
     /// some were not.
     /// </summary>
     public async ValueTask<bool> RecallLockedAsync(
-        ContentState content, long bytes, CancellationToken cancellationToken, ForegroundYield? yields = null)
+        ContentState content, long bytes, CancellationToken cancellationToken)
     {
-        if (content.Staged is not null)
+        List<uint> missing = Missing(content, bytes);
+        if (missing.Count > 0)
         {
-            return false; // All of it is at hand.
+            await RecallMissingLockedAsync(content, missing, turn: null, cancellationToken).ConfigureAwait(false);
         }
 
-        uint count = BlockLayout.BlockCount(bytes);
+        return missing.Count > 0;
+    }
+
+    /// <summary>Blocks of the first bytes that are not resident; none of a staged content: it is at hand.</summary>
+    private static List<uint> Missing(ContentState content, long bytes)
+    {
         List<uint> missing = [];
+        uint count = content.Staged is null ? BlockLayout.BlockCount(bytes) : 0;
         for (uint block = 0; block < count; block++)
         {
             if (!content.IsResident(block))
@@ -52,80 +59,96 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
             }
         }
 
-        return await RecallMissingLockedAsync(content, missing, yields, cancellationToken).ConfigureAwait(false);
+        return missing;
     }
 
-    /// <summary>
-    /// Makes some blocks resident, taking the write gate; of a content in a segment, all of it. True if some were not.
-    /// </summary>
-    public async ValueTask<bool> RecallBlocksAsync(
-        ContentState content, IReadOnlyList<uint> blocks, CancellationToken cancellationToken,
-        ForegroundYield? yields = null)
+    private static List<uint> Missing(ContentState content, List<uint> among)
     {
-        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            if (content.Staged is not null)
-            {
-                return false;
-            }
-
-            uint count = BlockLayout.BlockCount(content.SizeBytes);
-            List<uint> missing = [];
-            foreach (uint block in blocks)
-            {
-                if (block < count && !content.IsResident(block))
-                {
-                    missing.Add(block);
-                }
-            }
-
-            missing.Sort();
-            return await RecallMissingLockedAsync(content, missing, yields, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            content.WriteGate.Release();
-        }
+        uint count = content.Staged is null ? BlockLayout.BlockCount(content.SizeBytes) : 0;
+        return among.FindAll(block => block < count && !content.IsResident(block));
     }
 
-    private async ValueTask<bool> RecallMissingLockedAsync(
-        ContentState content, List<uint> missing, ForegroundYield? yields, CancellationToken cancellationToken)
+    private async ValueTask<bool> RecallInTurnsAsync(
+        ContentState content, Func<List<uint>> look, CancellationToken cancellationToken)
     {
+        List<uint> missing = look();
         if (missing.Count == 0)
         {
             return false;
         }
 
+        // Each turn brings a block at least; somebody who releases them meanwhile does not keep it here for ever.
+        for (int turns = (2 * missing.Count) + 2; missing.Count > 0 && turns > 0; turns--)
+        {
+            bool isLarge = !context.Hot.UsesSegment(null, content.SizeBytes);
+            using ForegroundYield.Turn turn = await context.Yield.EnterAsync(isLarge, cancellationToken)
+                .ConfigureAwait(false);
+            await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                missing = look();
+                int most = turn.MaxBytes / BlockLayout.BlockBytes;
+                if (missing.Count > most)
+                {
+                    missing.RemoveRange(most, missing.Count - most);
+                }
+
+                if (missing.Count > 0)
+                {
+                    await RecallMissingLockedAsync(content, missing, turn, cancellationToken).ConfigureAwait(false);
+                }
+            }
+            finally
+            {
+                content.WriteGate.Release();
+            }
+
+            missing = look();
+        }
+
+        return true;
+    }
+
+    /// <summary>Brings missing blocks, in order; in a turn that shall end the last of them may be left.</summary>
+    private async ValueTask RecallMissingLockedAsync(
+        ContentState content, List<uint> missing, ForegroundYield.Turn? turn, CancellationToken cancellationToken)
+    {
         if (context.Hot.UsesSegment(null, content.SizeBytes))
         {
-            using IDisposable? one = yields is null
-                ? null
-                : await yields.EnterAsync(cancellationToken).ConfigureAwait(false);
             await RecallSmallLockedAsync(content, cancellationToken).ConfigureAwait(false);
-            return true;
+            return;
         }
 
         StripedPlacement placement = await writer.PlaceLockedAsync(content, cancellationToken).ConfigureAwait(false);
         List<(uint First, uint Count)> extents = Extents(
             missing, context.Options.MaxRequestBytes / BlockLayout.BlockBytes);
+        bool[] isLeft = new bool[extents.Count];
         ParallelOptions options = new()
         {
             MaxDegreeOfParallelism = Math.Min(4, context.Options.MaxRequestsPerFile),
             CancellationToken = cancellationToken,
         };
-        await Parallel.ForEachAsync(
-            extents,
-            options,
-            async (extent, token) =>
+        await Parallel.ForAsync(
+            0, extents.Count, options,
+            async (index, token) =>
             {
-                using IDisposable? turn = yields is null
-                    ? null
-                    : await yields.EnterAsync(token).ConfigureAwait(false);
-                await CopyAsync(content, placement, extent.First, extent.Count, token).ConfigureAwait(false);
+                isLeft[index] = index > 0 && turn is { ShallEnd: true };
+                if (!isLeft[index])
+                {
+                    (uint first, uint count) = extents[index];
+                    await CopyAsync(content, placement, first, count, token).ConfigureAwait(false);
+                }
             }).ConfigureAwait(false);
-        await writer.CommitLockedAsync(content, placement, missing, cancellationToken).ConfigureAwait(false);
-        return true;
+        List<uint> brought = [];
+        for (int i = 0; i < extents.Count; i++)
+        {
+            for (uint block = 0; block < extents[i].Count && !isLeft[i]; block++)
+            {
+                brought.Add(extents[i].First + block);
+            }
+        }
+
+        await writer.CommitLockedAsync(content, placement, brought, cancellationToken).ConfigureAwait(false);
     }
 
     private ValueTask RecallSmallLockedAsync(ContentState content, CancellationToken cancellationToken) =>

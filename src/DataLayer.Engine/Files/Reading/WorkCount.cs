@@ -7,6 +7,9 @@ internal sealed class WorkCount
     private int _running;
     private TaskCompletionSource? _idle;
 
+    /// <summary>Whether nothing is under way.</summary>
+    public bool IsIdle => Volatile.Read(ref _running) == 0;
+
     /// <summary>A piece of work starts.</summary>
     public void Begin()
     {

@@ -31,7 +31,9 @@ internal sealed class EngineContext : IDisposable
         Contents = new ContentTable(options.IdleContents);
         Buffers = new TransferBufferPool(options.ReadaheadMemoryBytes);
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
+        Yield = new ForegroundYield(Fetches, ForegroundActivity, parts.Time, options.YieldPatience);
         Attachments = new AttachmentTable(parts, options.DecorateStore);
+        Archives = new ArchiveRestores(this);
         Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
         OriginGate = new OriginGate(options.MaxRequests);
         Stopping = _stopping.Token;
@@ -61,6 +63,9 @@ internal sealed class EngineContext : IDisposable
 
     public FetchContext Fetches { get; }
 
+    /// <summary>Lets readers go before all background work.</summary>
+    public ForegroundYield Yield { get; }
+
     public AttachmentTable Attachments { get; }
 
     /// <summary>
@@ -69,6 +74,12 @@ internal sealed class EngineContext : IDisposable
     public ConcurrentDictionary<ContentId, bool> NewRecords { get; } = new();
 
     public EngineCounters Counters { get; } = new();
+
+    /// <summary>Brings objects out of archives.</summary>
+    public ArchiveRestores Archives { get; }
+
+    /// <summary>Keys of objects that are being written, copied or deleted: one work at a time on each.</summary>
+    public ConcurrentDictionary<(long AttachmentId, string Key), byte> KeysInUse { get; } = new();
 
     /// <summary>What readers waited for, by dataset.</summary>
     public DatasetTallies Datasets { get; } = new();
@@ -261,8 +272,12 @@ internal sealed class EngineContext : IDisposable
         }
     }
 
+    private long ForegroundActivity() => Counters.Sum(Counter.Reads) - Counters.Sum(Counter.UpkeepReads)
+        + Counters.Sum(Counter.WrittenBytes);
+
     public void Dispose()
     {
+        Yield.Dispose();
         Unflushed.File.Dispose();
         _stopping.Dispose();
         View.Dispose();

@@ -5,6 +5,7 @@ internal enum Counter
 {
     ReadBytes,
     Reads,
+    UpkeepReads,
     MemoryHits,
     MemoryHitBytes,
     HotReads,

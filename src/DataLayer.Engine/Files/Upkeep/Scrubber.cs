@@ -10,10 +10,12 @@ namespace DataLayer.Engine.Files.Upkeep;
 
 /// <summary>
 /// Reads and checks hot copies; what no copy holds well any more is fetched again from the object, where one holds the
-/// content.
+/// content. Readers go first (<see cref="ForegroundYield"/>): a part at a time, of which each holds the write gate.
 /// </summary>
 internal sealed class Scrubber(EngineContext context, Recaller recaller)
 {
+    private const int PartBytes = 8 << 20;
+
     public async ValueTask<ScrubReport> ScrubAsync(
         string path, IProgress<ScrubReport>? progress, CancellationToken cancellationToken)
     {
@@ -54,10 +56,22 @@ internal sealed class Scrubber(EngineContext context, Recaller recaller)
             return default;
         }
 
-        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            return await ScrubLockedAsync(content, cancellationToken).ConfigureAwait(false);
+            ScrubReport report = new(1, 0, 0, 0, 0);
+            for (long at = 0; at >= 0;)
+            {
+                bool isLarge = content.SizeBytes > BlockLayout.BlockBytes;
+                using ForegroundYield.Turn turn = await context.Yield.EnterAsync(isLarge, cancellationToken)
+                    .ConfigureAwait(false);
+                (ScrubReport part, at) = await ScrubPartAsync(content, at, turn.MaxBytes, cancellationToken)
+                    .ConfigureAwait(false);
+                report = new ScrubReport(
+                    1, report.CheckedChunks + part.CheckedChunks, report.RepairedChunks + part.RepairedChunks,
+                    report.RepairedFromObjects + part.RepairedFromObjects, report.BadFiles | part.BadFiles);
+            }
+
+            return report;
         }
         catch (DataLayerException error) when (error.Code is not ErrorCode.ShuttingDown)
         {
@@ -66,26 +80,48 @@ internal sealed class Scrubber(EngineContext context, Recaller recaller)
         }
         finally
         {
-            content.WriteGate.Release();
             await context.ReleaseAsync(content).ConfigureAwait(false);
         }
     }
 
-    private async ValueTask<ScrubReport> ScrubLockedAsync(ContentState content, CancellationToken cancellationToken)
+    /// <summary>Scrubs a content from a place of its columns on; where to go on, -1 at the end.</summary>
+    private async ValueTask<(ScrubReport Report, long Next)> ScrubPartAsync(
+        ContentState content, long from, int maxBytes, CancellationToken cancellationToken)
+    {
+        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            FileContent known = content.Content;
+            if (known.Placement is null || content.IsDirty || content.SizeBytes == 0)
+            {
+                return (new ScrubReport(1, 0, 0, 0, 0), -1);
+            }
+
+            int width = known.Placement is StripedPlacement striped ? striped.Width : 1;
+            int units = Math.Max(1, Math.Min(maxBytes, PartBytes) / width / HotTier.ScrubUnitBytes);
+            long to = from + ((long)units * HotTier.ScrubUnitBytes);
+            bool isLast = known.Placement is not StripedPlacement wide || to >= wide.ColumnLength(0, content.SizeBytes);
+            ScrubReport report = await ScrubLockedAsync(content, from, to, cancellationToken).ConfigureAwait(false);
+            return (report, isLast ? -1 : to);
+        }
+        finally
+        {
+            content.WriteGate.Release();
+        }
+    }
+
+    private async ValueTask<ScrubReport> ScrubLockedAsync(
+        ContentState content, long from, long to, CancellationToken cancellationToken)
     {
         FileContent known = content.Content;
-        if (known.Placement is null || content.IsDirty || content.SizeBytes == 0)
-        {
-            return new ScrubReport(1, 0, 0, 0, 0);
-        }
-
+        Placement placement = known.Placement!;
         List<uint> bad = [];
         long checkedChunks = 0;
         long repaired = 0;
         try
         {
             ScrubResult result = await context.Hot.ScrubAsync(
-                content.Id, known.Placement, content.SizeBytes, cancellationToken).ConfigureAwait(false);
+                content.Id, placement, content.SizeBytes, from, to, cancellationToken).ConfigureAwait(false);
             checkedChunks = result.CheckedChunks;
             repaired = result.RepairedChunks;
             AddResidentBlocks(content, result.BadRanges, bad);

@@ -27,7 +27,7 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
             options,
             async (file, token) =>
             {
-                if (await WarmFileAsync(file, intoMemory, yields: null, token).ConfigureAwait(false) is { } warmth)
+                if (await WarmFileAsync(file, intoMemory, token).ConfigureAwait(false) is { } warmth)
                 {
                     tally.Add(file, warmth);
                 }
@@ -40,11 +40,10 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
     /// <summary>Warms one file; what goes wrong with it is told, not thrown.</summary>
     /// <param name="file">The file, as it was found.</param>
     /// <param name="intoMemory">Whether memory is filled as well.</param>
-    /// <param name="yields">Lets readers go first, or null.</param>
     /// <param name="cancellationToken">Gives it up.</param>
     /// <returns>How it is at the end; null for a file that is gone.</returns>
     public async ValueTask<FileWarmth?> WarmFileAsync(
-        FileContent file, bool intoMemory, ForegroundYield? yields, CancellationToken cancellationToken)
+        FileContent file, bool intoMemory, CancellationToken cancellationToken)
     {
         ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
             .ConfigureAwait(false);
@@ -56,7 +55,7 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
         long size = content.SizeBytes;
         try
         {
-            bool recalled = await recaller.RecallAsync(content, cancellationToken, yields).ConfigureAwait(false);
+            bool recalled = await recaller.RecallAsync(content, cancellationToken).ConfigureAwait(false);
             if (intoMemory)
             {
                 await ReadAllAsync(content, cancellationToken).ConfigureAwait(false);
@@ -76,10 +75,13 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
     }
 
     /// <summary>Whether one file is whole in the hot tier; null for a file that is gone.</summary>
-    public async ValueTask<FileWarmth?> LookAtAsync(FileContent file, CancellationToken cancellationToken)
+    /// <param name="inode">The file.</param>
+    /// <param name="blocks">Where only some of its blocks count, these; else null.</param>
+    /// <param name="cancellationToken">Gives it up.</param>
+    public async ValueTask<FileWarmth?> LookAtAsync(
+        InodeId inode, IReadOnlyList<uint>? blocks, CancellationToken cancellationToken)
     {
-        ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
-            .ConfigureAwait(false);
+        ContentState? content = await context.AcquireAsync(inode, cancellationToken).ConfigureAwait(false);
         if (content is null)
         {
             return null;
@@ -87,7 +89,7 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
 
         try
         {
-            bool whole = IsWhole(content);
+            bool whole = blocks is null ? IsWhole(content) : AreHot(content, blocks);
             return new FileWarmth(content.SizeBytes, whole, AlreadyHot: whole, whole ? null : "not all blocks are hot");
         }
         finally
@@ -96,9 +98,10 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
         }
     }
 
+    /// <summary>What is staged, written through a mount and not flushed yet, is at hand as well.</summary>
     private static bool IsWhole(ContentState content)
     {
-        uint count = BlockLayout.BlockCount(content.SizeBytes);
+        uint count = content.Staged is null ? BlockLayout.BlockCount(content.SizeBytes) : 0;
         for (uint block = 0; block < count; block++)
         {
             if (!content.IsResident(block))
@@ -110,19 +113,44 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
         return true;
     }
 
+    /// <summary>Blocks past the end are no gap.</summary>
+    private static bool AreHot(ContentState content, IReadOnlyList<uint> blocks)
+    {
+        uint count = content.Staged is null ? BlockLayout.BlockCount(content.SizeBytes) : 0;
+        foreach (uint block in blocks)
+        {
+            if (block < count && !content.IsResident(block))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     private async ValueTask ReadAllAsync(ContentState content, CancellationToken cancellationToken)
     {
+        bool isLarge = content.SizeBytes > BlockLayout.BlockBytes;
         TransferBuffer buffer = context.Buffers.Rent(BlockLayout.BlockBytes);
         try
         {
-            for (long offset = 0; offset < content.SizeBytes; offset += BlockLayout.BlockBytes)
+            for (long offset = 0; offset < content.SizeBytes;)
             {
-                if (!context.Cache.Contains(new BlockId(content.Id, BlockLayout.BlockIndex(offset))))
+                using ForegroundYield.Turn turn = await context.Yield.EnterAsync(isLarge, cancellationToken)
+                    .ConfigureAwait(false);
+                long end = Math.Min(content.SizeBytes, offset + turn.MaxBytes);
+                do
                 {
-                    await reader.ReadAsync(
-                        content, offset, buffer.Memory[..BlockLayout.BlockBytes], extentEndBytes: 0,
-                        isForeground: false, cancellationToken).ConfigureAwait(false);
+                    if (!context.Cache.Contains(new BlockId(content.Id, BlockLayout.BlockIndex(offset))))
+                    {
+                        await reader.ReadAsync(
+                            content, offset, buffer.Memory[..BlockLayout.BlockBytes], extentEndBytes: 0,
+                            isForeground: false, cancellationToken).ConfigureAwait(false);
+                    }
+
+                    offset += BlockLayout.BlockBytes;
                 }
+                while (offset < end && !turn.ShallEnd);
             }
         }
         finally

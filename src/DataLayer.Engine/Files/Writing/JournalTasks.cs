@@ -19,7 +19,6 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     private static readonly TimeSpan _busyWait = TimeSpan.FromSeconds(1);
     private readonly UploadPrints _prints = new(context);
     private readonly ConcurrentDictionary<long, long> _heldSince = new();
-    private readonly ConcurrentDictionary<(long AttachmentId, string Key), byte> _keys = new();
 
     /// <summary>Does the entry and completes it; or says how long to leave it alone.</summary>
     /// <exception cref="DataLayerException">It failed and is to be tried again later.</exception>
@@ -51,7 +50,7 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     /// </summary>
     private async ValueTask<TimeSpan?> RunOnKeyAsync(JournalEntry entry, CancellationToken cancellationToken)
     {
-        if (!_keys.TryAdd((entry.AttachmentId, entry.Key), 0))
+        if (!context.KeysInUse.TryAdd((entry.AttachmentId, entry.Key), 0))
         {
             return _soon;
         }
@@ -64,7 +63,7 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         }
         finally
         {
-            _keys.TryRemove((entry.AttachmentId, entry.Key), out _);
+            context.KeysInUse.TryRemove((entry.AttachmentId, entry.Key), out _);
         }
     }
 

@@ -2,6 +2,7 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
+using DataLayer.Engine.Tiering.Recurrence;
 using DataLayer.Metadata;
 
 namespace DataLayer.Engine.Tiering.Heat;
@@ -25,6 +26,7 @@ public sealed class AccessHistory
     private const int PageRows = 5000;
     private const int MaxPending = 20_000;
     private const long Day = 86_400_000_000_000;
+    private static readonly TimeSpan _usePause = TimeSpan.FromHours(1);
     private static readonly TimeSpan _trimInterval = TimeSpan.FromHours(1);
     private readonly EngineContext _context;
     private readonly HeatOptions _options;
@@ -75,6 +77,32 @@ public sealed class AccessHistory
         }
 
         return [.. sums.Values];
+    }
+
+    /// <summary>
+    /// The uses of a folder (or of a file's folder): times of reading without a pause of an hour, as long as hours are
+    /// kept. Of a folder deeper than folders have series, those of the one above it.
+    /// </summary>
+    /// <exception cref="DataLayerException">NotFound.</exception>
+    internal async ValueTask<IReadOnlyList<DatasetUse>> FindUsesAsync(
+        string path, CancellationToken cancellationToken)
+    {
+        DateTimeOffset now = _context.Time.GetUtcNow();
+        while (true)
+        {
+            try
+            {
+                IReadOnlyList<AccessBucket> rows = await QueryAsync(
+                    path, HistoryLevel.Hour, now - _options.HourRetention, now.AddSeconds(1), cancellationToken)
+                        .ConfigureAwait(false);
+                return DatasetUse.Find(rows, _usePause, minBytes: 1);
+            }
+            catch (DataLayerException e)
+                when (e.Code is ErrorCode.NotADirectory or ErrorCode.InvalidArgument && path.Length > 1)
+            {
+                path = path[..Math.Max(1, path.LastIndexOf('/'))];
+            }
+        }
     }
 
     /// <summary>Makes sure that all series are known which some files count for. Under the table's gate.</summary>

@@ -2,7 +2,6 @@ using System.Text.Json;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
-using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Metadata;
@@ -10,14 +9,15 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Tiering.Jobs;
 
 /// <summary>
-/// Warm-ups as jobs: by path and by list; readers go first, what readers fetch is not fetched again, and at the end
-/// each file is looked at: resident, checksummed, or missing with the reason. A gap makes the job fail.
+/// Warm-ups as jobs: by path, by list, by profile and by what was used lately; readers go first, what readers fetch is
+/// not fetched again, and at the end each file is looked at: resident, checksummed, or missing with the reason. A gap
+/// makes the job fail.
 /// </summary>
 /// <remarks>
 /// Works in steps of <see cref="StepFiles"/> files side by side; after each the cursor is saved with what came out so
 /// far, so a crash repeats one step at most, and repeating is harmless: what is hot already is only looked at.
 /// </remarks>
-public sealed class WarmRunner : IJobRunner, IAsyncDisposable
+public sealed partial class WarmRunner : IJobRunner
 {
     /// <summary>The kind of these jobs.</summary>
     public const string KindName = "warm";
@@ -27,7 +27,6 @@ public sealed class WarmRunner : IJobRunner, IAsyncDisposable
 
     private readonly FileEngine _engine;
     private readonly JobInputs _inputs;
-    private readonly ForegroundYield _yields;
 
     /// <summary>Makes the runner over an engine.</summary>
     public WarmRunner(FileEngine engine, JobInputs inputs)
@@ -35,8 +34,6 @@ public sealed class WarmRunner : IJobRunner, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(engine);
         _engine = engine;
         _inputs = inputs;
-        _yields = new ForegroundYield(
-            engine.Context.Fetches, engine.Context.Time, engine.Context.Options.RecallPatience);
     }
 
     /// <inheritdoc/>
@@ -52,9 +49,16 @@ public sealed class WarmRunner : IJobRunner, IAsyncDisposable
             : new WarmCursor(0, null, 0, new WarmOutcome());
         (long files, long bytes) = await CountAsync(spec, cancellationToken).ConfigureAwait(false);
         WarmTally tally = new(cursor.Outcome, files, bytes, run);
+        if (spec.Profile is not null)
+        {
+            await RunProfileAsync(spec, tally, cancellationToken).ConfigureAwait(false);
+        }
+
         while (cursor.Source < spec.Paths.Count)
         {
-            string? position = await StepPathAsync(spec, cursor, tally, cancellationToken).ConfigureAwait(false);
+            string? position = spec.Learned
+                ? await StepLearnedAsync(spec, cursor, tally, cancellationToken).ConfigureAwait(false)
+                : await StepPathAsync(spec, cursor, tally, cancellationToken).ConfigureAwait(false);
             cursor = position is null
                 ? cursor with { Source = cursor.Source + 1, Position = null, Outcome = tally.Outcome }
                 : cursor with { Position = position, Outcome = tally.Outcome };
@@ -99,13 +103,6 @@ public sealed class WarmRunner : IJobRunner, IAsyncDisposable
         }
     }
 
-    /// <inheritdoc/>
-    public ValueTask DisposeAsync()
-    {
-        _yields.Dispose();
-        return ValueTask.CompletedTask;
-    }
-
     private static ValueTask SaveAsync(
         JobRun run, WarmCursor cursor, WarmTally tally, CancellationToken cancellationToken) =>
         run.SaveAsync(
@@ -116,7 +113,7 @@ public sealed class WarmRunner : IJobRunner, IAsyncDisposable
     {
         long files = 0;
         long bytes = 0;
-        foreach (string path in spec.Paths)
+        foreach (string path in spec.Learned ? [] : spec.Paths)
         {
             try
             {
@@ -287,17 +284,13 @@ public sealed class WarmRunner : IJobRunner, IAsyncDisposable
         FileWarmth? warmth;
         if (spec.Mode == WarmMode.Check)
         {
-            warmth = await _engine.Warmer.LookAtAsync(file, cancellationToken).ConfigureAwait(false);
+            warmth = await _engine.Warmer
+                .LookAtAsync(file.Attributes.Inode, blocks: null, cancellationToken).ConfigureAwait(false);
         }
         else
         {
-            using (await _yields.EnterAsync(cancellationToken).ConfigureAwait(false))
-            {
-                // The turn is over before the recall begins: its steps take turns of their own.
-            }
-
             warmth = await _engine.Warmer
-                .WarmFileAsync(file, spec.IntoMemory, _yields, cancellationToken).ConfigureAwait(false);
+                .WarmFileAsync(file, spec.IntoMemory, cancellationToken).ConfigureAwait(false);
         }
 
         if (warmth is not { } found)
@@ -306,6 +299,14 @@ public sealed class WarmRunner : IJobRunner, IAsyncDisposable
             return;
         }
 
+        await JudgeAsync(spec, file, path, found, tally, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Compares a hot file with its checksums where that is wanted, and tells how it is.</summary>
+    private async ValueTask JudgeAsync(
+        WarmSpec spec, FileContent file, string? path, FileWarmth found, WarmTally tally,
+        CancellationToken cancellationToken)
+    {
         bool sound = true;
         bool compared = false;
         if (spec.Verify && found.IsResident)

@@ -25,6 +25,18 @@ public sealed record WarmSpec
     /// <summary>The stored list of files, or null (<see cref="JobInputs"/>).</summary>
     public string? Input { get; init; }
 
+    /// <summary>The kept profile whose blocks are warmed (or checked), instead of paths; or null.</summary>
+    public string? Profile { get; init; }
+
+    /// <summary>Of the paths, only what their last uses read and what was written since.</summary>
+    public bool Learned { get; init; }
+
+    /// <summary>With <see cref="Learned"/>: since when; null to take it from the history when the job runs.</summary>
+    public DateTimeOffset? UsedSince { get; init; }
+
+    /// <summary>Why the service made the job by itself; null where somebody asked for it.</summary>
+    public string? Reason { get; init; }
+
     /// <summary>What to do.</summary>
     public WarmMode Mode { get; init; }
 
@@ -65,6 +77,9 @@ public sealed record WarmOutcome
 
     /// <summary>Files that were there before, a count.</summary>
     public long AlreadyHot { get; init; }
+
+    /// <summary>Bytes that were brought: those of the files that were not there before.</summary>
+    public long BroughtBytes { get; init; }
 
     /// <summary>Files with a gap, a count.</summary>
     public long Missing { get; init; }

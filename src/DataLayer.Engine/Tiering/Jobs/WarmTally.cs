@@ -10,6 +10,8 @@ internal sealed class WarmTally(WarmOutcome start, long totalFiles, long totalBy
     private const int MaxGaps = 100;
     private readonly Lock _lock = new();
     private WarmOutcome _outcome = start;
+    private long _totalFiles = totalFiles;
+    private long _totalBytes = totalBytes;
 
     /// <summary>What came out so far.</summary>
     public WarmOutcome Outcome
@@ -28,10 +30,12 @@ internal sealed class WarmTally(WarmOutcome start, long totalFiles, long totalBy
     {
         get
         {
-            WarmOutcome outcome = Outcome;
-            return new JobProgress(
-                outcome.Files, Math.Max(totalFiles, outcome.Files), outcome.Bytes,
-                Math.Max(totalBytes, outcome.Bytes), outcome.Missing);
+            lock (_lock)
+            {
+                return new JobProgress(
+                    _outcome.Files, Math.Max(_totalFiles, _outcome.Files), _outcome.Bytes,
+                    Math.Max(_totalBytes, _outcome.Bytes), _outcome.Missing);
+            }
         }
     }
 
@@ -42,6 +46,7 @@ internal sealed class WarmTally(WarmOutcome start, long totalFiles, long totalBy
         Resident = o.Resident + 1,
         Checksummed = o.Checksummed + (compared ? 1 : 0),
         AlreadyHot = o.AlreadyHot + (file.AlreadyHot ? 1 : 0),
+        BroughtBytes = o.BroughtBytes + (file.AlreadyHot ? 0 : file.SizeBytes),
     });
 
     public void AddEvicted(long sizeBytes, EvictResult result) => Add(o => o with
@@ -60,6 +65,19 @@ internal sealed class WarmTally(WarmOutcome start, long totalFiles, long totalBy
         Missing = o.Missing + 1,
         Gaps = o.Gaps.Count < MaxGaps ? [.. o.Gaps, new WarmGap(path, reason)] : o.Gaps,
     });
+
+    /// <summary>It is known now how much there is to do.</summary>
+    public void SetTotals(long files, long bytes)
+    {
+        lock (_lock)
+        {
+            _totalFiles = files;
+            _totalBytes = bytes;
+        }
+    }
+
+    /// <summary>Shows how many bytes are there already, of files that are only counted at the end.</summary>
+    public void ReportBytes(long bytes) => run.Report(Progress with { DoneBytes = bytes });
 
     public void AddGone() => Add(o => o with { Files = o.Files + 1 });
 

@@ -68,12 +68,14 @@ public sealed class ApplyRunner(
         MoveOrigin origin = new(run.Job.Id, plan.Id, plan.PolicyVersion ?? 0, plan.PolicyHash);
         MoveRun moves = job.Begin(origin, spec.Limits);
         await job.SaveAsync(job.Cursor.Position, job.Cursor.Number, cancellationToken).ConfigureAwait(false);
+        await moves.TakeUpAsync(job.Cursor.Number, cancellationToken).ConfigureAwait(false);
         using MoveFile file = plans.OpenMoves(plan, job.Cursor.Position);
         List<PlannedMove> step = new(StepMoves);
         while (ReadStep(file, step))
         {
             if (!await moves.MoveAsync(job.Cursor.Number, step, cancellationToken).ConfigureAwait(false))
             {
+                await moves.FinishAsync(cancellationToken).ConfigureAwait(false);
                 return job.End(await CountRestAsync(job, step, file, cancellationToken).ConfigureAwait(false));
             }
 
@@ -81,6 +83,7 @@ public sealed class ApplyRunner(
                 .ConfigureAwait(false);
         }
 
+        await moves.FinishAsync(cancellationToken).ConfigureAwait(false);
         return job.End(default);
     }
 

@@ -27,11 +27,20 @@ internal sealed class MoveBudget(MoveLimits limits, string currency, double spen
     }
 
     /// <summary>Sets a bill aside.</summary>
+    /// <param name="bill">What it will be.</param>
+    /// <param name="isBudgeted">False for what was begun before the budget was used up.</param>
     /// <returns>False where it does not fit any more, or an earlier one did not.</returns>
-    public bool TryReserve(in MoveCost bill)
+    public bool TryReserve(in MoveCost bill, bool isBudgeted)
     {
         lock (_lock)
         {
+            if (!isBudgeted)
+            {
+                _requests += bill.Requests;
+                _cost += bill.Total;
+                return true;
+            }
+
             if (_exhausted is null && _requests + bill.Requests > limits.MaxRequests)
             {
                 _exhausted = string.Create(

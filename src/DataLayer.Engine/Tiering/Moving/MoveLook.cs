@@ -43,7 +43,8 @@ internal readonly record struct MoveLook(MoveKinds Needs, MoveKinds Before, stri
         }
 
         bool wantsClass = Wants(move, MoveKinds.Reclass) || (Wants(move, MoveKinds.Upload) && move.ToClass is not null);
-        if (wantsClass && (!now.HasObject || ClassOf(now.StorageClass, table) != ClassOf(move.ToClass, table)))
+        string? isIn = now.HasObject ? now.StorageClass : null; // An upload goes into the store's own class.
+        if (wantsClass && ClassOf(isIn, table) != ClassOf(move.ToClass, table))
         {
             needs |= MoveKinds.Reclass;
         }

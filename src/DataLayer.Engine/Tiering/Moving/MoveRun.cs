@@ -23,6 +23,7 @@ public sealed class MoveRun
     private readonly MovePace _pace;
     private readonly TimeProvider _time;
     private readonly TreeStore _tree;
+    private readonly List<MoveTask> _restoring = [];
 
     internal MoveRun(Mover mover, MoveOrigin origin, MoveLimits limits, MoveTally tally)
     {
@@ -65,7 +66,11 @@ public sealed class MoveRun
     }
 
     /// <summary>As above; numbers grow.</summary>
-    internal async Task<bool> MoveAsync(IReadOnlyList<MoveTask> tasks, CancellationToken cancellationToken)
+    internal Task<bool> MoveAsync(IReadOnlyList<MoveTask> tasks, CancellationToken cancellationToken) =>
+        MoveAsync(tasks, isBudgeted: true, cancellationToken);
+
+    private async Task<bool> MoveAsync(
+        IReadOnlyList<MoveTask> tasks, bool isBudgeted, CancellationToken cancellationToken)
     {
         if (tasks.Count == 0)
         {
@@ -89,9 +94,9 @@ public sealed class MoveRun
                     {
                         _tally.Add(row);
                     }
-                    else if (_budget.Exhausted is null)
+                    else if (!isBudgeted || _budget.Exhausted is null)
                     {
-                        await DoAsync(task, row, token).ConfigureAwait(false);
+                        await DoAsync(task, row, isBudgeted, token).ConfigureAwait(false);
                     }
                 }).ConfigureAwait(false);
         }
@@ -101,6 +106,73 @@ public sealed class MoveRun
         }
 
         return _budget.Exhausted is null;
+    }
+
+    /// <summary>Puts aside the moves that an earlier run left begun, all before a place within the job.</summary>
+    internal async ValueTask TakeUpAsync(long before, CancellationToken cancellationToken)
+    {
+        foreach (MoveEntry open in await _tree.ListOpenMovesAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (open.JobId == _origin.JobId && open.Number < before)
+            {
+                PutAside(MoveTask.Of(open));
+            }
+        }
+    }
+
+    /// <summary>Ends the moves that wait for objects to come out of their archives, as those come.</summary>
+    /// <exception cref="DataLayerException">ShuttingDown; or the journal of moves cannot be written.</exception>
+    public async Task FinishAsync(CancellationToken cancellationToken)
+    {
+        for (bool waits = false; TakeRestoring() is { Count: > 0 } tasks; waits = true)
+        {
+            if (waits)
+            {
+                _tally.Enter("waits for objects to come out of their archives");
+                await Task.Delay(_mover.Engine.Context.Options.Archive.LookEvery, _time, cancellationToken)
+                    .ConfigureAwait(false);
+            }
+
+            List<MoveTask> ready = [];
+            foreach (MoveTask task in tasks)
+            {
+                bool restoring;
+                try
+                {
+                    restoring = await _mover.Steps.IsRestoringAsync(task.Move.Inode, cancellationToken)
+                        .ConfigureAwait(false);
+                }
+                catch (DataLayerException error) when (error.Code != ErrorCode.ShuttingDown)
+                {
+                    restoring = true; // The store does not answer: it is asked again.
+                }
+
+                if (restoring)
+                {
+                    PutAside(task);
+                }
+                else
+                {
+                    ready.Add(task);
+                }
+            }
+
+            ready.Sort(static (a, b) => a.Number.CompareTo(b.Number));
+            await MoveAsync(ready, isBudgeted: false, cancellationToken).ConfigureAwait(false);
+        }
+
+        _tally.Enter(null);
+    }
+
+    private List<MoveTask> TakeRestoring()
+    {
+        lock (_restoring)
+        {
+            List<MoveTask> taken = [.. _restoring];
+            _restoring.Clear();
+            _tally.AddRestoring(-taken.Count);
+            return taken;
+        }
     }
 
     private async ValueTask<Dictionary<long, MoveEntry>> ReadKnownAsync(
@@ -123,7 +195,8 @@ public sealed class MoveRun
         return known;
     }
 
-    private async ValueTask DoAsync(MoveTask task, MoveEntry? begun, CancellationToken cancellationToken)
+    private async ValueTask DoAsync(
+        MoveTask task, MoveEntry? begun, bool isBudgeted, CancellationToken cancellationToken)
     {
         await WaitForTurnAsync(cancellationToken).ConfigureAwait(false);
         if (await _mover.Engine.Facts.ReadOneAsync(task.Move.Inode, task.Move.Path, cancellationToken)
@@ -136,7 +209,9 @@ public sealed class MoveRun
         MoveLook look = MoveLook.At(task, now.Facts, _mover.Pricing.Table, begun);
         string? reason = look.Reason ?? (look.Needs == MoveKinds.None ? null : FindStoreObstacle(look, now.Facts));
         MoveEntry entry = begun ?? task.ToEntry(_origin, now.Facts, now.Content);
-        entry = Bill(entry, look.Before & ~(MoveKinds)entry.DoneKinds, now.Facts);
+        // What an earlier run did is billed by what the file was when that began.
+        FileFacts before = now.Facts with { HotBytes = entry.FromHotBytes, StorageClass = entry.FromClass };
+        entry = Bill(entry, look.Before & ~(MoveKinds)entry.DoneKinds, before);
         if (reason is not null || look.Needs == MoveKinds.None)
         {
             MoveState state = reason is null ? MoveState.Done : MoveState.Skipped;
@@ -145,7 +220,7 @@ public sealed class MoveRun
         }
 
         MoveCost estimate = CostOf(look.Needs, task, now.Facts);
-        if (!_budget.TryReserve(estimate))
+        if (!_budget.TryReserve(estimate, isBudgeted))
         {
             return;
         }
@@ -186,10 +261,41 @@ public sealed class MoveRun
 
             return await EndAsync(entry, MoveState.Done, null).ConfigureAwait(false);
         }
+        catch (DataLayerException error) when (error.Code == ErrorCode.Archived)
+        {
+            return await AskRestoreAsync(task, entry, cancellationToken).ConfigureAwait(false);
+        }
         catch (DataLayerException error) when (error.Code != ErrorCode.ShuttingDown)
         {
             return await EndAsync(entry, MoveState.Failed, error.Message).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Asks for the object of a move that met an archive, and puts the move aside until it is there.</summary>
+    private async ValueTask<MoveEntry> AskRestoreAsync(
+        MoveTask task, MoveEntry entry, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _mover.Steps.AskRestoreAsync(task.Move.Inode, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DataLayerException error) when (error.Code != ErrorCode.ShuttingDown)
+        {
+            return await EndAsync(entry, MoveState.Failed, error.Message).ConfigureAwait(false);
+        }
+
+        PutAside(task);
+        return entry;
+    }
+
+    private void PutAside(MoveTask task)
+    {
+        lock (_restoring)
+        {
+            _restoring.Add(task);
+        }
+
+        _tally.AddRestoring(1);
     }
 
     private async ValueTask<string?> TakeStepAsync(MoveTask task, MoveKinds step, CancellationToken cancellationToken)
@@ -199,6 +305,9 @@ public sealed class MoveRun
         return step switch
         {
             MoveKinds.Upload => await steps.UploadAsync(move.Inode, move.Version, cancellationToken)
+                .ConfigureAwait(false),
+            MoveKinds.Reclass => await steps.ReclassAsync(
+                move.Inode, move.Version, MoveLook.ClassOf(move.ToClass, _mover.Pricing.Table), cancellationToken)
                 .ConfigureAwait(false),
             MoveKinds.Release => await steps.ReleaseAsync(
                 move.Inode, move.Version, _limits.Verify, cancellationToken).ConfigureAwait(false),
@@ -229,7 +338,7 @@ public sealed class MoveRun
             _tally.Enter(null);
         }
 
-        using (await _mover.Yields.EnterAsync(cancellationToken).ConfigureAwait(false))
+        using (await _mover.Engine.Context.Yield.EnterAsync(isLarge: false, cancellationToken).ConfigureAwait(false))
         {
             // The turn is over before the move begins: the steps of a recall take turns of their own.
         }
@@ -285,7 +394,8 @@ public sealed class MoveRun
 
         if ((kinds & MoveKinds.Reclass) != MoveKinds.None)
         {
-            cost += pricing.Reclass(from, to, now.SizeBytes, now.StoredAt, _time.GetUtcNow());
+            cost += pricing.Reclass(from, to, now.SizeBytes, now.StoredAt, _time.GetUtcNow())
+                + TierPricing.Verify(from);
         }
 
         if ((kinds & MoveKinds.Release) != MoveKinds.None)

@@ -1,6 +1,5 @@
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Files;
-using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Metadata;
@@ -21,7 +20,6 @@ namespace DataLayer.Engine.Tiering.Moving;
 public sealed class Mover : IAsyncDisposable
 {
     private const int ForgetRows = 2000;
-    private readonly ForegroundYield _yields;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Lock _lock = new();
     private Task _forgetting = Task.CompletedTask;
@@ -35,9 +33,7 @@ public sealed class Mover : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(pricing);
         Engine = engine;
         Pricing = pricing;
-        _yields = new ForegroundYield(
-            engine.Context.Fetches, engine.Context.Time, engine.Context.Options.RecallPatience);
-        Steps = new MoveSteps(engine, _yields);
+        Steps = new MoveSteps(engine);
     }
 
     internal FileEngine Engine { get; }
@@ -45,8 +41,6 @@ public sealed class Mover : IAsyncDisposable
     internal TierPricing Pricing { get; }
 
     internal MoveSteps Steps { get; }
-
-    internal ForegroundYield Yields => _yields;
 
     /// <summary>Begins a run of moves, or goes on with one.</summary>
     /// <param name="origin">On whose behalf.</param>
@@ -90,6 +84,12 @@ public sealed class Mover : IAsyncDisposable
             }
 
             MoveTask task = MoveTask.Of(open);
+            if (task.Move.Kinds.HasFlag(MoveKinds.Reclass) && !await TrySettleClassAsync(open, cancellationToken)
+                .ConfigureAwait(false))
+            {
+                continue;
+            }
+
             MoveKinds done = await Engine.Facts.ReadOneAsync(open.Inode, open.Path, cancellationToken)
                 .ConfigureAwait(false) is { } now
                 ? MoveLook.At(task, now.Facts, Pricing.Table, open).Before
@@ -116,8 +116,22 @@ public sealed class Mover : IAsyncDisposable
         }
 
         await forgetting.ConfigureAwait(false);
-        _yields.Dispose();
         _stopping.Dispose();
+    }
+
+    private async ValueTask<bool> TrySettleClassAsync(MoveEntry open, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Steps.SettleClassAsync(open.Inode, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (DataLayerException error)
+        {
+            // The store does not answer: the row stays, which keeps a listing off the file, until the next start.
+            EngineLog.BackgroundFailed(Engine.Context.Log, "moves", error);
+            return false;
+        }
     }
 
     /// <summary>Has the rows of a job removed that was forgotten, in the background; does not throw.</summary>

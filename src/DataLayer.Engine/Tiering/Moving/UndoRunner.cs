@@ -71,6 +71,7 @@ public sealed class UndoRunner(Mover mover) : IJobRunner
         MoveOrigin origin = new(
             run.Job.Id, first?.PlanId ?? 0, first?.PolicyVersion ?? 0, first?.PolicyHash ?? string.Empty);
         MoveRun moves = job.Begin(origin, spec.Limits);
+        await moves.TakeUpAsync(job.Cursor.Number, cancellationToken).ConfigureAwait(false);
         for (; page.Count > 0; page = await ReadAsync(job).ConfigureAwait(false))
         {
             List<MoveTask> step = new(page.Count);
@@ -81,6 +82,7 @@ public sealed class UndoRunner(Mover mover) : IJobRunner
 
             if (!await moves.MoveAsync(step, cancellationToken).ConfigureAwait(false))
             {
+                await moves.FinishAsync(cancellationToken).ConfigureAwait(false);
                 MoveOutcome outcome = moves.Outcome;
                 return job.End((count - outcome.Moves, bytes - outcome.Bytes, 0));
             }
@@ -90,6 +92,7 @@ public sealed class UndoRunner(Mover mover) : IJobRunner
                 .ConfigureAwait(false);
         }
 
+        await moves.FinishAsync(cancellationToken).ConfigureAwait(false);
         return job.End(default);
 
         ValueTask<IReadOnlyList<MoveEntry>> ReadAsync(MoveJob of) => tree.ListDoneMovesAsync(

@@ -12,8 +12,8 @@ namespace DataLayer.Engine.Tiering.Profiles;
 /// </summary>
 /// <remarks>
 /// The entries are cut into steps of at most 64 MiB; within one, the blocks of each file are brought together, so that
-/// a file costs one flush and one commit a step. Steps start in order, some side by side; while readers wait for
-/// objects themselves, one at a time. A small file that lies in a segment is brought as a whole: it is one block. In
+/// a file costs one flush and one commit a step. Steps start in order, some side by side; beside readers, in turns
+/// (<see cref="ForegroundYield"/>). A small file that lies in a segment is brought as a whole: it is one block. In
 /// the end each block is looked at again, and what is not hot is counted as failed.
 /// </remarks>
 internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
@@ -25,12 +25,9 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
         AccessProfile profile, bool isDryRun, IProgress<ProfileReplayResult>? progress,
         CancellationToken cancellationToken)
     {
-        Tally tally = new()
-        {
-            Result = new ProfileReplayResult { IsDryRun = isDryRun, FileCount = profile.Files.Count },
-        };
-        InodeId[] inodes = await FindAsync(profile, tally, cancellationToken).ConfigureAwait(false);
-        using ForegroundYield yields = new(context.Fetches, context.Time, context.Options.RecallPatience);
+        (InodeId[] inodes, ProfileReplayResult found) = await FindAsync(profile, cancellationToken)
+            .ConfigureAwait(false);
+        Tally tally = new() { Result = found with { IsDryRun = isDryRun } };
         ParallelOptions options = new()
         {
             MaxDegreeOfParallelism = context.Options.UpkeepParallelism,
@@ -41,15 +38,15 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
             options,
             async (step, token) =>
             {
-                await WarmAsync(step.Inode, step.Blocks, isDryRun, yields, tally, token).ConfigureAwait(false);
+                await WarmAsync(step.Inode, step.Blocks, isDryRun, tally, token).ConfigureAwait(false);
                 progress?.Report(tally.Result);
             }).ConfigureAwait(false);
         return tally.Result;
     }
 
     /// <summary>The files as they are today: by path, else by inode; none for what is gone.</summary>
-    private async ValueTask<InodeId[]> FindAsync(
-        AccessProfile profile, Tally tally, CancellationToken cancellationToken)
+    public async ValueTask<(InodeId[] Inodes, ProfileReplayResult Found)> FindAsync(
+        AccessProfile profile, CancellationToken cancellationToken)
     {
         InodeId[] inodes = new InodeId[profile.Files.Count];
         List<string> vanished = [];
@@ -75,8 +72,13 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
             }
         }
 
-        tally.Change(r => r with { MovedFiles = moved, VanishedFiles = gone, Vanished = vanished });
-        return inodes;
+        return (inodes, new ProfileReplayResult
+        {
+            FileCount = inodes.Length,
+            MovedFiles = moved,
+            VanishedFiles = gone,
+            Vanished = vanished,
+        });
     }
 
     private async ValueTask<InodeId> FindByPathAsync(string path, CancellationToken cancellationToken)
@@ -137,7 +139,7 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
     }
 
     private async ValueTask WarmAsync(
-        InodeId inode, List<uint> blocks, bool isDryRun, ForegroundYield yields, Tally tally,
+        InodeId inode, List<uint> blocks, bool isDryRun, Tally tally,
         CancellationToken cancellationToken)
     {
         ContentState? content = await context.AcquireAsync(inode, cancellationToken).ConfigureAwait(false);
@@ -157,7 +159,7 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
             string? error = null;
             if (!isDryRun && missing > 0)
             {
-                error = await RecallAsync(content, blocks, yields, cancellationToken).ConfigureAwait(false);
+                error = await RecallAsync(content, blocks, cancellationToken).ConfigureAwait(false);
             }
 
             (long after, long left) = Look(content, blocks, size);
@@ -181,11 +183,11 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
     }
 
     private async ValueTask<string?> RecallAsync(
-        ContentState content, List<uint> blocks, ForegroundYield yields, CancellationToken cancellationToken)
+        ContentState content, List<uint> blocks, CancellationToken cancellationToken)
     {
         try
         {
-            await recaller.RecallBlocksAsync(content, blocks, cancellationToken, yields).ConfigureAwait(false);
+            await recaller.RecallBlocksAsync(content, blocks, cancellationToken).ConfigureAwait(false);
             return null;
         }
         catch (DataLayerException error)

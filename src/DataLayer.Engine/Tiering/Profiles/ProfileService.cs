@@ -1,4 +1,5 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
@@ -147,6 +148,11 @@ public sealed class ProfileService : IAsyncDisposable
         AccessProfile profile = await _store.ReadAsync(name, cancellationToken).ConfigureAwait(false);
         return await _replayer.RunAsync(profile, isDryRun, progress, cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>The inodes of a profile's files as they are today; <see cref="InodeId.None"/> for what is
+    /// gone.</summary>
+    internal async ValueTask<InodeId[]> FindAsync(AccessProfile profile, CancellationToken cancellationToken) =>
+        (await _replayer.FindAsync(profile, cancellationToken).ConfigureAwait(false)).Inodes;
 
     /// <summary>A profile's bytes, to be kept elsewhere.</summary>
     /// <exception cref="DataLayerException">NotFound.</exception>

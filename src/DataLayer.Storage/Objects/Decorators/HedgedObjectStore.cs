@@ -61,6 +61,13 @@ internal sealed class HedgedObjectStore(
         string key, ObjectWriteCondition condition, CancellationToken cancellationToken) =>
         inner.DeleteAsync(key, condition, cancellationToken);
 
+    public ValueTask<ObjectProperties> ChangeClassAsync(
+        string key, string ifMatch, string storageClass, CancellationToken cancellationToken) =>
+        inner.ChangeClassAsync(key, ifMatch, storageClass, cancellationToken);
+
+    public ValueTask RestoreAsync(string key, int days, string speed, CancellationToken cancellationToken) =>
+        inner.RestoreAsync(key, days, speed, cancellationToken);
+
     public ValueTask<ObjectListPage> ListAsync(ObjectListRequest request, CancellationToken cancellationToken) =>
         inner.ListAsync(request, cancellationToken);
 

@@ -49,6 +49,22 @@ internal sealed class LimitedObjectStore(IObjectStore inner, int callLimit, int 
         static (state, token) => state.inner.DeleteAsync(state.key, state.condition, token),
         cancellationToken);
 
+    public ValueTask<ObjectProperties> ChangeClassAsync(
+        string key, string ifMatch, string storageClass, CancellationToken cancellationToken) => RunAsync(
+        (inner, key, ifMatch, storageClass),
+        static (state, token) => state.inner.ChangeClassAsync(state.key, state.ifMatch, state.storageClass, token),
+        cancellationToken);
+
+    public async ValueTask RestoreAsync(string key, int days, string speed, CancellationToken cancellationToken) =>
+        await RunAsync(
+            (inner, key, days, speed),
+            static async (state, token) =>
+            {
+                await state.inner.RestoreAsync(state.key, state.days, state.speed, token).ConfigureAwait(false);
+                return true;
+            },
+            cancellationToken).ConfigureAwait(false);
+
     public ValueTask<ObjectListPage> ListAsync(
         ObjectListRequest request, CancellationToken cancellationToken) => RunAsync(
         (inner, request), static (state, token) => state.inner.ListAsync(state.request, token), cancellationToken);

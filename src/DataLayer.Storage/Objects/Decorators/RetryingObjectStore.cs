@@ -48,6 +48,24 @@ internal sealed class RetryingObjectStore(IObjectStore inner, RetryPolicy policy
             static (state, _, token) => state.inner.DeleteAsync(state.key, state.condition, token),
             cancellationToken);
 
+    public ValueTask<ObjectProperties> ChangeClassAsync(
+        string key, string ifMatch, string storageClass, CancellationToken cancellationToken) =>
+        policy.RunAsync(
+            (inner, key, ifMatch, storageClass),
+            static (state, _, token) =>
+                state.inner.ChangeClassAsync(state.key, state.ifMatch, state.storageClass, token),
+            cancellationToken);
+
+    public async ValueTask RestoreAsync(string key, int days, string speed, CancellationToken cancellationToken) =>
+        await policy.RunAsync(
+            (inner, key, days, speed),
+            static async (state, _, token) =>
+            {
+                await state.inner.RestoreAsync(state.key, state.days, state.speed, token).ConfigureAwait(false);
+                return true;
+            },
+            cancellationToken).ConfigureAwait(false);
+
     public ValueTask<ObjectListPage> ListAsync(ObjectListRequest request, CancellationToken cancellationToken) =>
         policy.RunAsync(
         (inner, request), static (state, _, token) => state.inner.ListAsync(state.request, token), cancellationToken);

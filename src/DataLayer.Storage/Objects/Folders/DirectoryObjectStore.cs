@@ -115,6 +115,16 @@ internal sealed class DirectoryObjectStore : IObjectStore
     }
 
     /// <inheritdoc/>
+    public ValueTask<ObjectProperties> ChangeClassAsync(
+        string key, string ifMatch, string storageClass, CancellationToken cancellationToken) =>
+        throw new DataLayerException(
+            ErrorCode.NotSupported, $"{DisplayName} is a folder, which has no storage classes.");
+
+    /// <inheritdoc/>
+    public ValueTask RestoreAsync(string key, int days, string speed, CancellationToken cancellationToken) =>
+        throw new DataLayerException(ErrorCode.NotSupported, $"{DisplayName} is a folder, which has no archive.");
+
+    /// <inheritdoc/>
     public async ValueTask<bool> DeleteAsync(
         string key, ObjectWriteCondition condition, CancellationToken cancellationToken)
     {

@@ -4,6 +4,7 @@ namespace DataLayer.Storage.Objects.S3;
 internal sealed class S3Caller(S3Connection connection, RequestMeter meter, TimeProvider time)
 {
     private const double UploadBytesPerSecond = 1 << 20;
+    private const double CopyBytesPerSecond = 8 << 20;
 
     /// <summary>Sends a request.</summary>
     /// <param name="verb">What it counts as.</param>
@@ -11,15 +12,18 @@ internal sealed class S3Caller(S3Connection connection, RequestMeter meter, Time
     /// <param name="uploadBytes">The length of its body; adds to the time it may take.</param>
     /// <param name="send">The SDK call.</param>
     /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="copiedBytes">What the server copies by itself; adds to the time too, and counts as nothing
+    /// sent.</param>
     internal async ValueTask<T> SendAsync<T>(
         RequestVerb verb, string what, long uploadBytes, Func<CancellationToken, Task<T>> send,
-            CancellationToken cancellationToken)
+            CancellationToken cancellationToken, long copiedBytes = 0)
     {
         long start = time.GetTimestamp();
         RequestOutcome outcome = RequestOutcome.Failed;
         SendPermit permit = new(mayRepeat: verb is RequestVerb.Head or RequestVerb.List or RequestVerb.Delete);
         SendPermit.Current = permit;
-        TimeSpan limit = connection.Options.AttemptTimeout + TimeSpan.FromSeconds(uploadBytes / UploadBytesPerSecond);
+        TimeSpan limit = connection.Options.AttemptTimeout + TimeSpan.FromSeconds(
+            (uploadBytes / UploadBytesPerSecond) + (copiedBytes / CopyBytesPerSecond));
         using CancellationTokenSource attempt = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         attempt.CancelAfter(limit);
         try

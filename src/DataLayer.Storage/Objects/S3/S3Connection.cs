@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
@@ -23,6 +24,8 @@ internal sealed class S3Connection : IDisposable
     private readonly HttpClient _sdkHttp;
     private readonly X509Certificate2Collection? _authorities;
     private readonly AWSCredentials _credentials;
+    private long _connectTicks = long.MaxValue;
+    private int _connects;
 
     internal S3Connection(ObjectStoreOptions options)
     {
@@ -51,9 +54,16 @@ internal sealed class S3Connection : IDisposable
         {
             EndPoint address = options.ConnectTo ?? (EndPoint)context.DnsEndPoint;
             Socket socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            long start = Stopwatch.GetTimestamp();
             try
             {
+                if (options.BeforeConnect is not null)
+                {
+                    await options.BeforeConnect(cancellationToken).ConfigureAwait(false);
+                }
+
                 await socket.ConnectAsync(address, cancellationToken).ConfigureAwait(false);
+                NoteConnect(Stopwatch.GetElapsedTime(start));
                 return new PromptStream(socket);
             }
             catch
@@ -80,6 +90,13 @@ internal sealed class S3Connection : IDisposable
     /// <summary>True where the server is AWS itself, known to honour conditions on every verb.</summary>
     internal bool IsAws => Options.Endpoint is null;
 
+    /// <summary>
+    /// The shortest time a connection took to open: about one round trip to the server. Null while only a few were
+    /// opened: the first ones wait for much else as well.
+    /// </summary>
+    internal TimeSpan? RoundTrip =>
+        Volatile.Read(ref _connects) >= 3 ? new TimeSpan(Interlocked.Read(ref _connectTicks)) : null;
+
     /// <summary>For reads of bodies.</summary>
     internal HttpClient Http { get; }
 
@@ -101,6 +118,23 @@ internal sealed class S3Connection : IDisposable
         _sdkHttp.Dispose();
         Http.Dispose();
         _handler.Dispose();
+    }
+
+    private void NoteConnect(TimeSpan took)
+    {
+        RequestMeter.RecordConnect(Options.Name, took);
+        Interlocked.Increment(ref _connects);
+        long seen = Interlocked.Read(ref _connectTicks);
+        while (took.Ticks < seen)
+        {
+            long before = Interlocked.CompareExchange(ref _connectTicks, took.Ticks, seen);
+            if (before == seen)
+            {
+                return;
+            }
+
+            seen = before;
+        }
     }
 
     private static AWSCredentials ResolveCredentials(ObjectStoreOptions options)

@@ -47,6 +47,8 @@ internal static class S3Fault
                 Fault(ErrorCode.NotFound, "there is no such bucket. Check its name and the endpoint."),
             (404, _) => Fault(ErrorCode.NotFound, "there is no such object."),
             (412, _) => Fault(ErrorCode.Stale, "the object is not the version that was asked for."),
+            (_, "InvalidObjectState" or "ObjectNotInActiveTierError") =>
+                Fault(ErrorCode.Archived, "the object is in an archive and must be restored before it can be read."),
             (401 or 403, _)
                 or (400, "ExpiredToken" or "InvalidToken" or "TokenRefreshRequired"
                     or "AuthorizationHeaderMalformed") =>
@@ -66,7 +68,7 @@ internal static class S3Fault
                 new DataLayerException(
                     ErrorCode.OriginUnavailable,
                     $"{what} at {endpoint} answered {answer}: the server asks for fewer requests. "
-                    + "Lower the store's requestLimit, or raise the server's.",
+                    + "Lower the store's 'requests', or have its limit raised.",
                     cause)
                 {
                     IsThrottled = true,

@@ -16,6 +16,7 @@ internal sealed class S3ObjectStore : IObjectStore
     private readonly string _bucket;
     private readonly S3Caller _caller;
     private readonly S3Uploader _uploader;
+    private readonly S3Copier _copier;
     private readonly S3RangeReader _reader;
 
     /// <summary>Makes the store; nothing is sent.</summary>
@@ -33,6 +34,7 @@ internal sealed class S3ObjectStore : IObjectStore
         S3Address address = new(connection.Endpoint, bucket, connection.Options.PathStyle);
         _caller = new S3Caller(connection, meter, shared.Time);
         _uploader = new S3Uploader(connection, _caller, retries, bucket, DisplayName, shared.Buffers, shared.Time);
+        _copier = new S3Copier(connection, _caller, retries, bucket, DisplayName);
         _reader = new S3RangeReader(connection, address, DisplayName, meter, shared.Buffers, shared.Time);
     }
 
@@ -114,6 +116,25 @@ internal sealed class S3ObjectStore : IObjectStore
         {
             return true;
         }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ObjectProperties> ChangeClassAsync(
+        string key, string ifMatch, string storageClass, CancellationToken cancellationToken)
+    {
+        ObjectKey.Check(key);
+        ArgumentException.ThrowIfNullOrEmpty(ifMatch);
+        ArgumentException.ThrowIfNullOrEmpty(storageClass);
+        return _copier.ChangeClassAsync(key, ifMatch, storageClass, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask RestoreAsync(string key, int days, string speed, CancellationToken cancellationToken)
+    {
+        ObjectKey.Check(key);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(days);
+        ArgumentException.ThrowIfNullOrEmpty(speed);
+        return _copier.RestoreAsync(key, days, speed, cancellationToken);
     }
 
     /// <inheritdoc/>

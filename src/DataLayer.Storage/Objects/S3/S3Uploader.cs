@@ -51,7 +51,8 @@ internal sealed class S3Uploader(
             return new ObjectProperties(
                 key, answer.ContentLength, S3Text.ETag(answer.ETag), S3Text.Time(answer.LastModified),
                     S3Text.Version(answer.VersionId),
-                S3Text.Class(answer.StorageClass?.Value));
+                S3Text.Class(answer.StorageClass?.Value), answer.RestoreInProgress == true,
+                answer.Metadata[S3Copier.SourceName]);
         }
         catch (DataLayerException e) when (e.Code == ErrorCode.NotFound)
         {
