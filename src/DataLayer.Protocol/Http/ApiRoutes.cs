@@ -59,6 +59,9 @@ public static class ApiRoutes
     /// <summary>Tiering plans: POST, GET; <c>/N</c> by GET and DELETE, <c>/N/moves</c> by GET.</summary>
     public const string Plans = "/api/v1/plans";
 
+    /// <summary>Packs of small cold files: GET; <c>/jobs</c> by POST makes a job.</summary>
+    public const string Packs = "/api/v1/packs";
+
     /// <summary>Counters of the service.</summary>
     public const string Statistics = "/api/v1/stats";
 

@@ -60,6 +60,7 @@ internal static class SampleRequests
         "mergeProfiles" => """{"from":["none-such"]}""",
         "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
         "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
+        "packJob" => $$"""{"action":"unpack","path":"{{folder}}/none-such"}""",
         "applyPlan" or "undoJob" => "{}",
         "makePlan" => $$"""{"path":"{{folder}}/none-such","policy":"none"}""",
         "attach" => $$"""{"source":"none-such","path":"{{folder}}/none"}""",

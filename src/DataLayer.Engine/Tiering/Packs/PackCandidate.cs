@@ -3,9 +3,11 @@ namespace DataLayer.Engine.Tiering.Packs;
 /// <summary>A file that may be packed.</summary>
 /// <param name="Index">Its place in the caller's list.</param>
 /// <param name="AttachmentId">Its attachment; a pack is of one.</param>
+/// <param name="StorageClass">The class its pack is to have; a pack has one.</param>
 /// <param name="Path">Its path.</param>
 /// <param name="SizeBytes">Its length.</param>
-internal readonly record struct PackCandidate(int Index, long AttachmentId, string Path, long SizeBytes)
+internal readonly record struct PackCandidate(
+    int Index, long AttachmentId, string? StorageClass, string Path, long SizeBytes)
 {
     // What a member takes up besides its contents, at most in the common case: header, and filling.
     private const int OverheadBytes = 2 * TarFormat.BlockBytes;
@@ -27,7 +29,8 @@ internal readonly record struct PackCandidate(int Index, long AttachmentId, stri
         }
 
         sorted.Sort(static (a, b) => Compare(
-            a.File.AttachmentId.CompareTo(b.File.AttachmentId), string.CompareOrdinal(a.Folder, b.Folder),
+            a.File.AttachmentId.CompareTo(b.File.AttachmentId),
+            string.CompareOrdinal(a.File.StorageClass, b.File.StorageClass), string.CompareOrdinal(a.Folder, b.Folder),
             string.CompareOrdinal(a.Sample, b.Sample), string.CompareOrdinal(a.File.Path, b.File.Path)));
         List<IReadOnlyList<int>> packs = [];
         List<int> pack = [];
@@ -43,7 +46,7 @@ internal readonly record struct PackCandidate(int Index, long AttachmentId, stri
             }
             while (end < sorted.Count && IsSameSample(sorted[i], sorted[end]) && sample < packBytes);
 
-            bool isOther = i > 0 && sorted[i - 1].File.AttachmentId != sorted[i].File.AttachmentId;
+            bool isOther = i > 0 && !IsSamePack(sorted[i - 1], sorted[i]);
             if (pack.Count > 0 && (isOther || bytes + sample > packBytes))
             {
                 packs.Add(pack);
@@ -67,10 +70,23 @@ internal readonly record struct PackCandidate(int Index, long AttachmentId, stri
     }
 
     private static bool IsSameSample(in Sorted one, in Sorted other) =>
-        one.File.AttachmentId == other.File.AttachmentId && one.Sample == other.Sample && one.Folder == other.Folder;
+        IsSamePack(one, other) && one.Sample == other.Sample && one.Folder == other.Folder;
 
-    private static int Compare(int first, int second, int third, int last) =>
-        first != 0 ? first : second != 0 ? second : third != 0 ? third : last;
+    private static bool IsSamePack(in Sorted one, in Sorted other) =>
+        one.File.AttachmentId == other.File.AttachmentId && one.File.StorageClass == other.File.StorageClass;
+
+    private static int Compare(params ReadOnlySpan<int> orders)
+    {
+        foreach (int order in orders)
+        {
+            if (order != 0)
+            {
+                return order;
+            }
+        }
+
+        return 0;
+    }
 
     private readonly record struct Sorted(PackCandidate File, string Folder, string Sample);
 }

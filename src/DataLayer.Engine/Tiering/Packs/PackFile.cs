@@ -5,7 +5,8 @@ namespace DataLayer.Engine.Tiering.Packs;
 /// <summary>A file that is to be packed.</summary>
 /// <param name="Inode">The file.</param>
 /// <param name="Version">The content that is meant; another one is left alone.</param>
-internal readonly record struct PackFile(InodeId Inode, long Version);
+/// <param name="StorageClass">The class its pack is to have; null for that of new objects.</param>
+internal readonly record struct PackFile(InodeId Inode, long Version, string? StorageClass = null);
 
 /// <summary>Why files are not packed, in words that reports count by.</summary>
 internal static class PackReasons

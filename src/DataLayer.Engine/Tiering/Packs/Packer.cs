@@ -21,7 +21,7 @@ namespace DataLayer.Engine.Tiering.Packs;
 /// collected at the next start; after it nothing is lost with the old objects. A member leaves by being written,
 /// removed, or uploaded by itself (unpacked); the last one takes the pack and its index with it.
 /// </remarks>
-public sealed class Packer : IDisposable
+public sealed class Packer : IAsyncDisposable
 {
     private const int ReadersAtOnce = 8;
     private const int CompareBytes = 4 << 20;
@@ -50,7 +50,11 @@ public sealed class Packer : IDisposable
     internal FileEngine Engine => _engine;
 
     /// <inheritdoc/>
-    public void Dispose() => _one.Dispose();
+    public ValueTask DisposeAsync()
+    {
+        _one.Dispose();
+        return ValueTask.CompletedTask;
+    }
 
     /// <summary>Packs files: those of one attachment together, in the order of their paths.</summary>
     /// <param name="files">The files.</param>
@@ -132,7 +136,8 @@ public sealed class Packer : IDisposable
             {
                 string path = await _context.Tree.GetPathAsync(files[i].Inode, cancellationToken)
                     .ConfigureAwait(false) ?? string.Empty;
-                candidates.Add(new PackCandidate(i, now!.Attributes.AttachmentId, path, now.Attributes.SizeBytes));
+                candidates.Add(new PackCandidate(
+                    i, now!.Attributes.AttachmentId, files[i].StorageClass, path, now.Attributes.SizeBytes));
             }
         }
 
@@ -200,7 +205,8 @@ public sealed class Packer : IDisposable
                 return;
             }
 
-            IReadOnlyList<bool> joined = await StoreAsync(whole, cancellationToken).ConfigureAwait(false);
+            IReadOnlyList<bool> joined = await StoreAsync(
+                whole, files[part[0]].StorageClass, cancellationToken).ConfigureAwait(false);
             for (int i = 0; i < whole.Count; i++)
             {
                 reasons[whole[i].Index] = joined[i] ? null : PackReasons.Changed;
@@ -286,14 +292,14 @@ public sealed class Packer : IDisposable
     }
 
     private async ValueTask<IReadOnlyList<bool>> StoreAsync(
-        List<PackSource> sources, CancellationToken cancellationToken)
+        List<PackSource> sources, string? storageClass, CancellationToken cancellationToken)
     {
         long attachment = sources[0].Known.Attributes.AttachmentId;
         PackRecord pack = await _context.Tree.BeginPackAsync(attachment, cancellationToken).ConfigureAwait(false);
         try
         {
             _context.Step("pack.begun");
-            return await StoreAsync(pack, sources, cancellationToken).ConfigureAwait(false);
+            return await StoreAsync(pack, sources, storageClass, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception error) when (error is DataLayerException or OperationCanceledException)
         {
@@ -304,7 +310,7 @@ public sealed class Packer : IDisposable
     }
 
     private async ValueTask<IReadOnlyList<bool>> StoreAsync(
-        PackRecord pack, List<PackSource> sources, CancellationToken cancellationToken)
+        PackRecord pack, List<PackSource> sources, string? storageClass, CancellationToken cancellationToken)
     {
         PackImage image = new();
         List<PackMember> members = new(sources.Count);
@@ -328,6 +334,12 @@ public sealed class Packer : IDisposable
         _context.Step("pack.stored");
         _context.Counters.Add(Counter.UploadedBytes, image.LengthBytes);
         stored = await VerifyAsync(store, pack.Key, stored.ETag, image, cancellationToken).ConfigureAwait(false);
+        if (storageClass is not null && storageClass != stored.StorageClass)
+        {
+            // Of the verified bytes, since an archive cannot be read; whole where the length is.
+            stored = await ChangeClassAsync(store, stored, storageClass, cancellationToken).ConfigureAwait(false);
+        }
+
         _context.Step("pack.verified");
         PackIndex index = new()
         {
@@ -339,6 +351,23 @@ public sealed class Packer : IDisposable
         await WriteIndexAsync(store, index, cancellationToken).ConfigureAwait(false);
         _context.Step("pack.indexed");
         return await CompleteAsync(pack, stored, members, sources, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async ValueTask<ObjectProperties> ChangeClassAsync(
+        IObjectStore store, ObjectProperties stored, string storageClass, CancellationToken cancellationToken)
+    {
+        try
+        {
+            ObjectProperties copied = await store.ChangeClassAsync(
+                stored.Key, stored.ETag, storageClass, cancellationToken).ConfigureAwait(false);
+            return copied.SizeBytes == stored.SizeBytes
+                ? copied
+                : throw new DataLayerException(ErrorCode.Corrupt, PackReasons.Differs);
+        }
+        catch (DataLayerException error) when (error.Code == ErrorCode.NotSupported)
+        {
+            return stored; // A folder has no classes; its plans name none but the table's first.
+        }
     }
 
     /// <summary>Compares the tar as it is stored, byte by byte, with the one that was sent.</summary>

@@ -33,16 +33,14 @@ internal sealed class PackFixture : IAsyncDisposable
 
     public async Task ReopenAsync()
     {
-        _packer?.Dispose();
-        _packer = null;
+        await ClosePackerAsync();
         await Engine.ReopenAsync();
     }
 
     /// <summary>Opens what was stopped.</summary>
     public async Task StartAgainAsync()
     {
-        _packer?.Dispose();
-        _packer = null;
+        await ClosePackerAsync();
         await Engine.StartAsync();
     }
 
@@ -106,7 +104,16 @@ internal sealed class PackFixture : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        _packer?.Dispose();
+        await ClosePackerAsync();
         await Engine.DisposeAsync();
+    }
+
+    private async Task ClosePackerAsync()
+    {
+        if (_packer is { } packer)
+        {
+            await packer.DisposeAsync();
+            _packer = null;
+        }
     }
 }

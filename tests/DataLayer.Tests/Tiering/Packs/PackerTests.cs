@@ -217,7 +217,7 @@ public sealed class PackerTests
     public async Task Large_and_lonely_files_and_read_only_buckets_are_left_alone()
     {
         await using PackFixture fixture = await PackFixture.OpenAsync();
-        await fixture.Engine.WriteFileAsync("/data/large", new byte[300 << 10]);
+        await fixture.Engine.WriteFileAsync("/data/large", new byte[(16 << 20) + 1]);
         await fixture.Engine.WriteFileAsync("/data/lonely", new byte[10]);
         await fixture.Engine.Engine.FlushUploadsAsync("/data", CancellationToken.None);
         Assert.Equal([PackReasons.Large, PackReasons.Alone], await fixture.PackAsync());
