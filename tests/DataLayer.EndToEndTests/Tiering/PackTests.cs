@@ -73,7 +73,13 @@ public sealed class PackTests(CephFixture ceph, ITestOutputHelper output) : ICla
         {
             var dying = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var left = kill == 0 ? 1 : random.Next(1, 40);
-            it.Origin.BeforeServe = _ => _ = Interlocked.Decrement(ref left) == 0 && dying.TrySetResult();
+            it.Origin.BeforeServe = _ =>
+            {
+                if (Interlocked.Decrement(ref left) == 0)
+                {
+                    dying.SetResult();
+                }
+            };
             if (kill == 0)
             {
                 id = (await it.Client.Jobs.ApplyAsync(plan, new MoveCommand())).Id;

@@ -133,6 +133,7 @@ public sealed class PackerTests
         files = files.ToDictionary(f => f.Key.Replace("/set/", "/moved/", StringComparison.Ordinal), f => f.Value);
         await fixture.CheckAsync(files);
 
+        await fixture.Engine.Engine.WarmAsync("/data/moved/0000.jpg", false, null, CancellationToken.None);
         await fixture.Engine.Engine.RenameAsync("/data/moved/0000.jpg", "/out", RenameFlags.None, CancellationToken.None);
         await fixture.Engine.JournalDoneAsync();
         Assert.Equal(files["/data/moved/0000.jpg"], await fixture.Engine.ReadAllAsync("/out"));
