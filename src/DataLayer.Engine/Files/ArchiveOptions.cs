@@ -22,13 +22,13 @@ public sealed record ArchiveOptions
     /// <summary>How long a restored object stays readable, days, 1 to 365. Default 3: a recall needs minutes.</summary>
     public int RestoreDays { get; init; } = 3;
 
-    /// <summary>The store's word for how fast: <c>Standard</c>, <c>Bulk</c>, <c>Expedited</c>. Default Standard.</summary>
+    /// <summary>How fast, in the store's words: <c>Standard</c> (default), <c>Bulk</c>, <c>Expedited</c>.</summary>
     public string RestoreSpeed { get; init; } = "Standard";
 
     /// <summary>How long a read waits at most, 1 s to 7 d. Default 12 h: what a usual restore takes at most.</summary>
     public TimeSpan WaitLimit { get; init; } = TimeSpan.FromHours(12);
 
-    /// <summary>How often it is looked whether a restore is done, 10 ms to 1 h. Default 1 min: they take hours.</summary>
+    /// <summary>How often a restore is looked after, 10 ms to 1 h. Default 1 min: they take hours.</summary>
     public TimeSpan LookEvery { get; init; } = TimeSpan.FromMinutes(1);
 
     internal void Check(List<string> errors)

@@ -81,6 +81,9 @@ public sealed partial class FileEngine : IAsyncDisposable
     /// </summary>
     public static void Confine(TreeScope? scope) => TreeView.Scope = scope;
 
+    /// <summary>Whether somebody listens to the spans of reads.</summary>
+    public static bool IsTraced => EngineContext.Activities.HasListeners();
+
     internal EngineContext Context { get; }
 
     internal FileReader Reader { get; }

@@ -1,3 +1,4 @@
+using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;
@@ -12,4 +13,8 @@ namespace DataLayer.Engine.Files;
 /// <param name="Stores">The cold tier's stores.</param>
 /// <param name="Time">The clock of every wait and time stamp.</param>
 public sealed record FileEngineParts(
-    TreeStore Tree, HotTier Hot, BlockCache Cache, ObjectStoreRegistry Stores, TimeProvider Time);
+    TreeStore Tree, HotTier Hot, BlockCache Cache, ObjectStoreRegistry Stores, TimeProvider Time)
+{
+    /// <summary>What spent budgets keep from being fetched ahead; open where nobody closes it.</summary>
+    public SpendGate Gate { get; init; } = new(Time, 1);
+}

@@ -146,6 +146,8 @@ internal sealed class TreeCheck
         Guard(() => CheckRows("access_history", static t => t.History.CheckAll()));
         Guard(() => CheckRows("plans", static t => t.Plans.CheckAll()));
         Guard(() => CheckRows("moves", static t => t.Moves.CheckAll()));
+        Guard(() => CheckRows("costs", static t => t.Costs.CheckAll()));
+        Guard(() => CheckRows("capacity_history", static t => t.Capacity.CheckAll()));
         Guard(() => CheckRows("packs", static t => t.Packs.CheckAll()));
         Guard(() => CheckRows("pack_members", static t => t.Packs.CheckAllMembers()));
         Guard(CheckNames);

@@ -28,6 +28,8 @@ internal sealed class TreeTables : IDisposable
         History = new HistoryTable(session);
         Plans = new PlanTable(session);
         Moves = new MoveTable(session);
+        Costs = new CostTable(session);
+        Capacity = new CapacityTable(session);
         Packs = new PackTable(session);
     }
 
@@ -56,6 +58,10 @@ internal sealed class TreeTables : IDisposable
     public PlanTable Plans { get; }
 
     public MoveTable Moves { get; }
+
+    public CostTable Costs { get; }
+
+    public CapacityTable Capacity { get; }
 
     public PackTable Packs { get; }
 

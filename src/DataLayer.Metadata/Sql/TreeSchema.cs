@@ -20,6 +20,7 @@ internal static class TreeSchema
             new SchemaStep(5, JobScript),
             new SchemaStep(6, PlanScript),
             new SchemaStep(7, MoveScript),
+            new SchemaStep(9, CostScript),
             new SchemaStep(11, PackScript),
         ];
 
@@ -117,6 +118,65 @@ internal static class TreeSchema
         CREATE INDEX moves_open ON moves (inode) WHERE state = 1;
 
         ALTER TABLE jobs ADD COLUMN detail {text};
+        """;
+
+    private const string CostScript =
+        """
+        CREATE TABLE costs (
+            level {int64} NOT NULL,
+            currency {text} NOT NULL,
+            start_time {int64} NOT NULL,
+            dataset {text} NOT NULL,
+            tenant {text} NOT NULL,
+            purpose {int64} NOT NULL,
+            item {int64} NOT NULL,
+            class {text} NOT NULL,
+            requests {int64} NOT NULL,
+            failures {int64} NOT NULL,
+            bytes {int64} NOT NULL,
+            gib_month_nanos {int64} NOT NULL,
+            request_nanos {int64} NOT NULL,
+            retrieval_nanos {int64} NOT NULL,
+            egress_nanos {int64} NOT NULL,
+            storage_nanos {int64} NOT NULL,
+            crc {int64} NOT NULL,
+            PRIMARY KEY (level, currency, start_time, dataset, tenant, purpose, item, class)) {clustered};
+
+        CREATE TABLE job_costs (
+            job {int64} NOT NULL,
+            currency {text} NOT NULL,
+            dataset {text} NOT NULL,
+            tenant {text} NOT NULL,
+            purpose {int64} NOT NULL,
+            item {int64} NOT NULL,
+            class {text} NOT NULL,
+            last_time {int64} NOT NULL,
+            requests {int64} NOT NULL,
+            failures {int64} NOT NULL,
+            bytes {int64} NOT NULL,
+            gib_month_nanos {int64} NOT NULL,
+            request_nanos {int64} NOT NULL,
+            retrieval_nanos {int64} NOT NULL,
+            egress_nanos {int64} NOT NULL,
+            storage_nanos {int64} NOT NULL,
+            crc {int64} NOT NULL,
+            PRIMARY KEY (job, currency, dataset, tenant, purpose, item, class)) {clustered};
+
+        CREATE TABLE capacity_history (
+            pool {text} NOT NULL,
+            level {int64} NOT NULL,
+            start_time {int64} NOT NULL,
+            sample_time {int64} NOT NULL,
+            capacity_bytes {int64} NOT NULL,
+            free_bytes {int64} NOT NULL,
+            used_bytes {int64} NOT NULL,
+            hot_bytes {int64} NOT NULL,
+            premigrated_bytes {int64} NOT NULL,
+            cold_bytes {int64} NOT NULL,
+            object_bytes {int64} NOT NULL,
+            file_count {int64} NOT NULL,
+            crc {int64} NOT NULL,
+            PRIMARY KEY (pool, level, start_time)) {clustered};
         """;
 
     private const string PackScript =

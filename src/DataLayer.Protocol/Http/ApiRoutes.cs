@@ -59,6 +59,21 @@ public static class ApiRoutes
     /// <summary>Tiering plans: POST, GET; <c>/N</c> by GET and DELETE, <c>/N/moves</c> by GET.</summary>
     public const string Plans = "/api/v1/plans";
 
+    /// <summary>What was paid: GET.</summary>
+    public const string Costs = "/api/v1/costs";
+
+    /// <summary>Budgets and where they stand: GET.</summary>
+    public const string Budgets = "/api/v1/budgets";
+
+    /// <summary>What lies where: GET.</summary>
+    public const string Tiers = "/api/v1/tiers";
+
+    /// <summary>What was paid, by time: GET.</summary>
+    public const string CostHistory = "/api/v1/history/costs";
+
+    /// <summary>How full pools were, by time: GET.</summary>
+    public const string CapacityHistory = "/api/v1/history/capacity";
+
     /// <summary>Packs of small cold files: GET; <c>/jobs</c> by POST makes a job.</summary>
     public const string Packs = "/api/v1/packs";
 
@@ -67,6 +82,9 @@ public static class ApiRoutes
 
     /// <summary>Why readers wait and what to change: GET with <c>seconds</c> and <c>ahead</c>.</summary>
     public const string Doctor = "/api/v1/doctor";
+
+    /// <summary>Reads as they come: GET with <c>path</c> and <c>seconds</c>, a line of JSON each.</summary>
+    public const string AccessLog = "/api/v1/accesslog";
 
     /// <summary>Program version and API version.</summary>
     public const string Version = "/api/v1/version";

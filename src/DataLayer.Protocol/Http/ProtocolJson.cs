@@ -64,6 +64,7 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(ReadyReport))]
 [JsonSerializable(typeof(StatisticsReport))]
 [JsonSerializable(typeof(DoctorReport))]
+[JsonSerializable(typeof(AccessRecord))]
 [JsonSerializable(typeof(PolicyCheckReport))]
 [JsonSerializable(typeof(PolicyStatus))]
 [JsonSerializable(typeof(PolicyPage))]
@@ -98,4 +99,9 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(PlanMovePage))]
 [JsonSerializable(typeof(PlanMoveReport))]
 [JsonSerializable(typeof(ProgressLine<PlanProgressReport, PlanReport>))]
+[JsonSerializable(typeof(CostReport))]
+[JsonSerializable(typeof(CostHistory))]
+[JsonSerializable(typeof(IReadOnlyList<BudgetReport>))]
+[JsonSerializable(typeof(TiersReport))]
+[JsonSerializable(typeof(CapacityHistory))]
 public sealed partial class ProtocolJson : JsonSerializerContext { }

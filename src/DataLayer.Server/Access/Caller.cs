@@ -1,15 +1,19 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Objects;
 using DataLayer.Metadata;
 using DataLayer.Protocol.Http;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Server.Access;
 
 /// <summary>Who a request comes from and what that allows. Immutable; one for all requests of a token.</summary>
 internal sealed class Caller
 {
-    private Caller(string name, TokenRole? role, IReadOnlyList<string> scopes, string? refusal)
+    private Caller(
+        string name, TokenRole? role, IReadOnlyList<string> scopes, string? refusal, string? tenant = null)
     {
         Name = name;
+        Use = tenant is null ? null : new OriginUse(OriginPurpose.Foreground, Tenant: tenant);
         Role = role;
         Scopes = scopes;
         Confinement = scopes.Count == 0 ? null : new TreeScope(scopes);
@@ -28,6 +32,9 @@ internal sealed class Caller
     /// <summary>How logs name it; never with a secret.</summary>
     public string Name { get; }
 
+    /// <summary>Whom requests to the cold tier are billed to: the token's name; null for callers without one.</summary>
+    public OriginUse? Use { get; }
+
     /// <summary>Why it is not known; null where it is.</summary>
     public string? Refusal { get; }
 
@@ -42,7 +49,7 @@ internal sealed class Caller
 
     /// <summary>The holder of a token.</summary>
     public static Caller Of(AccessToken token) =>
-        new($"token {token.Id} ({token.Name})", token.Role, token.Scopes, null);
+        new($"token {token.Id} ({token.Name})", token.Role, token.Scopes, null, token.Name);
 
     /// <summary>Somebody unknown, with the reason.</summary>
     public static Caller Unknown(string refusal) => new("nobody", null, [], refusal);

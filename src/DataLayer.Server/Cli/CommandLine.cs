@@ -25,6 +25,8 @@ internal static class CommandLine
             .. MountCommands.Make(factory),
             StatisticsCommands.Make(factory),
             DoctorCommand.Make(factory),
+            .. TraceCommands.Make(factory),
+            .. CostCommands.Make(factory),
             .. UpkeepCommands.Make(factory),
             CacheCommands.Make(factory),
             .. ProfileCommands.Make(factory),

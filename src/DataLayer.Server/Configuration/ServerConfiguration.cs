@@ -1,5 +1,6 @@
 using System.Net;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
@@ -43,6 +44,12 @@ internal sealed record ServerConfiguration
 
     /// <summary>Prices and plans.</summary>
     public required TieringConfiguration Tiering { get; init; }
+
+    /// <summary>Spans of slow reads.</summary>
+    public required TracingConfiguration Tracing { get; init; }
+
+    /// <summary>The cost meter and the budgets.</summary>
+    public required CostOptions Costs { get; init; }
 
     /// <summary>The log.</summary>
     public required LogConfiguration Logging { get; init; }

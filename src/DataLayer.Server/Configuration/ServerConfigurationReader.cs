@@ -81,6 +81,9 @@ internal static class ServerConfigurationReader
             Engine = EngineSection.Read(root.Section("engine"), budget, state),
             Jobs = JobsSection.Read(root.Section("jobs")),
             Tiering = TieringSection.Read(root.Section("tiering"), reading),
+            Tracing = TracingSection.Read(root.Section("tracing"), environment),
+            Costs = CostSection.Read(
+                root.Section("costs"), pools.FirstOrDefault(p => p.Name == defaultPool)?.CopyCount ?? 1),
             Logging = ReadLogging(root.Section("logging")),
         };
         root.Done();

@@ -60,7 +60,8 @@ internal sealed class LocalRules(DoctorWindow window, DoctorSettings settings)
     {
         double busy = BusyProcessors();
         double waiting = Math.Min(1, window.Wait / window.Seconds);
-        return busy >= BusyShare || Throttled() >= 0.1 ? window.Seconds * (1 - waiting) : 0;
+        bool isUsed = window.Engine(e => e.Reads) > 0; // Else it is somebody else who computes.
+        return isUsed && (busy >= BusyShare || Throttled() >= 0.1) ? window.Seconds * (1 - waiting) : 0;
     }
 
     /// <summary>All processors are busy.</summary>

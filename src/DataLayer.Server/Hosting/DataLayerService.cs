@@ -59,7 +59,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         configureServices?.Invoke(builder.Services);
         AddLogging(builder.Logging, configuration.Logging);
         builder.Services.AddDataLayerNode(configuration).AddDataLayerMounts().AddDataLayerApi(configuration)
-            .AddDataLayerTelemetry();
+            .AddDataLayerTelemetry(configuration);
         builder.Services.AddRoutingCore();
         builder.Services.ConfigureHttpJsonOptions(o =>
             o.SerializerOptions.TypeInfoResolverChain.Insert(0, ProtocolJson.Default)
@@ -88,7 +88,9 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<JobEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<PlanEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<DoctorDesk>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<AccessLogEndpoint>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<MoveEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<CostEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<PackEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
         operations.AddRange(new CallerEndpoint(operations).GetOperations());

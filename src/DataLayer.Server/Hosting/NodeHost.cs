@@ -92,6 +92,7 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
             StorageNode node = await StorageNode.OpenAsync(configuration, time, logs, _stopping.Token);
             try
             {
+                await node.Costs.StartAsync(_stopping.Token);
                 await node.OpenJobsAsync(configuration, time, logs, _stopping.Token);
             }
             catch

@@ -59,6 +59,8 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<PlanDesk>();
         services.TryAddSingleton<PlanEndpoints>();
         services.TryAddSingleton<MoveEndpoints>();
+        services.TryAddSingleton<AccessLogEndpoint>();
+        services.TryAddSingleton<CostEndpoints>();
         services.TryAddSingleton<PackEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton(_ => new ConsolePages());
@@ -66,9 +68,12 @@ internal static class ServiceCollectionExtensions
         return services;
     }
 
-    /// <summary>Counters, histograms and their Prometheus text.</summary>
-    public static IServiceCollection AddDataLayerTelemetry(this IServiceCollection services)
+    /// <summary>Counters, histograms and their Prometheus text; spans; the doctor.</summary>
+    public static IServiceCollection AddDataLayerTelemetry(
+        this IServiceCollection services, ServerConfiguration configuration)
     {
+        services.TryAddSingleton(configuration.Tracing);
+        services.AddHostedService<TraceExport>();
         services.TryAddSingleton(new HostProbe());
         services.TryAddSingleton<DoctorDesk>();
         services.TryAddSingleton<ServerMeter>();

@@ -1,4 +1,5 @@
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Engine.Tiering.Moving;
 using DataLayer.Engine.Tiering.Packs;
@@ -63,6 +64,9 @@ internal sealed class StorageNode : IAsyncDisposable
     /// <summary>Tiering plans.</summary>
     public PlanStore Plans { get; private set; } = null!;
 
+    /// <summary>What the node costs; a service starts it.</summary>
+    public CostMeter Costs { get; private set; } = null!;
+
     /// <summary>What the whole process may use, bytes.</summary>
     public long MemoryBudgetBytes { get; private set; }
 
@@ -92,7 +96,12 @@ internal sealed class StorageNode : IAsyncDisposable
                 node.Stores.Define(store);
             }
 
-            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time);
+            SpendGate gate = new(time, configuration.Costs.ThrottledRequestsPerSecond);
+            node.Costs = node.Keep(
+                new CostMeter(
+                    new CostMeterParts(tree, node.Stores, node.Hot, gate), PlanDesk.PricingOf(configuration),
+                    configuration.Costs, time, logs.CreateLogger<CostMeter>()));
+            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time) { Gate = gate };
             node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
             FileEngineOptions engine = configuration.Engine with { KeepOrphans = node.KeptMounts.Count > 0 };
             node.Engine = node.Keep(await FileEngine.OpenAsync(parts, engine, logs, cancellationToken));

@@ -1,9 +1,11 @@
+using System.Diagnostics;
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Files;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Access;
 using DataLayer.Server.Hosting;
 using DataLayer.Server.Telemetry;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Server.Http;
 
@@ -40,10 +42,16 @@ internal sealed class ApiFront(
         {
             string method = context.Request.Method;
             Caller caller = authenticator.Identify(context);
+            if (caller.Use is { } use)
+            {
+                OriginUse.Current = use;
+            }
+
             if (
                 path.StartsWith(FilesPrefix, StringComparison.Ordinal)
                 && (HttpMethods.IsGet(method) || HttpMethods.IsHead(method)))
             {
+                using Activity? traced = FileEngine.IsTraced ? BeginTrace(context) : null;
                 await ReadAsync(context, caller);
             }
             else
@@ -68,6 +76,15 @@ internal sealed class ApiFront(
             access.Audit(context);
             meter.Count(ServerMeter.RouteOf(context.Request.Path), status, time.GetElapsedTime(start));
         }
+    }
+
+    /// <summary>Lets the spans of a read go on with the trace that its caller says it is of; null for none.</summary>
+    private static Activity? BeginTrace(HttpContext context)
+    {
+        string? parent = context.Request.Headers.TraceParent;
+        return ActivityContext.TryParse(parent, context.Request.Headers.TraceState, out _)
+            ? new Activity("request").SetParentId(parent!).Start()
+            : null;
     }
 
     private Task ReadAsync(HttpContext context, Caller caller)

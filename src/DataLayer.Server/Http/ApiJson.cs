@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using DataLayer.Core.Errors;
@@ -26,6 +27,23 @@ internal static class ApiJson
         T? command = await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted);
         return command
             ?? throw new DataLayerException(ErrorCode.InvalidArgument, "The body is 'null': give a JSON object.");
+    }
+
+    /// <summary>
+    /// Writes an answer with an entity tag of its text; 304 where the caller knows it (If-None-Match).
+    /// </summary>
+    public static Task WriteTaggedAsync<T>(HttpContext context, T value, JsonTypeInfo<T> type)
+    {
+        byte[] digest = SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(value, type));
+        string tag = $"\"{Convert.ToHexStringLower(digest.AsSpan(0, 16))}\"";
+        context.Response.Headers.ETag = tag;
+        if (context.Request.Headers.IfNoneMatch.ToString() == tag)
+        {
+            context.Response.StatusCode = StatusCodes.Status304NotModified;
+            return Task.CompletedTask;
+        }
+
+        return WriteAsync(context, value, type);
     }
 
     /// <summary>Writes an answer.</summary>

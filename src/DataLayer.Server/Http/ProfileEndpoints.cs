@@ -1,4 +1,3 @@
-using System.Globalization;
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Tiering.Profiles;
 using DataLayer.Metadata;
@@ -250,8 +249,8 @@ internal sealed class ProfileEndpoints(NodeHost node, TimeProvider time)
         int limit = RequestTarget.Count(context, "limit", 1000, 1, MaxRows);
         await node.Engine.Heat.FlushAsync(context.RequestAborted);
         IReadOnlyList<AccessBucket> rows = await node.Engine.Heat.History.QueryAsync(
-            path, level, TimeOf(context, "from") ?? DateTimeOffset.UnixEpoch,
-            TimeOf(context, "until") ?? DateTimeOffset.MaxValue, context.RequestAborted);
+            path, level, RequestTarget.Time(context, "from") ?? DateTimeOffset.UnixEpoch,
+            RequestTarget.Time(context, "until") ?? DateTimeOffset.MaxValue, context.RequestAborted);
         HistoryReport report = new()
         {
             Path = path,
@@ -271,14 +270,6 @@ internal sealed class ProfileEndpoints(NodeHost node, TimeProvider time)
         _ => throw new DataLayerException(
             ErrorCode.InvalidArgument, $"{what} is {seconds}: give 0 to {366 * 86400.0}."),
     };
-
-    private static DateTimeOffset? TimeOf(HttpContext context, string name) =>
-        RequestTarget.Text(context, name) is not { } text ? null
-        : DateTimeOffset.TryParse(
-            text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset parsed)
-            ? parsed
-            : throw new DataLayerException(
-                ErrorCode.InvalidArgument, $"{name} is no time: write it as 2026-01-31T18:00:00Z.");
 
     private static DateTimeOffset ToTime(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
 

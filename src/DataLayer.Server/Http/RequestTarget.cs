@@ -87,6 +87,15 @@ internal static class RequestTarget
             ? text
             : throw new DataLayerException(ErrorCode.InvalidArgument, $"The query has no '{name}': add ?{name}=….");
 
+    /// <summary>A time in the query, of UTC where it names no zone; or null.</summary>
+    public static DateTimeOffset? Time(HttpContext context, string name) =>
+        Text(context, name) is not { } text ? null
+        : DateTimeOffset.TryParse(
+            text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset parsed)
+            ? parsed
+            : throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"{name} is no time: write it as 2026-01-31T18:00:00Z.");
+
     /// <summary>Permission bits in the query, in octal as chmod takes them.</summary>
     public static int? Mode(HttpContext context)
     {

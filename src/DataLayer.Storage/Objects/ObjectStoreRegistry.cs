@@ -261,6 +261,21 @@ public sealed class ObjectStoreRegistry : IAsyncDisposable
         return counts;
     }
 
+    /// <summary>
+    /// Requests since the last call, by dataset, use and verb. For one caller, the cost meter: what is taken is gone
+    /// from here.
+    /// </summary>
+    public IReadOnlyList<OriginCount> TakeOriginCounts()
+    {
+        List<OriginCount> counts = [];
+        foreach (RequestMeter meter in _meters.Values)
+        {
+            meter.TakeUses(counts);
+        }
+
+        return counts;
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

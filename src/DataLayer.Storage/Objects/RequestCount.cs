@@ -2,8 +2,8 @@ namespace DataLayer.Storage.Objects;
 
 /// <summary>Requests of one dataset and verb since start.</summary>
 /// <param name="Dataset">The dataset.</param>
-/// <param name="Verb">GET, HEAD, LIST, PUT (also parts), POST (start, completion, abort of a multipart upload) or
-/// DELETE.</param>
+/// <param name="Verb">GET, HEAD, LIST, PUT (also parts), POST (start and completion of a multipart upload) or
+/// DELETE (also its abort).</param>
 /// <param name="Requests">How many went out, a count; retries and hedges included.</param>
 /// <param name="Failures">How many of them brought no usable answer, a count.</param>
 /// <param name="Bytes">Body bytes transferred.</param>

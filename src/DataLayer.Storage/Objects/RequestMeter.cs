@@ -5,7 +5,7 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Storage.Objects;
 
 /// <summary>The verbs requests are counted and priced by; the names are S3's.</summary>
-internal enum RequestVerb
+public enum RequestVerb
 {
     /// <summary>Reads of a body.</summary>
     Get,
@@ -19,10 +19,10 @@ internal enum RequestVerb
     /// <summary>Uploads of an object or of one part.</summary>
     Put,
 
-    /// <summary>Start, completion and abort of a multipart upload.</summary>
+    /// <summary>Start and completion of a multipart upload.</summary>
     Post,
 
-    /// <summary>Deletes.</summary>
+    /// <summary>Deletes, and the abort of a multipart upload.</summary>
     Delete,
 }
 
@@ -37,11 +37,15 @@ internal enum RequestOutcome
 
     /// <summary>The server asks for fewer requests.</summary>
     Throttled,
+
+    /// <summary>It never left: no address, no connection. Nobody bills it.</summary>
+    NotSent,
 }
 
 /// <summary>
-/// Counts every request that goes out for one dataset, by verb: how many, failures, body bytes, duration. The stores
-/// call it once a request, parts, retries and hedges included, because that is what a provider bills; a decorator would
+/// Counts every request that goes out for one dataset, by verb: how many, failures, body bytes, duration; and what
+/// they were for (<see cref="OriginUse"/>), for the bill. The stores call it once a request, parts, retries and hedges
+/// included, because that is what a provider bills; a decorator would
 /// see only calls.
 /// </summary>
 /// <remarks>Thread-safe, no lock. Instruments of meter <c>DataLayer.Objects</c>, tagged <c>dataset</c> and
@@ -83,12 +87,14 @@ internal sealed class RequestMeter
 
     private readonly Counts[] _counts;
     private readonly TagList[] _tags;
+    private readonly UseCounts _uses;
 
     /// <summary>Makes a meter for a dataset.</summary>
     internal RequestMeter(string dataset)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         Dataset = dataset;
+        _uses = new UseCounts(dataset);
         _counts = new Counts[_verbNames.Length];
         _tags = new TagList[_verbNames.Length];
         for (int verb = 0; verb < _verbNames.Length; verb++)
@@ -108,6 +114,11 @@ internal sealed class RequestMeter
     /// <param name="elapsed">From its start to the end of the body.</param>
     internal void Record(RequestVerb verb, RequestOutcome outcome, long bytes, TimeSpan elapsed)
     {
+        if (outcome != RequestOutcome.NotSent)
+        {
+            _uses.Add(verb, outcome != RequestOutcome.Answered, bytes);
+        }
+
         Counts counts = _counts[(int)verb];
         ref readonly TagList tags = ref _tags[(int)verb];
         Interlocked.Increment(ref counts.Requests);
@@ -133,6 +144,9 @@ internal sealed class RequestMeter
             _bytes.Add(bytes, tags);
         }
     }
+
+    /// <summary>Adds what went out since the last time, by what it was for. One caller takes it.</summary>
+    internal void TakeUses(ICollection<OriginCount> destination) => _uses.Take(destination);
 
     /// <summary>Notes how long a read's answer took to begin.</summary>
     internal void RecordFirstByte(TimeSpan elapsed) =>

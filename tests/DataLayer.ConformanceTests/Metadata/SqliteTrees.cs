@@ -62,6 +62,14 @@ public static class SqliteTrees
             TreeFixture.OpenAsync(configure);
     }
 
+    /// <summary>Costs.</summary>
+    public sealed class Costs : TreeCosts
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
+
     /// <summary>Plans.</summary>
     public sealed class Plans : TreePlans
     {

@@ -73,6 +73,40 @@ public sealed class PrometheusTests
         Assert.Equal([], documented.Values.Where(m => seen.GetValueOrDefault(m.Name) != m.Type).Select(m => m.Name));
     }
 
+    [Fact]
+    public async Task Promtool_accepts_the_alerts_and_each_is_raised_by_its_fault_alone()
+    {
+        var check = Command.TryRun("promtool", "check", "rules", Deployed("alerts.yaml"));
+        Assert.True(check.ExitCode == 0, check.Output + check.Error);
+        var tried = await Command.TryRunAsync("promtool", ["test", "rules", Deployed("alerts.test.yaml")], null, CancellationToken.None);
+        Assert.True(tried.ExitCode == 0, tried.Output + tried.Error);
+    }
+
+    [Fact]
+    public void Promtool_accepts_every_query_of_the_dashboard_and_of_the_adapter()
+    {
+        using var dashboard = JsonDocument.Parse(File.ReadAllText(Deployed("dashboard.json")));
+        var queries = dashboard.RootElement.GetProperty("panels").EnumerateArray()
+            .Where(panel => panel.TryGetProperty("targets", out _))
+            .SelectMany(panel => panel.GetProperty("targets").EnumerateArray().Select(target => target.GetProperty("expr").GetString()!))
+            .Concat(File.ReadLines(Deployed("adapter-rules.yaml")).Where(line => line.Contains("metricsQuery:", StringComparison.Ordinal))
+                .Select(line => line.Split("metricsQuery:")[1].Trim().Trim('\'')))
+            .Select(query => query.Replace("$__rate_interval", "5m", StringComparison.Ordinal).Replace("$instance", ".*", StringComparison.Ordinal)
+                .Replace("<<.LabelMatchers>>", "pod=\"p\"", StringComparison.Ordinal).Replace("<<.GroupBy>>", "pod", StringComparison.Ordinal))
+            .ToList();
+        Assert.True(queries.Count > 30, $"{queries.Count} queries");
+        using var folder = new TempFolder("queries");
+        var rules = folder.Combine("rules.yaml");
+        File.WriteAllText(rules, "groups:\n- name: queries\n  rules:\n" + string.Concat(
+            queries.Select((query, i) => $"  - {{record: 'q{i}', expr: '{query}'}}\n")));
+
+        var check = Command.TryRun("promtool", "check", "rules", rules);
+
+        Assert.True(check.ExitCode == 0, check.Output + check.Error);
+    }
+
+    private static string Deployed(string file) => Path.Combine(RepositoryRoot.Path, "csi", "deploy", "monitoring", file);
+
     private static async Task<List<string>> QueryAsync(HttpClient http, string query)
     {
         using var answer = JsonDocument.Parse(

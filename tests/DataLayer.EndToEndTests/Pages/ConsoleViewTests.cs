@@ -179,6 +179,43 @@ public sealed class ConsoleViewTests(ConsoleSite site)
     }
 
     [Fact]
+    public async Task A_plan_is_applied_within_limits_followed_and_undone()
+    {
+        var client = site.Service.Client;
+        await WarmAsync("/data/large");
+        await client.Admin.SetPolicyAsync(new SetPolicyCommand { Text = GoodPolicy });
+        await using var tab = await site.OpenAsync("plans");
+        await tab.Button("Plan by the active policy").ClickAsync();
+        await Expect(tab.Find(".panel h2")).ToContainTextAsync("Plan ");
+
+        await tab.Button("Apply …").ClickAsync();
+        await tab.Dialog.GetByLabel("Only between").FillAsync("at night");
+        await tab.Dialog.GetByRole(AriaRole.Button, new() { Name = "Apply" }).ClickAsync();
+        await Expect(tab.Dialog).ToBeVisibleAsync();
+        await tab.Dialog.GetByLabel("Only between").FillAsync("");
+        await tab.Dialog.GetByLabel("At most, MiB/s").FillAsync("200");
+        await tab.Dialog.GetByLabel("Before a hot copy goes").SelectOptionAsync("content");
+        await tab.Dialog.GetByRole(AriaRole.Button, new() { Name = "Apply" }).ClickAsync();
+        await Expect(tab.Find(".notice .tag").First).ToHaveTextAsync("done");
+        await Expect(tab.Find(".notice")).ToContainTextAsync("6 of 6");
+        var applied = (await client.Jobs.ListAsync(limit: 1)).Jobs[0];
+        var released = await ResidentAsync();
+        await tab.Find(".notice button", "Undo").ClickAsync();
+        await tab.Dialog.GetByRole(AriaRole.Button, new() { Name = "Undo" }).ClickAsync();
+        await Expect(tab.Find(".notice")).ToContainTextAsync("undo ");
+        await Expect(tab.Find(".notice .tag").First).ToHaveTextAsync("done");
+
+        Assert.Equal(("apply", "done", 200L << 20), (applied.Kind, applied.State, applied.Spec.GetProperty("limits").GetProperty("bytesPerSecond").GetInt64()));
+        Assert.Equal((0, 18L << 20), (released, await ResidentAsync()));
+        await tab.GoToAsync($"jobs/{applied.Id}");
+        await Expect(tab.Page.GetByRole(AriaRole.Grid)).ToContainTextAsync("/data/large/part-0.bin");
+        await client.Admin.ActivatePolicyAsync(0);
+        tab.AssertNoComplaints();
+
+        async Task<long> ResidentAsync() => (await client.Admin.GetUsageAsync("/data/large")).ResidentBytes;
+    }
+
+    [Fact]
     public async Task A_job_is_made_followed_paused_resumed_and_cancelled()
     {
         await using var tab = await site.OpenAsync("jobs");
@@ -236,10 +273,20 @@ public sealed class ConsoleViewTests(ConsoleSite site)
     {
         await using var tab = await site.OpenAsync("doctor");
         await tab.SeeAsync("Requests are served.");
+        await Expect(tab.Find(".view-doctor section").First).ToContainTextAsync("readers waited on average");
         await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Check", Exact = true }).ClickAsync();
 
         await Expect(tab.Find(".view-doctor")).ToContainTextAsync("clean");
         tab.AssertNoComplaints();
+    }
+
+    private async Task WarmAsync(string path)
+    {
+        var job = await site.Service.Client.Jobs.WarmAsync(new WarmJobCommand { Paths = [path] });
+        await foreach (var _ in site.Service.Client.Jobs.WatchAsync(job.Id))
+        {
+            // It ends with the job.
+        }
     }
 
     private static async Task JobEndsAsync(ConsoleTab tab)

@@ -178,6 +178,7 @@ public sealed class ScriptedS3 : IAsyncDisposable
         var key = slash < 0 ? "" : path[(slash + 1)..];
         var request = new OriginRequest(
             Interlocked.Increment(ref _ordinal), VerbOf(context.Request, key), bucket, key, context.Request.Headers.Range);
+        context.Response.Headers["x-amz-request-id"] = request.Ordinal.ToString(CultureInfo.InvariantCulture);
         _counts.AddOrUpdate(request.Verb, 1, (_, count) => count + 1);
         var script = Script(request);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stop.Token);

@@ -22,6 +22,7 @@ internal static class SampleRequests
             "detach" => $"?path={folder}/none-such",
             "history" => $"?path={folder}/none-such",
             "removeStore" => "?name=none-such",
+            "accessLog" or "doctor" => "?seconds=1",
             "setXattr" or "removeXattr" => "?name=user.none",
             "diffPolicies" => "?before=4711&after=4712",
             _ => string.Empty,

@@ -277,13 +277,29 @@ public sealed class DoctorTests
     [Fact]
     public async Task Warm_up_that_competes_with_readers()
     {
-        await using DoctorBench bench = await DoctorBench.OpenAsync(new BenchSetup { More = "engine: {requests: 2}" });
-        await bench.FillAndAttachAsync("warm", 24, 2 * MiB);
-        await bench.FillAndAttachAsync("a", 6, MiB);
-        bench.Delay("GET", 20);
-        await AssertAsync(bench, "warm-up-competes", "engine.upkeep", () => Task.WhenAll(
-            bench.Node.Engine.WarmAsync("/warm", false, null, CancellationToken.None).AsTask(),
-            DoctorBench.ForFilesAsync("a", 6, 1, p => bench.ReadAsync(p))));
+        await using DoctorBench bench = await DoctorBench.OpenAsync(new BenchSetup { More = "engine: {requests: 1}" });
+        await bench.FillAndAttachAsync("warm", 8, 2 * MiB);
+        await bench.FillAndAttachAsync("a", 8, 64 << 10);
+        TaskCompletionSource warming = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        bench.Origin.Script = request =>
+        {
+            bool isWarm = request.Key.StartsWith("warm/", StringComparison.Ordinal);
+            if (request.Verb != "GET" || !isWarm)
+            {
+                return default;
+            }
+
+            warming.TrySetResult();
+            return new OriginScript(OriginAct.Delay, Wait: TimeSpan.FromMilliseconds(200));
+        };
+        Task warm = Task.CompletedTask;
+        await AssertAsync(bench, "warm-up-competes", "engine.upkeep", async () =>
+        {
+            warm = bench.Node.Engine.WarmAsync("/warm", false, null, CancellationToken.None).AsTask();
+            await warming.Task;
+            await DoctorBench.ForFilesAsync("a", 8, 1, p => bench.ReadAsync(p));
+        });
+        await warm;
     }
 
     [Fact]

@@ -37,7 +37,8 @@ public sealed class RunningService : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        Service = DataLayerService.Build(Configure(_folder, SocketPath));
+        Service = DataLayerService.Build(
+            Configure(_folder, SocketPath, "costs: {budgets: [{name: all, amount: 1000000}]}"));
         await Service.StartAsync(CancellationToken.None);
         Http = new HttpClient { BaseAddress = Url };
         Client = new DataLayerClient(new DataLayerClientOptions { ServerUri = Url, RetryCount = 0 });

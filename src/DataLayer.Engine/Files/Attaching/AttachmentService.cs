@@ -1,5 +1,6 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
+using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
 using DataLayer.Storage.Objects;
@@ -120,6 +121,7 @@ internal sealed class AttachmentService(EngineContext context)
         Attachment attachment, ListingPlan plan, IProgress<AttachProgress>? progress,
         CancellationToken cancellationToken)
     {
+        OriginUse.Current = OriginUse.Within(OriginUse.Current, OriginPurpose.Listing, null);
         BucketLister lister = new(context, attachment, context.Attachments.StoreOf(attachment.Id), plan, progress);
         await lister.RunAsync(cancellationToken).ConfigureAwait(false);
         if (plan.StartedNanoseconds > 0)

@@ -1,4 +1,6 @@
+using DataLayer.Core.Objects;
 using DataLayer.Engine.Files.State;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Files.Reading;
 
@@ -18,6 +20,7 @@ internal sealed class BlockFetch(
     FetchContext owner)
 {
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly OriginUse? _origin = isCold ? OriginUse.Current : null;
     private int _references = 1;
     private volatile bool _failed;
 
@@ -45,6 +48,12 @@ internal sealed class BlockFetch(
     /// alone. Readers that come meanwhile share it. Set before it runs.
     /// </summary>
     public bool IsBackground { get; set; }
+
+    /// <summary>What its requests are for; whoever began it pays, whoever shares it does not.</summary>
+    public OriginUse Use => OriginUse.Within(
+        _origin,
+        IsBackground ? OriginPurpose.Recall : IsReadahead ? OriginPurpose.Readahead : OriginPurpose.Foreground,
+        storageClass: null);
 
     /// <summary>Where its time went: of the hot tier all, or of the origin by phase. Set before it ends.</summary>
     public ReadTimes Times { get; set; }

@@ -4,6 +4,7 @@ using DataLayer.Core.Layout;
 using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Files.Reading;
 
@@ -59,18 +60,25 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
             static work => _ = work.Runner.RunAsync(work.Fetch), (Runner: this, Fetch: fetch), preferLocal: false);
     }
 
-    /// <summary>Reads an extent of the content's object; where the time went.</summary>
+    /// <summary>Reads an extent of the content's object, at the caller's cost; where the time went.</summary>
     /// <exception cref="DataLayerException">
     /// Stale when the object is another now; Archived, where reads do not wait for its restore; else what the store
     /// says.
     /// </exception>
-    public async ValueTask<ReadTimes> ReadObjectAsync(
+    public ValueTask<ReadTimes> ReadObjectAsync(
         ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground,
+        CancellationToken cancellationToken) =>
+        ReadObjectAsync(
+            content, offsetBytes, destination, isBackground,
+            OriginUse.Within(OriginUse.Current, OriginPurpose.Recall, null), cancellationToken);
+
+    private async ValueTask<ReadTimes> ReadObjectAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground, OriginUse use,
         CancellationToken cancellationToken)
     {
         try
         {
-            return await ReadObjectOnceAsync(content, offsetBytes, destination, isBackground, cancellationToken)
+            return await ReadObjectOnceAsync(content, offsetBytes, destination, isBackground, use, cancellationToken)
                 .ConfigureAwait(false);
         }
         catch (DataLayerException error) when (error.Code == ErrorCode.Archived && !isBackground)
@@ -79,12 +87,12 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
                 .ConfigureAwait(false);
         }
 
-        return await ReadObjectOnceAsync(content, offsetBytes, destination, isBackground, cancellationToken)
+        return await ReadObjectOnceAsync(content, offsetBytes, destination, isBackground, use, cancellationToken)
             .ConfigureAwait(false);
     }
 
     private async ValueTask<ReadTimes> ReadObjectOnceAsync(
-        ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground,
+        ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground, OriginUse use,
         CancellationToken cancellationToken)
     {
         FileContent current = content.Content;
@@ -102,6 +110,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         {
             context.Counters.Add(Counter.OriginReads, 1);
             context.Counters.Add(Counter.OriginBytes, destination.Length);
+            OriginUse.Current = use with { StorageClass = source.StorageClass ?? string.Empty };
             if (isBackground)
             {
                 context.Counters.Add(Counter.BackgroundReads, 1);
@@ -204,7 +213,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
                 };
             }
 
-            activity?.Stop();
+            ReadTrace.EndTier(activity, fetch.Times);
             fetch.Succeed();
             if (fetch.IsBackground)
             {
@@ -247,7 +256,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         if (fetch.IsBackground)
         {
             fetch.Times = await ReadObjectAsync(
-                fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground: true, context.Stopping)
+                fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground: true, fetch.Use, context.Stopping)
                 .ConfigureAwait(false);
             return;
         }
@@ -262,7 +271,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         try
         {
             fetch.Times = await ReadObjectAsync(
-                fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground: false, context.Stopping)
+                fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground: false, fetch.Use, context.Stopping)
                 .ConfigureAwait(false);
         }
         finally

@@ -459,6 +459,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         ContentState content = request.Content;
         long epoch = content.WriteEpoch;
         Memory<byte> destination = request.Slice(position, length);
+        using Activity? activity = ReadTrace.BeginHot(position, length);
         TimeSpan elapsed = await runner.ReadHotAsync(content, position, destination, cancellationToken)
             .ConfigureAwait(false);
         request.NoteTimes(new ReadTimes { Hot = elapsed });
@@ -505,10 +506,10 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         BlockFetch fetch = part.Fetch!;
         try
         {
+            request.WasCold |= fetch.IsCold; // Also where it fails: then the cold tier is what was waited for.
             await fetch.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
             fetch.Bytes(part.OffsetBytes, part.LengthBytes)
                 .CopyTo(request.Slice(part.OffsetBytes, part.LengthBytes).Span);
-            request.WasCold |= fetch.IsCold;
             request.NoteTimes(fetch.Times);
             context.Counters.Add(fetch.IsCold ? Counter.ColdReads : Counter.HotReads, 1);
             context.Counters.Add(fetch.IsCold ? Counter.ColdReadBytes : Counter.HotReadBytes, part.LengthBytes);

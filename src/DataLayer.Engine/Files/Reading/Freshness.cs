@@ -4,6 +4,7 @@ using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
 using DataLayer.Metadata;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Files.Reading;
 
@@ -161,6 +162,7 @@ internal sealed class Freshness(EngineContext context)
             removeMissing = false;
         }
 
+        OriginUse.Current = OriginUse.Within(OriginUse.Current, OriginPurpose.Foreground, known.StorageClass);
         ObjectProperties? seen = await store.HeadAsync(known.Key, cancellationToken).ConfigureAwait(false);
         if (seen is null && known != content.Object)
         {

@@ -10,22 +10,43 @@ namespace DataLayer.Engine.Files.Reading;
 /// </summary>
 internal static class ReadTrace
 {
-    /// <summary>A read begins to wait.</summary>
+    /// <summary>
+    /// A read begins to wait. It is a trace of its own, or goes on with that of a caller from afar; what stands between
+    /// in this process (the HTTP request) leaves no span and would be a parent that nobody knows.
+    /// </summary>
     public static Activity? Begin(ContentState content, long offsetBytes, int lengthBytes, bool isForeground)
     {
-        Activity? activity = isForeground ? EngineContext.Activities.StartActivity("read") : null;
-        return activity?.SetTag("inode", (long)content.Id.Inode.Value)
+        if (!isForeground || !EngineContext.Activities.HasListeners())
+        {
+            return null;
+        }
+
+        ActivityContext caller = CallerOf(Activity.Current);
+        Activity.Current = null;
+        Activity? activity = EngineContext.Activities.StartActivity("read", ActivityKind.Internal, caller);
+        activity?.SetTag("inode", (long)content.Id.Inode.Value)
             .SetTag("dataset", content.DatasetId).SetTag("offset", offsetBytes).SetTag("length", lengthBytes);
+        if (caller.TraceFlags.HasFlag(ActivityTraceFlags.Recorded))
+        {
+            activity?.SetTag("caller.sampled", true);
+        }
+
+        return activity;
     }
 
     /// <summary>A tier is asked for a read; what runs ahead of readers leaves no span.</summary>
     public static Activity? BeginTier(BlockFetch fetch)
     {
-        Activity? activity = Activity.Current is null
-            ? null
-            : EngineContext.Activities.StartActivity("tier.read");
+        Activity? activity = IsInRead() ? EngineContext.Activities.StartActivity("tier.read") : null;
         return activity?.SetTag("tier", fetch.IsCold ? "cold" : "hot")
             .SetTag("offset", fetch.OffsetBytes).SetTag("length", fetch.LengthBytes);
+    }
+
+    /// <summary>The hot tier is asked for a piece, straight into the reader's buffer.</summary>
+    public static Activity? BeginHot(long offsetBytes, int lengthBytes)
+    {
+        Activity? activity = IsInRead() ? EngineContext.Activities.StartActivity("tier.read") : null;
+        return activity?.SetTag("tier", "hot").SetTag("offset", offsetBytes).SetTag("length", lengthBytes);
     }
 
     /// <summary>A read has ended.</summary>
@@ -46,5 +67,35 @@ internal static class ReadTrace
         {
             activity.SetStatus(ActivityStatusCode.Error, failure.Message);
         }
+    }
+
+    /// <summary>Notes where a transfer's time went.</summary>
+    public static void EndTier(Activity? activity, in ReadTimes times)
+    {
+        if (activity is not null && times.Total > times.Hot)
+        {
+            activity.SetTag("queue_seconds", times.Queue.TotalSeconds)
+                .SetTag("throttled_seconds", times.Throttled.TotalSeconds)
+                .SetTag("failed_seconds", times.Failed.TotalSeconds)
+                .SetTag("origin_seconds", times.Origin.TotalSeconds);
+        }
+
+        activity?.Stop();
+    }
+
+    private static bool IsInRead() => Activity.Current?.Source == EngineContext.Activities;
+
+    private static ActivityContext CallerOf(Activity? current)
+    {
+        while (current?.Parent is { } parent)
+        {
+            current = parent;
+        }
+
+        return current is { ParentId: not null, IdFormat: ActivityIdFormat.W3C }
+            ? new ActivityContext(
+                current.TraceId, current.ParentSpanId, current.ActivityTraceFlags, current.TraceStateString,
+                isRemote: true)
+            : default;
     }
 }

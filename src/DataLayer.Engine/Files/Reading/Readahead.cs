@@ -150,6 +150,12 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
     {
         uint block = BlockLayout.BlockIndex(position);
         bool resident = content.IsResident(block);
+        if (!resident && !context.MayFetchAhead(content))
+        {
+            next = to; // A budget is spent: readers fetch for themselves, nothing runs ahead of them.
+            return null;
+        }
+
         BlockFetch fetch;
         lock (content.Sync)
         {

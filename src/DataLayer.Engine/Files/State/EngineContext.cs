@@ -6,6 +6,7 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Engine.Tiering.Profiles;
 using DataLayer.Metadata;
@@ -52,6 +53,8 @@ internal sealed class EngineContext : IDisposable
     public BlockCache Cache => Parts.Cache;
 
     public TimeProvider Time => Parts.Time;
+
+    public SpendGate Gate => Parts.Gate;
 
     public ChangeStamps Stamps { get; } = new();
 
@@ -113,6 +116,22 @@ internal sealed class EngineContext : IDisposable
 
     /// <summary>Nanoseconds since 1970 UTC.</summary>
     public long NowNanoseconds() => (Time.GetUtcNow().UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100;
+
+    /// <summary>Whether no spent budget keeps a content's cold bytes from being fetched ahead of readers.</summary>
+    public bool MayFetchAhead(ContentState content) =>
+        !Gate.IsInForce || Gate.Allows(Attachments.Find(content.Content.Attributes.AttachmentId));
+
+    /// <summary>
+    /// Waits until a spent budget lets bytes of a content be brought back that no reader waits for; before anything is
+    /// held that readers or writers may wait for.
+    /// </summary>
+    /// <exception cref="Core.Errors.DataLayerException">QuotaExceeded.</exception>
+    public ValueTask WaitForBudgetAsync(ContentState content, long bytes, CancellationToken cancellationToken) =>
+        Gate.IsInForce
+            ? Gate.WaitAsync(
+                Attachments.Find(content.Content.Attributes.AttachmentId)?.Path ?? string.Empty,
+                (bytes + Options.MaxRequestBytes - 1) / Options.MaxRequestBytes, cancellationToken)
+            : ValueTask.CompletedTask;
 
     /// <summary>
     /// The state of a file's current content, with a reference for the caller; null if there is no such file.

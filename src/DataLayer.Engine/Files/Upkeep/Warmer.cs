@@ -1,9 +1,11 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
+using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Files.Upkeep;
 
@@ -45,6 +47,7 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
     public async ValueTask<FileWarmth?> WarmFileAsync(
         FileContent file, bool intoMemory, CancellationToken cancellationToken)
     {
+        OriginUse.Current = OriginUse.Within(OriginUse.Current, OriginPurpose.Warm, null);
         ContentState? content = await context.AcquireAsync(file.Attributes.Inode, cancellationToken)
             .ConfigureAwait(false);
         if (content is null)
@@ -55,6 +58,11 @@ internal sealed class Warmer(EngineContext context, Recaller recaller, FileReade
         long size = content.SizeBytes;
         try
         {
+            if (!IsWhole(content))
+            {
+                await context.WaitForBudgetAsync(content, size, cancellationToken).ConfigureAwait(false);
+            }
+
             bool recalled = await recaller.RecallAsync(content, cancellationToken).ConfigureAwait(false);
             if (intoMemory)
             {

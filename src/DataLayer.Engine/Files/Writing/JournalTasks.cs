@@ -6,6 +6,7 @@ using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Files.Writing;
 
@@ -55,6 +56,7 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
             return _soon;
         }
 
+        OriginUse.Current = OriginUse.Within(OriginUse.Current, OriginPurpose.Upload, null);
         try
         {
             return entry.Kind == JournalKind.UploadObject

@@ -1,6 +1,9 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Objects;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering.Moving;
 using DataLayer.Metadata;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Tiering.Jobs;
 
@@ -88,6 +91,7 @@ public sealed partial class JobService
         try
         {
             FileEngine.Confine(job.Scopes.Count == 0 ? null : new TreeScope(job.Scopes));
+            OriginUse.Current = new OriginUse(PurposeOf(job.Kind), job.Id, TenantOf(job.Owner));
             JobRun run = new(job, (p, detail) => Report(live, p, detail), (c, p, t) => SaveCursorAsync(live, c, p, t));
             JobOutcome outcome = await _runners[job.Kind].RunAsync(run, cancellationToken).ConfigureAwait(false);
             long now = Now();
@@ -122,6 +126,22 @@ public sealed partial class JobService
                 : $"An unexpected fault ({e.GetType().Name}); see the log.";
             return j => j with { State = JobState.Failed, Failure = why, EndedTime = now };
         }
+    }
+
+    private static OriginPurpose PurposeOf(string kind) => kind switch
+    {
+        WarmRunner.KindName => OriginPurpose.Warm,
+        ApplyRunner.KindName or UndoRunner.KindName => OriginPurpose.Mover,
+        _ => OriginPurpose.Other,
+    };
+
+    /// <summary>The name of the token a job was made with, as <c>token ID (NAME)</c> has it; else empty.</summary>
+    private static string TenantOf(string owner)
+    {
+        int name = owner.IndexOf(" (", StringComparison.Ordinal);
+        return owner.StartsWith("token ", StringComparison.Ordinal) && name > 0 && owner.EndsWith(')')
+            ? owner[(name + 2)..^1]
+            : string.Empty;
     }
 
     private static void Report(LiveJob live, JobProgress progress, string? detail) =>

@@ -1,3 +1,5 @@
+using DataLayer.Metadata;
+
 namespace DataLayer.Engine.Tiering.Planning;
 
 /// <summary>
@@ -41,6 +43,42 @@ public sealed class TierPricing(PriceTable table, TransferShape shape)
 
         long billed = Math.Max(bytes, price.MinObjectBytes) + price.IndexBytes;
         return (billed / Gib * price.PerGibMonth) + (price.NameBytes / Gib * Table.DefaultClass.PerGibMonth);
+    }
+
+    /// <summary>A month of objects of one class.</summary>
+    /// <param name="price">The class.</param>
+    /// <param name="count">How many they are.</param>
+    /// <param name="billedBytes">Their lengths, none below the class's least.</param>
+    public double ObjectsPerMonth(StorageClassPrice price, long count, long billedBytes)
+    {
+        ArgumentNullException.ThrowIfNull(price);
+        double extra = (price.IndexBytes * price.PerGibMonth) + (price.NameBytes * Table.DefaultClass.PerGibMonth);
+        return ((billedBytes * price.PerGibMonth) + (count * extra)) / Gib;
+    }
+
+    /// <summary>
+    /// Requests that went out. Listings cost what writing costs in the table's first class; only bodies that were read
+    /// cost retrieval and egress.
+    /// </summary>
+    /// <param name="item">What they were.</param>
+    /// <param name="price">The class of their objects.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="bytes">Their bodies.</param>
+    public MoveCost Requests(CostItem item, StorageClassPrice price, long count, long bytes)
+    {
+        ArgumentNullException.ThrowIfNull(price);
+        double per1000 = item switch
+        {
+            CostItem.Get or CostItem.Head => price.GetPer1000,
+            CostItem.List => Table.DefaultClass.PutPer1000,
+            CostItem.Put or CostItem.Post or CostItem.Copy => price.PutPer1000,
+            CostItem.Delete => price.DeletePer1000,
+            CostItem.Restore => price.RestorePer1000,
+            _ => throw new ArgumentOutOfRangeException(nameof(item), item, "It is no request."),
+        };
+        double read = item == CostItem.Get ? bytes / Gib : 0;
+        return Requests(count, per1000)
+            + new MoveCost(0, 0, read * price.RetrievalPerGib, read * Table.EgressPerGib, 0);
     }
 
     /// <summary>An upload with the HEAD that verifies it. Bytes that come in are free everywhere we know.</summary>

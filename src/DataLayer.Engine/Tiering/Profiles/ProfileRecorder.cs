@@ -1,6 +1,5 @@
 using System.Threading.Channels;
 using DataLayer.Core.Errors;
-using DataLayer.Core.Layout;
 using DataLayer.Engine.Files.State;
 
 namespace DataLayer.Engine.Tiering.Profiles;
@@ -22,6 +21,7 @@ internal sealed class ProfileRecorder : IAsyncDisposable
     private readonly EngineContext _context;
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly List<ProfileRecording> _recordings = [];
+    private readonly List<AccessTap> _taps = [];
     private readonly Channel<ReadNote> _notes = Channel.CreateBounded<ReadNote>(
         new BoundedChannelOptions(QueueNotes) { SingleReader = false, SingleWriter = false });
     private Task _loop = Task.CompletedTask;
@@ -35,8 +35,7 @@ internal sealed class ProfileRecorder : IAsyncDisposable
     public void Note(ContentState content, long offsetBytes, int lengthBytes)
     {
         ReadNote note = new(
-            content.Id.Inode, content.SizeBytes, BlockLayout.BlockIndex(offsetBytes),
-            BlockLayout.BlockIndex(offsetBytes + lengthBytes - 1), _context.Time.GetUtcNow());
+            content.Id.Inode, content.SizeBytes, offsetBytes, lengthBytes, _context.Time.GetUtcNow());
         if (!_notes.Writer.TryWrite(note))
         {
             Interlocked.Increment(ref _dropped);
@@ -87,12 +86,41 @@ internal sealed class ProfileRecorder : IAsyncDisposable
 
             ProfileRecording ended = _recordings[index];
             _recordings.RemoveAt(index);
-            if (_recordings.Count == 0)
-            {
-                _context.Recorder = null;
-            }
+            RestLocked();
 
             return ended;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Begins to tell a tap of reads.</summary>
+    public async ValueTask AddAsync(AccessTap tap, CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await SortAsync(cancellationToken).ConfigureAwait(false);
+            _taps.Add(tap);
+            _context.Recorder = this;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Tells a tap nothing any more.</summary>
+    public async ValueTask RemoveAsync(AccessTap tap)
+    {
+        await _gate.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            _taps.Remove(tap);
+            tap.End();
+            RestLocked();
         }
         finally
         {
@@ -127,6 +155,15 @@ internal sealed class ProfileRecorder : IAsyncDisposable
         }
 
         _gate.Dispose();
+    }
+
+    /// <summary>Nothing is noted any more where nobody wants it.</summary>
+    private void RestLocked()
+    {
+        if (_recordings.Count + _taps.Count == 0)
+        {
+            _context.Recorder = null;
+        }
     }
 
     private async Task LoopAsync()
@@ -165,12 +202,22 @@ internal sealed class ProfileRecorder : IAsyncDisposable
 
                 recording.Add(note);
             }
+
+            foreach (AccessTap tap in _taps)
+            {
+                await tap.AddAsync(_context, note, cancellationToken).ConfigureAwait(false);
+            }
         }
 
         long dropped = Interlocked.Exchange(ref _dropped, 0);
         foreach (ProfileRecording recording in _recordings)
         {
             recording.Miss(dropped);
+        }
+
+        foreach (AccessTap tap in _taps)
+        {
+            tap.Miss(dropped);
         }
     }
 }

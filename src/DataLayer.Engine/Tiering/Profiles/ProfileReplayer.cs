@@ -1,9 +1,11 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
+using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
+using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Tiering.Profiles;
 
@@ -187,6 +189,9 @@ internal sealed class ProfileReplayer(EngineContext context, Recaller recaller)
     {
         try
         {
+            OriginUse.Current = OriginUse.Within(OriginUse.Current, OriginPurpose.Warm, null);
+            await context.WaitForBudgetAsync(content, (long)blocks.Count * BlockLayout.BlockBytes, cancellationToken)
+                .ConfigureAwait(false);
             await recaller.RecallBlocksAsync(content, blocks, cancellationToken).ConfigureAwait(false);
             return null;
         }

@@ -64,6 +64,18 @@ public sealed class ProfileService : IAsyncDisposable
         return Summarize(recording);
     }
 
+    /// <summary>Looks on at the reads at and below a path, as they come.</summary>
+    /// <exception cref="DataLayerException">NotFound: no such path.</exception>
+    public async ValueTask<AccessWatch> WatchAsync(string path, CancellationToken cancellationToken)
+    {
+        InodeAttributes folder = await _context.View.ResolveAsync(path, followLast: true, cancellationToken)
+            .ConfigureAwait(false);
+        AccessTap tap = new(
+            await _context.Tree.GetPathAsync(folder.Inode, cancellationToken).ConfigureAwait(false) ?? path);
+        await _recorder.AddAsync(tap, cancellationToken).ConfigureAwait(false);
+        return new AccessWatch(_recorder, tap);
+    }
+
     /// <summary>Ends a recording and keeps the profile, in place of one of that name.</summary>
     /// <exception cref="DataLayerException">NotFound: none of that name is being recorded.</exception>
     public async ValueTask<ProfileSummary> StopAsync(string name, CancellationToken cancellationToken)

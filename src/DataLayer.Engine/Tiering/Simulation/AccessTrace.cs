@@ -18,7 +18,11 @@ public enum TraceAction
 /// <param name="Action">What.</param>
 /// <param name="File">Which file, by its place in <see cref="AccessTrace.Files"/>.</param>
 /// <param name="Bytes">How many bytes; the whole length for a write, 0 for a delete.</param>
-public readonly record struct TraceEvent(TimeSpan At, TraceAction Action, int File, long Bytes);
+public readonly record struct TraceEvent(TimeSpan At, TraceAction Action, int File, long Bytes)
+{
+    /// <summary>Where in the file a read begins, bytes; 0 where the trace does not say.</summary>
+    public long OffsetBytes { get; init; }
+}
 
 /// <summary>A file that a trace touches.</summary>
 /// <param name="Path">Absolute path.</param>

@@ -5,8 +5,8 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Engine.Tiering.Simulation;
 
 /// <summary>
-/// Reads traces as text: a line an access, <c>SECONDS ACTION BYTES PATH [DATASET [TENANT]]</c>, fields apart by tabs,
-/// or
+/// Reads traces as text: a line an access, <c>SECONDS ACTION BYTES PATH [DATASET [TENANT [OFFSET]]]</c>, fields apart
+/// by tabs, or
 /// by blanks where a line has no tab. ACTION is <c>write</c>, <c>read</c> or <c>delete</c> (or its first letter); a
 /// write gives the file's whole length. Seconds count from the trace's start; negative ones are history. Lines that
 /// start with '#' are comments, but <c># start 2026-03-02T00:00:00Z</c> says when second 0 was. Lines may be out of
@@ -92,9 +92,16 @@ public static class AccessTraceReader
         string[] fields = line.Contains('\t', StringComparison.Ordinal)
             ? line.Split('\t')
             : line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        if (fields.Length is < 4 or > 6)
+        long offset = 0;
+        if (fields.Length is < 4 or > 7)
         {
-            return $"{fields.Length} fields; write SECONDS ACTION BYTES PATH [DATASET [TENANT]]";
+            return $"{fields.Length} fields; write SECONDS ACTION BYTES PATH [DATASET [TENANT [OFFSET]]]";
+        }
+
+        if (fields.Length == 7
+            && !long.TryParse(fields[6], NumberStyles.None, CultureInfo.InvariantCulture, out offset))
+        {
+            return $"'{fields[6]}' is not an offset in bytes";
         }
 
         if (
@@ -134,7 +141,7 @@ public static class AccessTraceReader
             files.Add(new TraceFile(path, FieldOf(fields, 4), FieldOf(fields, 5)));
         }
 
-        events.Add(new TraceEvent(TimeSpan.FromSeconds(seconds), action.Value, file, bytes));
+        events.Add(new TraceEvent(TimeSpan.FromSeconds(seconds), action.Value, file, bytes) { OffsetBytes = offset });
         return null;
     }
 

@@ -21,9 +21,9 @@ export const confirm = (title, text, action, tone = "danger") => new Promise((re
 
 /**
  * A small form. `fields`: {name, label, control, hint}. `submit(values)` does it; what it throws is shown and the form
- * stays.
+ * stays. `introduction` stands above the fields.
  */
-export function form(title, fields, action, submit) {
+export function form(title, fields, action, submit, introduction = null) {
   const note = h("div", { class: "form-note" });
   const ok = h("button", { type: "submit", class: "primary" }, action);
   const body = h("form", {
@@ -42,7 +42,7 @@ export function form(title, fields, action, submit) {
         ok.disabled = false;
       }
     },
-  }, h("h2", null, title), fields.map(({ label, control, hint }) => field(label, control, hint)), note,
+  }, h("h2", null, title), introduction ? h("p", null, introduction) : null, fields.map(({ label, control, hint }) => field(label, control, hint)), note,
   h("div", { class: "actions" }, button("Cancel", () => dialog.close()), ok));
   const dialog = h("dialog", { class: "dialog", "aria-label": title }, body);
   show(dialog);

@@ -28,8 +28,11 @@ export function subject(job) {
   const spec = job.spec ?? {};
   const paths = spec.paths ?? (spec.path ? [spec.path] : []);
   const where = paths.length > 2 ? `${paths.slice(0, 2).join(", ")} and ${paths.length - 2} more` : paths.join(", ");
-  if (spec.plan !== undefined || spec.planId !== undefined) {
-    return `plan ${spec.plan ?? spec.planId}`;
+  if (job.kind === "apply" || job.kind === "undo") {
+    return job.kind === "apply" ? `plan ${spec.plan}` : `job ${spec.job}`;
+  }
+  if (spec.profile) {
+    return `profile ${spec.profile}`;
   }
   const mode = spec.mode && spec.mode.toLowerCase() !== "warm" ? `${words(spec.mode)} ` : "";
   return (where && mode + where) || (spec.input ? "a list of files" : "");

@@ -4,6 +4,7 @@ import { can, ended, get, post, remove, watchJob } from "../lib/api.js";
 import { announce, button, empty, failure, h, patch } from "../lib/dom.js";
 import { confirm, form } from "../lib/dialog.js";
 import { amounts, onceKey, progress, stateMark, steps, subject, timeLeft } from "../lib/jobs.js";
+import { isMove, movesOfJob, outcome, undoButton } from "../lib/moves.js";
 import { poll } from "../lib/poll.js";
 import { ago, bytes, count, duration, moment, words } from "../lib/units.js";
 
@@ -21,6 +22,7 @@ export function create({ main, signal }) {
   let pages = 1;
   let open = null;
   let watching = null;
+  let moves = null;
 
   main.append(
     h("div", { class: "section-head" }, h("h2", null, "All jobs"), can("warmJob") ? button("New warm-up …", newWarmUp, { class: "primary" }) : null),
@@ -71,7 +73,7 @@ export function create({ main, signal }) {
   function drawDetail() {
     patch(detail, open === null
       ? empty("No job is open.", "Choose one in the list to follow it.")
-      : detailOf(open, show, onerror));
+      : detailOf(open, show, onerror, moves));
   }
 
   function show(job) {
@@ -95,12 +97,18 @@ export function create({ main, signal }) {
     watching = new AbortController();
     const mine = AbortSignal.any([signal, watching.signal]);
     try {
-      show(await get(`/api/v1/jobs/${number}`, null, mine));
+      const job = await get(`/api/v1/jobs/${number}`, null, mine);
+      moves = isMove(job) && can("listJobMoves") ? movesOfJob(job, mine) : null;
+      show(job);
       let state = open.state;
       await watchJob(number, (job) => {
         if (job.state !== state) {
           announce(`Job ${job.id} is ${job.state}.`);
           state = job.state;
+        }
+        if (ended(job) && moves !== null) {
+          // The list grew meanwhile.
+          moves = movesOfJob(job, mine);
         }
         show(job);
       }, mine);
@@ -115,12 +123,13 @@ export function create({ main, signal }) {
     return [
       { name: "paths", label: "Paths, one a line", control: h("textarea", { rows: 4, required: true, class: "code-small", spellcheck: "false" }), hint: "Folders or files of the tree, as /images." },
       { name: "mode", label: "What to do", control: h("select", null, h("option", { value: "warm" }, "warm: bring into the hot tier"), h("option", { value: "check" }, "check: only look"), h("option", { value: "evict" }, "evict: drop the hot copies")) },
+      { name: "learned", label: "Only what the last uses read", control: h("input", { type: "checkbox" }), hint: "Of each path, the files that its last three uses read or that were written since." },
       { name: "intoMemory", label: "Fill memory as well", control: h("input", { type: "checkbox" }) },
     ];
   }
 
   const warmOf = (values) => ({
-    paths: values.paths.split("\n").map((p) => p.trim()).filter((p) => p.length > 0), mode: values.mode, intoMemory: values.intoMemory,
+    paths: values.paths.split("\n").map((p) => p.trim()).filter((p) => p.length > 0), mode: values.mode, learned: values.learned, intoMemory: values.intoMemory,
   });
 
   function newWarmUp() {
@@ -169,18 +178,21 @@ export function create({ main, signal }) {
   return { navigate: (rest) => follow(rest.replace(/\D/g, "")) };
 }
 
-function detailOf(job, onchange, onerror) {
-  const result = job.result && typeof job.result === "object" ? Object.entries(job.result).filter(([name]) => name !== "gaps") : [];
+function detailOf(job, onchange, onerror, moves) {
+  const result = job.result && typeof job.result === "object" && !isMove(job) ? Object.entries(job.result).filter(([name]) => name !== "gaps") : [];
   const value = (name, v) => (typeof v === "number" ? (/bytes$/i.test(name) ? bytes(v) : count(v)) : typeof v === "object" ? JSON.stringify(v) : String(v));
   const took = job.startedTimeNanoseconds > 0 ? ((job.endedTimeNanoseconds || Date.now() * 1e6) - job.startedTimeNanoseconds) / 1e9 : null;
   return [
-    h("div", { class: "section-head" }, h("h2", null, `${job.kind} ${job.id} `, stateMark(job.state)), h("span", { class: "actions" }, steps(job, onchange, onerror))),
+    h("div", { class: "section-head" }, h("h2", null, `${job.kind} ${job.id} `, stateMark(job.state)), h("span", { class: "actions" }, steps(job, onchange, onerror), undoButton(job, (made) => {
+      location.hash = `#/jobs/${made.id}`;
+    }))),
     h("div", { class: "big-progress" }, progress(job), h("span", { class: "num" }, timeLeft(job))),
     h("dl", { class: "facts" },
       fact("Done", amounts(job)), fact("What", subject(job)), fact("By", job.owner), fact("Made", moment(job.createdTimeNanoseconds)),
       fact("Started", moment(job.startedTimeNanoseconds)), fact("Ended", moment(job.endedTimeNanoseconds)),
       fact("Took", took === null ? "–" : duration(took))),
     job.failure ? h("div", { class: "failure", role: "alert" }, h("strong", null, job.failure)) : null,
+    isMove(job) ? [h("h3", null, "Outcome"), outcome(job), moves ? [h("h3", null, "Files"), moves] : null] : null,
     result.length > 0 ? [h("h3", null, "Result"), h("dl", { class: "facts" }, result.map(([name, v]) => fact(words(name), value(name, v))))] : null,
     job.result?.gaps?.length > 0 ? [h("h3", null, "Missing"), h("ul", { class: "lines" }, job.result.gaps.map((gap) =>
       h("li", { key: gap.path }, h("span", { class: "path grow" }, gap.path), h("span", { class: "dim" }, gap.reason))))] : null,

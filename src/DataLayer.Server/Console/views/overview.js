@@ -5,7 +5,8 @@ import { Chart } from "../lib/chart.js";
 import { empty, failure, h, meter, patch } from "../lib/dom.js";
 import { progress, stateMark, subject, timeLeft } from "../lib/jobs.js";
 import { poll } from "../lib/poll.js";
-import { bytes, count, decimal, duration, percent, rate } from "../lib/units.js";
+import { bytes, count, decimal, duration, money, percent, rate } from "../lib/units.js";
+import { classesOf, costsOf, forecastOf, loadMoney } from "./costs.js";
 import { samples } from "./samples.js";
 
 export const id = "overview";
@@ -23,6 +24,7 @@ export function create({ main, signal }) {
   const targets = h("div");
   const origin = h("div");
   const running = h("div");
+  const costs = h("div");
   const note = h("div");
   const choice = h("div", { class: "segments", role: "group", "aria-label": "Time shown" });
   const throughput = new Chart("Read throughput by tier", [
@@ -30,17 +32,19 @@ export function create({ main, signal }) {
     { name: "cold", colour: "--cold", format: rate },
   ], { bytes: true }, signal);
   const hits = new Chart("Hit ratio by bytes",
-    [{ name: "memory or hot", colour: "--memory", format: percent }], { max: 1, axis: (v) => `${Math.round(v * 100)} %` }, signal);
+    [{ name: "hits", colour: "--memory", format: percent }], { max: 1, axis: (v) => `${Math.round(v * 100)} %` }, signal);
   const wait = new Chart("Reader wait", [{ name: "per read", colour: "--warn", format: duration }], {}, signal);
   let range = can("stats") ? "live" : "hour";
   let history = null;
   let attachments = null;
+  let paid = { costs: null, budgets: null, tiers: null };
 
   main.append(note, tiles,
     h("section", { "aria-label": "Charts" }, h("div", { class: "section-head" }, h("h2", null, "Reads"), choice),
       h("div", { class: "charts" }, throughput.element, hits.element, wait.element)),
     h("div", { class: "columns" },
       h("section", null, h("h2", null, "Tiers"), tiers), h("section", null, h("h2", null, "Running jobs"), running)),
+    can("getCosts") ? h("section", null, h("h2", null, "Cost today"), costs) : "",
     h("section", null, h("h2", null, "Targets of the hot tier"), targets),
     h("section", null, h("h2", null, "Requests to object stores"), origin));
 
@@ -61,8 +65,8 @@ export function create({ main, signal }) {
     const s = samples.latest;
     patch(note, samples.error ? failure(samples.error) : null);
     if (s) {
-      patch(tiles, tilesOf(s, samples.points.at(-1)));
-      patch(tiers, tiersOf(s, attachments));
+      patch(tiles, tilesOf(s, samples.points.at(-1), paid.costs));
+      patch(tiers, tiersOf(s, attachments, paid.tiers));
       patch(targets, targetsOf(s.targets));
       patch(origin, originOf(s.origin));
     }
@@ -73,8 +77,8 @@ export function create({ main, signal }) {
     if (range === "live") {
       const now = Date.now() / 1000;
       // The axis is there before the values: nothing moves when they come.
-      const lead = samples.points.length > 0 && samples.points[0].time > now - 300 ? [{ time: now - 300 }] : [];
-      const points = [...lead, ...samples.points];
+      const early = samples.points.length === 0 || samples.points[0].time > now - 300;
+      const points = [...(early ? [{ time: now - 300 }] : []), ...samples.points, ...(samples.points.length === 0 ? [{ time: now }] : [])];
       const column = (name) => points.map((p) => p[name] ?? null);
       const times = points.map((p) => p.time);
       throughput.set(times, [column("memory"), column("hot"), column("cold")]);
@@ -105,6 +109,16 @@ export function create({ main, signal }) {
     }
     draw();
   }, 4, signal, (error) => patch(running, failure(error)));
+  if (can("getCosts") || can("getTiers")) {
+    poll(async () => {
+      paid = await loadMoney(signal);
+      if (paid.costs) {
+        patch(costs, costsOf(paid));
+      }
+      draw();
+    }, 15, signal, (error) => patch(costs, failure(error)));
+    patch(costs, h("p", { class: "dim" }, "Asking …"));
+  }
   patch(running, h("p", { class: "dim" }, "Asking …"));
   drawRanges();
   draw();
@@ -145,7 +159,7 @@ async function loadHistory(level, length, signal) {
 
 const tile = (key, name, value, more) => h("div", { class: "tile", key }, h("dt", null, name), h("dd", { class: "num" }, value), h("dd", { class: "more num" }, more));
 
-function tilesOf(s, point) {
+function tilesOf(s, point, costs) {
   const e = s.engine;
   const now = point ? point.memory + point.hot + point.cold : null;
   const all = e.memoryHitBytes + e.hotReadBytes + e.coldReadBytes;
@@ -157,13 +171,15 @@ function tilesOf(s, point) {
       point ? `${decimal(point.waiting)} readers waiting` : "per read, since start"),
     tile("origin", "Object stores", point ? `${decimal(point.originRequests)} req/s` : "–",
       `${point ? rate(point.originBytes) : "–"}, ${count(s.origin.reduce((n, o) => n + o.failures, 0))} failed`),
+    can("getCosts") ? tile("cost", "Cost today", costs ? money(costs.total.cost, costs.currency) : "–",
+      costs ? `${money(costs.total.storageCost)} stored, ${money(costs.total.cost - costs.total.storageCost)} moved` : "asking …") : null,
     tile("writes", "Writes", point ? rate(point.written) : "–",
       e.pendingUploads > 0 ? `${count(e.pendingUploads)} uploads due` : "no upload is due"),
     tile("up", "Service up", duration(s.uptimeSeconds), `${bytes(s.process.residentBytes)} of ${bytes(s.process.memoryBudgetBytes)} memory`),
   ];
 }
 
-function tiersOf(s, attachments) {
+function tiersOf(s, attachments, tiers) {
   const pools = new Map();
   for (const target of s.targets) {
     const pool = pools.get(target.pool) ?? { used: 0, free: 0, capacity: 0 };
@@ -171,6 +187,12 @@ function tiersOf(s, attachments) {
     pool.free += target.freeBytes;
     pool.capacity += target.capacityBytes;
     pools.set(target.pool, pool);
+  }
+  for (const pool of tiers?.pools ?? []) {
+    pools.set(pool.pool, {
+      used: pool.capacityBytes - pool.freeBytes, free: pool.freeBytes, capacity: pool.capacityBytes,
+      more: [`${bytes(pool.hotBytes)} ours`, forecastOf(pool.forecast)].filter(Boolean).join(", "),
+    });
   }
   const row = (key, name, tone, used, limit, more) => h("tr", { key }, h("th", { scope: "row" }, name),
     h("td", { class: "stretch" }, limit === null ? h("span", { class: "dim" }, "no limit") : meter(`Fill of ${name}`, used, limit, `${bytes(used)} of ${bytes(limit)}`, tone)),
@@ -182,8 +204,8 @@ function tiersOf(s, attachments) {
     h("tbody", null,
       row("memory", "memory", "memory", s.cache.usedBytes, s.cache.capacityBytes, `of ${bytes(s.cache.capacityBytes)}`),
       [...pools].map(([name, pool]) => row(`hot ${name}`, pools.size > 1 ? `hot: ${name}` : "hot", "hot", pool.used, pool.used + pool.free,
-        `of ${bytes(pool.used + pool.free)}`)),
-      attachments ? row("cold", "cold", "cold", cold, null, `${count(attachments.reduce((n, a) => n + a.objectCount, 0))} objects`) : null));
+        pool.more ?? `of ${bytes(pool.used + pool.free)}`)),
+      tiers ? classesOf(tiers, row) : attachments ? row("cold", "cold", "cold", cold, null, `${count(attachments.reduce((n, a) => n + a.objectCount, 0))} objects`) : null));
 }
 
 function targetsOf(targets) {

@@ -1,11 +1,12 @@
 // Plans: what a policy would do, what that costs and saves, each move; carried out, watched and taken back from here
 // where the service can.
 
-import { can, get, post, remove, run, watchJob } from "../lib/api.js";
+import { can, get, remove, run, watchJob } from "../lib/api.js";
 import { announce, button, empty, failure, h, patch } from "../lib/dom.js";
 import { confirm } from "../lib/dialog.js";
 import { Grid } from "../lib/grid.js";
-import { amounts, onceKey, progress, stateMark, steps, timeLeft } from "../lib/jobs.js";
+import { amounts, progress, stateMark, steps, timeLeft } from "../lib/jobs.js";
+import { applyPlan, outcome, undoButton } from "../lib/moves.js";
 import { poll } from "../lib/poll.js";
 import { ago, bytes, count, money, moment, percent, plural, words } from "../lib/units.js";
 
@@ -127,8 +128,8 @@ export function planSummary(plan) {
       fact("Moves", `${count(t.moves)} of ${plural(t.files, "file")}`, `${bytes(t.movedBytes)} of ${bytes(t.bytes)}`),
       fact("Per month", h("span", null, amount(t.monthlyBefore), " → ", amount(t.monthlyAfter), " (", change(plan), ")")),
       fact("Once", amount(t.once), plural(t.requests, "request")),
-      fact("If it is needed again", amount(t.expectedRecallCost), `expected; ${amount(t.recallCost)} if all of it`),
-      fact("Hit ratio expected", `${percent(plan.hitRatioBefore)} → ${percent(plan.hitRatioAfter)}`),
+      fact("Recalls, likely", amount(t.expectedRecallCost), `${amount(t.recallCost)} if all is needed again`),
+      fact("Hit ratio, likely", `${percent(plan.hitRatioBefore)} → ${percent(plan.hitRatioAfter)}`),
       fact("Uploads", count(t.uploads), bytes(t.uploadBytes)), fact("Releases", count(t.releases), bytes(t.releaseBytes)), fact("Recalls", count(t.recalls), bytes(t.recallBytes)),
       t.onceEarlyDeletion > 0 ? fact("Early deletion", amount(t.onceEarlyDeletion), "part of once") : null),
     plan.warnings.length > 0 ? h("ul", { class: "lines" }, plan.warnings.map((w, i) => h("li", { key: i, class: "stacked" },
@@ -153,7 +154,7 @@ function planDetail(plan, signal, onremoved) {
     h("h3", null, "By rule"),
     h("table", null, h("thead", null, h("tr", null, h("th", { scope: "col" }, "Rule"), h("th", { scope: "col", class: "num" }, "Files"), h("th", { scope: "col", class: "num" }, "Moves"),
       h("th", { scope: "col", class: "num wide" }, "Bytes"), h("th", { scope: "col", class: "num wide" }, "Once"), h("th", { scope: "col", class: "num" }, "Per month"))),
-    h("tbody", null, plan.rules.map((r) => h("tr", { key: r.index }, h("th", { scope: "row" }, r.name), h("td", { class: "num" }, count(r.matchedFiles)), h("td", { class: "num" }, count(r.moved.moves)),
+    h("tbody", null, plan.rules.map((r) => h("tr", { key: r.index }, h("th", { scope: "row" }, r.index < 0 || !r.name ? h("span", { class: "dim" }, "no rule matches") : r.name), h("td", { class: "num" }, count(r.matchedFiles)), h("td", { class: "num" }, count(r.moved.moves)),
       h("td", { class: "num wide" }, bytes(r.moved.movedBytes)), h("td", { class: "num wide" }, money(r.moved.once, plan.currency)),
       h("td", { class: "num" }, money(r.moved.monthlyAfter - r.moved.monthlyBefore, plan.currency)))))),
     h("h3", null, "Moves, heaviest first"),
@@ -204,35 +205,36 @@ function movesOf(plan, signal) {
   return grid.element;
 }
 
-/** The button that carries the plan out, where the service offers that; then the job, live. */
+/** The button that carries the plan out, and the job that did or does, live, with the way back. */
 function carryOut(plan, note, signal) {
-  if (!can("applyPlan")) {
-    return null;
-  }
-  const apply = button("Apply …", async () => {
-    const t = plan.totals;
-    const asked = await confirm(`Apply plan ${plan.id}?`,
-      `${count(t.moves)} files, ${bytes(t.movedBytes)}: ${money(t.once, plan.currency)} once, then ${money(t.monthlyAfter, plan.currency)} a month. A hot copy goes only when the object was compared with it.`, "Apply", "primary");
-    if (asked) {
-      await follow(() => post(`/api/v1/plans/${plan.id}/apply`, {}, { headers: onceKey() }), note, signal);
-    }
-  }, { class: "primary", disabled: plan.stale.length > 0 || plan.totals.moves === 0, title: plan.stale.length > 0 ? "Stale plans are refused: make a new one." : "" });
-  return apply;
-}
-
-async function follow(start, note, signal) {
+  let following = null;
   const show = (job) => patch(note, h("div", { class: "notice" },
-    h("div", { class: "section-head" }, h("strong", null, h("a", { href: `#/jobs/${job.id}` }, `${job.kind} ${job.id}`), " ", stateMark(job.state)), h("span", { class: "actions" }, steps(job, show, (error) => patch(note, failure(error))))),
+    h("div", { class: "section-head" }, h("strong", null, h("a", { href: `#/jobs/${job.id}` }, `${job.kind} ${job.id}`), " ", stateMark(job.state)),
+      h("span", { class: "actions" }, steps(job, show, (error) => patch(note, failure(error))), undoButton(job, follow))),
     h("div", { class: "big-progress" }, progress(job), h("span", { class: "num" }, timeLeft(job))), h("p", { class: "num dim" }, amounts(job)),
-    job.failure ? h("p", { class: "bad-text" }, job.failure) : null));
-  try {
-    const job = await start();
-    announce(`Job ${job.id} was made.`);
+    job.failure ? h("p", { class: "bad-text" }, job.failure) : null, outcome(job)));
+  const follow = async (job) => {
+    following?.abort();
+    following = new AbortController();
     show(job);
-    await watchJob(job.id, show, signal);
-  } catch (error) {
-    if (error.name !== "AbortError") {
+    try {
+      await watchJob(job.id, show, AbortSignal.any([signal, following.signal]));
+    } catch (error) {
       patch(note, failure(error));
     }
-  }
+  };
+  (async () => {
+    if (can("listJobs")) {
+      const { jobs } = await get("/api/v1/jobs", { limit: 200 }, signal);
+      const made = jobs.find((job) => job.kind === "apply" && job.spec.plan === plan.id);
+      const back = made && jobs.find((job) => job.kind === "undo" && job.spec.job === made.id);
+      if (made && following === null) {
+        await follow(back ?? made);
+      }
+    }
+  })().catch(() => {});
+  return can("applyPlan") ? button("Apply …", () => applyPlan(plan, follow), {
+    class: "primary", disabled: plan.stale.length > 0 || plan.totals.moves === 0,
+    title: plan.stale.length > 0 ? "Stale plans are refused: make a new one." : "",
+  }) : null;
 }

@@ -41,7 +41,9 @@ internal sealed class S3Caller(S3Connection connection, RequestMeter meter, Time
         catch (Exception e)
         {
             Exception fault = S3Fault.From(e, what, connection.Endpoint);
-            outcome = RequestMeter.OutcomeOf(fault);
+            outcome = permit.SentCount > 0 && S3Fault.MayHaveReached(e)
+                ? RequestMeter.OutcomeOf(fault)
+                : RequestOutcome.NotSent;
             throw fault;
         }
         finally

@@ -30,6 +30,24 @@ internal static class S3Fault
         _ => new DataLayerException(ErrorCode.Internal, $"{what} at {endpoint} failed: {e.Message}", e),
     };
 
+    /// <summary>Whether a request that failed so may have reached the server, who bills it then.</summary>
+    internal static bool MayHaveReached(Exception e)
+    {
+        for (Exception? one = e; one is not null; one = one.InnerException)
+        {
+            if (one is HttpRequestException
+                {
+                    HttpRequestError: HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError
+                    or HttpRequestError.SecureConnectionError,
+                })
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>The fault for a status and S3's error code.</summary>
     internal static DataLayerException FromAnswer(
         int status, string? code, string what, Uri endpoint, Exception? cause = null)

@@ -240,6 +240,7 @@ internal sealed class S3RangeReader(
         }
         catch (Exception e) when (e is not (DataLayerException or OperationCanceledException))
         {
+            outcome = S3Fault.MayHaveReached(e) ? RequestOutcome.Failed : RequestOutcome.NotSent;
             throw S3Fault.From(e, What(key, offsetBytes, destination.Length), connection.Endpoint);
         }
         finally

@@ -416,7 +416,7 @@ internal sealed class S3Uploader(
         try
         {
             await caller.SendAsync(
-                RequestVerb.Post, $"DELETE {displayName}/{key}?uploadId", 0,
+                RequestVerb.Delete, $"DELETE {displayName}/{key}?uploadId", 0,
                 token => connection.Client.AbortMultipartUploadAsync(bucket, key, uploadId, token), limit.Token)
                     .ConfigureAwait(false);
         }

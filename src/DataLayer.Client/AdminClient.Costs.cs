@@ -1,0 +1,63 @@
+using System.Globalization;
+using DataLayer.Core.Errors;
+using DataLayer.Protocol.Http;
+
+namespace DataLayer.Client;
+
+/// <content>Costs, budgets, tiers.</content>
+public sealed partial class AdminClient
+{
+    /// <summary>What was paid in a span of time.</summary>
+    /// <param name="by">What to tell apart: dataset, tenant, purpose, item, class, with commas between.</param>
+    /// <param name="from">From when on; null for the start of today, UTC.</param>
+    /// <param name="until">Until when; null for now.</param>
+    /// <param name="dataset">One dataset alone; null for all.</param>
+    /// <param name="job">One job alone, of whatever time; null for all.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="DataLayerException">InvalidArgument.</exception>
+    public ValueTask<CostReport> GetCostsAsync(
+        string by = "dataset,item", DateTimeOffset? from = null, DateTimeOffset? until = null, string? dataset = null,
+        long? job = null, CancellationToken cancellationToken = default) =>
+        GetAsync(
+            $"{ApiRoutes.Costs}?by={Uri.EscapeDataString(by)}{Part("from", from)}{Part("until", until)}"
+            + $"{Part("dataset", dataset)}{Part("job", job?.ToString(CultureInfo.InvariantCulture))}",
+            ProtocolJson.Default.CostReport, cancellationToken);
+
+    /// <summary>The budgets and where they stand.</summary>
+    public ValueTask<IReadOnlyList<BudgetReport>> ListBudgetsAsync(CancellationToken cancellationToken = default) =>
+        GetAsync(ApiRoutes.Budgets, ProtocolJson.Default.IReadOnlyListBudgetReport, cancellationToken);
+
+    /// <summary>What lies where.</summary>
+    /// <param name="fresh">Whether to look again where it was looked a moment ago.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public ValueTask<TiersReport> GetTiersAsync(bool fresh = false, CancellationToken cancellationToken = default) =>
+        GetAsync(
+            ApiRoutes.Tiers + (fresh ? "?fresh=true" : string.Empty), ProtocolJson.Default.TiersReport,
+            cancellationToken);
+
+    /// <summary>A page of what was paid, by hour, day or month.</summary>
+    /// <exception cref="DataLayerException">InvalidArgument.</exception>
+    public ValueTask<CostHistory> GetCostHistoryAsync(
+        string level, DateTimeOffset? from = null, DateTimeOffset? until = null, string? dataset = null,
+        CancellationToken cancellationToken = default) =>
+        GetAsync(
+            $"{ApiRoutes.CostHistory}?level={Uri.EscapeDataString(level)}{Part("from", from)}{Part("until", until)}"
+            + Part("dataset", dataset),
+            ProtocolJson.Default.CostHistory, cancellationToken);
+
+    /// <summary>A page of how full a pool was (empty: how large the tree), by hour or day.</summary>
+    /// <exception cref="DataLayerException">InvalidArgument.</exception>
+    public ValueTask<CapacityHistory> GetCapacityHistoryAsync(
+        string pool, string level, DateTimeOffset? from = null, DateTimeOffset? until = null,
+        CancellationToken cancellationToken = default) =>
+        GetAsync(
+            $"{ApiRoutes.CapacityHistory}?pool={Uri.EscapeDataString(pool)}&level={Uri.EscapeDataString(level)}"
+            + $"{Part("from", from)}{Part("until", until)}",
+            ProtocolJson.Default.CapacityHistory, cancellationToken);
+
+    private static string Part(string name, DateTimeOffset? time) =>
+        Part(name, time?.UtcDateTime.ToString("O", CultureInfo.InvariantCulture));
+
+    private static string Part(string name, string? value) =>
+        value is null ? string.Empty : $"&{name}={Uri.EscapeDataString(value)}";
+}
