@@ -1,10 +1,14 @@
+using System.Text.Json.Serialization;
+
 namespace DataLayer.Protocol.Http;
 
 /// <summary>Makes a job of packs.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record PackCommand
 {
     /// <summary>
-    /// What is done: <c>repack</c> writes packs anew of which much is dead and deletes those nobody needs, <c>unpack</c>
+    /// What is done: <c>repack</c> writes packs anew of which much is dead and deletes those nobody needs,
+    /// <c>unpack</c>
     /// gives packed files objects of their own again, <c>index</c> makes the indexes again from the tars.
     /// </summary>
     public required string Action { get; init; }

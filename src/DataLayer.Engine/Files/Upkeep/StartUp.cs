@@ -8,8 +8,8 @@ namespace DataLayer.Engine.Files.Upkeep;
 
 /// <summary>
 /// What an engine does before it serves: takes back writes that never were published, forgets orphans nobody can have
-/// open any more, gives up packs that were being written, and tells the hot tier which segment records are alive. Each step may be cut short and is done
-/// again at the next start.
+/// open any more, gives up packs that were being written, and tells the hot tier which segment records are alive. Each
+/// step may be cut short and is done again at the next start.
 /// </summary>
 internal sealed class StartUp(EngineContext context, AttachmentService attaching)
 {

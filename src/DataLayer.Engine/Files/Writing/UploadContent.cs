@@ -74,7 +74,8 @@ internal sealed class UploadContent(EngineContext context, FetchRunner runner, C
                 int length = (int)Math.Min(BlockLayout.BlockBytes, LengthBytes - offset);
                 await ReadExactlyAsync(offset, ours.Memory[..length], cancellationToken).ConfigureAwait(false);
                 ObjectReadResult read = await store.ReadAsync(
-                    found.Key, packOffsetBytes + offset, theirs.Memory[..length], found.ETag, cancellationToken).ConfigureAwait(false);
+                    found.Key, packOffsetBytes + offset, theirs.Memory[..length], found.ETag, cancellationToken)
+                    .ConfigureAwait(false);
                 if (read.BytesRead != length || !ours.GetSpan()[..length].SequenceEqual(theirs.GetSpan()[..length]))
                 {
                     return false;

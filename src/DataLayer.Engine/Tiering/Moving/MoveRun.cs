@@ -282,7 +282,8 @@ public sealed class MoveRun
         {
             await _pace.TakeAsync(BytesOf(look.Needs, now.Facts), cancellationToken).ConfigureAwait(false);
             entry = await _tree.BeginMoveAsync(entry, cancellationToken).ConfigureAwait(false);
-            ended = await TakeStepsAsync(task, entry, look.Needs, seat, now.Facts, cancellationToken).ConfigureAwait(false);
+            ended = await TakeStepsAsync(task, entry, look.Needs, seat, now.Facts, cancellationToken)
+                .ConfigureAwait(false);
         }
         finally
         {

@@ -104,7 +104,9 @@ internal sealed record MoveTask(long Number, PlannedMove Move, IReadOnlyList<uin
                 Kinds = back,
                 SizeBytes = done.SizeBytes,
                 HotBytes = done.FromHotBytes,
-                FromClass = (did & (MoveKinds.Reclass | MoveKinds.Pack)) != MoveKinds.None ? done.ToClass : done.FromClass,
+                FromClass = (did & (MoveKinds.Reclass | MoveKinds.Pack)) != MoveKinds.None
+                    ? done.ToClass
+                    : done.FromClass,
                 ToClass = done.FromClass,
             },
             blocks);

@@ -235,6 +235,8 @@ public sealed class Packer : IAsyncDisposable
             return null;
         }
 
+        // An upload that ended a moment ago may not be known here yet.
+        await _context.ReloadAsync(state, cancellationToken).ConfigureAwait(false);
         FileContent known = state.Content;
         reasons[index] = FindObstacle(file, known) ?? (state.IsDirty ? PackReasons.Writing : null);
         if (reasons[index] is null)
