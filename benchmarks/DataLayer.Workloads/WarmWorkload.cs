@@ -156,13 +156,13 @@ internal sealed class WarmWorkload : IWorkload
         return found;
     }
 
-    private static double Percentile(List<double> values, double share)
+    internal static double Percentile(List<double> values, double share)
     {
         List<double> sorted = [.. values.Order()];
         return sorted[(int)(share * (sorted.Count - 1))];
     }
 
-    private static async Task PutAsync(CephCluster cluster, string bucket, CancellationToken stop)
+    internal static async Task PutAsync(CephCluster cluster, string bucket, CancellationToken stop)
     {
         using AmazonS3Client client = cluster.CreateClient();
         byte[] bytes = new byte[ReadFileBytes];
@@ -182,7 +182,7 @@ internal sealed class WarmWorkload : IWorkload
     }
 
     /// <summary>Readers of random places of one file, each with a pause after so many reads.</summary>
-    private sealed record Readers(string Name, string Path, int Length, int Count, TimeSpan Pause, int Batch = 1)
+    internal sealed record Readers(string Name, string Path, int Length, int Count, TimeSpan Pause, int Batch = 1)
     {
         /// <summary>Whether the file is made cold before each phase.</summary>
         public bool IsCold { get; init; }

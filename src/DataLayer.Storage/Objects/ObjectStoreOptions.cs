@@ -122,6 +122,9 @@ public sealed class ObjectStoreOptions
     /// </summary>
     public bool VerifyContent { get; init; } = true;
 
+    /// <summary>The largest object that one request copies, bytes: S3's 5 GiB; tests lower it.</summary>
+    internal long CopyLimitBytes { get; init; } = 5L << 30;
+
     /// <summary>
     /// Whether ranges that nothing vouches for (parts of objects that others wrote) are read twice and compared.
     /// Default false: TLS protects them on the way; on a plain connection this doubles their cost.

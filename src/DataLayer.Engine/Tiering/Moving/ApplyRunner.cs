@@ -118,7 +118,7 @@ public sealed class ApplyRunner(
             MoveEntry entry in await mover.Engine.Context.Tree.ListMovesAsync(
                 job.JobId, job.Cursor.Number, Math.Max(1, step.Count), cancellationToken).ConfigureAwait(false))
         {
-            ended.Add(entry.Number);
+            _ = entry.State != MoveState.Started && ended.Add(entry.Number);
         }
 
         (long moves, long bytes, double cost) = (0, 0, 0);

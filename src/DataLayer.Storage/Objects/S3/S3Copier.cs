@@ -14,9 +14,9 @@ namespace DataLayer.Storage.Objects.S3;
 /// server). The metadata is sent again as it is, with one entry more: the ETag of the source. So a copy that was made,
 /// its answer lost or the process killed, is told from what somebody else wrote; asked again, nothing is copied. Tags
 /// follow a copy in one request, not one in parts.</para>
-/// <para>Up to <see cref="CopyLimitBytes"/> it is one request; larger objects are copied in parts of that size, after
-/// which a composite ETag has other part boundaries than before. What the store says of the object afterwards is what
-/// counts.</para>
+/// <para>Up to <see cref="ObjectStoreOptions.CopyLimitBytes"/> it is one request; larger objects are copied in parts of
+/// that size, after which a composite ETag has other part boundaries than before. What the store says of the object
+/// afterwards is what counts.</para>
 /// </remarks>
 internal sealed class S3Copier(
     S3Connection connection, S3Caller caller, RetryPolicy retries, string bucket, string displayName)
@@ -26,8 +26,7 @@ internal sealed class S3Copier(
 
     private static readonly TimeSpan _abortTimeout = TimeSpan.FromSeconds(10);
 
-    /// <summary>The largest object that one request copies, bytes; tests lower it.</summary>
-    internal long CopyLimitBytes { get; set; } = 5L << 30;
+    private long CopyLimitBytes => connection.Options.CopyLimitBytes;
 
     internal async ValueTask<ObjectProperties> ChangeClassAsync(
         string key, string ifMatch, string storageClass, CancellationToken cancellationToken)
