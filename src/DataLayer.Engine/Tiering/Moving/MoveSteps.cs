@@ -142,6 +142,8 @@ internal sealed class MoveSteps(FileEngine engine)
 
         try
         {
+            // The upload that was waited for may have ended a moment ago.
+            await _context.ReloadAsync(content, cancellationToken).ConfigureAwait(false);
             return await engine.Evictor.ReleaseAsync(
                 content,
                 (known, token) => known.Attributes.Version != version
