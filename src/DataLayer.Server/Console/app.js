@@ -2,7 +2,7 @@
 
 import { can, identify, token, trouble, who, ApiError, Unreachable } from "./lib/api.js";
 import { loadCharts } from "./lib/chart.js";
-import { announce, button, empty, failure, field, h, patch } from "./lib/dom.js";
+import { button, empty, failure, field, h, patch } from "./lib/dom.js";
 import { connection } from "./lib/poll.js";
 import * as overview from "./views/overview.js";
 import * as tree from "./views/tree.js";
@@ -129,8 +129,8 @@ function signIn(problem) {
 
 function signOut() {
   token.set("");
-  announce("Signed out.");
-  start();
+  // Nothing that was seen or written with the token stays.
+  location.reload();
 }
 
 let starting = false;

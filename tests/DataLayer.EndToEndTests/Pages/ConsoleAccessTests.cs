@@ -89,11 +89,11 @@ public sealed class ConsoleAccessTests(ConsoleSite site)
             new ServiceSettings { StateFolder = folder.MakeFolder("state"), Port = FreePort.Next() });
         await using var tab = await site.OpenAsync("overview", server: service.Endpoint);
         await tab.SeeAsync("Service up");
-        await Expect(tab.Find(".tile")).ToHaveCountAsync(6);
+        await Expect(tab.Find(".tile")).ToHaveCountAsync(7);
 
         await service.KillAsync();
         await Expect(tab.Page.GetByRole(AriaRole.Alert)).ToContainTextAsync("The service does not answer.");
-        await Expect(tab.Find(".tile")).ToHaveCountAsync(6);
+        await Expect(tab.Find(".tile")).ToHaveCountAsync(7);
         await tab.Button("Try now").ClickAsync();
         await Expect(tab.Page.GetByRole(AriaRole.Alert)).ToContainTextAsync("Next try in 2 s.");
         await service.RestartAsync();

@@ -46,7 +46,11 @@ public sealed class ConsoleSite : IAsyncLifetime
             await File.WriteAllBytesAsync(Path.Combine(Bucket, "large", $"part-{i}.bin"), content);
         }
 
-        Service = await ServiceProcess.StartAsync(new ServiceSettings { StateFolder = _folder.MakeFolder("state") });
+        Service = await ServiceProcess.StartAsync(new ServiceSettings
+        {
+            StateFolder = _folder.MakeFolder("state"),
+            More = "costs:\n  budgets:\n    - {name: imagery, amount: 5, per: day, dataset: /data}\n",
+        });
         await Service.Client.Admin.AttachAsync(
             new AttachCommand { Source = "file://" + Bucket, Path = "/data", Store = "files", Mode = Core.Tree.AttachmentMode.ReadWrite });
         _playwright = await Playwright.CreateAsync();

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using DataLayer.Protocol.Http;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
@@ -24,7 +25,7 @@ public sealed class ConsoleViewTests(ConsoleSite site)
 
         await Expect(tab.Find(".tile", "Hit ratio")).ToContainTextAsync(" %");
         await Expect(tab.Find(".tile", "Reads")).ToContainTextAsync("B/s");
-        await Expect(tab.Find("[aria-label='Fill of memory']")).ToHaveAttributeAsync("aria-valuetext", new System.Text.RegularExpressions.Regex("MiB of 64"));
+        await Expect(tab.Find("[aria-label='Fill of memory']")).ToHaveAttributeAsync("aria-valuetext", new Regex("MiB of 64"));
         await Expect(tab.Find(".plot canvas, .plot svg")).ToHaveCountAsync(3);
         var statistics = JsonNode.Parse(await site.Service.Http.GetStringAsync(new Uri(ApiRoutes.Statistics, UriKind.Relative)))!;
         var listed = statistics["origin"]!.AsArray().Single(o => (string)o!["dataset"]! == "/data" && (string)o!["verb"]! == "LIST")!;
@@ -33,6 +34,21 @@ public sealed class ConsoleViewTests(ConsoleSite site)
         await tab.Button("1 h").ClickAsync();
         await Expect(tab.Button("1 h")).ToHaveAttributeAsync("aria-pressed", "true");
         await Expect(tab.Find(".plot canvas, .plot svg")).ToHaveCountAsync(3);
+        tab.AssertNoComplaints();
+    }
+
+    [Fact]
+    public async Task The_overview_shows_what_today_costs_and_how_far_budgets_are()
+    {
+        await using var tab = await site.OpenAsync("overview");
+
+        await Expect(tab.Find(".tile", "Cost today").Locator("dd").First).ToHaveTextAsync(new Regex("USD$|≈ 0$"));
+        await Expect(tab.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = "listing" }).Filter(new() { HasText = "/data" })).ToContainTextAsync("4");
+        await Expect(tab.Find("[aria-label='Spent of imagery']")).ToHaveAttributeAsync("aria-valuenow", new Regex(@"^\d+\.\d$"));
+        await Expect(tab.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = "imagery" })).ToContainTextAsync("within");
+        var tiers = JsonNode.Parse(await site.Service.Http.GetStringAsync(new Uri("/api/v1/tiers", UriKind.Relative)))!;
+        var stored = tiers["classes"]!.AsArray().Single()!;
+        await Expect(tab.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = $"cold: {stored["class"]}" })).ToContainTextAsync("18.0 MiB");
         tab.AssertNoComplaints();
     }
 

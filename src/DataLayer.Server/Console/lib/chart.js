@@ -19,9 +19,6 @@ export async function loadCharts() {
   }
 }
 
-/** Whether charts are uPlot's. */
-export const hasLibrary = () => library !== null;
-
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const powersOfTwo = Array.from({ length: 60 }, (_, i) => 2 ** i);
 

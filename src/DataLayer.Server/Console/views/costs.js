@@ -25,14 +25,14 @@ export function costsOf({ costs, budgets }) {
         h("th", { scope: "col", class: "num wide" }, "Requests"), h("th", { scope: "col", class: "num wide" }, "Read"), h("th", { scope: "col", class: "num wide" }, "Requests, transfer"), h("th", { scope: "col", class: "num wide" }, "Storage"),
         h("th", { scope: "col", class: "num" }, "Cost"))),
       h("tbody", null, costs.lines.slice(0, 12).map((line) => h("tr", { key: `${line.dataset} ${line.purpose}` },
-        h("th", { scope: "row", class: "path" }, line.dataset || "–"), h("td", null, words(line.purpose ?? "")), h("td", { class: "num wide" }, count(line.requests)), h("td", { class: "num wide" }, bytes(line.readBytes)),
+        h("th", { scope: "row", class: "path" }, line.dataset || "–"), h("td", null, line.requests === 0 && line.storageCost > 0 ? "storage" : words(line.purpose ?? "")), h("td", { class: "num wide" }, count(line.requests)), h("td", { class: "num wide" }, bytes(line.readBytes)),
         h("td", { class: "num wide" }, amount(line.requestCost + line.retrievalCost + line.egressCost)), h("td", { class: "num wide" }, amount(line.storageCost)), h("td", { class: "num" }, amount(line.cost)))))),
-    h("p", { class: "dim" }, `Prices: ${costs.priceTable}. Since ${toDate(costs.from).toISOString().slice(0, 16).replace("T", " ")} UTC.`),
-    budgets?.length > 0 ? h("table", null, h("caption", { class: "unseen" }, "Budgets"), h("thead", null, h("tr", null, h("th", { scope: "col" }, "Budget"), h("th", { scope: "col" }, "Spent"), h("th", { scope: "col", class: "num" }, "Of"),
+    h("p", { class: "dim under" }, `Prices: ${costs.priceTable}. Since ${toDate(costs.from).toISOString().slice(0, 16).replace("T", " ")} UTC.`),
+    budgets?.length > 0 ? h("table", null, h("caption", { class: "unseen" }, "Budgets"), h("thead", null, h("tr", null, h("th", { scope: "col" }, "Budget"), h("th", { scope: "col" }, "Spent"), h("th", { scope: "col", class: "num" }, "Amount"),
       h("th", { scope: "col" }, "State"))),
     h("tbody", null, budgets.map((b) => h("tr", { key: b.name }, h("th", { scope: "row" }, b.name, h("span", { class: "dim" }, ` a ${b.period}`)),
       h("td", { class: "stretch" }, meter(`Spent of ${b.name}`, b.spent, b.amount, percent(b.spent / b.amount), tones[b.state] === "ok" ? "" : tones[b.state])),
-      h("td", { class: "num" }, money(b.amount, b.currency)), h("td", null, h("span", { class: `tag ${tones[b.state] ?? ""}` }, b.state), b.inForce ? ` ${words(b.inForce)}` : ""))))) : null,
+      h("td", { class: "num" }, `${money(b.spent)} of ${money(b.amount, b.currency)}`), h("td", null, h("span", { class: `tag ${tones[b.state] ?? ""}` }, b.state), b.inForce ? ` ${words(b.inForce)}` : ""))))) : null,
   ];
 }
 

@@ -1,6 +1,6 @@
 // Attachments: which folder is which bucket, how much is in it, what it was asked for. Attaching, listing again, detaching.
 
-import { can, get, remove, run } from "../lib/api.js";
+import { below, can, get, remove, run } from "../lib/api.js";
 import { announce, button, empty, failure, h, patch } from "../lib/dom.js";
 import { confirm, form } from "../lib/dialog.js";
 import { poll } from "../lib/poll.js";
@@ -44,7 +44,7 @@ export function create({ main, signal }) {
         samples.latest ? h("th", { scope: "col", class: "num wide" }, "Requests") : null, h("th", { scope: "col" }, h("span", { class: "unseen" }, "Actions")))),
       h("tbody", null, attachments.map((a) => {
         const t = traffic(a.path);
-        return h("tr", { key: a.id }, h("th", { scope: "row", class: "path" }, h("a", { href: `#/tree${a.path}` }, a.path),
+        return h("tr", { key: a.id }, h("th", { scope: "row", class: "path" }, h("a", { href: below("#/tree", a.path) }, a.path),
           a.listingComplete ? null : h("span", { class: "tag warn" }, "listing"), status.has(a.path) ? h("div", { class: "dim num" }, status.get(a.path)) : null),
         h("td", { class: "wide path" }, a.source, h("span", { class: "dim" }, ` (${a.store})`)),
         h("td", { class: "wide" }, words(a.mode), h("span", { class: "dim" }, `, ${words(a.freshness)}${a.freshness === "maxAge" ? ` ${duration(a.maxAgeSeconds)}` : ""}`)),

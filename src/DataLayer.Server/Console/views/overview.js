@@ -157,7 +157,7 @@ async function loadHistory(level, length, signal) {
   };
 }
 
-const tile = (key, name, value, more) => h("div", { class: "tile", key }, h("dt", null, name), h("dd", { class: "num" }, value), h("dd", { class: "more num" }, more));
+const tile = (key, name, value, more) => h("div", { class: "tile", key }, h("dt", null, name), h("dd", { class: "num" }, value), h("dd", { class: "more num", title: more }, more));
 
 function tilesOf(s, point, costs) {
   const e = s.engine;
@@ -172,10 +172,10 @@ function tilesOf(s, point, costs) {
     tile("origin", "Object stores", point ? `${decimal(point.originRequests)} req/s` : "–",
       `${point ? rate(point.originBytes) : "–"}, ${count(s.origin.reduce((n, o) => n + o.failures, 0))} failed`),
     can("getCosts") ? tile("cost", "Cost today", costs ? money(costs.total.cost, costs.currency) : "–",
-      costs ? `${money(costs.total.storageCost)} stored, ${money(costs.total.cost - costs.total.storageCost)} moved` : "asking …") : null,
+      costs ? `storage ${money(costs.total.storageCost)}` : "asking …") : null,
     tile("writes", "Writes", point ? rate(point.written) : "–",
       e.pendingUploads > 0 ? `${count(e.pendingUploads)} uploads due` : "no upload is due"),
-    tile("up", "Service up", duration(s.uptimeSeconds), `${bytes(s.process.residentBytes)} of ${bytes(s.process.memoryBudgetBytes)} memory`),
+    tile("up", "Service up", duration(s.uptimeSeconds), `${bytes(s.process.residentBytes)} of ${bytes(s.process.memoryBudgetBytes)}`),
   ];
 }
 

@@ -49,7 +49,7 @@ export function create({ main, signal }) {
   }, goTo, h("button", { type: "submit" }, "Go"))), note, h("div", { class: "split wide-left" }, grid.element, detail));
 
   const go = (path) => {
-    location.hash = `#/tree${path.split("/").map(encodeURIComponent).join("/")}`;
+    location.hash = below("#/tree", path);
   };
 
   function makeCells(i) {
@@ -190,13 +190,13 @@ export function create({ main, signal }) {
     }
   }
 
-  const rootLinks = (roots) => h("p", null, "You reach: ", roots.map((root) => h("a", { href: `#/tree${root}` }, root, " ")));
+  const rootLinks = (roots) => h("p", null, "You reach: ", roots.map((root) => h("a", { href: below("#/tree", root) }, root, " ")));
 
   function drawCrumbs(roots) {
     const names = base === "/" ? [] : base.slice(1).split("/");
     const links = names.map((name, i) => {
       const path = `/${names.slice(0, i + 1).join("/")}`;
-      return h("a", { key: path, href: `#/tree${path.split("/").map(encodeURIComponent).join("/")}`, "aria-current": i === names.length - 1 ? "page" : null }, name);
+      return h("a", { key: path, href: below("#/tree", path), "aria-current": i === names.length - 1 ? "page" : null }, name);
     });
     patch(crumbs, h("a", { href: "#/tree/", key: "/", "aria-current": names.length === 0 ? "page" : null }, roots[0] === "/" ? "/" : "my folders"),
       links.flatMap((link) => [link, h("span", { "aria-hidden": "true" }, "/")]).slice(0, -1));
