@@ -30,7 +30,7 @@ public sealed class AccessTraceReaderTests
         Assert.Equal(
             [
                 "The trace has bad lines:", "t:1: the start is not a time, as 2026-03-02T00:00:00Z",
-                "t:2: 3 fields; write SECONDS ACTION BYTES PATH [DATASET [TENANT]]", "t:3: 'x' is not a number of seconds",
+                "t:2: 3 fields; write SECONDS ACTION BYTES PATH [DATASET [TENANT [OFFSET]]]", "t:3: 'x' is not a number of seconds",
                 "t:4: 'look' is not an action: write, read or delete", "t:5: '-5' is not a number of bytes", "t:6: 'a' is not a path from '/'",
             ], fault.Message.Split('\n'));
         Assert.Throws<DataLayerException>(() => Read("# nothing\n"));
