@@ -74,7 +74,8 @@ internal sealed class MoveWorkload : IWorkload
                 }
 
                 using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(stop);
-                Task<long> moving = isBeside ? MoveAsync(engine, mover, end.Token) : Task.FromResult(0L);
+                string folder = round % 2 == 0 ? "/warm/small" : "/warm/large";
+                Task<long> moving = isBeside ? MoveAsync(engine, mover, folder, end.Token) : Task.FromResult(0L);
                 latencies[isBeside ? 1 : 0].AddRange(await readers.RunAsync(engine, _phase, round, stop));
                 await end.CancelAsync();
                 moved += await moving;
@@ -91,16 +92,16 @@ internal sealed class MoveWorkload : IWorkload
         report.Add(readers.Name, "1/s at p99", 1000 / beside, 1000 / without, Rounds);
     }
 
-    /// <summary>Recalls all files, releases them, and so on until it is stopped; how many moves were done.</summary>
-    private async Task<long> MoveAsync(FileEngine engine, Mover mover, CancellationToken stop)
+    /// <summary>Recalls all files of a folder that are cold and releases the others, and so on until it is stopped; how many moves were done.</summary>
+    private async Task<long> MoveAsync(FileEngine engine, Mover mover, string folder, CancellationToken stop)
     {
         long moved = 0;
         try
         {
-            for (bool recall = true; ; recall = !recall)
+            while (true)
             {
                 List<PlannedMove> moves = [];
-                await foreach (FileFacts file in engine.Facts.ReadAsync("/warm", stop))
+                await foreach (FileFacts file in engine.Facts.ReadAsync(folder, stop))
                 {
                     moves.Add(new PlannedMove
                     {
@@ -108,7 +109,7 @@ internal sealed class MoveWorkload : IWorkload
                         Version = file.Version,
                         Path = file.Path,
                         RuleIndex = 0,
-                        Kinds = recall ? MoveKinds.Recall : MoveKinds.Release,
+                        Kinds = file.HotBytes < file.SizeBytes ? MoveKinds.Recall : MoveKinds.Release,
                         SizeBytes = file.SizeBytes,
                         HotBytes = file.HotBytes,
                         FromClass = file.StorageClass,

@@ -1,6 +1,7 @@
 using System.Globalization;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Tiering.Packs;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Metadata;
@@ -250,7 +251,7 @@ public sealed class MoveRun
     private async ValueTask DoAsync(
         MoveTask task, MoveEntry? begun, PackGroup.Seat? seat, bool isBudgeted, CancellationToken cancellationToken)
     {
-        await WaitForTurnAsync(cancellationToken).ConfigureAwait(false);
+        await WaitForWindowAsync(cancellationToken).ConfigureAwait(false);
         if (await _mover.Engine.Facts.ReadOneAsync(task.Move.Inode, task.Move.Path, cancellationToken)
             .ConfigureAwait(false) is not { } now || now.Content.Attributes.LinkCount == 0)
         {
@@ -281,6 +282,13 @@ public sealed class MoveRun
         try
         {
             await _pace.TakeAsync(BytesOf(look.Needs, now.Facts), cancellationToken).ConfigureAwait(false);
+            if ((look.Needs & MoveKinds.Recall) == MoveKinds.None)
+            {
+                // The pieces of a recall take turns of their own; the rest is a request and a commit.
+                using ForegroundYield.Turn turn = await _mover.Engine.Context.Yield
+                    .EnterAsync(isLarge: false, cancellationToken).ConfigureAwait(false);
+            }
+
             entry = await _tree.BeginMoveAsync(entry, cancellationToken).ConfigureAwait(false);
             ended = await TakeStepsAsync(task, entry, look.Needs, seat, now.Facts, cancellationToken)
                 .ConfigureAwait(false);
@@ -403,7 +411,7 @@ public sealed class MoveRun
         return ended;
     }
 
-    private async ValueTask WaitForTurnAsync(CancellationToken cancellationToken)
+    private async ValueTask WaitForWindowAsync(CancellationToken cancellationToken)
     {
         while (_limits.Window is { } window && window.UntilOpen(_time.GetUtcNow()) is var wait && wait > TimeSpan.Zero)
         {
@@ -413,11 +421,6 @@ public sealed class MoveRun
                 $"waits for its window {window.Times} {window.Zone}, which opens at {opens:yyyy-MM-dd HH:mm}Z"));
             await Task.Delay(wait, _time, cancellationToken).ConfigureAwait(false);
             _tally.Enter(null);
-        }
-
-        using (await _mover.Engine.Context.Yield.EnterAsync(isLarge: false, cancellationToken).ConfigureAwait(false))
-        {
-            // The turn is over before the move begins: the steps of a recall take turns of their own.
         }
     }
 
