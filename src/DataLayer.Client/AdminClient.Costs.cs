@@ -35,6 +35,17 @@ public sealed partial class AdminClient
             ApiRoutes.Tiers + (fresh ? "?fresh=true" : string.Empty), ProtocolJson.Default.TiersReport,
             cancellationToken);
 
+    /// <summary>What the tiers save.</summary>
+    /// <param name="days">Days of it, today among them, a count from 1 to 400.</param>
+    /// <param name="weeks">Weeks of its trend, a count from 0 to 57.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="DataLayerException">InvalidArgument.</exception>
+    public ValueTask<SavingsReport> GetSavingsAsync(
+        int days = 30, int weeks = 8, CancellationToken cancellationToken = default) =>
+        GetAsync(
+            string.Create(CultureInfo.InvariantCulture, $"{ApiRoutes.Report}?days={days}&weeks={weeks}"),
+            ProtocolJson.Default.SavingsReport, cancellationToken);
+
     /// <summary>A page of what was paid, by hour, day or month.</summary>
     /// <exception cref="DataLayerException">InvalidArgument.</exception>
     public ValueTask<CostHistory> GetCostHistoryAsync(

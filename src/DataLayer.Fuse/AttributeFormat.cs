@@ -72,6 +72,39 @@ internal static class AttributeFormat
         return new Abi.AttributesOut { Seconds = seconds, Nanoseconds = rest, Attributes = ToAttributes(from) };
     }
 
+    /// <summary>struct fuse_statx_out.</summary>
+    internal static Abi.StatxOut ToStatxOut(InodeAttributes from, TimeSpan timeout)
+    {
+        (ulong seconds, uint rest) = Split(timeout);
+        Abi.Attributes basic = ToAttributes(from);
+        return new Abi.StatxOut
+        {
+            Seconds = seconds,
+            Nanoseconds = rest,
+            Mask = Abi.StatxBasic | (from.BirthTimeNanoseconds == 0 ? 0 : Abi.StatxBirthTime),
+            BlockBytes = basic.BlockBytes,
+            LinkCount = basic.LinkCount,
+            UserId = basic.UserId,
+            GroupId = basic.GroupId,
+            Mode = (ushort)basic.Mode,
+            Inode = basic.Inode,
+            SizeBytes = basic.SizeBytes,
+            Blocks = basic.Blocks,
+            AccessTime = ToStatx(from.AccessTimeNanoseconds),
+            BirthTime = ToStatx(from.BirthTimeNanoseconds),
+            ChangeTime = ToStatx(from.ChangeTimeNanoseconds),
+            ModifyTime = ToStatx(from.ModifyTimeNanoseconds),
+            DeviceMajor = (from.Device >> 8) & 0xFFF,
+            DeviceMinor = (from.Device & 0xFF) | ((from.Device >> 12) & 0xFFF00),
+        };
+    }
+
+    private static Abi.StatxTime ToStatx(long nanoseconds)
+    {
+        (long seconds, uint rest) = Split(nanoseconds);
+        return new Abi.StatxTime { Seconds = seconds, Nanoseconds = rest };
+    }
+
     /// <summary>Seconds and nanoseconds of a length of time.</summary>
     internal static (ulong Seconds, uint Nanoseconds) Split(TimeSpan time)
     {

@@ -19,6 +19,9 @@ internal sealed partial class FuseDispatcher
                 request.Reply(AttributeFormat.ToAttributesOut(
                     _virtual.Attributes(request.Node), TimeSpan.FromHours(1)));
                 break;
+            case Opcode.Statx:
+                StatxVirtual(request);
+                break;
             case Opcode.Lookup:
                 LookupVirtual(request);
                 break;

@@ -116,6 +116,7 @@ internal sealed partial class FuseDispatcher
         Opcode.Rename => RenameAsync(request, withFlags: false),
         Opcode.Rename2 => RenameAsync(request, withFlags: true),
         Opcode.SetAttributes => SetAttributesAsync(request),
+        Opcode.Statx => StatxAsync(request),
         Opcode.Ioctl => Answer(request, Errno.NotATerminal),
         _ => Answer(request, Errno.NotImplemented), // The kernel asks once and then does without.
     };

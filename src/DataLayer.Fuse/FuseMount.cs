@@ -65,7 +65,7 @@ public sealed class FuseMount : IAsyncDisposable
             OnInit = NegotiateAsync,
             OnInterrupt = unique => _session!.Interrupt(unique),
         };
-        FuseSessionOptions session = new();
+        FuseSessionOptions session = new() { IsQuotaOfMount = _files.IsQuotaShown };
         _session = new FuseSession(
             _channel,
             options.ReaderThreads == 0 ? session : session with { ReaderThreads = options.ReaderThreads },

@@ -9,6 +9,12 @@ namespace DataLayer.Metadata;
 /// <content>Names, attributes, orphans, extended attributes.</content>
 public sealed partial class TreeStore
 {
+    /// <summary>
+    /// Whether an extended attribute of a folder is its quota: <c>trusted.datalayer.quota</c> (bytes) or
+    /// <c>trusted.datalayer.quota.inodes</c>, decimal. Setting one counts everything below in it from then on.
+    /// </summary>
+    public static bool IsQuotaAttribute(string name) => QuotaChanges.IsQuota(name);
+
     /// <summary>Makes a folder.</summary>
     /// <exception cref="DataLayerException">AlreadyExists, NotFound, NotADirectory, ReadOnly, InvalidArgument,
     /// NameTooLong.</exception>

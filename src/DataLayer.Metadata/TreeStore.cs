@@ -55,6 +55,9 @@ public sealed partial class TreeStore : IAsyncDisposable
         Relaxed = new RelaxedTree(this);
     }
 
+    /// <summary>All quotas, with what is written and not flushed yet.</summary>
+    public Quotas.QuotaBook Quotas => _writer.QuotaBook;
+
     /// <summary>
     /// Called after a commit that added journal entries, with a bit mask by kind (bit <c>1 &lt;&lt;
     /// (int)JournalKind</c>), or null. Runs on the writer's thread: it sets a signal and returns.
@@ -182,6 +185,8 @@ public sealed partial class TreeStore : IAsyncDisposable
         writer.RunIsolated(static w =>
         {
             w.Tables.Journal.ReleaseAllLeases();
+            w.Quotas.Open();
+            QuotaChanges.Adopt(w);
             if (w.Tables.Inodes.FindAttributes(InodeId.Root) is null)
             {
                 NewInode attributes = new(0x1ED);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Engine.Tiering.Simulation;

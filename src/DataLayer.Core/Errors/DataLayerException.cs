@@ -17,6 +17,9 @@ public sealed class DataLayerException : Exception
     /// <summary>What went wrong.</summary>
     public ErrorCode Code { get; }
 
+    /// <summary>The inode of the folder whose quota would be exceeded (QuotaExceeded by one of ours), else 0.</summary>
+    public long QuotaFolder { get; init; }
+
     /// <summary>Whether the origin answered that it gets too many requests (S3: 503 SlowDown, 429).</summary>
     public bool IsThrottled { get; init; }
 

@@ -42,6 +42,11 @@ public sealed record InodeAttributes
     /// <summary>The attachment the inode lies under, or 0.</summary>
     public long AttachmentId { get; init; }
 
+    /// <summary>
+    /// The inode of the nearest folder above that has a quota, which this inode counts in; 0 for none.
+    /// </summary>
+    public long QuotaFolder { get; init; }
+
     /// <summary>The target text of a symbolic link, else null.</summary>
     public string? LinkTarget { get; init; }
 
@@ -56,6 +61,11 @@ public sealed record InodeAttributes
 
     /// <summary>Last change of anything, nanoseconds since 1970 UTC.</summary>
     public long ChangeTimeNanoseconds { get; init; }
+
+    /// <summary>
+    /// When the inode was made, nanoseconds since 1970 UTC; 0 where that is not known (made before it was kept).
+    /// </summary>
+    public long BirthTimeNanoseconds { get; init; }
 
     /// <summary>The current content's name.</summary>
     public ContentId Content => new(Inode, Generation);

@@ -53,6 +53,11 @@ public sealed partial class FileEngine : IAsyncDisposable
         Readahead readahead = new(Context, runner);
         Recaller recaller = new(Context, runner, recallWriter);
         (Runner, Recaller) = (runner, recaller);
+        if (options.GroupRecall is { } groups)
+        {
+            Context.Folders = new FolderRecaller(Context, recaller, groups);
+        }
+
         _freshness = new Freshness(Context);
         Reader = new FileReader(Context, runner, readahead, _freshness);
         StagedWriter staging = new(Context);
@@ -140,6 +145,7 @@ public sealed partial class FileEngine : IAsyncDisposable
             engine._compactor.Start();
             engine.Context.Unflushed.Start();
             engine.Heat.Start();
+            engine.Context.Folders?.Start();
             engine.Profiles.Start();
             return engine;
         }
@@ -315,6 +321,11 @@ public sealed partial class FileEngine : IAsyncDisposable
         await _compactor.DisposeAsync().ConfigureAwait(false);
         await _journal.DisposeAsync().ConfigureAwait(false);
         await _recalls.DisposeAsync().ConfigureAwait(false);
+        if (Context.Folders is { } folders)
+        {
+            await folders.DisposeAsync().ConfigureAwait(false);
+        }
+
         await Context.Fetches.WhenIdleAsync().ConfigureAwait(false);
         await Profiles.DisposeAsync().ConfigureAwait(false);
         await Heat.DisposeAsync().ConfigureAwait(false);

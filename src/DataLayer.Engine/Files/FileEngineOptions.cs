@@ -2,6 +2,7 @@ using System.Globalization;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Objects;
+using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Heat;
 
 namespace DataLayer.Engine.Files;
@@ -55,6 +56,15 @@ public sealed record FileEngineOptions
     /// 128 MiB; more is dropped.
     /// </summary>
     public long RecallQueueBytes { get; init; } = 128L << 20;
+
+    /// <summary>
+    /// When the first few files of a folder that are read cold bring in the rest of it; null for never. Default never:
+    /// it reads objects that nobody asked for yet.
+    /// </summary>
+    public GroupRecallOptions? GroupRecall { get; init; }
+
+    /// <summary>What of one folder is brought in so at most, bytes, 1 MiB to 1 PiB. Default 16 GiB.</summary>
+    public long GroupRecallBytes { get; init; } = 16L << 30;
 
     /// <summary>Recall writers, a count, 1 to 64. Default 2.</summary>
     public int RecallWriters { get; init; } = 2;
@@ -168,6 +178,7 @@ public sealed record FileEngineOptions
         Range(errors, nameof(WriteDepth), WriteDepth, 1, 64);
         Range(errors, nameof(MaxUploads), MaxUploads, 1, 256);
         Range(errors, nameof(ListParallelism), ListParallelism, 1, 64);
+        Range(errors, nameof(GroupRecallBytes), GroupRecallBytes, 1 << 20, 1L << 50);
         Range(errors, nameof(UpkeepParallelism), UpkeepParallelism, 1, 256);
         Range(errors, nameof(AttributeCacheEntries), AttributeCacheEntries, 16, 100_000_000);
         Range(errors, nameof(ListingCacheEntries), ListingCacheEntries, 0, 100_000_000);

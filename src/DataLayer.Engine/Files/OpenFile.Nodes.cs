@@ -70,6 +70,11 @@ public sealed partial class OpenFile
             throw new DataLayerException(ErrorCode.NoSpace, $"The hot tier has no room for {lengthBytes} bytes more.");
         }
 
+        if (mode == FallocateMode.KeepSize && end > _content.SizeBytes)
+        {
+            _engine.Context.Quotas.CheckRoom(_content.Content.Attributes.QuotaFolder, end - _content.SizeBytes);
+        }
+
         if (mode is FallocateMode.Extend or FallocateMode.ZeroRange && end > _content.SizeBytes)
         {
             await _engine.Writer.TruncateAsync(_content, end, IsRelaxed, cancellationToken).ConfigureAwait(false);

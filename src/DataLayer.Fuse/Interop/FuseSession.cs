@@ -289,7 +289,8 @@ internal sealed class FuseSession : IAsyncDisposable
 
     private void Fail(FuseRequest request, Exception error)
     {
-        int errno = ErrnoOf(error);
+        int errno = error is DataLayerException { QuotaFolder: not 0 } full
+            && _options.IsQuotaOfMount?.Invoke(full.QuotaFolder) == true ? Errno.NoSpace : ErrnoOf(error);
         if (errno == Errno.Io)
         {
             FuseLog.RequestFailed(_log, request.Opcode, request.Node, error);

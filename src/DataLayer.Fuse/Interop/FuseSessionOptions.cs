@@ -11,4 +11,9 @@ internal sealed record FuseSessionOptions
 
     /// <summary>Small answer buffers (128 KiB), a count.</summary>
     internal int SmallBuffers { get; init; } = 256;
+
+    /// <summary>
+    /// Whether a quota that is used up, by its folder's inode, is the one whose space the mount shows; else none is.
+    /// </summary>
+    internal Func<long, bool>? IsQuotaOfMount { get; init; }
 }

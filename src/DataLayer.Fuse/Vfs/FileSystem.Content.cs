@@ -296,10 +296,6 @@ internal sealed partial class FileSystem
         }
     }
 
-    /// <summary>statfs: of the whole mount, wherever in it it is asked, so that a quota of its root shows.</summary>
-    internal ValueTask<NodeSpace> GetSpaceAsync(CancellationToken cancellationToken) =>
-        _nodes.GetSpaceAsync(InodeOf(Interop.Abi.RootNode), cancellationToken);
-
     private static int WithoutSetId(InodeAttributes attributes)
     {
         if (attributes.Kind == FileKind.Directory)

@@ -1,5 +1,6 @@
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
+using DataLayer.Metadata.Quotas;
 using DataLayer.Metadata.Rows;
 using DataLayer.Metadata.Sql;
 
@@ -23,11 +24,19 @@ internal sealed class TreeWriter : IDisposable
     public TreeWriter(SqlSession session, TreeStoreOptions options, TimeProvider time)
     {
         Tables = new TreeTables(session);
+        Quotas = new QuotaLedger(Tables, QuotaBook);
+        Tables.Inodes.Ledger = Quotas;
         Options = options;
         _time = time;
     }
 
     public TreeTables Tables { get; }
+
+    /// <summary>The accounts of quotas.</summary>
+    public QuotaLedger Quotas { get; }
+
+    /// <summary>The quotas as everybody sees them.</summary>
+    public QuotaBook QuotaBook { get; } = new();
 
     public TreeStoreOptions Options { get; }
 
@@ -104,6 +113,7 @@ internal sealed class TreeWriter : IDisposable
         }
 
         Tables.Session.Get("COMMIT").Execute();
+        Quotas.Committed();
         if (_isDurable)
         {
             Volatile.Write(ref _hasRelaxed, false);
@@ -122,6 +132,7 @@ internal sealed class TreeWriter : IDisposable
         try
         {
             T result = change(this);
+            Quotas.Complete();
             Commit();
             return result;
         }
@@ -132,6 +143,7 @@ internal sealed class TreeWriter : IDisposable
             _inodes.Rollback(whole);
             _journalIds.Rollback(whole);
             RollbackStatement();
+            Quotas.RolledBack();
             throw;
         }
     }
@@ -143,6 +155,7 @@ internal sealed class TreeWriter : IDisposable
         _inodes.Rollback(wholeTransaction: true);
         _journalIds.Rollback(wholeTransaction: true);
         RollbackStatement();
+        Quotas.RolledBack();
     }
 
     private void RollbackStatement()
@@ -168,6 +181,7 @@ internal sealed class TreeWriter : IDisposable
         try
         {
             change(this);
+            Quotas.Complete();
             Tables.Session.Get("RELEASE SAVEPOINT change").Execute();
         }
         catch (Exception error) when (error is not System.Data.Common.DbException)
@@ -177,6 +191,7 @@ internal sealed class TreeWriter : IDisposable
             _journalIds.Rollback(wholeTransaction: false);
             Tables.Session.Get("ROLLBACK TO SAVEPOINT change").Execute();
             Tables.Session.Get("RELEASE SAVEPOINT change").Execute();
+            Quotas.Fail();
             throw;
         }
     }

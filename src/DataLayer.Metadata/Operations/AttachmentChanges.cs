@@ -224,7 +224,8 @@ internal static class AttachmentChanges
 
         DentryRow name = writer.Tables.Dentries.FirstOf(folder) ?? throw Folders.Dangling(folder);
         writer.Tables.Dentries.Remove(name.Parent, name.Name);
-        writer.Tables.Inodes.Remove(folder);
+        writer.Tables.Inodes.Remove(row);
+        writer.Quotas.FolderGone(folder);
         InodeRow above = Folders.Get(writer.Tables, name.Parent);
         Folders.Touch(writer, above, -1);
         RemoveIfEmptied(writer, name.Parent);
@@ -278,13 +279,14 @@ internal static class AttachmentChanges
     private static void RemoveForGood(TreeWriter writer, DentryRow name)
     {
         writer.Tables.Dentries.Remove(name.Parent, name.Name);
+        InodeRow row = writer.Tables.Inodes.Find(name.Inode) ?? throw Folders.Dangling(name.Inode);
         if (name.Kind != FileKind.Regular)
         {
-            writer.Tables.Inodes.Remove(name.Inode);
+            writer.Tables.Inodes.Remove(row);
+            writer.Quotas.FolderGone(row.Inode);
             return;
         }
 
-        InodeRow row = writer.Tables.Inodes.Find(name.Inode) ?? throw Folders.Dangling(name.Inode);
         row.LinkCount--;
         row.ChangeTime = writer.Now;
         writer.Tables.Inodes.SaveAttributes(row);

@@ -94,6 +94,7 @@ internal static class ContentChanges
             writer.Tables.Journal.Remove(pending.JournalId);
         }
 
+        writer.Quotas.Enforce();
         return new PublishResult(row.ToAttributes(), replaced);
     }
 
@@ -323,6 +324,7 @@ internal static class ContentChanges
                     target: null);
             row.Version = 0;
             row.Generation = 0;
+            row.QuotaFolder = writer.Quotas.Below(parent);
             writer.Tables.Inodes.Add(row);
         }
         else
@@ -333,6 +335,7 @@ internal static class ContentChanges
             row.CheckedTime = 0;
             row.LinkCount = 1;
             row.AttachmentId = parent.AttachmentId;
+            row.QuotaFolder = writer.Quotas.Below(parent);
         }
 
         if (!writer.Tables.Dentries.TryAdd(new DentryRow(parent.Inode, name, row.Inode, FileKind.Regular)))

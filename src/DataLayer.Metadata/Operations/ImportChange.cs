@@ -157,11 +157,12 @@ internal sealed class ImportChange
             target: null);
         row.ModifyTime = found.LastModifiedNanoseconds;
         row.CheckedTime = _writer.Now;
+        row.QuotaFolder = _writer.Quotas.Below(parent.Row);
         _tables.Inodes.Add(row);
         if (!_tables.Dentries.TryAdd(new DentryRow(parent.Row.Inode, name, row.Inode, FileKind.Directory)))
         {
             // Only possible where the parent is new: this page put a file there. The inode stays unused.
-            _tables.Inodes.Remove(row.Inode);
+            _tables.Inodes.Remove(row);
             return null;
         }
 
@@ -210,6 +211,7 @@ internal sealed class ImportChange
         row.State = TierState.Released;
         row.Object = ReferenceTo(found);
         row.CheckedTime = _writer.Now;
+        row.QuotaFolder = _writer.Quotas.Below(folder.Row);
         _tables.Inodes.Add(row);
         if (_tables.Dentries.TryAdd(new DentryRow(folder.Row.Inode, name, row.Inode, FileKind.Regular)))
         {
@@ -219,7 +221,7 @@ internal sealed class ImportChange
             return;
         }
 
-        _tables.Inodes.Remove(row.Inode);
+        _tables.Inodes.Remove(row);
         DentryRow taken = _tables.Dentries.Find(folder.Row.Inode, name)!.Value;
         Refresh(taken, found);
     }

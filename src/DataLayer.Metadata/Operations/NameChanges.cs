@@ -29,6 +29,7 @@ internal static class NameChanges
         }
 
         InodeRow row = NewRow(writer, writer.NextInode(), kind, attributes, parent.AttachmentId, target);
+        row.QuotaFolder = writer.Quotas.Below(parent);
         writer.Tables.Inodes.Add(row);
         if (!writer.Tables.Dentries.TryAdd(new DentryRow(folder, bytes, row.Inode, kind)))
         {
@@ -36,6 +37,7 @@ internal static class NameChanges
         }
 
         Folders.Touch(writer, parent, kind == FileKind.Directory ? 1 : 0);
+        writer.Quotas.Enforce();
         if (kind == FileKind.Regular && writer.FindAttachment(parent.AttachmentId) is { } attachment)
         {
             string key = ObjectKeys.ForUpload(writer.Tables, attachment, folder, bytes);
@@ -59,6 +61,7 @@ internal static class NameChanges
             LinkCount = kind == FileKind.Directory ? 2 : 1,
             SizeBytes = target is null ? 0 : Encoding.UTF8.GetByteCount(target),
             AttachmentId = attachmentId,
+            BirthTime = writer.Now,
             AccessTime = writer.Now,
             ModifyTime = writer.Now,
             ChangeTime = writer.Now,
@@ -90,10 +93,12 @@ internal static class NameChanges
             throw Folders.Taken(folder, name);
         }
 
+        QuotaChanges.Link(row, writer.Quotas.Below(parent));
         row.LinkCount++;
         row.ChangeTime = writer.Now;
         writer.Tables.Inodes.SaveAttributes(row);
         Folders.Touch(writer, parent, 0);
+        writer.Quotas.Enforce();
         if (row.LinkCount == 1)
         {
             ContentChanges.ScheduleUploadOf(writer, row, writer.Now + DelayNanoseconds(writer));
@@ -117,7 +122,9 @@ internal static class NameChanges
         InodeRow row = NewRow(
             writer, writer.NextInode(), FileKind.Regular, attributes, parent.AttachmentId, target: null);
         row.LinkCount = 0;
+        row.QuotaFolder = writer.Quotas.Below(parent);
         writer.Tables.Inodes.Add(row);
+        writer.Quotas.Enforce();
         return row.ToAttributes();
     }
 
@@ -172,7 +179,7 @@ internal static class NameChanges
         row.ChangeTime = writer.Now;
         if (row.Kind != FileKind.Regular && row.LinkCount == 0)
         {
-            writer.Tables.Inodes.Remove(row.Inode);
+            writer.Tables.Inodes.Remove(row);
             return;
         }
 
@@ -222,7 +229,8 @@ internal static class NameChanges
             ObjectJournal.ScheduleDelete(writer, row, marker.AttachmentId, marker.Key, marker.ETag);
         }
 
-        writer.Tables.Inodes.Remove(row.Inode);
+        writer.Tables.Inodes.Remove(row);
+        writer.Quotas.FolderGone(row.Inode);
     }
 
     /// <summary>Changes mode, owner or times.</summary>
@@ -254,7 +262,7 @@ internal static class NameChanges
         }
 
         ObjectJournal.ScheduleHotCopyDelete(writer, new ContentId(row.Inode, row.Generation), row.Placement);
-        writer.Tables.Inodes.Remove(inode);
+        writer.Tables.Inodes.Remove(row);
         return true;
     }
 

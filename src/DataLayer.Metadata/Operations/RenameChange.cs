@@ -69,6 +69,7 @@ internal sealed class RenameChange
         }
 
         CheckMovable(moved, _toFolder.Inode);
+        QuotaChanges.Move(_writer, moved, _writer.Quotas.Below(_toFolder));
         string? oldKey = KeyOf(_fromFolder, _from.Name);
         InodeAttributes? replaced = _to is { } victim ? Replace(moved, victim) : null;
         _tables.Dentries.Remove(_from.Parent, _from.Name);
@@ -81,6 +82,7 @@ internal sealed class RenameChange
         moved.ChangeTime = _writer.Now;
         _tables.Inodes.SaveAttributes(moved);
         TouchFolders(moved.Kind, replaced?.Kind);
+        _writer.Quotas.Enforce();
         return new RenameResult(moved.ToAttributes(), replaced);
     }
 
@@ -122,6 +124,8 @@ internal sealed class RenameChange
         InodeRow second = Load(other);
         CheckMovable(first, _toFolder.Inode);
         CheckMovable(second, _fromFolder.Inode);
+        QuotaChanges.Move(_writer, first, _writer.Quotas.Below(_toFolder));
+        QuotaChanges.Move(_writer, second, _writer.Quotas.Below(_fromFolder));
         Attachment? attachment = _writer.FindAttachment(_fromFolder.AttachmentId);
         if (_fromFolder.AttachmentId != _toFolder.AttachmentId || (attachment is not null && !(IsLocal(first)
             && IsLocal(second))))
@@ -156,6 +160,7 @@ internal sealed class RenameChange
             Folders.Touch(_writer, _toFolder, -difference);
         }
 
+        _writer.Quotas.Enforce();
         return new RenameResult(first.ToAttributes(), second.ToAttributes());
     }
 

@@ -44,6 +44,9 @@ internal sealed class TreeCheck
     /// <summary>A counter that would give out a number again.</summary>
     public const string Counter = "counter";
 
+    /// <summary>An inode that counts in another quota than its folder's, or a use that is not what counts.</summary>
+    public const string Quota = "quota";
+
     /// <summary>How many problems are listed, a count; more say nothing new.</summary>
     private const int ProblemLimit = 1000;
 
@@ -100,6 +103,14 @@ internal sealed class TreeCheck
         WHERE i.attachment_id <> 0 AND i.link_count > 0 AND a.id IS NULL
         """;
 
+    private const string SelectWrongQuota =
+        """
+        SELECT d.inode, i.quota_folder FROM dentries d
+        JOIN inodes i ON i.inode = d.inode JOIN inodes p ON p.inode = d.parent
+        LEFT JOIN quotas q ON q.folder = d.parent AND (q.limit_bytes <> 0 OR q.limit_inodes <> 0)
+        WHERE i.quota_folder <> COALESCE(q.folder, p.quota_folder)
+        """;
+
     private const string SelectBadPacked =
         """
         SELECT i.inode, i.object_key, p.id FROM inodes i
@@ -148,6 +159,8 @@ internal sealed class TreeCheck
         Guard(() => CheckRows("moves", static t => t.Moves.CheckAll()));
         Guard(() => CheckRows("costs", static t => t.Costs.CheckAll()));
         Guard(() => CheckRows("capacity_history", static t => t.Capacity.CheckAll()));
+        Guard(() => CheckRows("quotas", static t => t.Quotas.CheckAll()));
+        Guard(CheckQuotas);
         Guard(() => CheckRows("packs", static t => t.Packs.CheckAll()));
         Guard(() => CheckRows("pack_members", static t => t.Packs.CheckAllMembers()));
         Guard(CheckNames);
@@ -270,6 +283,25 @@ internal sealed class TreeCheck
         ForEach(SelectNoUpload, r => Add(
             UploadMissing, new InodeId(r.GetInt64(0)),
                 "The file changed and no upload is pending. Repair schedules one."));
+    }
+
+    private void CheckQuotas()
+    {
+        ForEach(SelectWrongQuota, r => Add(
+            Quota, new InodeId(r.GetInt64(0)),
+                $"The inode counts in the quota of folder {r.GetInt64(1)}, where it does not lie. Repair mends it."));
+        Dictionary<long, QuotaRow> rows = _tables.Quotas.List();
+        Dictionary<long, (long Inodes, long Bytes)> use = _tables.Quotas.CountUse(rows);
+        foreach (QuotaRow row in rows.Values)
+        {
+            (long inodes, long bytes) = use.GetValueOrDefault(row.Folder);
+            if ((row.UsedInodes, row.UsedBytes) != (inodes, bytes))
+            {
+                Add(Quota, InodeId.None,
+                    $"The quota of folder {row.Folder} counts {row.UsedBytes} bytes in {row.UsedInodes} inodes; there "
+                        + $"are {bytes} in {inodes}. Repair counts anew.");
+            }
+        }
     }
 
     private void CheckPacks() => ForEach(SelectBadPacked, r => Add(

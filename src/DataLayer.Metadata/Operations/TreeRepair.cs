@@ -30,6 +30,8 @@ internal static class TreeRepair
                 return RemoveVoidEntries(writer, problem.Inode);
             case TreeCheck.UploadMissing:
                 return ScheduleUpload(writer, problem.Inode);
+            case TreeCheck.Quota:
+                return QuotaChanges.Repair(writer, problem.Inode);
             case TreeCheck.Counter:
                 return MoveCounters(writer);
             default:

@@ -45,6 +45,7 @@ internal static class XattrChanges
 
         writer.Tables.Xattrs.Set(inode, name, value);
         Touch(writer, row);
+        FollowQuota(writer, inode, name);
         return true;
     }
 
@@ -59,7 +60,16 @@ internal static class XattrChanges
         }
 
         Touch(writer, row);
+        FollowQuota(writer, inode, name);
         return true;
+    }
+
+    private static void FollowQuota(TreeWriter writer, InodeId inode, string name)
+    {
+        if (QuotaChanges.IsQuota(name))
+        {
+            QuotaChanges.Follow(writer, inode);
+        }
     }
 
     private static InodeRow Get(TreeWriter writer, InodeId inode)

@@ -49,6 +49,15 @@ internal sealed class InodeRow
     /// <summary>The device number of a character or block device, else 0.</summary>
     public uint Device { get; init; }
 
+    /// <summary>The inode of the folder whose quota this one counts in, or 0.</summary>
+    public long QuotaFolder { get; set; }
+
+    /// <summary>When the inode was made; 0 where it is not known.</summary>
+    public long BirthTime { get; init; }
+
+    /// <summary>The quota and length as stored, which a save tells the quota's account of.</summary>
+    public (long QuotaFolder, long SizeBytes) Stored { get; set; }
+
     /// <summary>Whether the members below were loaded (or are new); only then may the whole row be saved.</summary>
     public bool HasContent { get; set; }
 
@@ -102,6 +111,12 @@ internal sealed class InodeRow
             sum.Add((long)Device);
         }
 
+        if (QuotaFolder != 0 || BirthTime != 0)
+        {
+            sum.Add(QuotaFolder);
+            sum.Add(BirthTime);
+        }
+
         return sum.Value;
     }
 
@@ -144,6 +159,8 @@ internal sealed class InodeRow
         Version = Version,
         State = State,
         AttachmentId = AttachmentId,
+        QuotaFolder = QuotaFolder,
+        BirthTimeNanoseconds = BirthTime,
         LinkTarget = LinkTarget,
         Device = Device,
         AccessTimeNanoseconds = AccessTime,

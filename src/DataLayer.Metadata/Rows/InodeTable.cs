@@ -2,6 +2,7 @@ using System.Data.Common;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
+using DataLayer.Metadata.Commit;
 using DataLayer.Metadata.Sql;
 
 namespace DataLayer.Metadata.Rows;
@@ -20,7 +21,7 @@ internal sealed class InodeTable(SqlSession session)
         i.inode, i.kind, i.mode, i.user_id, i.group_id, i.link_count, i.size_bytes, i.generation, i.last_generation,
             i.version,
         i.state, i.attachment_id, i.access_time, i.modify_time, i.change_time, i.link_target, i.device,
-            i.attribute_crc
+            i.quota_folder, i.birth_time, i.attribute_crc
         """;
 
     /// <summary>The content columns that follow <see cref="AttributeColumns"/> for <see cref="ReadRow"/>.</summary>
@@ -33,7 +34,7 @@ internal sealed class InodeTable(SqlSession session)
     /// <summary>How many columns <see cref="AttributeColumns"/> and <see cref="ContentColumns"/> are.</summary>
     public const int RowColumnCount = AttributeColumnCount + 13;
 
-    private const int AttributeColumnCount = 18;
+    private const int AttributeColumnCount = 20;
 
     private const string SelectAttributes = $"SELECT {AttributeColumns} FROM inodes i WHERE i.inode = $1";
 
@@ -60,30 +61,30 @@ internal sealed class InodeTable(SqlSession session)
         INSERT INTO inodes (inode, kind, mode, user_id, group_id, link_count, size_bytes, generation,
             last_generation, version,
             state, attachment_id, access_time, modify_time, change_time, link_target, device,
-            attribute_crc,
+            birth_time, quota_folder, attribute_crc,
             placement, object_attachment, object_key, object_etag, object_version, object_size, object_offset,
             checked_time, resident_bytes, residency, object_class, object_time, content_crc)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-            $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31)
+            $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)
         """;
 
     private const string UpdateAttributes =
         """
         UPDATE inodes SET mode = $1, user_id = $2, group_id = $3, link_count = $4, size_bytes = $5, generation = $6,
             last_generation = $7, version = $8, state = $9, attachment_id = $10, access_time = $11, modify_time = $12,
-            change_time = $13, attribute_crc = $14
-        WHERE inode = $15
+            change_time = $13, quota_folder = $14, attribute_crc = $15
+        WHERE inode = $16
         """;
 
     private const string UpdateRow =
         """
         UPDATE inodes SET mode = $1, user_id = $2, group_id = $3, link_count = $4, size_bytes = $5, generation = $6,
             last_generation = $7, version = $8, state = $9, attachment_id = $10, access_time = $11, modify_time = $12,
-            change_time = $13, attribute_crc = $14,
-            placement = $15, object_attachment = $16, object_key = $17, object_etag = $18, object_version = $19,
-            object_size = $20, object_offset = $21, checked_time = $22, resident_bytes = $23, residency = $24,
-            object_class = $25, object_time = $26, content_crc = $27
-        WHERE inode = $28
+            change_time = $13, quota_folder = $14, attribute_crc = $15,
+            placement = $16, object_attachment = $17, object_key = $18, object_etag = $19, object_version = $20,
+            object_size = $21, object_offset = $22, checked_time = $23, resident_bytes = $24, residency = $25,
+            object_class = $26, object_time = $27, content_crc = $28
+        WHERE inode = $29
         """;
 
     /// <summary>One inode's attributes, or null.</summary>
@@ -131,6 +132,8 @@ internal sealed class InodeTable(SqlSession session)
         BindAttributes(insert, row, withTarget: true);
         BindContent(insert, row);
         insert.Execute();
+        row.Stored = (row.QuotaFolder, row.SizeBytes);
+        Ledger?.Added(row);
     }
 
     /// <summary>Writes the attributes back.</summary>
@@ -139,6 +142,7 @@ internal sealed class InodeTable(SqlSession session)
         SqlStatement update = session.Get(UpdateAttributes);
         BindAttributes(update, row, withTarget: false);
         update.Add(row.Inode.Value).Execute();
+        Account(row);
     }
 
     /// <summary>Writes attributes and content back.</summary>
@@ -153,10 +157,27 @@ internal sealed class InodeTable(SqlSession session)
         BindAttributes(update, row, withTarget: false);
         BindContent(update, row);
         update.Add(row.Inode.Value).Execute();
+        Account(row);
     }
 
     /// <summary>Removes a row.</summary>
-    public void Remove(InodeId inode) => session.Get("DELETE FROM inodes WHERE inode = $1").Add(inode.Value).Execute();
+    public void Remove(InodeRow row)
+    {
+        session.Get("DELETE FROM inodes WHERE inode = $1").Add(row.Inode.Value).Execute();
+        Ledger?.Removed(row);
+    }
+
+    /// <summary>The accounts of quotas: told of every row that is written. Only where the session writes.</summary>
+    public QuotaLedger? Ledger { get; set; }
+
+    private void Account(InodeRow row)
+    {
+        if (row.Stored != (row.QuotaFolder, row.SizeBytes))
+        {
+            Ledger?.Changed(row);
+            row.Stored = (row.QuotaFolder, row.SizeBytes);
+        }
+    }
 
     /// <summary>Reads <see cref="AttributeColumns"/> from column <paramref name="first"/> on and checks them.</summary>
     public static InodeRow ReadAttributes(DbDataReader reader, int first = 0)
@@ -180,8 +201,11 @@ internal sealed class InodeTable(SqlSession session)
             ChangeTime = reader.GetInt64(first + 14),
             LinkTarget = reader.IsDBNull(first + 15) ? null : reader.GetString(first + 15),
             Device = (uint)reader.GetInt64(first + 16),
+            QuotaFolder = reader.GetInt64(first + 17),
+            BirthTime = reader.GetInt64(first + 18),
         };
-        if (row.ComputeAttributeCrc() != (uint)reader.GetInt64(first + 17))
+        row.Stored = (row.QuotaFolder, row.SizeBytes);
+        if (row.ComputeAttributeCrc() != (uint)reader.GetInt64(first + 19))
         {
             throw RowFault.Damaged($"the attributes of inode {row.Inode}");
         }
@@ -229,10 +253,10 @@ internal sealed class InodeTable(SqlSession session)
             .Add(row.AccessTime).Add(row.ModifyTime).Add(row.ChangeTime);
         if (withTarget)
         {
-            statement.Add(row.LinkTarget).Add((long)row.Device);
+            statement.Add(row.LinkTarget).Add((long)row.Device).Add(row.BirthTime);
         }
 
-        statement.Add((long)row.ComputeAttributeCrc());
+        statement.Add(row.QuotaFolder).Add((long)row.ComputeAttributeCrc());
     }
 
     private static void BindContent(SqlStatement statement, InodeRow row) =>

@@ -30,6 +30,7 @@ internal sealed class TreeTables : IDisposable
         Moves = new MoveTable(session);
         Costs = new CostTable(session);
         Capacity = new CapacityTable(session);
+        Quotas = new QuotaTable(session);
         Packs = new PackTable(session);
     }
 
@@ -62,6 +63,8 @@ internal sealed class TreeTables : IDisposable
     public CostTable Costs { get; }
 
     public CapacityTable Capacity { get; }
+
+    public QuotaTable Quotas { get; }
 
     public PackTable Packs { get; }
 

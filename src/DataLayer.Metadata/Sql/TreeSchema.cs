@@ -21,6 +21,7 @@ internal static class TreeSchema
             new SchemaStep(6, PlanScript),
             new SchemaStep(7, MoveScript),
             new SchemaStep(9, CostScript),
+            new SchemaStep(10, QuotaScript),
             new SchemaStep(11, PackScript),
         ];
 
@@ -83,6 +84,20 @@ internal static class TreeSchema
             summary {text} NOT NULL,
             crc {int64} NOT NULL);
         INSERT INTO counters (name, next) VALUES ('plan', 1);
+        """;
+
+    private const string QuotaScript =
+        """
+        ALTER TABLE inodes ADD COLUMN quota_folder {int64} NOT NULL DEFAULT 0;
+        ALTER TABLE inodes ADD COLUMN birth_time {int64} NOT NULL DEFAULT 0;
+        CREATE TABLE quotas (
+            folder {int64} NOT NULL PRIMARY KEY,
+            parent {int64} NOT NULL,
+            limit_bytes {int64} NOT NULL,
+            limit_inodes {int64} NOT NULL,
+            used_bytes {int64} NOT NULL,
+            used_inodes {int64} NOT NULL,
+            crc {int64} NOT NULL);
         """;
 
     private const string MoveScript =

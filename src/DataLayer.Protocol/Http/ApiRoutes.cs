@@ -68,6 +68,9 @@ public static class ApiRoutes
     /// <summary>What lies where: GET.</summary>
     public const string Tiers = "/api/v1/tiers";
 
+    /// <summary>What the tiers save: GET.</summary>
+    public const string Report = "/api/v1/report";
+
     /// <summary>What was paid, by time: GET.</summary>
     public const string CostHistory = "/api/v1/history/costs";
 

@@ -46,7 +46,9 @@ public static class ErrorCodeText
     public static string Remedy(ErrorCode code) =>
         code switch
         {
-            ErrorCode.NotFound => "Check the path with 'datalayer ls' on its folder.",
+            ErrorCode.NotFound =>
+                "Check the name or number: 'datalayer ls' shows a folder, 'datalayer job list' and the other list "
+                + "verbs the rest.",
             ErrorCode.AlreadyExists => "Choose another name, or remove what is there first.",
             ErrorCode.NotADirectory => "Give a folder's path.",
             ErrorCode.IsADirectory => "Give a file's path; list a folder with 'datalayer ls'.",

@@ -103,5 +103,6 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(CostHistory))]
 [JsonSerializable(typeof(IReadOnlyList<BudgetReport>))]
 [JsonSerializable(typeof(TiersReport))]
+[JsonSerializable(typeof(SavingsReport))]
 [JsonSerializable(typeof(CapacityHistory))]
 public sealed partial class ProtocolJson : JsonSerializerContext { }

@@ -14,7 +14,7 @@ internal static class CostCommands
 
     /// <summary>Makes the commands.</summary>
     public static IEnumerable<Command> Make(CommandFactory factory) =>
-        [MakeCost(factory), MakeBudgets(factory), MakeTiers(factory)];
+        [MakeCost(factory), MakeBudgets(factory), MakeTiers(factory), SavingsCommand.Make(factory)];
 
     private static Command MakeCost(CommandFactory factory)
     {

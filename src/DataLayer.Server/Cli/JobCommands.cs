@@ -139,9 +139,9 @@ internal static class JobCommands
                 ("created", Show.Time(job.CreatedTimeNanoseconds)),
                 ("started", Show.Time(job.StartedTimeNanoseconds)),
                 ("ended", Show.Time(job.EndedTimeNanoseconds)),
-                ("detail", job.Detail?.GetRawText()),
+                .. JsonRows.Of("detail", job.Detail),
                 ("failure", job.Failure),
-                ("result", job.Result?.GetRawText()),
+                .. JsonRows.Of("result", job.Result),
             ]);
     }
 

@@ -1,5 +1,6 @@
 using DataLayer.Core.Text;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Heat;
 
 namespace DataLayer.Server.Configuration;
@@ -41,6 +42,13 @@ internal static class EngineSection
                 "recallQueue", null, 0, 16 * GiB,
                 "Cold content waiting to be written to the hot tier; 0 turns that off. 'auto': as readaheadMemory, at "
                 + "most 128MiB.") ?? Math.Min(share, d.RecallQueueBytes),
+            GroupRecall = section.Flag(
+                "groupRecall", false,
+                "Bring in the rest of a folder once a few of its files were read cold within an hour.")
+                ? new GroupRecallOptions()
+                : null,
+            GroupRecallBytes = section.Size(
+                "groupRecallBytes", d.GroupRecallBytes, MiB, 1L << 50, "What of one folder is brought in so at most."),
             RecallWriters = section.Count("recallWriters", d.RecallWriters, 1, 64, "Recall writers."),
             WriteDepth = section.Count(
                 "writeDepth", d.WriteDepth, 1, 64, "Buffers one replacement may have under way."),

@@ -1,3 +1,5 @@
+using System.Globalization;
+using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Engine.Tiering.Packs;
 using DataLayer.Engine.Tiering.Planning;
 
@@ -17,6 +19,9 @@ internal sealed record TieringConfiguration
 
     /// <summary>How long after its end a job of moves may be undone.</summary>
     public TimeSpan UndoWindow { get; init; }
+
+    /// <summary>Warm-ups before recurring uses.</summary>
+    public required LearnedWarmOptions Learned { get; init; }
 
     /// <summary>How small files are packed.</summary>
     public required PackOptions Packs { get; init; }
@@ -66,6 +71,7 @@ internal static class TieringSection
             UndoWindow = section.Duration(
                 "undoWindow", TimeSpan.FromDays(7), TimeSpan.Zero, TimeSpan.FromDays(365),
                 "How long after its end a job that applied a plan may be undone, as long as the job is kept."),
+            Learned = ReadLearned(section.Section("learned")),
             Packs = packs with
             {
                 PackBytes = section.Size(
@@ -83,5 +89,57 @@ internal static class TieringSection
         };
         section.Done();
         return tiering;
+    }
+
+    private static LearnedWarmOptions ReadLearned(SettingReader section)
+    {
+        LearnedWarmOptions d = new();
+        string zone = section.Text(
+            "zone", d.TimeZone.Id, "The time zone that recurring jobs keep time in.", "a zone as Europe/Berlin")!;
+        if (!TimeZoneInfo.TryFindSystemTimeZoneById(zone, out TimeZoneInfo? known))
+        {
+            section.Report("zone", $"There is no time zone '{zone}'.", "Give one as Europe/Berlin or UTC.");
+        }
+
+        HashSet<DateOnly> holidays = [];
+        foreach (string text in section.TextList(
+            "holidays", [], "Weekdays without trading, as 2026-12-25. Those of a fixed date are learned in a year."))
+        {
+            if (DateOnly.TryParseExact(
+                text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out DateOnly day))
+            {
+                holidays.Add(day);
+            }
+            else
+            {
+                section.Report("holidays", $"'{text}' is no date.", "Write it as 2026-12-25.");
+            }
+        }
+
+        LearnedWarmOptions learned = new()
+        {
+            IsEnabled = section.Flag(
+                "enabled", d.IsEnabled,
+                "Make warm-up jobs shortly before uses that recur by the access history: daily, on trading days, "
+                + "weekly, at the end of a month."),
+            TimeZone = known ?? d.TimeZone,
+            Holidays = holidays,
+            Calendar = section.Text(
+                "calendar", null, "A calendar of the active policy whose closed days are holidays too.", "a name"),
+            Tolerance = section.Duration(
+                "tolerance", d.Tolerance, TimeSpan.FromMinutes(1), TimeSpan.FromHours(2),
+                "How far from its usual time a job may start."),
+            MinConfidence = section.Number(
+                "minConfidence", d.MinConfidence, 0, 1, "Below this confidence nothing is warmed."),
+            MinLead = section.Duration(
+                "minLead", d.MinLead, TimeSpan.FromMinutes(1), TimeSpan.FromHours(12),
+                "How long before the earliest start a warm-up begins at least; more where many bytes are missing."),
+            MaxLead = section.Duration(
+                "maxLead", d.MaxLead, TimeSpan.FromMinutes(1), TimeSpan.FromDays(1), "And at most."),
+            MaxFill = section.Number(
+                "maxFill", d.MaxFill, 0, 1, "How full the default pool may become by them, as a part of its capacity."),
+        };
+        section.Done();
+        return learned;
     }
 }

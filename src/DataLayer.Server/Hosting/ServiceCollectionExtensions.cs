@@ -59,6 +59,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<PlanDesk>();
         services.TryAddSingleton<PlanEndpoints>();
         services.TryAddSingleton<MoveEndpoints>();
+        services.TryAddSingleton<SavingsDesk>();
         services.TryAddSingleton<AccessLogEndpoint>();
         services.TryAddSingleton<CostEndpoints>();
         services.TryAddSingleton<PackEndpoints>();

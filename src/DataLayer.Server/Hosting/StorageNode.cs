@@ -55,6 +55,9 @@ internal sealed class StorageNode : IAsyncDisposable
     /// <summary>Moves files between the tiers; null until <see cref="OpenJobsAsync"/>.</summary>
     public Mover? Mover { get; private set; }
 
+    /// <summary>Makes warm-ups before recurring uses; null where that is off.</summary>
+    public LearnedWarmer? Learned { get; private set; }
+
     /// <summary>The lists that jobs were given.</summary>
     public JobInputs JobInputs { get; private set; } = null!;
 
@@ -162,6 +165,12 @@ internal sealed class StorageNode : IAsyncDisposable
             await JobService.OpenAsync(
                 Tree, [warm, apply, new UndoRunner(Mover), new PackRunner(packer)], configuration.Jobs.Service, time,
                 logs.CreateLogger<JobService>(), cancellationToken));
+        if (configuration.Tiering.Learned.IsEnabled)
+        {
+            Learned = Keep(new LearnedWarmer(
+                Engine, Jobs, Policies, configuration.Tiering.Learned, logs.CreateLogger<LearnedWarmer>()));
+            Learned.Start();
+        }
     }
 
     /// <inheritdoc/>

@@ -8,7 +8,7 @@ using DataLayer.Server.Hosting;
 namespace DataLayer.Server.Http;
 
 /// <summary>What was paid, budgets, what lies where, and all of that by time.</summary>
-internal sealed class CostEndpoints(NodeHost node, TimeProvider time)
+internal sealed class CostEndpoints(NodeHost node, SavingsDesk savings, TimeProvider time)
 {
     private const int MaxRows = 10_000;
     private static readonly ApiParameter _from =
@@ -78,6 +78,22 @@ internal sealed class CostEndpoints(NodeHost node, TimeProvider time)
 
     private IEnumerable<ApiOperation> ByTime()
     {
+        yield return new ApiOperation(
+            "GET", ApiRoutes.Report, "getReport",
+            "What the tiers save: what was paid, beside all hot and all cold; the trend; when pools are full.",
+            ReportAsync)
+        {
+            Access = ApiAccess.Observe,
+            Tag = "costs",
+            Answer = typeof(SavingsReport),
+            Statuses = [200, 304],
+            Parameters =
+            [
+                new("days", ApiParameterPlace.Query, "integer", "Days of it, today among them, 1 to 400. Default 30."),
+                new("weeks", ApiParameterPlace.Query, "integer", "Weeks of its trend, 0 to 57. Default 8."),
+                _tag,
+            ],
+        };
         yield return new ApiOperation(
             "GET", ApiRoutes.CostHistory, "costHistory", "What was paid, by time.", CostHistoryAsync)
         {
@@ -159,16 +175,18 @@ internal sealed class CostEndpoints(NodeHost node, TimeProvider time)
         StorageNode open = node.Open;
         UsageLook look = await open.Costs.LookAsync(
             RequestTarget.Flag(context, "fresh"), context.RequestAborted);
-        Dictionary<string, FillForecast?> forecasts = new(StringComparer.Ordinal);
-        long from = look.TimeNanoseconds - ((FillForecast.MaxDays + 1) * CostPeriod.Day);
-        foreach (string pool in look.Targets.Select(t => t.Pool).Distinct(StringComparer.Ordinal))
-        {
-            forecasts[pool] = FillForecast.Of(await open.Tree.ListCapacityAsync(
-                pool, CostLevel.Day, from, long.MaxValue, FillForecast.MaxDays + 2, context.RequestAborted));
-        }
-
+        IReadOnlyDictionary<string, FillForecast?> forecasts = await savings.ForecastAsync(
+            look, context.RequestAborted);
         TiersReport report = CostWire.ToReport(look, open.Costs.Pricing, open.Cache.GetStatistics(), forecasts);
         await ApiJson.WriteTaggedAsync(context, report, ProtocolJson.Default.TiersReport);
+    }
+
+    private async Task ReportAsync(HttpContext context)
+    {
+        SavingsReport report = await savings.MakeAsync(
+            RequestTarget.Count(context, "days", 30, 1, 400), RequestTarget.Count(context, "weeks", 8, 0, 57),
+            context.RequestAborted);
+        await ApiJson.WriteTaggedAsync(context, report, ProtocolJson.Default.SavingsReport);
     }
 
     private async Task CostHistoryAsync(HttpContext context)

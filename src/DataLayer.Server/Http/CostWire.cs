@@ -144,11 +144,7 @@ internal static class CostWire
             SizeBytes = look.Usage.Values.Sum(u => u.SizeBytes),
             MemoryCapacityBytes = cache.CapacityBytes,
             MemoryUsedBytes = cache.UsedBytes,
-            Pools =
-            [
-                .. look.Samples().Where(s => s.Pool.Length > 0).OrderBy(s => s.Pool, StringComparer.Ordinal)
-                    .Select(s => ToPool(s, look, pricing, forecasts.GetValueOrDefault(s.Pool))),
-            ],
+            Pools = ToPools(look, pricing, forecasts),
             Classes =
             [
                 .. look.Usage.Where(u => u.Key.HasObject)
@@ -166,6 +162,18 @@ internal static class CostWire
                 }),
             ],
         };
+
+    /// <summary>The pools by name.</summary>
+    public static IReadOnlyList<PoolReport> ToPools(
+        UsageLook look, TierPricing pricing, IReadOnlyDictionary<string, FillForecast?> forecasts) =>
+    [
+        .. look.Samples().Where(s => s.Pool.Length > 0).OrderBy(s => s.Pool, StringComparer.Ordinal)
+            .Select(s => ToPool(s, look, pricing, forecasts.GetValueOrDefault(s.Pool))),
+    ];
+
+    /// <summary>A month of what is stored.</summary>
+    public static StorageRateReport ToReport(StorageCosts costs) =>
+        new() { Hot = costs.Hot, Cold = costs.Cold, AllHot = costs.AllHot, AllCold = costs.AllCold };
 
     private static PoolReport ToPool(
         CapacitySample sample, UsageLook look, TierPricing pricing, FillForecast? forecast) => new()

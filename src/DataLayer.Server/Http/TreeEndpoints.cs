@@ -340,6 +340,7 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
     {
         string path = PathOf(context, ApiRoutes.Xattrs);
         string name = XattrNameOf(context);
+        DemandQuota(context, name);
         XattrCondition condition = RequestTarget.Text(context, "condition") switch
         {
             null or "" or "none" => XattrCondition.None,
@@ -368,8 +369,21 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
     private async Task RemoveXattrAsync(HttpContext context)
     {
         string path = PathOf(context, ApiRoutes.Xattrs);
-        await node.Engine.RemoveXattrAsync(path, XattrNameOf(context), context.RequestAborted);
+        string name = XattrNameOf(context);
+        DemandQuota(context, name);
+        await node.Engine.RemoveXattrAsync(path, name, context.RequestAborted);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    /// <summary>Quotas are given by who administers, not by who is bound by them.</summary>
+    /// <exception cref="DataLayerException">PermissionDenied.</exception>
+    private static void DemandQuota(HttpContext context, string xattr)
+    {
+        if (TreeStore.IsQuotaAttribute(xattr) && RequestCaller.Of(context).Role != TokenRole.Admin)
+        {
+            throw new DataLayerException(
+                ErrorCode.PermissionDenied, $"'{xattr}' is a folder's quota: only an admin's token may change it.");
+        }
     }
 
     private static string XattrNameOf(HttpContext context)

@@ -124,6 +124,8 @@ internal sealed class EngineFixture : IAsyncDisposable
             ListParallelism = basis.ListParallelism,
             ReadaheadBytes = basis.ReadaheadBytes,
             Heat = basis.Heat,
+            GroupRecall = basis.GroupRecall,
+            GroupRecallBytes = basis.GroupRecallBytes,
             ReadaheadMemoryBytes = basis.ReadaheadMemoryBytes,
             DecorateStore = Probe.Over,
             StepHook = StepHook is null ? null : name => StepHook?.Invoke(name),

@@ -59,6 +59,9 @@ public sealed class RecallTests
         fixture.Engine.Context.Fetches.BeginCold();
         Assert.Equal(large, await fixture.ReadAllAsync("/data/large"));
         Assert.Equal(small, await fixture.ReadAllAsync("/data/small"));
+
+        // A reader has its bytes a moment before the cache has them.
+        Assert.True(SpinWait.SpinUntil(() => IsInMemory(fixture, "/data/large") && IsInMemory(fixture, "/data/small"), 30_000));
         await fixture.Engine.EvictAsync("/data", hotToo: false, CancellationToken.None);
         fixture.Engine.Context.Fetches.EndCold();
         await fixture.SettleAsync();
@@ -93,6 +96,10 @@ public sealed class RecallTests
         await fixture.AttachAsync(AttachmentMode.ReadOnly);
         return (large, small);
     }
+
+    private static bool IsInMemory(EngineFixture fixture, string path) =>
+        fixture.Engine.DescribeAsync(path, CancellationToken.None).AsTask().GetAwaiter().GetResult() is var file
+        && file.MemoryBlocks == file.BlockCount;
 
     private static async Task<TierState> StateAsync(EngineFixture fixture, string path) =>
         (await fixture.Engine.StatAsync(path, true, CancellationToken.None)).State;

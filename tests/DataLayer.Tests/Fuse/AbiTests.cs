@@ -42,6 +42,8 @@ public sealed class AbiTests
         { nameof(Abi.SeekOut), Unsafe.SizeOf<Abi.SeekOut>(), 8 },
         { nameof(Abi.CopyFileRangeIn), Unsafe.SizeOf<Abi.CopyFileRangeIn>(), 56 },
         { nameof(Abi.InterruptIn), Unsafe.SizeOf<Abi.InterruptIn>(), 8 },
+        { nameof(Abi.StatxIn), Unsafe.SizeOf<Abi.StatxIn>(), 24 },
+        { nameof(Abi.StatxOut), Unsafe.SizeOf<Abi.StatxOut>(), 288 },
         { nameof(Abi.ForgetIn), Unsafe.SizeOf<Abi.ForgetIn>(), 8 },
         { nameof(Abi.ForgetOne), Unsafe.SizeOf<Abi.ForgetOne>(), 16 },
         { nameof(Abi.BatchForgetIn), Unsafe.SizeOf<Abi.BatchForgetIn>(), 8 },

@@ -162,6 +162,39 @@ public sealed class CostEndpointTests
         Assert.Equal(ExitCode.Usage, (await CliRun.RunAsync(["cost", "--last", "soon"], t.Service.Url)).Status);
     }
 
+    [Fact]
+    public async Task The_report_adds_up_what_was_paid_and_compares_it()
+    {
+        await using Node t = await Node.StartAsync();
+        t.Origin.Put("bucket", "data/a", new byte[3 * MiB]);
+        await t.AttachAsync();
+        await t.ReadAsync("/data/a");
+        await t.ReadAsync("/data/a");
+        await t.Client.WriteFileAsync("/own", new byte[2 * MiB]);
+        _ = await t.Client.Admin.GetTiersAsync(fresh: true);
+        SavingsReport report = await t.Client.Admin.GetSavingsAsync();
+        CostReport costs = await t.Client.Admin.GetCostsAsync("item");
+        Assert.Equal(costs.Total.Cost - costs.Total.StorageCost, report.Total.OriginCost, 9);
+        Assert.Equal(0.08 * 5 / 1024, report.Month.AllHot, 9);
+        Assert.Equal(0.023 * 3 / 1024, report.Month.Cold, 9);
+        Assert.Equal(0.023 * 5 / 1024, report.Month.AllCold, 9);
+        Assert.Equal(6L * MiB, report.Reads.MemoryBytes + report.Reads.HotBytes + report.Reads.ColdBytes);
+
+        // Two opens of one object: 2 GETs, and the listing as it was.
+        Assert.Equal((2 * 4e-7) + 5e-6, report.Total.AllCold - report.Total.AllColdStorage, 9);
+        Assert.Equal(report.Total.AllCold - report.Total.Cost, report.Total.SavedAgainstAllCold, 9);
+        Assert.Equal(report.Total.Cost, report.Datasets.Sum(d => d.Cost), 9);
+        Assert.Equal(report.Total.AllCold, report.Datasets.Sum(d => d.AllCold), 9);
+        SavingsLine week = Assert.Single(report.Trend);
+        Assert.Equal(report.Total.OriginCost, week.OriginCost, 9);
+        CliRun shown = await CliRun.RunAsync(["report", "--days", "7"], t.Service.Url);
+        Assert.Contains("all cold: every file as an object of the class it has (else STANDARD)", shown.Text, StringComparison.Ordinal);
+        Assert.Matches(@"all hot +\S+ +0\.00 ", shown.Text);
+        using HttpClient http = new() { BaseAddress = t.Service.Url };
+        using HttpResponseMessage refused = await http.GetAsync("/api/v1/report?days=0");
+        Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+    }
+
     private sealed class Node : IAsyncDisposable
     {
         private readonly TempFolder _folder = new("cost-service");

@@ -1,6 +1,6 @@
 using DataLayer.Core.Identity;
-using DataLayer.Engine.Files.State;
 using DataLayer.Metadata;
+using DataLayer.Metadata.Quotas;
 using DataLayer.Storage.Stripes;
 
 namespace DataLayer.Engine.Files.Nodes;
@@ -61,23 +61,73 @@ public sealed partial class NodeOperations
         InodeId inode, string name, ReadOnlyMemory<byte> value, XattrCondition condition,
         CancellationToken cancellationToken)
     {
-        using ChangeScope change = Change().Inode(inode);
-        await Tree.SetXattrAsync(inode, name, value, condition, cancellationToken).ConfigureAwait(false);
+        bool isQuota = TreeStore.IsQuotaAttribute(name);
+        using (Change(all: isQuota).Inode(inode))
+        {
+            await Tree.SetXattrAsync(inode, name, value, condition, cancellationToken).ConfigureAwait(false);
+        }
+
+        await ReloadForQuotaAsync(isQuota).ConfigureAwait(false);
     }
 
     /// <summary>Removes an extended attribute.</summary>
     /// <exception cref="Core.Errors.DataLayerException">NotFound: no such inode or attribute.</exception>
     public async ValueTask RemoveXattrAsync(InodeId inode, string name, CancellationToken cancellationToken)
     {
-        using ChangeScope change = Change().Inode(inode);
-        await Tree.RemoveXattrAsync(inode, name, cancellationToken).ConfigureAwait(false);
+        bool isQuota = TreeStore.IsQuotaAttribute(name);
+        using (Change(all: isQuota).Inode(inode))
+        {
+            await Tree.RemoveXattrAsync(inode, name, cancellationToken).ConfigureAwait(false);
+        }
+
+        await ReloadForQuotaAsync(isQuota).ConfigureAwait(false);
     }
+
+    private ValueTask ReloadForQuotaAsync(bool mayCountElsewhere) =>
+        mayCountElsewhere ? _context.ReloadAllAsync() : ValueTask.CompletedTask;
 
     /// <summary>
     /// Space and inodes, as statfs(2) tells them: of all targets, or of the folder's quota where it has one.
     /// </summary>
-    public ValueTask<NodeSpace> GetSpaceAsync(InodeId inode, CancellationToken cancellationToken) =>
-        _quotas.ApplyAsync(inode, GetSpace(), cancellationToken);
+    public async ValueTask<NodeSpace> GetSpaceAsync(InodeId inode, CancellationToken cancellationToken)
+    {
+        NodeSpace whole = GetSpace();
+        QuotaBook quotas = _context.Tree.Quotas;
+        if (quotas.IsEmpty)
+        {
+            return whole;
+        }
+
+        QuotaSpace? quota = quotas.Find(inode.Value)
+            ?? quotas.Find((await GetAsync(inode, cancellationToken).ConfigureAwait(false))?.QuotaFolder ?? 0);
+        if (quota is not { } space)
+        {
+            return whole;
+        }
+
+        if (space.LimitBytes > 0)
+        {
+            whole = whole with
+            {
+                TotalBytes = space.LimitBytes,
+                FreeBytes = space.FreeBytes,
+                AvailableBytes = Math.Min(space.FreeBytes, whole.AvailableBytes),
+            };
+        }
+
+        return space.LimitInodes == 0
+            ? whole
+            : whole with { TotalInodes = space.LimitInodes, FreeInodes = space.FreeInodes };
+    }
+
+    /// <summary>
+    /// Whether a quota is among those that <see cref="GetSpaceAsync"/> looks at for a folder: the folder's own, or one
+    /// of a folder above it.
+    /// </summary>
+    public bool IsQuotaShown(long quotaFolder, InodeId folder) =>
+        quotaFolder == folder.Value || _context.Tree.Quotas.LiesIn(folder.Value, quotaFolder)
+        || (_context.View.Peek(folder) is { } known
+            && (known.QuotaFolder == quotaFolder || _context.Tree.Quotas.LiesIn(known.QuotaFolder, quotaFolder)));
 
     /// <summary>
     /// Tells an observer of all changes but those made through these operations, until it is disposed.

@@ -21,13 +21,11 @@ public sealed partial class NodeOperations
 {
     private readonly FileEngine _engine;
     private readonly EngineContext _context;
-    private readonly QuotaSpace _quotas;
 
     internal NodeOperations(FileEngine engine)
     {
         _engine = engine;
         _context = engine.Context;
-        _quotas = new QuotaSpace(engine.Context);
     }
 
     private RelaxedTree Tree => _context.Tree.Relaxed;
@@ -243,7 +241,10 @@ public sealed partial class NodeOperations
         }
 
         // Under an attachment objects and states below a moved folder may change, so everything is looked at again.
-        bool all = moved.Kind == FileKind.Directory && (moved.AttachmentId != 0 || target is { AttachmentId: not 0 });
+        bool countsElsewhere = !_context.Tree.Quotas.IsEmpty && parent != newParent
+            && (moved.Kind == FileKind.Directory || target is { Kind: FileKind.Directory });
+        bool all = countsElsewhere
+            || (moved.Kind == FileKind.Directory && (moved.AttachmentId != 0 || target is { AttachmentId: not 0 }));
         ChangeScope change = Change(all).Name(parent, name).Name(newParent, newName).Inode(moved.Inode);
         if (target is not null)
         {
@@ -257,6 +258,7 @@ public sealed partial class NodeOperations
                 .ConfigureAwait(false);
         }
 
+        await ReloadForQuotaAsync(countsElsewhere).ConfigureAwait(false);
         await ReloadAsync(result.Moved).ConfigureAwait(false);
         if (result.Replaced is { } replaced)
         {

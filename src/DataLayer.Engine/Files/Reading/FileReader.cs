@@ -189,6 +189,11 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
             _waits.Note(request, context.Time.GetElapsedTime(started), failure, activity);
         }
 
+        if (request.WasCold && isForeground)
+        {
+            context.Folders?.Note(content);
+        }
+
         content.Streams.Passed(content.SizeBytes);
         context.Counters.Add(Counter.Reads, 1);
         context.Counters.Add(Counter.UpkeepReads, isForeground ? 0 : 1);

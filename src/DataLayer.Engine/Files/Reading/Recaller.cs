@@ -16,18 +16,22 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
     /// Makes a whole content resident in turns beside readers (<see cref="ForegroundYield"/>). The write gate is held
     /// for one turn at a time, so that writers wait for no more. True if something was missing.
     /// </summary>
-    public ValueTask<bool> RecallAsync(ContentState content, CancellationToken cancellationToken) =>
-        RecallInTurnsAsync(content, () => Missing(content, content.SizeBytes), cancellationToken);
+    /// <param name="content">The content.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="inTurns">False for work on a reader's behalf, which waits for no turn.</param>
+    public ValueTask<bool> RecallAsync(
+        ContentState content, CancellationToken cancellationToken, bool inTurns = true) =>
+        RecallInTurnsAsync(content, () => Missing(content, content.SizeBytes), inTurns, cancellationToken);
 
     /// <summary>
-    /// As <see cref="RecallAsync"/> for some blocks; of a content in a segment, all of it. True if some were missing.
+    /// As RecallAsync for some blocks; of a content in a segment, all of it. True if some were missing.
     /// </summary>
     public ValueTask<bool> RecallBlocksAsync(
         ContentState content, IReadOnlyList<uint> blocks, CancellationToken cancellationToken)
     {
         List<uint> sorted = [.. blocks];
         sorted.Sort();
-        return RecallInTurnsAsync(content, () => Missing(content, sorted), cancellationToken);
+        return RecallInTurnsAsync(content, () => Missing(content, sorted), inTurns: true, cancellationToken);
     }
 
     /// <summary>
@@ -69,7 +73,7 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
     }
 
     private async ValueTask<bool> RecallInTurnsAsync(
-        ContentState content, Func<List<uint>> look, CancellationToken cancellationToken)
+        ContentState content, Func<List<uint>> look, bool inTurns, CancellationToken cancellationToken)
     {
         List<uint> missing = look();
         if (missing.Count == 0)
@@ -81,13 +85,14 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
         for (int turns = (2 * missing.Count) + 2; missing.Count > 0 && turns > 0; turns--)
         {
             bool isLarge = !context.Hot.UsesSegment(null, content.SizeBytes);
-            using ForegroundYield.Turn turn = await context.Yield.EnterAsync(isLarge, cancellationToken)
-                .ConfigureAwait(false);
+            using ForegroundYield.Turn? turn = inTurns
+                ? await context.Yield.EnterAsync(isLarge, cancellationToken).ConfigureAwait(false)
+                : null;
             await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
                 missing = look();
-                int most = turn.MaxBytes / BlockLayout.BlockBytes;
+                int most = (turn?.MaxBytes ?? context.Options.MaxRequestBytes) / BlockLayout.BlockBytes;
                 if (missing.Count > most)
                 {
                     missing.RemoveRange(most, missing.Count - most);

@@ -203,6 +203,21 @@ internal sealed class ContentTable : IDisposable
         }
     }
 
+    /// <summary>The contents in use.</summary>
+    public List<ContentState> ListInUse()
+    {
+        List<ContentState> found = [];
+        foreach (Shard shard in _shards)
+        {
+            lock (shard.Sync)
+            {
+                found.AddRange(shard.Active.Values);
+            }
+        }
+
+        return found;
+    }
+
     /// <summary>States of contents other than <paramref name="current"/> of its inode that are in use.</summary>
     public List<ContentState> OlderInUse(ContentId current)
     {

@@ -6,6 +6,7 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Engine.Tiering.Profiles;
@@ -36,6 +37,7 @@ internal sealed class EngineContext : IDisposable
         Attachments = new AttachmentTable(parts, options.DecorateStore);
         Archives = new ArchiveRestores(this);
         Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
+        Quotas = new QuotaClaims(parts.Tree.Quotas);
         OriginGate = new OriginGate(options.MaxRequests);
         Stopping = _stopping.Token;
     }
@@ -97,11 +99,18 @@ internal sealed class EngineContext : IDisposable
         set => Volatile.Write(ref _recorder, value);
     }
 
+    /// <summary>Brings in the rest of folders that are read cold; null where that is off. Set once, by the
+    /// engine.</summary>
+    public FolderRecaller? Folders { get; set; }
+
     /// <summary>Inodes that a mount's kernel knows.</summary>
     public InodeHolds Holds { get; } = new();
 
     /// <summary>What was written through a mount and is not flushed yet. Set once, by the engine.</summary>
     public UnflushedContents Unflushed { get; set; } = null!;
+
+    /// <summary>Lengths claimed in quotas.</summary>
+    public QuotaClaims Quotas { get; }
 
     /// <summary>Bounds the GET requests in flight.</summary>
     public OriginGate OriginGate { get; }
@@ -157,6 +166,11 @@ internal sealed class EngineContext : IDisposable
                 }
 
                 state = Contents.Acquire(content, stamp);
+            }
+            else if (state.Content.Attributes.QuotaFolder != attributes.QuotaFolder)
+            {
+                // A folder above was moved or got a quota while nobody used the content.
+                await ReloadAsync(state, cancellationToken).ConfigureAwait(false);
             }
 
             if (Stamps.Of(inode) == stamp)
@@ -288,6 +302,21 @@ internal sealed class EngineContext : IDisposable
         if (content is not null)
         {
             state.Apply(content, stamp);
+        }
+    }
+
+    /// <summary>Reads the state of every content in use again: all of them may count in another quota.</summary>
+    public async ValueTask ReloadAllAsync()
+    {
+        foreach (ContentState state in Contents.ListInUse())
+        {
+            await ReloadAsync(state, CancellationToken.None).ConfigureAwait(false);
+            if (state.IsDirty)
+            {
+                await state.WriteGate.WaitAsync(CancellationToken.None).ConfigureAwait(false);
+                Quotas.SettleLocked(state);
+                state.WriteGate.Release();
+            }
         }
     }
 

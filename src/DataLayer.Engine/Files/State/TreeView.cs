@@ -50,6 +50,10 @@ internal sealed class TreeView : IDisposable
         set => _scope.Value = value;
     }
 
+    /// <summary>What was last known of an inode, perhaps changed since; null where nothing is.</summary>
+    public InodeAttributes? Peek(InodeId inode) =>
+        _inodes.TryGetValue(inode, out CachedInode? cached) ? cached!.Attributes : null;
+
     public ValueTask<InodeAttributes?> GetAsync(InodeId inode, CancellationToken cancellationToken)
     {
         long stamp = Stamps.Of(inode);

@@ -73,15 +73,36 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller, Stage
         }
     }
 
-    private async ValueTask WriteLockedAsync(
+    private ValueTask WriteLockedAsync(
         ContentState content, long offsetBytes, ReadOnlyMemory<byte> bytes, bool relaxed,
         CancellationToken cancellationToken)
     {
-        if (bytes.IsEmpty)
-        {
-            return;
-        }
+        long end = offsetBytes + bytes.Length;
+        return bytes.IsEmpty ? ValueTask.CompletedTask
+            : end <= content.SizeBytes || context.Quotas.IsEmpty
+                ? WriteClaimedAsync(content, offsetBytes, bytes, relaxed, cancellationToken)
+                : WriteClaimingAsync(content, offsetBytes, bytes, relaxed, cancellationToken);
+    }
 
+    private async ValueTask WriteClaimingAsync(
+        ContentState content, long offsetBytes, ReadOnlyMemory<byte> bytes, bool relaxed,
+        CancellationToken cancellationToken)
+    {
+        context.Quotas.ClaimLocked(content, offsetBytes + bytes.Length);
+        try
+        {
+            await WriteClaimedAsync(content, offsetBytes, bytes, relaxed, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            context.Quotas.SettleLocked(content);
+        }
+    }
+
+    private async ValueTask WriteClaimedAsync(
+        ContentState content, long offsetBytes, ReadOnlyMemory<byte> bytes, bool relaxed,
+        CancellationToken cancellationToken)
+    {
         long end = offsetBytes + bytes.Length;
         long size = content.SizeBytes;
         if (relaxed && await staging.TryStageLockedAsync(content, size, Math.Max(size, end), cancellationToken)
@@ -126,6 +147,20 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller, Stage
             return;
         }
 
+        context.Quotas.ClaimLocked(content, Math.Max(sizeBytes, before));
+        try
+        {
+            await TruncateClaimedAsync(content, before, sizeBytes, relaxed, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            context.Quotas.SettleLocked(content);
+        }
+    }
+
+    private async ValueTask TruncateClaimedAsync(
+        ContentState content, long before, long sizeBytes, bool relaxed, CancellationToken cancellationToken)
+    {
         if (relaxed && await staging.TryStageLockedAsync(
             content, Math.Min(before, sizeBytes), sizeBytes, cancellationToken).ConfigureAwait(false))
         {

@@ -111,9 +111,13 @@ internal sealed class NameChanger(EngineContext context)
                 fromFolder.Inode, fromName, toFolder.Inode, toName, flags, cancellationToken).ConfigureAwait(false);
         }
 
-        if (context.Contents.Peek(result.Moved.Content) is { } state)
+        if (context.Tree.Quotas.IsEmpty)
         {
-            await context.ReloadAsync(state, CancellationToken.None).ConfigureAwait(false);
+            await ReloadAsync(result.Moved).ConfigureAwait(false);
+        }
+        else
+        {
+            await context.ReloadAllAsync().ConfigureAwait(false);
         }
 
         if (result.Replaced is { LinkCount: 0 } replaced)
@@ -137,12 +141,17 @@ internal sealed class NameChanger(EngineContext context)
                 .ConfigureAwait(false);
         }
 
+        await ReloadAsync(changed).ConfigureAwait(false);
+        return changed;
+    }
+
+    /// <summary>What the engine knows of a content in use follows its inode.</summary>
+    private async ValueTask ReloadAsync(InodeAttributes changed)
+    {
         if (changed.Kind == FileKind.Regular && context.Contents.Peek(changed.Content) is { } state)
         {
             await context.ReloadAsync(state, CancellationToken.None).ConfigureAwait(false);
         }
-
-        return changed;
     }
 
     public async ValueTask SetXattrAsync(
@@ -150,19 +159,31 @@ internal sealed class NameChanger(EngineContext context)
         CancellationToken cancellationToken)
     {
         InodeAttributes found = await WritableAsync(path, cancellationToken).ConfigureAwait(false);
-        using (new ChangeScope(context.Stamps).Inode(found.Inode))
+        bool isQuota = TreeStore.IsQuotaAttribute(name);
+        using (new ChangeScope(context.Stamps, all: isQuota).Inode(found.Inode))
         {
             await context.Tree.SetXattrAsync(found.Inode, name, value, condition, cancellationToken)
                 .ConfigureAwait(false);
+        }
+
+        if (isQuota)
+        {
+            await context.ReloadAllAsync().ConfigureAwait(false);
         }
     }
 
     public async ValueTask RemoveXattrAsync(string path, string name, CancellationToken cancellationToken)
     {
         InodeAttributes found = await WritableAsync(path, cancellationToken).ConfigureAwait(false);
-        using (new ChangeScope(context.Stamps).Inode(found.Inode))
+        bool isQuota = TreeStore.IsQuotaAttribute(name);
+        using (new ChangeScope(context.Stamps, all: isQuota).Inode(found.Inode))
         {
             await context.Tree.RemoveXattrAsync(found.Inode, name, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (isQuota)
+        {
+            await context.ReloadAllAsync().ConfigureAwait(false);
         }
     }
 

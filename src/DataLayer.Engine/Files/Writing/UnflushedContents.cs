@@ -121,6 +121,7 @@ internal sealed class UnflushedContents : IAsyncDisposable
             content.UnflushedSlot = -1;
         }
 
+        _context.Quotas.SettleLocked(content);
         for (int kept = content.TakeKeptReferences(); kept > 0; kept--)
         {
             await _context.ReleaseAsync(content).ConfigureAwait(false); // Never the last: the caller holds one.
@@ -195,6 +196,7 @@ internal sealed class UnflushedContents : IAsyncDisposable
                 content!.ModifyTimeNanoseconds = record.ModifyTime;
                 content.SetSize(record.SizeBytes);
                 content.Staged = record.IsStaged ? new StagedContent(File, record.Slot) : null;
+                _context.Quotas.SettleLocked(content);
                 await CutAsync(content, cancellationToken).ConfigureAwait(false);
                 count++;
             }
@@ -478,6 +480,7 @@ internal sealed class UnflushedContents : IAsyncDisposable
             {
                 // Replaced as a whole meanwhile, or gone: what is open of it lives here until it is closed.
                 content.IsSuperseded = true;
+                _context.Quotas.SettleLocked(content);
                 await _staging.GiveUpAsync(current[i]).ConfigureAwait(false);
                 continue;
             }

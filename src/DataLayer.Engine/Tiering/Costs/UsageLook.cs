@@ -28,6 +28,24 @@ public sealed class UsageLook
 
     internal StorageRates Rates { get; }
 
+    /// <summary>What a month of 30 days of it costs, and would cost in one tier alone.</summary>
+    public StorageCosts CostPerMonth
+    {
+        get
+        {
+            (double hot, double cold, double allHot, double allCold) = (0, 0, 0, 0);
+            foreach (StorageRate rate in Rates.Rates)
+            {
+                hot += rate.Key.Item == CostItem.HotStorage ? rate.CostPerMonth : 0;
+                cold += rate.Key.Item == CostItem.ColdStorage ? rate.CostPerMonth : 0;
+                allHot += rate.Key.Item == CostItem.AllHot ? rate.CostPerMonth : 0;
+                allCold += rate.Key.Item == CostItem.AllCold ? rate.CostPerMonth : 0;
+            }
+
+            return new StorageCosts(hot, cold, allHot, allCold);
+        }
+    }
+
     /// <summary>How full each pool is, and with an empty name the whole tree.</summary>
     public IReadOnlyList<CapacitySample> Samples()
     {
@@ -80,3 +98,10 @@ public sealed class UsageLook
             pools.GetValueOrDefault(pool, new CapacitySample(TimeNanoseconds, pool, 0, 0, 0, 0, 0, 0, 0, 0));
     }
 }
+
+/// <summary>What storage costs in a month of 30 days, in the price table's currency.</summary>
+/// <param name="Hot">The hot tier.</param>
+/// <param name="Cold">Objects.</param>
+/// <param name="AllHot">All files in the hot tier, for comparison.</param>
+/// <param name="AllCold">All files as objects, for comparison.</param>
+public readonly record struct StorageCosts(double Hot, double Cold, double AllHot, double AllCold);

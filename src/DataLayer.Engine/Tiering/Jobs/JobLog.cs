@@ -20,4 +20,7 @@ internal static partial class JobLog
 
     [LoggerMessage(44, LogLevel.Warning, "Schedule {Id} made no job: {Cause}")]
     internal static partial void NotScheduled(ILogger log, long id, string cause);
+
+    [LoggerMessage(45, LogLevel.Warning, "A learned warm-up was not made: {Cause}")]
+    internal static partial void NotLearned(ILogger log, string cause);
 }

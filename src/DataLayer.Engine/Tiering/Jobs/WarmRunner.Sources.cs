@@ -83,7 +83,10 @@ public sealed partial class WarmRunner
         string path = spec.Paths[cursor.Source];
         try
         {
-            if ((spec.UsedSince ?? await LearnSinceAsync(path, cancellationToken).ConfigureAwait(false)) is { } since)
+            DateTimeOffset? learned = spec.UsedSince is { } times
+                ? times[cursor.Source]
+                : await LearnSinceAsync(path, cancellationToken).ConfigureAwait(false);
+            if (learned is { } since)
             {
                 await foreach (List<FileContent> files in UsedSinceAsync(path, since, cancellationToken)
                     .ConfigureAwait(false))

@@ -31,8 +31,10 @@ public sealed record WarmSpec
     /// <summary>Of the paths, only what their last uses read and what was written since.</summary>
     public bool Learned { get; init; }
 
-    /// <summary>With <see cref="Learned"/>: since when; null to take it from the history when the job runs.</summary>
-    public DateTimeOffset? UsedSince { get; init; }
+    /// <summary>
+    /// With <see cref="Learned"/>: since when, for each path; null to take it from the history when the job runs.
+    /// </summary>
+    public IReadOnlyList<DateTimeOffset>? UsedSince { get; init; }
 
     /// <summary>Why the service made the job by itself; null where somebody asked for it.</summary>
     public string? Reason { get; init; }

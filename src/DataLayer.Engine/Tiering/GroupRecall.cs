@@ -1,4 +1,4 @@
-namespace DataLayer.Engine.Tiering.Simulation;
+namespace DataLayer.Engine.Tiering;
 
 /// <summary>When recalls of single files bring in the rest of their group.</summary>
 public sealed record GroupRecallOptions
