@@ -84,6 +84,32 @@ public sealed class JobClient
             },
             ProtocolJson.Default.MovePage, cancellationToken);
 
+    /// <summary>Makes a job that repacks, unpacks or indexes what lies at or below a path.</summary>
+    /// <param name="command">What, and where.</param>
+    /// <param name="key">Makes asking twice make one job; null for a new key.</param>
+    /// <param name="cancellationToken">Gives the call up; not the job.</param>
+    /// <exception cref="DataLayerException">NotFound, InvalidArgument.</exception>
+    public ValueTask<JobStatus> PackAsync(
+        PackCommand command, string? key = null, CancellationToken cancellationToken = default) =>
+        PostAsync(
+            ApiRoutes.Packs + "/jobs", ApiConnection.JsonBody(command, ProtocolJson.Default.PackCommand),
+            key ?? NewKey(), cancellationToken);
+
+    /// <summary>A page of the packs of small cold files, by number.</summary>
+    /// <param name="after">Packs with larger numbers; the page before says it.</param>
+    /// <param name="limit">At most so many, 1 to 1,000.</param>
+    /// <param name="cancellationToken">Gives the call up.</param>
+    public ValueTask<PackPage> ListPacksAsync(
+        long after = 0, int limit = 100, CancellationToken cancellationToken = default) =>
+        _connection.SendAsync(
+            new ApiRequest(
+                HttpMethod.Get,
+                string.Create(CultureInfo.InvariantCulture, $"{ApiRoutes.Packs}?after={after}&limit={limit}"))
+            {
+                Retry = RetryMode.Always,
+            },
+            ProtocolJson.Default.PackPage, cancellationToken);
+
     /// <summary>One job.</summary>
     /// <exception cref="DataLayerException">NotFound.</exception>
     public ValueTask<JobStatus> GetAsync(long id, CancellationToken cancellationToken = default) =>

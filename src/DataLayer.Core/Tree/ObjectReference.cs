@@ -14,4 +14,10 @@ namespace DataLayer.Core.Tree;
 /// </param>
 public sealed record ObjectReference(
     long AttachmentId, string Key, string ETag, string? VersionId, long SizeBytes, long PackOffsetBytes = 0,
-    string? StorageClass = null, long StoredTimeNanoseconds = 0);
+    string? StorageClass = null, long StoredTimeNanoseconds = 0)
+{
+    /// <summary>
+    /// Whether the content is a member of a pack: no content starts a pack's first byte, a header does.
+    /// </summary>
+    public bool IsPacked => PackOffsetBytes > 0;
+}

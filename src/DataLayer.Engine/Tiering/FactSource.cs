@@ -147,6 +147,7 @@ public sealed class FactSource
             IsPinned = isPinned,
             Pool = pool ?? _context.Hot.DefaultPool,
             HasObject = held is not null,
+            IsPacked = held is { IsPacked: true },
             AttachmentId = file.AttachmentId,
             StorageClass = held?.StorageClass,
             StoredAt = held is { StoredTimeNanoseconds: > 0 } ? ToTime(held.StoredTimeNanoseconds) : null,

@@ -53,6 +53,9 @@ public readonly record struct FileFacts
     /// <summary>Whether the cold tier holds an object of the current content.</summary>
     public bool HasObject { get; init; }
 
+    /// <summary>Whether that object is a pack, which holds other contents too.</summary>
+    public bool IsPacked { get; init; }
+
     /// <summary>The attachment whose bucket holds, or would hold, its object; 0 where there is none.</summary>
     public long AttachmentId { get; init; }
 

@@ -81,6 +81,16 @@ internal static class AttachmentChanges
                     + "not uploaded is lost.");
         }
 
+        long packed = writer.Tables.Packs.CountMembers(attachmentId);
+        if (packed > 0 && !force)
+        {
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                $"{packed} files of '{attachment.Path}' lie in packs, which an attach does not list. Unpack them "
+                    + $"(datalayer pack unpack {attachment.Path}), or detach with force: the packs stay in the bucket, "
+                    + "as tar files below " + PackKeys.Folder + ".");
+        }
+
         writer.Tables.Journal.RemoveOfAttachment(attachmentId);
         writer.Tables.Attachments.MarkRemoving(attachmentId);
         writer.ForgetAttachments();
@@ -107,6 +117,7 @@ internal static class AttachmentChanges
         folder.AttachmentId = 0;
         folder.LinkCount = 2;
         Folders.Touch(writer, folder, 0);
+        writer.Tables.Packs.RemoveOfAttachment(attachmentId);
         writer.Tables.Attachments.Remove(attachmentId);
         writer.ForgetAttachments();
         return true;

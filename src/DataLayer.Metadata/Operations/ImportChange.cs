@@ -243,6 +243,12 @@ internal sealed class ImportChange
             return;
         }
 
+        if (row.Object is { IsPacked: true } packed)
+        {
+            RefreshPacked(row, packed, found);
+            return;
+        }
+
         if (row.Object is { } other && other.Key != found.Key)
         {
             _refused.Add((found.Key, $"Its name is another name of the file stored at '{other.Key}'."));
@@ -269,6 +275,30 @@ internal sealed class ImportChange
 
         row.CheckedTime = _writer.Now;
         _tables.Inodes.Save(row);
+    }
+
+    // An object at the key of a file that lies in a pack: the one it had before, seen by a listing that was under way
+    // when it was deleted, or one that somebody wrote since.
+    private void RefreshPacked(InodeRow row, ObjectReference packed, in ImportedObject found)
+    {
+        if (ObjectKeys.OfFile(_tables, row) != found.Key)
+        {
+            _refused.Add((found.Key, $"Its name is another name of a file stored in '{packed.Key}'."));
+            return;
+        }
+
+        if (_tables.Packs.FindFormer(row.Inode) == found.ETag)
+        {
+            _unchanged++;
+            return;
+        }
+
+        _changed++;
+        _bytes += found.SizeBytes - row.SizeBytes;
+        ReplaceContent(row, found);
+        row.CheckedTime = _writer.Now;
+        _tables.Inodes.Save(row);
+        PackChanges.MemberLeft(_writer, packed);
     }
 
     private bool IsBeingMoved(InodeRow row, string etag) =>

@@ -66,6 +66,7 @@ internal static class JournalChanges
         writer.Tables.Journal.Remove(entryId);
         if (row.Generation == content.Generation && row.Version == version)
         {
+            ObjectReference? before = row.Object;
             row.Object = uploaded;
             row.CheckedTime = writer.Now;
             if (row.State == TierState.Hot)
@@ -75,6 +76,7 @@ internal static class JournalChanges
 
             writer.Tables.Inodes.Save(row);
             ObjectJournal.DropRepeatedUploads(writer, row.Inode, uploaded);
+            PackChanges.MemberLeft(writer, before);
             return true;
         }
 

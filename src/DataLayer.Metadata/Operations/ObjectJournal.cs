@@ -131,7 +131,11 @@ internal static class ObjectJournal
     public static void FileVanished(TreeWriter writer, InodeRow row)
     {
         CancelUploads(writer, row);
-        if (row.Object is { } old && writer.FindAttachment(old.AttachmentId)?.Mode == AttachmentMode.ReadWrite)
+        if (row.Object is { IsPacked: true } packed)
+        {
+            PackChanges.MemberLeft(writer, packed);
+        }
+        else if (row.Object is { } old && writer.FindAttachment(old.AttachmentId)?.Mode == AttachmentMode.ReadWrite)
         {
             ScheduleDelete(writer, row, old.AttachmentId, old.Key, old.ETag);
         }
@@ -143,6 +147,12 @@ internal static class ObjectJournal
     public static void FileMoved(TreeWriter writer, InodeRow row, Attachment target, string newKey)
     {
         List<JournalRow> uploads = PendingUploads(writer.Tables.Journal, row.Inode);
+        if (row.Object is { IsPacked: true } packed)
+        {
+            PackedFileMoved(writer, row, packed, uploads.Count > 0, target, newKey);
+            return;
+        }
+
         if (!row.DependsOnObject)
         {
             CancelUploads(writer, row, except: FindFinalUpload(writer.Tables.Journal, row.Inode, target.Id, newKey));
@@ -252,6 +262,25 @@ internal static class ObjectJournal
         List<JournalRow> uploads = journal.ListOfInode(inode);
         uploads.RemoveAll(static entry => entry.Entry.Kind != JournalKind.UploadObject);
         return uploads;
+    }
+
+    // Inside its attachment a member of a pack moves without its bytes: only the tree says what it is called. Elsewhere
+    // it is uploaded to, and on its way out of the pack, it becomes a file with an object of its own at the new key.
+    private static void PackedFileMoved(
+        TreeWriter writer, InodeRow row, ObjectReference packed, bool isOnItsWay, Attachment target, string newKey)
+    {
+        if (!isOnItsWay && row.State != TierState.Hot && packed.AttachmentId == target.Id)
+        {
+            return;
+        }
+
+        CancelUploads(writer, row, except: FindFinalUpload(writer.Tables.Journal, row.Inode, target.Id, newKey));
+        ScheduleUpload(writer, row, target, newKey, writer.Now);
+        if (row.State == TierState.Hot && !row.DependsOnObject)
+        {
+            ForgetObject(writer, row);
+            PackChanges.MemberLeft(writer, packed);
+        }
     }
 
     // The object is going to be deleted, and the file does not need it: from now on it is as if there had been none.

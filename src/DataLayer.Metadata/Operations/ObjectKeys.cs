@@ -30,10 +30,18 @@ internal static class ObjectKeys
     }
 
     /// <summary>The key of a name that is about to be used for an upload.</summary>
-    /// <exception cref="DataLayerException">NameTooLong: no store could hold the key.</exception>
+    /// <exception cref="DataLayerException">NameTooLong: no store could hold the key. InvalidArgument: it lies where
+    /// packs lie.</exception>
     public static string ForUpload(TreeTables tables, Attachment attachment, InodeId folder, byte[] name)
     {
         string key = Of(tables, attachment, folder, name);
+        if (key.AsSpan(attachment.KeyPrefix!.Length).StartsWith(PackKeys.Folder, StringComparison.Ordinal))
+        {
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"'{PackKeys.Folder}' below an attachment is where packs lie in the bucket. "
+                    + "Choose another name.");
+        }
+
         int bytes = Encoding.UTF8.GetByteCount(key);
         return bytes <= MaxKeyBytes ? key : throw new DataLayerException(
             ErrorCode.NameTooLong, $"The object's key would be {bytes} bytes long, {MaxKeyBytes} are allowed: "
@@ -41,8 +49,8 @@ internal static class ObjectKeys
     }
 
     /// <summary>
-    /// The key a file's object has or will have: that of the last pending upload, else of the object, else of the
-    /// file's first name. Null for an orphan, a folder, and where nothing is attached.
+    /// The key a file's object has or will have: that of the last pending upload, else of the object, else (also for
+    /// a member of a pack) of the file's first name. Null for an orphan, a folder, and where nothing is attached.
     /// </summary>
     public static string? OfFile(TreeTables tables, InodeRow row)
     {
@@ -57,9 +65,14 @@ internal static class ObjectKeys
             pending = entry.Entry.Kind == JournalKind.UploadObject ? entry.Entry.Key : pending;
         }
 
-        if (pending is not null || row.Object?.AttachmentId == row.AttachmentId)
+        if (pending is not null)
         {
-            return pending ?? row.Object?.Key;
+            return pending;
+        }
+
+        if (row.Object is { IsPacked: false } own && own.AttachmentId == row.AttachmentId)
+        {
+            return own.Key;
         }
 
         foreach (Attachment attachment in tables.Attachments.List(removing: false))

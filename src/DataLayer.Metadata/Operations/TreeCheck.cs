@@ -38,6 +38,9 @@ internal sealed class TreeCheck
     /// <summary>A changed file under a read-write attachment that nothing will upload.</summary>
     public const string UploadMissing = "upload-missing";
 
+    /// <summary>A file whose place in a pack is not one.</summary>
+    public const string Pack = "pack";
+
     /// <summary>A counter that would give out a number again.</summary>
     public const string Counter = "counter";
 
@@ -108,6 +111,14 @@ internal sealed class TreeCheck
         WHERE i.quota_folder <> COALESCE(q.folder, p.quota_folder)
         """;
 
+    private const string SelectBadPacked =
+        """
+        SELECT i.inode, i.object_key, p.id FROM inodes i
+        LEFT JOIN packs p ON p.attachment_id = i.object_attachment AND p.object_key = i.object_key AND p.state = 2
+        WHERE i.object_offset > 0 AND i.link_count > 0 AND i.state <> 1
+            AND (p.id IS NULL OR p.etag <> i.object_etag OR i.object_offset + i.object_size > p.size_bytes)
+        """;
+
     private readonly TreeTables _tables;
     private readonly List<TreeProblem> _problems = [];
     private long _inodes;
@@ -150,7 +161,10 @@ internal sealed class TreeCheck
         Guard(() => CheckRows("capacity_history", static t => t.Capacity.CheckAll()));
         Guard(() => CheckRows("quotas", static t => t.Quotas.CheckAll()));
         Guard(CheckQuotas);
+        Guard(() => CheckRows("packs", static t => t.Packs.CheckAll()));
+        Guard(() => CheckRows("pack_members", static t => t.Packs.CheckAllMembers()));
         Guard(CheckNames);
+        Guard(CheckPacks);
         Guard(CheckJournal);
         Guard(CheckCounters);
     }
@@ -290,6 +304,12 @@ internal sealed class TreeCheck
         }
     }
 
+    private void CheckPacks() => ForEach(SelectBadPacked, r => Add(
+        Pack, new InodeId(r.GetInt64(0)),
+        r.IsDBNull(2)
+            ? $"The file lies in '{r.GetString(1)}', which is not known as a pack."
+            : $"The file's place in pack '{r.GetString(1)}' is not one of this pack."));
+
     private void CheckCounters()
     {
         foreach ((string counter, string query) in (ReadOnlySpan<(string, string)>)
@@ -299,6 +319,7 @@ internal sealed class TreeCheck
                 ("attachment", "SELECT MAX(id) FROM attachments"),
                 ("access_series", "SELECT MAX(id) FROM access_series"),
                 ("plan", "SELECT MAX(id) FROM plans"),
+                ("pack", "SELECT MAX(id) FROM packs"),
             ])
         {
             long next = _tables.Session.Get("SELECT next FROM counters WHERE name = $1").Add(counter).QueryInt64() ?? 0;

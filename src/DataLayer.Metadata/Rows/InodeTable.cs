@@ -52,7 +52,7 @@ internal sealed class InodeTable(SqlSession session)
         $"""
         SELECT {AttributeColumns}, {ContentColumns} FROM inodes i
         WHERE i.inode > $1 AND i.attachment_id = $2 AND i.kind = 1 AND i.link_count > 0 AND i.state <> 1
-            AND i.object_key IS NOT NULL AND i.checked_time < $3
+            AND i.object_key IS NOT NULL AND i.object_offset = 0 AND i.checked_time < $3
         ORDER BY i.inode LIMIT $4
         """;
 
@@ -118,7 +118,10 @@ internal sealed class InodeTable(SqlSession session)
     public List<InodeRow> ListPlaced(InodeId after, int limit) =>
         ReadRows(session.Get(SelectPlaced).Add(after.Value).Add((long)limit));
 
-    /// <summary>A page of an attachment's files whose object was last seen before a time.</summary>
+    /// <summary>
+    /// A page of an attachment's files whose object was last seen before a time; not of those in packs, whose names no
+    /// listing shows.
+    /// </summary>
     public List<InodeRow> ListUnseen(InodeId after, long attachmentId, long beforeTime, int limit) =>
         ReadRows(session.Get(SelectUnseen).Add(after.Value).Add(attachmentId).Add(beforeTime).Add((long)limit));
 

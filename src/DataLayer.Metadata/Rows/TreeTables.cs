@@ -31,6 +31,7 @@ internal sealed class TreeTables : IDisposable
         Costs = new CostTable(session);
         Capacity = new CapacityTable(session);
         Quotas = new QuotaTable(session);
+        Packs = new PackTable(session);
     }
 
     public SqlSession Session { get; }
@@ -64,6 +65,8 @@ internal sealed class TreeTables : IDisposable
     public CapacityTable Capacity { get; }
 
     public QuotaTable Quotas { get; }
+
+    public PackTable Packs { get; }
 
     /// <summary>One setting, or null.</summary>
     public string? FindSetting(string name)

@@ -22,6 +22,7 @@ internal static class TreeSchema
             new SchemaStep(7, MoveScript),
             new SchemaStep(9, CostScript),
             new SchemaStep(10, QuotaScript),
+            new SchemaStep(11, PackScript),
         ];
 
     private const string JobScript =
@@ -191,6 +192,34 @@ internal static class TreeSchema
             file_count {int64} NOT NULL,
             crc {int64} NOT NULL,
             PRIMARY KEY (pool, level, start_time)) {clustered};
+        """;
+
+    private const string PackScript =
+        """
+        INSERT INTO counters (name, next) VALUES ('pack', 1);
+
+        CREATE TABLE packs (
+            id {int64} NOT NULL PRIMARY KEY,
+            attachment_id {int64} NOT NULL,
+            object_key {text} NOT NULL,
+            etag {text} NOT NULL,
+            size_bytes {int64} NOT NULL,
+            member_count {int64} NOT NULL,
+            member_bytes {int64} NOT NULL,
+            state {int64} NOT NULL,
+            created_time {int64} NOT NULL,
+            crc {int64} NOT NULL);
+        CREATE UNIQUE INDEX packs_key ON packs (attachment_id, object_key);
+
+        CREATE TABLE pack_members (
+            inode {int64} NOT NULL,
+            pack {int64} NOT NULL,
+            former_etag {text} NOT NULL,
+            crc {int64} NOT NULL,
+            PRIMARY KEY (inode, pack)) {clustered};
+        CREATE INDEX pack_members_pack ON pack_members (pack);
+
+        CREATE INDEX inodes_packed ON inodes (object_key) WHERE object_offset > 0;
         """;
 
     private const string DeviceScript =

@@ -80,6 +80,9 @@ public static class ApiRoutes
     /// <summary>Automatic tiering: GET, PUT.</summary>
     public const string AutoTiering = "/api/v1/tiering/auto";
 
+    /// <summary>Packs of small cold files: GET; <c>/jobs</c> by POST makes a job.</summary>
+    public const string Packs = "/api/v1/packs";
+
     /// <summary>Counters of the service.</summary>
     public const string Statistics = "/api/v1/stats";
 

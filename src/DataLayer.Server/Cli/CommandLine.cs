@@ -20,6 +20,7 @@ internal static class CommandLine
             .. TierCommands.Make(factory),
             PlanCommands.Make(factory),
             .. MoveCommands.Make(factory),
+            PackCommands.Make(factory),
             .. FileCommands.Make(factory),
             .. MountCommands.Make(factory),
             StatisticsCommands.Make(factory),

@@ -1,6 +1,7 @@
 using System.Globalization;
 using DataLayer.Engine.Tiering.Automation;
 using DataLayer.Engine.Tiering.Jobs;
+using DataLayer.Engine.Tiering.Packs;
 using DataLayer.Engine.Tiering.Planning;
 
 namespace DataLayer.Server.Configuration;
@@ -25,6 +26,9 @@ internal sealed record TieringConfiguration
 
     /// <summary>Automatic tiering.</summary>
     public required AutoTieringOptions Auto { get; init; }
+
+    /// <summary>How small files are packed.</summary>
+    public required PackOptions Packs { get; init; }
 
     /// <summary>Plans kept, a count.</summary>
     public int MaxPlanCount { get; init; }
@@ -58,6 +62,7 @@ internal static class TieringSection
         PriceTableResult prices = PriceTableReader.Load(name, route, retrieval);
         reading.Problems.AddRange(prices.Problems);
         PlanOptions defaults = new() { PolicyHash = string.Empty };
+        PackOptions packs = new();
         PlanStoreOptions kept = new() { Folder = string.Empty };
         TieringConfiguration tiering = new()
         {
@@ -73,6 +78,15 @@ internal static class TieringSection
                 "How long after its end a job that applied a plan may be undone, as long as the job is kept."),
             Auto = ReadAuto(section.Section("auto"), stateDirectory),
             Learned = ReadLearned(section.Section("learned")),
+            Packs = packs with
+            {
+                PackBytes = section.Size(
+                    "packSize", packs.PackBytes, 1L << 20, 256L << 20,
+                    "How large a pack of small cold files becomes. One is held in memory while it is written."),
+                RepackShare = section.Number(
+                    "repackShare", packs.RepackShare, 0.05, 1,
+                    "From which share of dead bytes on 'datalayer pack repack' writes a pack anew."),
+            },
             MaxPlanCount = section.Count(
                 "plansKept", kept.MaxPlanCount, 1, 10_000, "Plans kept; the oldest go."),
             MaxPlanBytes = section.Size(

@@ -131,7 +131,11 @@ internal sealed class PlanDesk(NodeHost node, ServerConfiguration configuration,
 
     private static TransferShape ShapeOf(ServerConfiguration configuration)
     {
-        TransferShape shape = new() { ReadBytes = configuration.Engine.MaxRequestBytes };
+        TransferShape shape = new()
+        {
+            ReadBytes = configuration.Engine.MaxRequestBytes,
+            PackBytes = configuration.Tiering.Packs.PackBytes,
+        };
         return configuration.ObjectStores.Count == 0
             ? shape
             : shape with

@@ -63,6 +63,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<AutoTieringEndpoints>();
         services.TryAddSingleton<AccessLogEndpoint>();
         services.TryAddSingleton<CostEndpoints>();
+        services.TryAddSingleton<PackEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton(_ => new ConsolePages());
         services.TryAddSingleton<ApiFront>();

@@ -3,6 +3,7 @@ using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Automation;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Engine.Tiering.Moving;
+using DataLayer.Engine.Tiering.Packs;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Keeper.Mounts;
@@ -154,7 +155,8 @@ internal sealed class StorageNode : IAsyncDisposable
         JobInputs.RemoveAllBut(named);
         WarmRunner warm = new(Engine, JobInputs);
         TierPricing pricing = PlanDesk.PricingOf(configuration);
-        Mover = Keep(new Mover(Engine, pricing));
+        Packer packer = Keep(new Packer(Engine, configuration.Tiering.Packs));
+        Mover = Keep(new Mover(Engine, pricing, packer));
         ApplyRunner apply = new(
             Mover, Plans,
             async (plan, token) => PlanStaleness.Find(
@@ -165,7 +167,7 @@ internal sealed class StorageNode : IAsyncDisposable
             id => open.Any(j => j.Id == id && j.State != JobState.Cancelling), cancellationToken);
         Jobs = Keep(
             await JobService.OpenAsync(
-                Tree, [warm, apply, new UndoRunner(Mover)], configuration.Jobs.Service, time,
+                Tree, [warm, apply, new UndoRunner(Mover), new PackRunner(packer)], configuration.Jobs.Service, time,
                 logs.CreateLogger<JobService>(), cancellationToken));
         Auto = Keep(new AutoTiering(
             new AutoTieringParts(Engine, Policies, Plans, Jobs, pricing),

@@ -229,6 +229,11 @@ public abstract class TreeNames : TreeConformance
         Assert.Equal("/d/b", await t.Tree.GetPathAsync(file.Inode, default));
         Assert.Empty(await t.Tree.ListOrphansAsync(default));
         Assert.Equal(0, (await t.UnlinkAsync("/d/b")).LinkCount);
+
+        // As a file made without a name (O_TMPFILE), until it is forgotten.
+        Assert.Equal(1, (await t.Tree.LinkAsync(file.Inode, InodeId.Root, "again", default)).LinkCount);
+        Assert.Equal(0, (await t.UnlinkAsync("/again")).LinkCount);
+        await t.Tree.ReleaseOrphanAsync(file.Inode, default);
         await FailsAsync(ErrorCode.NotFound, () => t.Tree.LinkAsync(file.Inode, InodeId.Root, "again", default).AsTask());
     }
 

@@ -104,7 +104,7 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
         ObjectProperties written = await Store.PutAsync(Prefix + "a", BytesContent.Random(size));
         byte[] untouched = [1, 2, 3];
         ObjectReadResult read = await Store.ReadAsync(Prefix + "a", offset, untouched, null, default);
-        Assert.Equal(new ObjectReadResult(0, size, written.ETag), read);
+        Assert.Equal(new ObjectReadResult(0, size, written.ETag), read with { Times = default });
         Assert.Equal([1, 2, 3], untouched);
     }
 
@@ -112,7 +112,8 @@ public abstract class ObjectStoreConformance : IAsyncLifetime
     public async Task Reading_nothing_of_an_object_tells_its_size()
     {
         ObjectProperties written = await Store.PutAsync(Prefix + "a", BytesContent.Random(10));
-        Assert.Equal(new ObjectReadResult(0, 10, written.ETag), await Store.ReadAsync(Prefix + "a", 3, default, null, default));
+        ObjectReadResult read = await Store.ReadAsync(Prefix + "a", 3, default, null, default);
+        Assert.Equal(new ObjectReadResult(0, 10, written.ETag), read with { Times = default });
     }
 
     [Fact]

@@ -61,6 +61,7 @@ internal static class SampleRequests
         "mergeProfiles" => """{"from":["none-such"]}""",
         "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
         "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
+        "packJob" => $$"""{"action":"unpack","path":"{{folder}}/none-such"}""",
         "applyPlan" or "undoJob" => "{}",
         "switchAutoTiering" => """{"enabled":false}""",
         "makePlan" => $$"""{"path":"{{folder}}/none-such","policy":"none"}""",

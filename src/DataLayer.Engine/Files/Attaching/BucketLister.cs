@@ -88,6 +88,11 @@ internal sealed class BucketLister(
                 break;
             }
 
+            if (PackKeys.IsPackPath(one.Key.AsSpan(_prefix.Length)))
+            {
+                continue;
+            }
+
             found.Add(new ImportedObject(
                 one.Key[_prefix.Length..], one.Key, one.ETag, one.VersionId, one.SizeBytes,
                 (one.LastModified.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100, one.StorageClass));
@@ -95,7 +100,8 @@ internal sealed class BucketLister(
         }
 
         bool ended = passedEnd || page.ContinuationToken is null
-            || (range.Until is not null && found.Count > 0 && ListingPlan.Compare(found[^1].Key, range.Until) == 0);
+            || (range.Until is not null && page.Objects.Count > 0
+                && ListingPlan.Compare(page.Objects[^1].Key, range.Until) == 0);
         string? after = ended ? null : page.Objects[^1].Key;
         ImportResult result;
         using (new ChangeScope(context.Stamps, all: true))

@@ -149,8 +149,27 @@ internal sealed class Freshness(EngineContext context)
         ObjectReference known = content.Object!;
         InodeId inode = content.Attributes.Inode;
         IObjectStore store = context.Attachments.StoreOf(known.AttachmentId);
+        if (known.IsPacked)
+        {
+            // Its pack is written once, and each read names its ETag. What somebody else may have changed is the
+            // object at the key of its name: there is none, or still the one it had.
+            if (await FindForPackedAsync(inode, cancellationToken).ConfigureAwait(false) is not { } own)
+            {
+                return false;
+            }
+
+            known = own;
+            removeMissing = false;
+        }
+
         OriginUse.Current = OriginUse.Within(OriginUse.Current, OriginPurpose.Foreground, known.StorageClass);
         ObjectProperties? seen = await store.HeadAsync(known.Key, cancellationToken).ConfigureAwait(false);
+        if (seen is null && known != content.Object)
+        {
+            await NoteCheckedAsync(content, cancellationToken).ConfigureAwait(false);
+            return false;
+        }
+
         if (seen is null)
         {
             if (removeMissing)
@@ -194,6 +213,16 @@ internal sealed class Freshness(EngineContext context)
         EngineLog.ObjectChanged(context.Log, found.Key, path);
         context.JournalSignal?.Invoke();
         return true;
+    }
+
+    private async ValueTask<ObjectReference?> FindForPackedAsync(InodeId inode, CancellationToken cancellationToken)
+    {
+        FileContent? now = await context.Tree.GetContentAsync(inode, cancellationToken).ConfigureAwait(false);
+        string? key = await context.Tree.GetObjectKeyAsync(inode, cancellationToken).ConfigureAwait(false);
+        string? former = await context.Tree.GetFormerETagAsync(inode, cancellationToken).ConfigureAwait(false);
+        return now?.Object is { IsPacked: true } packed && key is not null
+            ? packed with { Key = key, ETag = former ?? string.Empty, PackOffsetBytes = 0 }
+            : null;
     }
 
     private async ValueTask NoteCheckedAsync(FileContent content, CancellationToken cancellationToken)

@@ -237,6 +237,27 @@ internal sealed class ContentTable : IDisposable
         return older;
     }
 
+    /// <summary>States in use whose content lies in the object at a key.</summary>
+    public List<ContentState> ReadersOf(string key)
+    {
+        List<ContentState> readers = [];
+        foreach (Shard shard in _shards)
+        {
+            lock (shard.Sync)
+            {
+                foreach (ContentState state in shard.Active.Values)
+                {
+                    if (state.Content.Object?.Key == key)
+                    {
+                        readers.Add(state);
+                    }
+                }
+            }
+        }
+
+        return readers;
+    }
+
     public void Dispose()
     {
         _idle.Compact(1.0);

@@ -8,8 +8,8 @@ namespace DataLayer.Engine.Files.Upkeep;
 
 /// <summary>
 /// What an engine does before it serves: takes back writes that never were published, forgets orphans nobody can have
-/// open any more, and tells the hot tier which segment records are alive. Each step may be cut short and is done
-/// again at the next start.
+/// open any more, gives up packs that were being written, and tells the hot tier which segment records are alive. Each
+/// step may be cut short and is done again at the next start.
 /// </summary>
 internal sealed class StartUp(EngineContext context, AttachmentService attaching)
 {
@@ -22,6 +22,8 @@ internal sealed class StartUp(EngineContext context, AttachmentService attaching
             ? await KeepOrphansAsync(cancellationToken).ConfigureAwait(false)
             : await attaching.ReleaseOrphansAsync(cancellationToken).ConfigureAwait(false);
 
+        // Nobody writes a pack yet: what was begun is of an earlier process.
+        await context.Tree.CollectPacksAsync(unfinished: true, cancellationToken).ConfigureAwait(false);
         int unflushed = await context.Unflushed.ReplayAsync(cancellationToken).ConfigureAwait(false);
         if (unflushed > 0)
         {

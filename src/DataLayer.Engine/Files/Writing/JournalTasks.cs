@@ -99,6 +99,12 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
                 return _soon; // The commit that made the entry is not yet known here.
             }
 
+            if (!Equals(fresh.Object, content.Content.Object))
+            {
+                // An upload of an older content of the file ended, or a pack took it in: the condition must know.
+                await context.ReloadAsync(content, cancellationToken).ConfigureAwait(false);
+            }
+
             return NeededByReaders(entry, content.Id) ? _busyWait : await UploadAsync(entry, content, cancellationToken)
                 .ConfigureAwait(false);
         }
@@ -316,19 +322,22 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     }
 
     /// <summary>
-    /// Whether somebody still reads an older content of the inode that lies in the bucket only, so that changing the
-    /// object would cut the reader off. Bounded by <see cref="FileEngineOptions.OpenReaderGrace"/>.
+    /// Whether somebody still reads an older content of the inode (of a pack: one of its contents) that lies in the
+    /// bucket only, so that changing the object would cut the reader off. Bounded by
+    /// <see cref="FileEngineOptions.OpenReaderGrace"/>.
     /// </summary>
     private bool NeededByReaders(JournalEntry entry, ContentId current)
     {
         bool needed = false;
+        bool isPack = entry.Content.Inode.Value < 0;
         if (context.Attachments.Find(entry.AttachmentId) is { Flush: FlushMode.WriteThrough })
         {
             return false; // The writer waits.
         }
 
-        foreach (ContentState older in context.Contents.OlderInUse(current == default
-            ? new ContentId(entry.Content.Inode, 0) : current))
+        foreach (ContentState older in isPack
+            ? context.Contents.ReadersOf(entry.Key)
+            : context.Contents.OlderInUse(current == default ? new ContentId(entry.Content.Inode, 0) : current))
         {
             FileContent content = older.Content;
             needed |= content.Object?.Key == entry.Key && content.Attributes.State != TierState.Hot

@@ -54,12 +54,13 @@ internal sealed class UploadContent(EngineContext context, FetchRunner runner, C
     }
 
     /// <summary>
-    /// Whether an object of the store holds exactly these bytes: our own upload whose answer was lost.
+    /// Whether an object of the store holds exactly these bytes: our own upload whose answer was lost. With
+    /// <paramref name="packOffsetBytes"/> it is a pack, and holds them there.
     /// </summary>
     public async ValueTask<bool> EqualsObjectAsync(
-        IObjectStore store, ObjectProperties found, CancellationToken cancellationToken)
+        IObjectStore store, ObjectProperties found, CancellationToken cancellationToken, long packOffsetBytes = 0)
     {
-        if (found.SizeBytes != LengthBytes)
+        if (packOffsetBytes == 0 && found.SizeBytes != LengthBytes)
         {
             return false;
         }
@@ -73,7 +74,8 @@ internal sealed class UploadContent(EngineContext context, FetchRunner runner, C
                 int length = (int)Math.Min(BlockLayout.BlockBytes, LengthBytes - offset);
                 await ReadExactlyAsync(offset, ours.Memory[..length], cancellationToken).ConfigureAwait(false);
                 ObjectReadResult read = await store.ReadAsync(
-                    found.Key, offset, theirs.Memory[..length], found.ETag, cancellationToken).ConfigureAwait(false);
+                    found.Key, packOffsetBytes + offset, theirs.Memory[..length], found.ETag, cancellationToken)
+                    .ConfigureAwait(false);
                 if (read.BytesRead != length || !ours.GetSpan()[..length].SequenceEqual(theirs.GetSpan()[..length]))
                 {
                     return false;

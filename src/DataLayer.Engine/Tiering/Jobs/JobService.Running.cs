@@ -2,6 +2,7 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Objects;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Moving;
+using DataLayer.Engine.Tiering.Packs;
 using DataLayer.Metadata;
 using DataLayer.Storage.Objects;
 
@@ -131,7 +132,7 @@ public sealed partial class JobService
     private static OriginPurpose PurposeOf(string kind) => kind switch
     {
         WarmRunner.KindName => OriginPurpose.Warm,
-        ApplyRunner.KindName or UndoRunner.KindName => OriginPurpose.Mover,
+        ApplyRunner.KindName or UndoRunner.KindName or PackRunner.KindName => OriginPurpose.Mover,
         _ => OriginPurpose.Other,
     };
 

@@ -35,6 +35,9 @@ public sealed class ApplyRunner(
 
     private const int StepMoves = 256;
 
+    /// <summary>Files that may be packed together, a count: a pack of 64 MiB holds as many of 16 KiB.</summary>
+    private const int StepPacked = 4096;
+
     /// <inheritdoc/>
     public string Kind => KindName;
 
@@ -97,7 +100,8 @@ public sealed class ApplyRunner(
     private static bool ReadStep(MoveFile file, List<PlannedMove> step)
     {
         step.Clear();
-        while (step.Count < StepMoves && file.Read() is { } move)
+        while ((step.Count < StepMoves || (step.Count < StepPacked && step[^1].Kinds.HasFlag(MoveKinds.Pack)))
+            && file.Read() is { } move)
         {
             step.Add(move);
         }
@@ -112,7 +116,7 @@ public sealed class ApplyRunner(
         HashSet<long> ended = [];
         foreach (
             MoveEntry entry in await mover.Engine.Context.Tree.ListMovesAsync(
-                job.JobId, job.Cursor.Number, StepMoves, cancellationToken).ConfigureAwait(false))
+                job.JobId, job.Cursor.Number, Math.Max(1, step.Count), cancellationToken).ConfigureAwait(false))
         {
             _ = entry.State != MoveState.Started && ended.Add(entry.Number);
         }

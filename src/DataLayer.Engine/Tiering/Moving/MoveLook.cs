@@ -42,8 +42,21 @@ internal readonly record struct MoveLook(MoveKinds Needs, MoveKinds Before, stri
             needs |= MoveKinds.Upload;
         }
 
-        bool wantsClass = Wants(move, MoveKinds.Reclass) || (Wants(move, MoveKinds.Upload) && move.ToClass is not null);
-        string? isIn = now.HasObject ? now.StorageClass : null; // An upload goes into the store's own class.
+        if (Wants(move, MoveKinds.Pack) && !now.IsPacked)
+        {
+            needs |= MoveKinds.Pack;
+        }
+
+        if (Wants(move, MoveKinds.Unpack) && now.IsPacked)
+        {
+            needs |= MoveKinds.Unpack;
+        }
+
+        // A pack is written in its class.
+        bool wantsClass = !Wants(move, MoveKinds.Pack)
+            && (Wants(move, MoveKinds.Reclass) || (Wants(move, MoveKinds.Upload) && move.ToClass is not null));
+        // An upload goes into the store's own class.
+        string? isIn = now.HasObject && !Has(needs, MoveKinds.Unpack) ? now.StorageClass : null;
         if (wantsClass && ClassOf(isIn, table) != ClassOf(move.ToClass, table))
         {
             needs |= MoveKinds.Reclass;
@@ -69,6 +82,16 @@ internal readonly record struct MoveLook(MoveKinds Needs, MoveKinds Before, stri
         if (Wants(move, MoveKinds.Upload) && begun.FromETag is null && now.HasObject)
         {
             done |= MoveKinds.Upload;
+        }
+
+        if (Wants(move, MoveKinds.Pack) && now.IsPacked)
+        {
+            done |= MoveKinds.Pack;
+        }
+
+        if (Wants(move, MoveKinds.Unpack) && now.HasObject && !now.IsPacked)
+        {
+            done |= MoveKinds.Unpack;
         }
 
         if (Wants(move, MoveKinds.Reclass) && begun.FromETag is not null && !Has(needs, MoveKinds.Reclass)
@@ -99,10 +122,16 @@ internal readonly record struct MoveLook(MoveKinds Needs, MoveKinds Before, stri
         }
 
         bool hasUpload = Wants(move, MoveKinds.Upload);
-        MoveKinds onObject = MoveKinds.Release | MoveKinds.Recall | MoveKinds.Reclass;
+        MoveKinds onObject = MoveKinds.Release | MoveKinds.Recall | MoveKinds.Reclass | MoveKinds.Pack
+            | MoveKinds.Unpack;
         if (!hasUpload && (needs & onObject) != MoveKinds.None && !now.HasObject)
         {
             return MoveReasons.NoObject;
+        }
+
+        if (Has(needs, MoveKinds.Reclass) && now.IsPacked && !Has(needs, MoveKinds.Unpack))
+        {
+            return MoveReasons.Packed;
         }
 
         // A class that neither the plan nor this move knows: somebody else moves the object.

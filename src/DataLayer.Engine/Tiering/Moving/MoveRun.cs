@@ -2,6 +2,7 @@ using System.Globalization;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Reading;
+using DataLayer.Engine.Tiering.Packs;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Metadata;
 
@@ -14,7 +15,10 @@ namespace DataLayer.Engine.Tiering.Moving;
 public sealed class MoveRun
 {
     private static readonly MoveKinds[] _order =
-        [MoveKinds.Upload, MoveKinds.Reclass, MoveKinds.Release, MoveKinds.Recall];
+        [
+            MoveKinds.Upload, MoveKinds.Unpack, MoveKinds.Pack, MoveKinds.Reclass, MoveKinds.Release,
+            MoveKinds.Recall,
+        ];
 
     private readonly Mover _mover;
     private readonly MoveOrigin _origin;
@@ -84,22 +88,14 @@ public sealed class MoveRun
             MaxDegreeOfParallelism = _limits.Parallelism,
             CancellationToken = cancellationToken,
         };
+        (List<MoveTask> packed, List<MoveTask> others) = Divide(tasks);
         try
         {
             await Parallel.ForEachAsync(
-                tasks, degree,
-                async (task, token) =>
-                {
-                    MoveEntry? row = known.GetValueOrDefault(task.Number);
-                    if (row is { State: not MoveState.Started })
-                    {
-                        _tally.Add(row);
-                    }
-                    else if (!isBudgeted || _budget.Exhausted is null)
-                    {
-                        await DoAsync(task, row, isBudgeted, token).ConfigureAwait(false);
-                    }
-                }).ConfigureAwait(false);
+                others, degree,
+                (task, token) => TakeAsync(task, known.GetValueOrDefault(task.Number), null, isBudgeted, token))
+                .ConfigureAwait(false);
+            await PackAsync(packed, known, isBudgeted, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -107,6 +103,62 @@ public sealed class MoveRun
         }
 
         return _budget.Exhausted is null;
+    }
+
+    private static (List<MoveTask> Packed, List<MoveTask> Others) Divide(IReadOnlyList<MoveTask> tasks)
+    {
+        List<MoveTask> packed = [];
+        List<MoveTask> others = [];
+        foreach (MoveTask task in tasks)
+        {
+            ((task.Move.Kinds & MoveKinds.Pack) != MoveKinds.None ? packed : others).Add(task);
+        }
+
+        return (packed, others);
+    }
+
+    /// <summary>
+    /// Moves files that go into packs: all of them begin, each waits with its row written until the last is as far,
+    /// and then they are packed together.
+    /// </summary>
+    private async ValueTask PackAsync(
+        List<MoveTask> tasks, Dictionary<long, MoveEntry> known, bool isBudgeted, CancellationToken cancellationToken)
+    {
+        if (tasks.Count == 0)
+        {
+            return;
+        }
+
+        ParallelOptions degree = new()
+        {
+            MaxDegreeOfParallelism = tasks.Count,
+            CancellationToken = cancellationToken,
+        };
+        PackGroup group = new(_mover.Packer, tasks.Count, _limits.Parallelism, cancellationToken);
+        await using (group.ConfigureAwait(false))
+        {
+            await Parallel.ForEachAsync(
+                tasks, degree,
+                async (task, token) =>
+                {
+                    using PackGroup.Seat seat = group.Sit();
+                    await TakeAsync(task, known.GetValueOrDefault(task.Number), seat, isBudgeted, token)
+                        .ConfigureAwait(false);
+                }).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask TakeAsync(
+        MoveTask task, MoveEntry? row, PackGroup.Seat? seat, bool isBudgeted, CancellationToken cancellationToken)
+    {
+        if (row is { State: not MoveState.Started })
+        {
+            _tally.Add(row);
+        }
+        else if (!isBudgeted || _budget.Exhausted is null)
+        {
+            await DoAsync(task, row, seat, isBudgeted, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Puts aside the moves that an earlier run left begun, all before a place within the job.</summary>
@@ -197,7 +249,7 @@ public sealed class MoveRun
     }
 
     private async ValueTask DoAsync(
-        MoveTask task, MoveEntry? begun, bool isBudgeted, CancellationToken cancellationToken)
+        MoveTask task, MoveEntry? begun, PackGroup.Seat? seat, bool isBudgeted, CancellationToken cancellationToken)
     {
         await WaitForWindowAsync(cancellationToken).ConfigureAwait(false);
         if (await _mover.Engine.Facts.ReadOneAsync(task.Move.Inode, task.Move.Path, cancellationToken)
@@ -238,7 +290,8 @@ public sealed class MoveRun
             }
 
             entry = await _tree.BeginMoveAsync(entry, cancellationToken).ConfigureAwait(false);
-            ended = await TakeStepsAsync(task, entry, look.Needs, now.Facts, cancellationToken).ConfigureAwait(false);
+            ended = await TakeStepsAsync(task, entry, look.Needs, seat, now.Facts, cancellationToken)
+                .ConfigureAwait(false);
         }
         finally
         {
@@ -247,7 +300,8 @@ public sealed class MoveRun
     }
 
     private async ValueTask<MoveEntry> TakeStepsAsync(
-        MoveTask task, MoveEntry entry, MoveKinds needs, FileFacts now, CancellationToken cancellationToken)
+        MoveTask task, MoveEntry entry, MoveKinds needs, PackGroup.Seat? seat, FileFacts now,
+        CancellationToken cancellationToken)
     {
         try
         {
@@ -258,7 +312,7 @@ public sealed class MoveRun
                     continue;
                 }
 
-                if (await TakeStepAsync(task, step, cancellationToken).ConfigureAwait(false) is { } reason)
+                if (await TakeStepAsync(task, step, seat, cancellationToken).ConfigureAwait(false) is { } reason)
                 {
                     MoveState state = entry.DoneKinds == 0 ? MoveState.Skipped : MoveState.Failed;
                     return await EndAsync(entry, state, reason).ConfigureAwait(false);
@@ -306,6 +360,27 @@ public sealed class MoveRun
         _tally.AddRestoring(1);
     }
 
+    private async ValueTask<string?> TakeStepAsync(
+        MoveTask task, MoveKinds step, PackGroup.Seat? seat, CancellationToken cancellationToken)
+    {
+        if (seat is null)
+        {
+            return await TakeStepAsync(task, step, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (step == MoveKinds.Pack)
+        {
+            return await seat.JoinAsync(
+                new PackFile(task.Move.Inode, task.Move.Version, task.Move.ToClass), cancellationToken)
+                .ConfigureAwait(false);
+        }
+
+        using (await seat.EnterAsync(cancellationToken).ConfigureAwait(false))
+        {
+            return await TakeStepAsync(task, step, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     private async ValueTask<string?> TakeStepAsync(MoveTask task, MoveKinds step, CancellationToken cancellationToken)
     {
         PlannedMove move = task.Move;
@@ -316,6 +391,8 @@ public sealed class MoveRun
                 .ConfigureAwait(false),
             MoveKinds.Reclass => await steps.ReclassAsync(
                 move.Inode, move.Version, MoveLook.ClassOf(move.ToClass, _mover.Pricing.Table), cancellationToken)
+                .ConfigureAwait(false),
+            MoveKinds.Unpack => await steps.UnpackAsync(_mover.Packer, move.Inode, move.Version, cancellationToken)
                 .ConfigureAwait(false),
             MoveKinds.Release => await steps.ReleaseAsync(
                 move.Inode, move.Version, _limits.Verify, cancellationToken).ConfigureAwait(false),
@@ -350,7 +427,8 @@ public sealed class MoveRun
     private string? FindStoreObstacle(in MoveLook look, in FileFacts now)
     {
         Attachment? attachment = _mover.Engine.Context.Attachments.Find(now.AttachmentId);
-        bool writes = (look.Needs & (MoveKinds.Upload | MoveKinds.Reclass)) != MoveKinds.None;
+        bool writes = (look.Needs & (MoveKinds.Upload | MoveKinds.Reclass | MoveKinds.Pack | MoveKinds.Unpack))
+            != MoveKinds.None;
         return attachment is null
             ? MoveReasons.NoObject
             : writes && attachment.Mode != AttachmentMode.ReadWrite ? MoveReasons.ReadOnly : null;
@@ -376,7 +454,12 @@ public sealed class MoveRun
 
     private static long BytesOf(MoveKinds kinds, in FileFacts now)
     {
-        long bytes = (kinds & MoveKinds.Upload) != MoveKinds.None ? now.SizeBytes : 0;
+        long bytes = 0;
+        foreach (MoveKinds sends in (ReadOnlySpan<MoveKinds>)[MoveKinds.Upload, MoveKinds.Unpack, MoveKinds.Pack])
+        {
+            bytes += (kinds & sends) != MoveKinds.None ? now.SizeBytes : 0;
+        }
+
         return (kinds & MoveKinds.Recall) != MoveKinds.None
             ? bytes + now.SizeBytes - ((kinds & MoveKinds.Release) != MoveKinds.None ? 0 : now.HotBytes)
             : bytes;
@@ -393,6 +476,20 @@ public sealed class MoveRun
         {
             from = table.DefaultClass; // Uploads go into the store's own class; another one is a step of its own.
             cost += pricing.Upload(from, now.SizeBytes);
+        }
+
+        if ((kinds & MoveKinds.Pack) != MoveKinds.None)
+        {
+            bool isNew = (kinds & MoveKinds.Upload) != MoveKinds.None;
+            cost += pricing.Pack(
+                from, to, now.SizeBytes, now.SizeBytes - now.HotBytes, isNew ? _time.GetUtcNow() : now.StoredAt,
+                _time.GetUtcNow());
+        }
+
+        if ((kinds & MoveKinds.Unpack) != MoveKinds.None)
+        {
+            cost += pricing.Recall(from, now.SizeBytes - now.HotBytes)
+                + pricing.Upload(table.DefaultClass, now.SizeBytes);
         }
 
         if ((kinds & MoveKinds.Reclass) != MoveKinds.None)

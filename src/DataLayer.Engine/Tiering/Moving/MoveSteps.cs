@@ -5,6 +5,7 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Tiering.Packs;
 
 namespace DataLayer.Engine.Tiering.Moving;
 
@@ -54,6 +55,11 @@ internal sealed class MoveSteps(FileEngine engine)
         IObjectStore store = _context.Attachments.StoreOf(known.AttachmentId);
         try
         {
+            if (known.IsPacked)
+            {
+                return MoveReasons.Packed;
+            }
+
             ObjectProperties copied = await store.ChangeClassAsync(
                 known.Key, known.ETag, storageClass, _context.Stopping).ConfigureAwait(false);
             _context.Step("reclass.copied");
@@ -72,6 +78,22 @@ internal sealed class MoveSteps(FileEngine engine)
         {
             return MoveReasons.NoClasses;
         }
+    }
+
+    /// <summary>Gives a file in a pack an object of its own again.</summary>
+    /// <returns>Why it has none; null where it has.</returns>
+    public async ValueTask<string?> UnpackAsync(
+        Packer packer, InodeId inode, long version, CancellationToken cancellationToken)
+    {
+        FileContent? before = await _context.Tree.GetContentAsync(inode, cancellationToken).ConfigureAwait(false);
+        if (before is null || before.Attributes.Version != version)
+        {
+            return before is null ? MoveReasons.Gone : MoveReasons.Changed;
+        }
+
+        await packer.UnpackAsync([inode], cancellationToken).ConfigureAwait(false);
+        FileContent? now = await _context.Tree.GetContentAsync(inode, cancellationToken).ConfigureAwait(false);
+        return now is { Object.IsPacked: false } && now.Attributes.Version == version ? null : MoveReasons.Changed;
     }
 
     /// <summary>Asks that the file's object come out of its archive; no effect where that was asked lately.</summary>
@@ -120,6 +142,8 @@ internal sealed class MoveSteps(FileEngine engine)
 
         try
         {
+            // The upload that was waited for may have ended a moment ago.
+            await _context.ReloadAsync(content, cancellationToken).ConfigureAwait(false);
             return await engine.Evictor.ReleaseAsync(
                 content,
                 (known, token) => known.Attributes.Version != version
@@ -205,7 +229,8 @@ internal sealed class MoveSteps(FileEngine engine)
         }
 
         UploadContent hot = new(_context, engine.Runner, content);
-        return await hot.EqualsObjectAsync(store, found, cancellationToken).ConfigureAwait(false)
+        return await hot.EqualsObjectAsync(store, found, cancellationToken, stored.PackOffsetBytes)
+            .ConfigureAwait(false)
             ? null
             : MoveReasons.ObjectDiffers;
     }

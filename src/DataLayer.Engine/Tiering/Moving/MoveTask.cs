@@ -85,6 +85,14 @@ internal sealed record MoveTask(long Number, PlannedMove Move, IReadOnlyList<uin
             back |= MoveKinds.Reclass;
         }
 
+        if (did.HasFlag(MoveKinds.Pack))
+        {
+            // The object comes back in the store's own class; one that had another is put there.
+            back |= MoveKinds.Unpack | (done.FromClass is not null && done.FromETag is not null
+                ? MoveKinds.Reclass
+                : MoveKinds.None);
+        }
+
         return new MoveTask(
             number,
             new PlannedMove
@@ -96,7 +104,9 @@ internal sealed record MoveTask(long Number, PlannedMove Move, IReadOnlyList<uin
                 Kinds = back,
                 SizeBytes = done.SizeBytes,
                 HotBytes = done.FromHotBytes,
-                FromClass = did.HasFlag(MoveKinds.Reclass) ? done.ToClass : done.FromClass,
+                FromClass = (did & (MoveKinds.Reclass | MoveKinds.Pack)) != MoveKinds.None
+                    ? done.ToClass
+                    : done.FromClass,
                 ToClass = done.FromClass,
             },
             blocks);

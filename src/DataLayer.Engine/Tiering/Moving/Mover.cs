@@ -1,6 +1,7 @@
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Files.State;
+using DataLayer.Engine.Tiering.Packs;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Metadata;
 
@@ -27,18 +28,23 @@ public sealed class Mover : IAsyncDisposable
     /// <summary>Makes it over an engine.</summary>
     /// <param name="engine">The engine; not owned.</param>
     /// <param name="pricing">The prices that moves are billed by.</param>
-    public Mover(FileEngine engine, TierPricing pricing)
+    /// <param name="packer">Packs files; not owned.</param>
+    public Mover(FileEngine engine, TierPricing pricing, Packer packer)
     {
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(pricing);
+        ArgumentNullException.ThrowIfNull(packer);
         Engine = engine;
         Pricing = pricing;
+        Packer = packer;
         Steps = new MoveSteps(engine);
     }
 
     internal FileEngine Engine { get; }
 
     internal TierPricing Pricing { get; }
+
+    internal Packer Packer { get; }
 
     internal MoveSteps Steps { get; }
 

@@ -24,15 +24,24 @@ public readonly record struct FilePrice(
         ArgumentNullException.ThrowIfNull(forecast);
         StorageClassPrice from = pricing.Table.Find(file.StorageClass) ?? pricing.Table.DefaultClass;
         StorageClassPrice to = pricing.Table.Find(change.StorageClass) ?? pricing.Table.DefaultClass;
-        bool packed = (change.Kinds & MoveKinds.Pack) != MoveKinds.None;
+        bool packed = file.IsPacked || (change.Kinds & MoveKinds.Pack) != MoveKinds.None;
         double hotBefore = pricing.HotPerMonth(file.Pool, file.HotBytes, Math.Max(1, file.CopyCount));
-        double coldBefore = file.HasObject ? pricing.ObjectPerMonth(from, file.SizeBytes) : 0;
+        double coldBefore = file.HasObject ? pricing.ObjectPerMonth(from, file.SizeBytes, file.IsPacked) : 0;
         double hotAfter = pricing.HotPerMonth(file.Pool, change.HotBytes, change.CopyCount);
         double coldAfter = change.HasObject ? pricing.ObjectPerMonth(to, file.SizeBytes, packed) : 0;
         MoveCost once = default;
         if ((change.Kinds & MoveKinds.Upload) != MoveKinds.None)
         {
-            once += pricing.Upload(to, file.SizeBytes, packed);
+            // A file to be packed gets an object first, in the store's own class: writing owes it one anyway.
+            once += pricing.Upload(packed ? pricing.Table.DefaultClass : to, file.SizeBytes);
+        }
+
+        if ((change.Kinds & MoveKinds.Pack) != MoveKinds.None)
+        {
+            bool isNew = (change.Kinds & MoveKinds.Upload) != MoveKinds.None;
+            once += pricing.Pack(
+                isNew ? pricing.Table.DefaultClass : from, to, file.SizeBytes, file.SizeBytes - file.HotBytes,
+                isNew ? now : file.StoredAt, now);
         }
 
         if ((change.Kinds & MoveKinds.Reclass) != MoveKinds.None)

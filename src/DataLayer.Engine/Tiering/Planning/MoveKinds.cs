@@ -22,6 +22,9 @@ public enum MoveKinds
     /// <summary>The number of hot copies changes.</summary>
     Copies = 16,
 
-    /// <summary>The upload goes into a pack with other small files.</summary>
+    /// <summary>The object's bytes go into a pack with other small files, and the object goes.</summary>
     Pack = 32,
+
+    /// <summary>The content leaves its pack and has an object of its own again.</summary>
+    Unpack = 64,
 }

@@ -56,15 +56,15 @@ public readonly record struct PlacementChange
         change = decision.Place switch
         {
             PlacementTier.Hot => Recall(file, change),
-            PlacementTier.Cold => Store(file, decision, change, isReadOnly),
-            PlacementTier.Release => Release(file, decision, Store(file, decision, change, isReadOnly)),
+            PlacementTier.Cold => Store(file, decision, change, table, isReadOnly),
+            PlacementTier.Release => Release(file, decision, Store(file, decision, change, table, isReadOnly)),
             _ => change,
         };
         if (decision.Place is null or PlacementTier.Hot)
         {
             change = Reclass(file, decision, change, table, isReadOnly);
         }
-        else if ((change.Kinds & MoveKinds.Upload) == MoveKinds.None)
+        else if ((change.Kinds & (MoveKinds.Upload | MoveKinds.Pack)) == MoveKinds.None)
         {
             change = Reclass(file, decision, change, table, isReadOnly);
         }
@@ -82,11 +82,17 @@ public readonly record struct PlacementChange
                 : change with { Kinds = MoveKinds.Recall, HotBytes = file.SizeBytes };
 
     private static PlacementChange Store(
-        in FileFacts file, PlacementDecision decision, PlacementChange change, bool isReadOnly)
+        in FileFacts file, PlacementDecision decision, PlacementChange change, PriceTable table, bool isReadOnly)
     {
         if (file.HasObject)
         {
-            return change;
+            return decision.Pack && !file.IsPacked && !isReadOnly
+                ? change with
+                {
+                    Kinds = MoveKinds.Pack,
+                    StorageClass = decision.StorageClass ?? table.DefaultClass.Name,
+                }
+                : change;
         }
 
         if (file.AttachmentId == 0)
@@ -121,11 +127,13 @@ public readonly record struct PlacementChange
             : change with { Kinds = change.Kinds | MoveKinds.Release, HotBytes = 0 };
     }
 
+    // A pack keeps the class it was written in: its other members may want another one.
     private static PlacementChange Reclass(
         in FileFacts file, PlacementDecision decision, PlacementChange change, PriceTable table, bool isReadOnly)
     {
         if (
             !file.HasObject
+            || file.IsPacked
             || decision.StorageClass is not { } wanted
             || wanted == (file.StorageClass ?? table.DefaultClass.Name))
         {

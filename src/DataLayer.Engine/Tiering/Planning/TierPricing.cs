@@ -94,6 +94,33 @@ public sealed class TierPricing(PriceTable table, TransferShape shape)
         return Requests(puts, to.PutPer1000) + Requests(1, to.GetPer1000);
     }
 
+    /// <summary>
+    /// Puts an object's bytes into a pack: what is not hot is read, the file bears its part of the pack's requests
+    /// (upload, index, reading back to compare), and its object is deleted.
+    /// </summary>
+    /// <param name="from">The object's class.</param>
+    /// <param name="to">The pack's class.</param>
+    /// <param name="bytes">Length of the content.</param>
+    /// <param name="coldBytes">The part of it that has to be read from the object.</param>
+    /// <param name="storedAt">Since when the object is in <paramref name="from"/>; null counts as long ago.</param>
+    /// <param name="now">The time of the move.</param>
+    public MoveCost Pack(
+        StorageClassPrice from, StorageClassPrice to, long bytes, long coldBytes, DateTimeOffset? storedAt,
+        DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(from);
+        ArgumentNullException.ThrowIfNull(to);
+        StorageClassPrice first = Table.DefaultClass;
+        MoveCost whole = Upload(first, Shape.PackBytes) + Upload(first, 1) + Recall(first, Shape.PackBytes);
+        if (to.Name != first.Name)
+        {
+            whole += Reclass(first, to, Shape.PackBytes, now, now);
+        }
+
+        return whole.Multiply(bytes / (double)Shape.PackBytes) + Recall(from, coldBytes)
+            + Delete(from, bytes, storedAt, now);
+    }
+
     /// <summary>The HEAD that verifies an object before its hot copy goes.</summary>
     public static MoveCost Verify(StorageClassPrice price)
     {

@@ -73,6 +73,7 @@ internal sealed class SimulatedTree
                 : TierState.Released,
             Pool = Pool,
             HasObject = file.HasObject,
+            IsPacked = file.HasObject && file.IsPacked,
             AttachmentId = 1,
             StorageClass = file.HasObject ? file.Class!.Name : null,
             StoredAt = file.HasObject ? _trace.Start + file.StoredAt : null,

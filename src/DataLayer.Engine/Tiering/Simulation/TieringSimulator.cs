@@ -330,7 +330,7 @@ public sealed class TieringSimulator
 
     private void Apply(int index, in PlacementChange change, in FilePrice price, TimeSpan at)
     {
-        if ((change.Kinds & (MoveKinds.Upload | MoveKinds.Reclass)) != MoveKinds.None)
+        if ((change.Kinds & (MoveKinds.Upload | MoveKinds.Reclass | MoveKinds.Pack)) != MoveKinds.None)
         {
             StorageClassPrice to = _pricing.Table.Find(change.StorageClass) ?? _pricing.Table.DefaultClass;
             _tree.SetObject(index, to, (change.Kinds & MoveKinds.Pack) != MoveKinds.None, at);

@@ -1,6 +1,7 @@
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Engine.Tiering.Moving;
+using DataLayer.Engine.Tiering.Packs;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Metadata;
 using DataLayer.Tests.Engine;
@@ -15,6 +16,7 @@ internal sealed class MoveFixture : IAsyncDisposable
 {
     private readonly TempFolder _plans = new("plans");
     private Mover? _mover;
+    private Packer? _packer;
 
     public EngineFixture Engine { get; } = new();
 
@@ -106,7 +108,8 @@ internal sealed class MoveFixture : IAsyncDisposable
     private async Task OpenJobsAsync()
     {
         Plans = new PlanStore(Tree, new PlanStoreOptions { Folder = _plans.Path });
-        _mover = new Mover(Engine.Engine, PriceFixture.Pricing);
+        _packer = new Packer(Engine.Engine, new PackOptions());
+        _mover = new Mover(Engine.Engine, PriceFixture.Pricing, _packer);
         IReadOnlyList<JobRecord> open = await Tree.ListOpenJobsAsync(CancellationToken.None);
         await _mover.SettleAsync(id => open.Any(j => j.Id == id), CancellationToken.None);
         Jobs = await JobService.OpenAsync(
@@ -119,5 +122,6 @@ internal sealed class MoveFixture : IAsyncDisposable
     {
         await Jobs.DisposeAsync();
         await _mover!.DisposeAsync();
+        await _packer!.DisposeAsync();
     }
 }
