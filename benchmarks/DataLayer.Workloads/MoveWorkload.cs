@@ -2,6 +2,7 @@ using System.Globalization;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Moving;
+using DataLayer.Engine.Tiering.Packs;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Storage.Cache;
 using DataLayer.TestSupport.Ceph;
@@ -43,7 +44,8 @@ internal sealed class MoveWorkload : IWorkload
             }
 
             PriceTable free = new("none", [new StorageClassPrice { Name = "STANDARD", PerGibMonth = 0 }]);
-            await using Mover mover = new(bare.Engine, new TierPricing(free, new TransferShape()));
+            await using Packer packer = new(bare.Engine, new PackOptions());
+            await using Mover mover = new(bare.Engine, new TierPricing(free, new TransferShape()), packer);
             await MeasureAsync(report, bare.Engine, mover, new("memory-paced", "/read/small", 4096, 2, TimeSpan.FromMilliseconds(5)), cancellationToken);
             await bare.Engine.WarmAsync("/read/large", intoMemory: false, progress: null, cancellationToken);
             await MeasureAsync(report, bare.Engine, mover, new("hot-paced", "/read/large", 64 << 10, 2, TimeSpan.FromMilliseconds(5)), cancellationToken);
