@@ -84,7 +84,17 @@ internal sealed partial class RpcEndpoint(IEnumerable<RpcMethod> methods, TimePr
             throw new RpcException(RpcCode.Unimplemented, $"There is no method {path} here.");
         }
 
-        byte[] request = await ReadAsync(context.Request, context.RequestAborted).ConfigureAwait(false);
+        byte[] request;
+        try
+        {
+            request = await ReadAsync(context.Request, context.RequestAborted).ConfigureAwait(false);
+        }
+        catch (IOException e) when (e is not BadHttpRequestException)
+        {
+            // A reset stream is seen here before the request counts as aborted.
+            throw new RpcException(RpcCode.Cancelled, "The client gave the call up before its request was whole.", e);
+        }
+
         if (!context.Request.Headers.TryGetValue("grpc-timeout", out StringValues text))
         {
             return await CallAsync(method, request, context.RequestAborted).ConfigureAwait(false);
