@@ -4,14 +4,14 @@ using System.Security.Cryptography;
 namespace DataLayer.Server.Access;
 
 /// <summary>
-/// The tokens in force. The file is looked at again when a request comes a second after the last look; where it
-/// changed all of it is checked, and then one immutable table takes the place of the other. A file that is wrong
-/// changes
-/// nothing and is told with everything that is wrong; one that is gone ends all tokens.
+/// The tokens in force. The file is looked at again when a request comes a second after the last look, or brings a
+/// token that is not known; where it changed all of it is checked, and then one immutable table takes the place of the
+/// other. A file that is wrong changes nothing and is told with everything that is wrong; one that is gone ends all
+/// tokens.
 /// </summary>
 /// <remarks>
-/// Looking at the file when a request comes needs no thread, timer or watch, and a revoked token ends within a second
-/// of the next request.
+/// Looking at the file when a request comes needs no thread, timer or watch. A revoked token ends within a second of
+/// the next request, and a new one can be used at once.
 /// </remarks>
 internal sealed partial class TokenStore
 {
@@ -54,16 +54,20 @@ internal sealed partial class TokenStore
 
         Span<byte> hash = stackalloc byte[TokenText.HashBytes];
         TokenText.Hash(text, hash);
-        bool found = Volatile.Read(ref _known).TryGetValue(id, out Known? known);
+        if (!Volatile.Read(ref _known).TryGetValue(id, out Known? known))
+        {
+            LookNow();
+            _ = Volatile.Read(ref _known).TryGetValue(id, out known);
+        }
 
         // Compared also where there is none, and never byte by byte: the time tells nothing.
-        bool same = CryptographicOperations.FixedTimeEquals(hash, found ? known!.Token.Hash.Span : _noHash);
-        if (!found || !same)
+        bool same = CryptographicOperations.FixedTimeEquals(hash, known is null ? _noHash : known.Token.Hash.Span);
+        if (known is null || !same)
         {
             return Caller.Unknown($"The token {id} is not known: it was revoked, or is of another service.");
         }
 
-        return known!.Token.Expires is { } end && end <= _time.GetUtcNow()
+        return known.Token.Expires is { } end && end <= _time.GetUtcNow()
             ? Caller.Unknown($"The token {id} has expired on {end.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z.")
             : known.Caller;
     }
@@ -77,6 +81,11 @@ internal sealed partial class TokenStore
             return;
         }
 
+        LookNow();
+    }
+
+    private void LookNow()
+    {
         lock (_loading)
         {
             if (FileMark.Of(_path) != _mark)
