@@ -64,7 +64,7 @@ internal sealed partial class DirectoryTarget
             RefreshSpaceLocked(force: false);
             long free = Math.Max(0, _space.AvailableBytes - _takenBytes - _options.ReserveBytes);
             return new TargetSpace(_space.CapacityBytes, free,
-                Math.Max(0, _space.CapacityBytes - _space.AvailableBytes));
+                Math.Max(0, _space.CapacityBytes - _space.AvailableBytes), _space.Id);
         }
     }
 
@@ -309,6 +309,14 @@ internal sealed partial class DirectoryTarget
             {
                 return new DataLayerException(ErrorCode.TargetFailed, $"Target {Number} is missing: {missing.Message}",
                     fault);
+            }
+        }
+
+        if (isWrite && fault.Code == ErrorCode.NoSpace)
+        {
+            lock (_health)
+            {
+                RefreshSpaceLocked(force: true); // What was known of it was wrong: others write there too.
             }
         }
 

@@ -143,9 +143,10 @@ internal sealed class ReplacementWriter(
     public async ValueTask BeginStripesAsync(CancellationToken cancellationToken)
     {
         long expected = Math.Max(options.ExpectedSizeBytes ?? 0, LengthBytes + 1);
-        _pending = await context.Tree.BeginReplaceAsync(
-            folder.Inode, name, content => context.Hot.PlaceStriped(null, content, expected), cancellationToken)
-                .ConfigureAwait(false);
+        _pending = await context.HotWrites.PlacingAsync(
+            () => context.Tree.BeginReplaceAsync(
+                folder.Inode, name, content => context.Hot.PlaceStriped(null, content, expected), cancellationToken),
+            expected, cancellationToken).ConfigureAwait(false);
         _stripes = (StripedPlacement)_pending.Placement!;
         long row = (long)_stripes.UnitBytes * _stripes.Width;
         long rows = Math.Max(1, FirstBufferBytes / row);
@@ -180,7 +181,7 @@ internal sealed class ReplacementWriter(
         {
             // Not cancelled with the caller: the buffer goes back when the write ended, and an abandoned content is
             // deleted anyway.
-            await context.Hot.WriteAsync(
+            await context.HotWrites.WriteAsync(
                 _pending!.Content, _stripes!, offset, buffer.Memory[..length], CancellationToken.None)
                     .ConfigureAwait(false);
         }
@@ -237,8 +238,8 @@ internal sealed class ReplacementWriter(
         }
 
         context.NewRecords[_pending.Content] = true;
-        _record = await context.Hot.AppendSmallAsync(
-            _pending.Content, null, _buffer!.Memory[.._filled], cancellationToken).ConfigureAwait(false);
+        _record = await context.HotWrites.AppendSmallAsync(
+            _pending.Content, _buffer!.Memory[.._filled], cancellationToken).ConfigureAwait(false);
         return _record;
     }
 
