@@ -118,7 +118,7 @@ public sealed partial class FileEngine : IAsyncDisposable
     /// <summary>What jobs read, to be warmed again.</summary>
     public ProfileService Profiles { get; }
 
-    /// <summary>The policy that says what goes first where a writer needs room; none at first: then heat does.</summary>
+    /// <summary>Takes the policy that says what goes first where a writer needs room; before, heat does.</summary>
     public void FollowPolicy(PolicyVersions policies) => _order.Policies = policies;
 
     internal FileWriter Writer { get; }

@@ -30,7 +30,7 @@ internal sealed class ReleaseList(
     /// <summary>Whether there were more files than the bound.</summary>
     public bool IsCut => isCut;
 
-    /// <summary>Takes the first files that lie on targets (all where none are given), up to a sum and a count.</summary>
+    /// <summary>Takes the first files that lie on targets (any where none are given), to a sum and a count.</summary>
     public List<ReleaseCandidate> Take(ImmutableArray<int> targets, long bytes, int count)
     {
         List<ReleaseCandidate> taken = [];

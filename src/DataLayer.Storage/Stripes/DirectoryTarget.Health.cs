@@ -74,12 +74,12 @@ internal sealed partial class DirectoryTarget
         lock (_health)
         {
             RefreshSpaceLocked(force: false);
-            if (!HasRoomLocked(bytes))
+            if (!HasRoomLocked(bytes) || !HasInodesLocked())
             {
                 RefreshSpaceLocked(force: true);
             }
 
-            return HasRoomLocked(bytes) && (_space.InodeCount == 0 || _space.AvailableInodes >= SpareInodeCount);
+            return HasRoomLocked(bytes) && HasInodesLocked();
         }
     }
 
@@ -266,6 +266,8 @@ internal sealed partial class DirectoryTarget
             _takenBytes += bytes;
         }
     }
+
+    private bool HasInodesLocked() => _space.InodeCount == 0 || _space.AvailableInodes >= SpareInodeCount;
 
     private bool HasRoomLocked(long bytes) => _space.AvailableBytes - _takenBytes - _options.ReserveBytes >= bytes;
 

@@ -67,7 +67,7 @@ internal sealed class RoomMaker(EngineContext context, Evictor evictor, ReleaseO
 
     /// <summary>Makes room, or waits for it.</summary>
     /// <param name="need">What is needed.</param>
-    /// <param name="isRetry">Whether a write failed although there seemed to be room: something is released then.</param>
+    /// <param name="isRetry">Whether a write failed although there seemed to be room: something goes then.</param>
     /// <param name="cancellationToken">Gives up the wait; what was begun for it goes on.</param>
     /// <returns>Null where the write is worth another try; else why there is no room, for people.</returns>
     public async ValueTask<string?> MakeAsync(RoomNeed need, bool isRetry, CancellationToken cancellationToken)
@@ -256,7 +256,7 @@ internal sealed class RoomMaker(EngineContext context, Evictor evictor, ReleaseO
         }
     }
 
-    /// <summary>Waits for the next upload or deletion to end, where some are owed; false where none will help.</summary>
+    /// <summary>Waits for the next upload or deletion to end, where some are owed; else false.</summary>
     private async ValueTask<bool> WaitAsync(
         Task end, long ended, long started, CancellationToken cancellationToken)
     {

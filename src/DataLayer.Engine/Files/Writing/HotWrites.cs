@@ -149,7 +149,8 @@ internal sealed class HotWrites(EngineContext context)
         return new DataLayerException(
             ErrorCode.NoSpace,
             string.Create(
-                CultureInfo.InvariantCulture, $"Pool '{need.Pool}' is full ({fill:F1} %, its reserve counted), and {why}. ")
+                CultureInfo.InvariantCulture,
+                $"Pool '{need.Pool}' is full ({fill:F1} %, its reserve counted), and {why}. ")
                 + "Add a target, delete files, unpin or attach them to a bucket, or wait for uploads." + at,
             fault);
     }

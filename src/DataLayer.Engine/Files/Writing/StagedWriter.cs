@@ -83,7 +83,8 @@ internal sealed class StagedWriter(EngineContext context)
         else
         {
             StripedPlacement placement = await context
-                .PlaceStripesAsync(content.Id, Math.Max(expectedBytes, size), makesRoom: true, cancellationToken).ConfigureAwait(false);
+                .PlaceStripesAsync(content.Id, Math.Max(expectedBytes, size), makesRoom: true, cancellationToken)
+                .ConfigureAwait(false);
             JournalEntry pending = new()
             {
                 Kind = JournalKind.PendingWrite,
