@@ -2,6 +2,7 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Nodes;
 using DataLayer.Engine.Files.Reading;
@@ -77,6 +78,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         Heat = new HeatTable(Context);
         Facts = new FactSource(Context, Heat);
         Profiles = new ProfileService(Context, recaller);
+        Datasets = new DatasetService(this);
         _meter = new EngineMeter(Context, () => _uploads.PendingCount);
     }
 
@@ -114,6 +116,9 @@ public sealed partial class FileEngine : IAsyncDisposable
     /// <summary>What jobs read, to be warmed again.</summary>
     public ProfileService Profiles { get; }
 
+    /// <summary>Named subtrees with a sample index.</summary>
+    public DatasetService Datasets { get; }
+
     internal FileWriter Writer { get; }
 
     internal Freshness Freshness => _freshness;
@@ -147,6 +152,7 @@ public sealed partial class FileEngine : IAsyncDisposable
             engine.Heat.Start();
             engine.Context.Folders?.Start();
             engine.Profiles.Start();
+            engine.Datasets.Load();
             return engine;
         }
         catch
