@@ -33,7 +33,13 @@ public sealed class DatasetService
 
     /// <summary>One dataset.</summary>
     /// <exception cref="DataLayerException">NotFound.</exception>
-    public DatasetRecord Get(string name) => _store.Read(name) ?? throw new DataLayerException(
+    public DatasetRecord Get(string name) => Find(name) ?? throw Missing(name);
+
+    /// <summary>One dataset, or null.</summary>
+    public DatasetRecord? Find(string name) => _store.Read(name);
+
+    /// <summary>The error of a dataset that is not there.</summary>
+    public static DataLayerException Missing(string name) => new(
         ErrorCode.NotFound, $"There is no dataset '{name}': 'datalayer dataset list' names them.");
 
     /// <summary>Makes a dataset, still without an index (<see cref="BuildAsync"/>).</summary>

@@ -52,7 +52,8 @@ internal sealed class DatasetStore(string? folder)
         catch (JsonException e)
         {
             throw new DataLayerException(
-                ErrorCode.Corrupt, $"The record '{path}' is damaged: {e.Message} Delete the dataset and make it again.", e);
+                ErrorCode.Corrupt,
+                $"The record '{path}' is damaged: {e.Message} Remove its folder and make the dataset again.", e);
         }
     }
 

@@ -1,11 +1,14 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using DataLayer.Core.Order;
 
 namespace DataLayer.Engine.Feeds;
 
-/// <summary>All that an index is written from: its files in the order of their paths, and what its labels are.</summary>
+/// <summary>
+/// All that an index is written from: its files in the order of their paths, and what its labels are.
+/// </summary>
 internal sealed class IndexBuild
 {
     private const string Domain = "datalayer-index-1";
@@ -52,7 +55,9 @@ internal sealed class IndexBuild
         }
     }
 
-    /// <summary>Whether a sample is held out for validation: by the hash of its file's path and its place in it.</summary>
+    /// <summary>
+    /// Whether a sample is held out for validation: by the hash of its file's path and its place in it.
+    /// </summary>
     public static bool IsValidation(ulong fileHash, long sample, double share) =>
         share > 0 && OrderMix(fileHash, sample) < (ulong)(share * (1UL << 53)) << 11;
 
@@ -132,8 +137,7 @@ internal sealed class IndexBuild
     {
         List<string> sorted = [.. labels];
         bool areNumbers = sorted.TrueForAll(static label => long.TryParse(
-            label, System.Globalization.NumberStyles.AllowLeadingSign, System.Globalization.CultureInfo.InvariantCulture,
-            out _));
+            label, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _));
         sorted.Sort(areNumbers ? CompareNumbers : StringComparer.Ordinal.Compare);
         Dictionary<string, int> numbers = new(StringComparer.Ordinal);
         foreach (string label in sorted)
@@ -156,7 +160,7 @@ internal sealed class IndexBuild
 
     private static int CompareNumbers(string left, string right)
     {
-        System.Globalization.CultureInfo invariant = System.Globalization.CultureInfo.InvariantCulture;
+        CultureInfo invariant = CultureInfo.InvariantCulture;
         int byValue = long.Parse(left, invariant).CompareTo(long.Parse(right, invariant));
         return byValue != 0 ? byValue : StringComparer.Ordinal.Compare(left, right);
     }

@@ -111,7 +111,8 @@ internal sealed class IndexBuilder
             { Labels: LabelSource.Member, Kind: not DatasetKind.Tar } => "labels from members go with kind tar",
             { Labels: LabelSource.Field, Kind: not DatasetKind.Lines } => "labels from fields go with kind lines",
             { Labels: LabelSource.Array, Kind: not DatasetKind.Fixed } => "labels from an array go with kind fixed",
-            { Labels: LabelSource.Csv or LabelSource.Array, LabelsFrom: null or "" } => "the file of the labels is missing",
+            { Labels: LabelSource.Csv or LabelSource.Array, LabelsFrom: null or "" } =>
+                "the file of the labels is missing",
             { Labels: LabelSource.Field, LabelsFrom: null or "" } => "the name of the labels' field is missing",
             { SplitSalt.Length: > 200 } => "the salt of the split is longer than 200 characters",
             _ => null,
@@ -276,7 +277,8 @@ internal sealed class IndexBuilder
             return open.Attributes.Version == content.Attributes.Version
                 ? (file, shape)
                 : throw new DataLayerException(
-                    ErrorCode.Stale, $"'{source.Path}' was written while it was read: refresh the dataset when it rests.");
+                    ErrorCode.Stale,
+                    $"'{source.Path}' was written while it was read: refresh the dataset when it rests.");
         }
     }
 
@@ -367,8 +369,8 @@ internal sealed class IndexBuilder
             file.Label = end > 0
                 ? path[(path.LastIndexOf('/', end - 1) + 1)..end]
                 : throw Refuse(
-                    $"'{PathOf(path)}' has no label: it lies in no folder below '{_spec.Path}'. Move it into the folder "
-                    + "of its label, or leave it out with include.");
+                    $"'{PathOf(path)}' has no label: it lies in no folder below '{_spec.Path}'. Move it into the "
+                    + "folder of its label, or leave it out with include.");
         }
         else if (_csv is not null)
         {

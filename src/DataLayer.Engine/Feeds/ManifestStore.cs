@@ -69,7 +69,8 @@ internal static class ManifestStore
     {
         try
         {
-            return JsonSerializer.Deserialize(line, DatasetJson.Default.ManifestFile) ?? throw new JsonException("null");
+            return JsonSerializer.Deserialize(line, DatasetJson.Default.ManifestFile)
+                ?? throw new JsonException("A line is null.");
         }
         catch (JsonException e)
         {

@@ -347,7 +347,9 @@ public sealed unsafe class SampleIndex
         _ => _classStarts,
     };
 
-    /// <summary>The last file whose first sample is not behind the sample; files without samples are passed over.</summary>
+    /// <summary>
+    /// The last file whose first sample is not behind the sample; files without samples are passed over.
+    /// </summary>
     private long FindFile(Column first, long sample)
     {
         long low = 0;

@@ -11,7 +11,7 @@ namespace DataLayer.Server.Http;
 
 /// <summary>
 /// Datasets: made, refreshed, pinned, verified, deleted, and looked into. A scoped caller deals with those whose path
-/// lies in its scope only.
+/// lies in its scope only; others are not there for it.
 /// </summary>
 internal sealed class DatasetEndpoints(NodeHost node, TimeProvider time)
 {
@@ -42,7 +42,8 @@ internal sealed class DatasetEndpoints(NodeHost node, TimeProvider time)
         };
         yield return Operation(
             "POST", One + "/refresh", "refreshDataset",
-            "Makes a job that brings a dataset's index up to date; only files that changed are read.", RefreshAsync) with
+            "Makes a job that brings a dataset's index up to date; only files that changed are read.",
+            RefreshAsync) with
         {
             Access = ApiAccess.Write,
             IsAudited = true,
@@ -155,11 +156,8 @@ internal sealed class DatasetEndpoints(NodeHost node, TimeProvider time)
 
     private async Task ListAsync(HttpContext context)
     {
-        Caller caller = RequestCaller.Of(context);
         IReadOnlyList<DatasetStatus> all =
-        [
-            .. Datasets.List().Where(d => caller.Confinement?.Contains(d.Spec.Path) ?? true).Select(DatasetWire.ToStatus),
-        ];
+            [.. Datasets.List().Where(d => Reaches(context, d)).Select(DatasetWire.ToStatus)];
         await ApiJson.WriteAsync(context, all, ProtocolJson.Default.IReadOnlyListDatasetStatus);
     }
 
@@ -173,6 +171,12 @@ internal sealed class DatasetEndpoints(NodeHost node, TimeProvider time)
         if (spec is { Labels: LabelSource.Csv or LabelSource.Array, LabelsFrom: { } labels })
         {
             RequestCaller.DemandPath(context, labels);
+        }
+
+        if (Datasets.Find(NameOf(context)) is { } known && !Reaches(context, known))
+        {
+            throw new DataLayerException(
+                ErrorCode.AlreadyExists, $"The name '{known.Name}' is taken: choose another one.");
         }
 
         DatasetRecord made = await Datasets.CreateAsync(NameOf(context), spec, context.RequestAborted);
@@ -212,8 +216,8 @@ internal sealed class DatasetEndpoints(NodeHost node, TimeProvider time)
 
     private async Task VerifyAsync(HttpContext context)
     {
-        string name = Find(context).Name;
         bool origin = (await ApiJson.ReadAsync(context, ProtocolJson.Default.VerifyDatasetCommand)).Origin;
+        string name = Find(context).Name;
         await ProgressStream.RunAsync<DatasetVerificationReport, DatasetVerificationReport>(
             context, time,
             async (progress, token) => DatasetWire.ToReport(
@@ -251,7 +255,8 @@ internal sealed class DatasetEndpoints(NodeHost node, TimeProvider time)
     {
         string name = Find(context).Name;
         SampleIndex index = Datasets.Open(name);
-        if (!long.TryParse((string?)context.Request.RouteValues["number"], CultureInfo.InvariantCulture, out long number)
+        string? text = (string?)context.Request.RouteValues["number"];
+        if (!long.TryParse(text, CultureInfo.InvariantCulture, out long number)
             || number < 0 || number >= index.Count)
         {
             throw new DataLayerException(
@@ -299,13 +304,15 @@ internal sealed class DatasetEndpoints(NodeHost node, TimeProvider time)
         await ApiJson.WriteAsync(context, report, ProtocolJson.Default.OrderReport);
     }
 
+    private static bool Reaches(HttpContext context, DatasetRecord record) =>
+        RequestCaller.Of(context).Confinement?.Contains(record.Spec.Path) ?? true;
+
     private static string NameOf(HttpContext context) => (string?)context.Request.RouteValues["id"] ?? string.Empty;
 
     private DatasetRecord Find(HttpContext context)
     {
         DatasetRecord record = Datasets.Get(NameOf(context));
-        RequestCaller.DemandPath(context, record.Spec.Path);
-        return record;
+        return Reaches(context, record) ? record : throw DatasetService.Missing(record.Name);
     }
 
     private sealed class Mapped(IProgress<DatasetVerificationReport> progress) : IProgress<DatasetVerification>

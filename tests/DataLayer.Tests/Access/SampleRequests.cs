@@ -16,6 +16,7 @@ internal static class SampleRequests
             .Replace("{target}", "4711", StringComparison.Ordinal)
             .Replace("{version}", "4711", StringComparison.Ordinal)
             .Replace("{plan}", "4711", StringComparison.Ordinal)
+            .Replace("{number}", "4711", StringComparison.Ordinal)
             .Replace("{id}", "none-such", StringComparison.Ordinal);
         string query = operation.Id switch
         {
@@ -62,6 +63,8 @@ internal static class SampleRequests
         "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
         "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
         "packJob" => $$"""{"action":"unpack","path":"{{folder}}/none-such"}""",
+        "createDataset" => $$"""{"path":"{{folder}}/none-such","kind":"files"}""",
+        "verifyDataset" => "{}",
         "applyPlan" or "undoJob" => "{}",
         "switchAutoTiering" => """{"enabled":false}""",
         "makePlan" => $$"""{"path":"{{folder}}/none-such","policy":"none"}""",

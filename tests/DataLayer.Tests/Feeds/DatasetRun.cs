@@ -73,7 +73,11 @@ internal sealed class DatasetRun : IAsyncDisposable
                     TarEntryFormat.Ustar => new UstarTarEntry(type, name),
                     _ => new V7TarEntry(type, name),
                 };
-                entry.DataStream = type == TarEntryType.Directory ? null : new MemoryStream(Encoding.UTF8.GetBytes(text));
+                if (type != TarEntryType.Directory)
+                {
+                    entry.DataStream = new MemoryStream(Encoding.UTF8.GetBytes(text));
+                }
+
                 writer.WriteEntry(entry);
             }
         }

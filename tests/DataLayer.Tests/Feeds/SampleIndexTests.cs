@@ -4,7 +4,9 @@ using System.Globalization;
 using System.Text;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Order;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Feeds;
+using DataLayer.Metadata;
 
 namespace DataLayer.Tests.Feeds;
 
@@ -191,6 +193,13 @@ public sealed class SampleIndexTests
 
         File.WriteAllBytes(copy, good[..^20]);
         Assert.Throws<DataLayerException>(() => SampleIndex.Open(copy));
+        string file = IndexFile(run);
+        good[200] ^= 1;
+        await run.Fixture.ReopenAsync();
+        File.WriteAllBytes(file, good);
+        Assert.Equal(ErrorCode.Corrupt, Assert.Throws<DataLayerException>(() => run.Datasets.Open("set")).Code);
+        Assert.Equal(1, (await run.BuildAsync(spec)).ReadFiles);
+        Assert.Equal(1000, run.Datasets.Open("set").Count);
     }
 
     [Fact]
@@ -243,12 +252,19 @@ public sealed class SampleIndexTests
     public async Task A_sample_takes_at_most_24_bytes_and_no_allocation()
     {
         await using DatasetRun run = await DatasetRun.OpenAsync();
-        for (int i = 0; i < 3000; i++)
+        Attachment attachment = await run.Fixture.AttachAsync(AttachmentMode.ReadOnly);
+        for (int i = 0; i < 20; i++)
         {
-            await run.WriteAsync($"/d/{i % 10}/{i:D5}-some-longer-name-of-an-image.jpg", new string('x', i));
+            await run.Fixture.Tree.ImportAsync(
+                attachment.Id,
+                [.. Enumerable.Range(0, 500).Select(f => new ImportedObject(
+                    $"{i:D2}/{f:D5}-some-longer-name-of-an-image.jpg", $"{i:D2}/{f:D5}-some-longer-name-of-an-image.jpg", $"etag-{i}-{f}", null,
+                    100_000 + (f * 977), 1_700_000_000_000_000_000, "STANDARD"))],
+                null, CancellationToken.None);
         }
 
-        DatasetRecord built = await run.BuildAsync(new() { Path = "/d", Kind = DatasetKind.Files, Labels = LabelSource.Folder, ValidationShare = 0.1 });
+        DatasetRecord built = await run.BuildAsync(new() { Path = "/data", Kind = DatasetKind.Files, Labels = LabelSource.Folder, ValidationShare = 0.1 });
+        Assert.Equal(10_000, built.Samples);
         Assert.InRange(built.IndexBytes / (double)built.Samples, 1, 24);
         SampleIndex index = run.Datasets.Open("set");
         long sum = index[0].LengthBytes;

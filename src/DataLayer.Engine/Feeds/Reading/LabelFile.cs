@@ -18,7 +18,8 @@ internal static class LabelFile
     {
         if (file.SizeBytes > MaxCsvBytes)
         {
-            throw file.Bad(0, $"a label file of {file.SizeBytes} bytes", $"It has {MaxCsvBytes} at most: label folders.");
+            throw file.Bad(
+                0, $"a label file of {file.SizeBytes} bytes", $"It has {MaxCsvBytes} at most: label folders.");
         }
 
         (long[] offsets, long[] lengths, _) = await LineSamples.ReadAsync(file, null, cancellationToken)

@@ -124,7 +124,8 @@ internal static class LineSamples
         }
         catch (JsonException e)
         {
-            throw file.Bad(offset, $"the line is no JSON: {e.Message}", "Mend the line, or make the dataset without labels.");
+            throw file.Bad(
+                offset, $"the line is no JSON: {e.Message}", "Mend the line, or make the dataset without labels.");
         }
 
         throw Missing(file, offset, field);

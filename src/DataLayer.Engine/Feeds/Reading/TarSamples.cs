@@ -123,7 +123,8 @@ internal sealed class TarSamples
         {
             if (size > MaxLabelBytes)
             {
-                throw _file.Bad(data, $"the label of '{key}' has {size} bytes", $"A label has {MaxLabelBytes} at most.");
+                throw _file.Bad(
+                    data, $"the label of '{key}' has {size} bytes", $"A label has {MaxLabelBytes} at most.");
             }
 
             _label = (await ReadTextAsync(data, size, cancellationToken).ConfigureAwait(false)).Trim();
@@ -140,7 +141,8 @@ internal sealed class TarSamples
         if (_hasLabels)
         {
             _labels.Add(_label is { Length: > 0 } ? _label : throw _file.Bad(
-                _start, $"sample '{_key}' has no label", "Add a member '.cls' to it, or make the dataset without labels."));
+                _start, $"sample '{_key}' has no label",
+                "Add a member '.cls' to it, or make the dataset without labels."));
         }
 
         _offsets.Add(_start);
@@ -178,7 +180,8 @@ internal sealed class TarSamples
 
         long size = ReadNumber(header.Slice(124, 12));
         string name = ReadText(header[..100]);
-        string prefix = header.Slice(257, 6).SequenceEqual("ustar\0"u8) ? ReadText(header.Slice(345, 155)) : string.Empty;
+        bool hasPrefix = header.Slice(257, 6).SequenceEqual("ustar\0"u8);
+        string prefix = hasPrefix ? ReadText(header.Slice(345, 155)) : string.Empty;
         char type = (char)header[156];
         return size >= 0
             ? new TarHeader(prefix.Length > 0 ? $"{prefix}/{name}" : name, type, type is >= '1' and <= '6' ? 0 : size)
