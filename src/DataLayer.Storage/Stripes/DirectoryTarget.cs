@@ -79,7 +79,7 @@ internal sealed partial class DirectoryTarget : ITarget
         {
             if (create)
             {
-                TakeRoom(SideBook.PageBytes * 2);
+                TakeRoom(SideBook.PageBytes * 2, column.Content.Inode);
                 MakeFolder(_columns.FolderOf(column));
             }
 
@@ -116,7 +116,7 @@ internal sealed partial class DirectoryTarget : ITarget
             using ColumnFileCache.Lease lease = _columns.Rent(column, create: false);
             if (offsetBytes + lengthBytes > lease.File.PhysicalLength)
             {
-                TakeRoom(lengthBytes);
+                TakeRoom(lengthBytes, column.Content.Inode);
             }
 
             lease.File.Write(offsetBytes, lengthBytes, view);
