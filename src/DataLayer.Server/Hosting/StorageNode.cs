@@ -1,6 +1,6 @@
 using DataLayer.Engine.Files;
-using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Automation;
+using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Headrooms;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Engine.Tiering.Moving;
