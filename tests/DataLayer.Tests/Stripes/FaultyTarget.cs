@@ -96,6 +96,9 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
     public ValueTask RenameColumnAsync(ColumnId from, ColumnId to, CancellationToken cancellationToken) =>
         inner.RenameColumnAsync(from, to, cancellationToken);
 
+    public ValueTask<bool> TryShareAsync(ColumnId from, ColumnId to, long lengthBytes, CancellationToken cancellationToken) =>
+        ComputeAsync("share", () => inner.TryShareAsync(from, to, lengthBytes, cancellationToken));
+
     public ValueTask<List<long>> BeginRecoveryAsync(ColumnId column, CancellationToken cancellationToken) =>
         inner.BeginRecoveryAsync(column, cancellationToken);
 
