@@ -39,6 +39,9 @@ public sealed class StripeSharingModelTests
         private readonly Dictionary<ContentId, (StripedPlacement Placement, byte[] Bytes)> _model = [];
         private readonly List<string> _log = [];
         private long _inode;
+        private readonly List<HotTier> _killed = [];
+        private int _shares;
+        private int _refusals;
 
         internal async Task GoAsync(int steps)
         {
@@ -50,6 +53,7 @@ public sealed class StripeSharingModelTests
                 await CheckAsync(tier, _model.Count == 0 ? default : Pick());
             }
 
+            Assert.True(_refusals * 4 <= _shares, $"{_refusals} of {_shares} were refused\n{Story()}");
             tier = await fixture.ReopenAsync();
             foreach (ContentId content in _model.Keys)
             {
@@ -64,6 +68,10 @@ public sealed class StripeSharingModelTests
             }
 
             Assert.Empty(fixture.BackingFiles());
+            foreach (HotTier killed in _killed)
+            {
+                await killed.DisposeAsync(); // Only to give back what a killed process would.
+            }
         }
 
         private async Task<HotTier> StepAsync(HotTierFixture fixture, HotTier tier)
@@ -79,7 +87,7 @@ public sealed class StripeSharingModelTests
             }
             else if (draw < 62)
             {
-                await ShareAsync(tier, Pick());
+                await ShareAsync(fixture, tier, Pick());
             }
             else if (draw < 70)
             {
@@ -110,6 +118,7 @@ public sealed class StripeSharingModelTests
             else if (draw < 96)
             {
                 _log.Add("kill");
+                _killed.Add(tier);
                 return await fixture.KillAndOpenAsync();
             }
             else if (copies > 1)
@@ -146,13 +155,20 @@ public sealed class StripeSharingModelTests
             _model[content] = (placement, longer);
         }
 
-        private async Task ShareAsync(HotTier tier, ContentId from)
+        private async Task ShareAsync(HotTierFixture fixture, HotTier tier, ContentId from)
         {
             (StripedPlacement placement, byte[] bytes) = _model[from];
             ContentId to = HotTierFixture.Content(++_inode, 1 + (uint)_random.Next(3));
             _log.Add($"share {from} {to}");
-            bool done = await tier.TryShareAsync(from, placement, bytes.Length, to, default);
-            Assert.True(done, Story());
+            _shares++;
+            if (!await tier.TryShareAsync(from, placement, bytes.Length, to, default))
+            {
+                // Killed before its first flush: a column without a byte is not known to be whole.
+                _refusals++;
+                Assert.Empty(fixture.BackingFiles().Where(path => path.Contains($"{to.Inode.Value:x16}.", StringComparison.Ordinal)));
+                await tier.WriteAsync(to, placement, 0, bytes, default);
+            }
+
             _model[to] = (placement, (byte[])bytes.Clone());
         }
 
@@ -187,6 +203,7 @@ public sealed class StripeSharingModelTests
         /// <summary>A bit flips in one copy, of a file that others may have too; then all that have it are read or scrubbed.</summary>
         private async Task<HotTier> DamageAsync(HotTierFixture fixture, ContentId content)
         {
+            await fixture.Tier.FlushAsync(content, _model[content].Placement, default); // What no flush covered may be lost.
             HotTier tier = await fixture.ReopenAsync();
             string name = $"{content.Inode.Value:x16}.{content.Generation:x8}.00.{_random.Next(2)}";
             string file = fixture.BackingFiles().Single(path => Path.GetFileName(path) == name);
