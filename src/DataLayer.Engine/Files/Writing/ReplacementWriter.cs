@@ -80,7 +80,8 @@ internal sealed class ReplacementWriter(
             {
                 if (!source.IsDirty)
                 {
-                    return await TryShareLockedAsync(source, cancellationToken).ConfigureAwait(false);
+                    return SharingWriter.FindShareable(context, source) is { } stripes
+                        && await TryShareLockedAsync(source, stripes, cancellationToken).ConfigureAwait(false);
                 }
             }
             finally
@@ -92,18 +93,10 @@ internal sealed class ReplacementWriter(
         return false; // Written all the time.
     }
 
-    private async ValueTask<bool> TryShareLockedAsync(ContentState source, CancellationToken cancellationToken)
+    private async ValueTask<bool> TryShareLockedAsync(
+        ContentState source, StripedPlacement stripes, CancellationToken cancellationToken)
     {
-        FileContent known = source.Content;
-        long size = known.Attributes.SizeBytes;
-        bool isHot = known.Attributes.State == TierState.Hot
-            || known.Residency.ResidentCount == known.Residency.BlockCount;
-        if (known.Placement is not StripedPlacement stripes || !isHot || source.IsSuperseded || size == 0
-            || size != source.SizeBytes || context.Hot.UsesSegment(null, size))
-        {
-            return false;
-        }
-
+        long size = source.SizeBytes;
         PendingContent pending = await context.Tree.BeginReplaceAsync(
             folder.Inode, name, _ => stripes, cancellationToken).ConfigureAwait(false);
         context.Step("share.begun");
