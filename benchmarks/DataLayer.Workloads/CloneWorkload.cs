@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;

@@ -23,7 +23,7 @@ public static class CloneScript
         string name = "n" + random.Next(9).ToString(CultureInfo.InvariantCulture);
         if (!names.Contains(name))
         {
-            return $"create {name}";
+            return names.Count == 0 || random.Next(3) == 0 ? $"create {name}" : $"copy {names.ElementAt(random.Next(names.Count))} {name}";
         }
 
         string other = "n" + random.Next(9).ToString(CultureInfo.InvariantCulture);
@@ -35,7 +35,7 @@ public static class CloneScript
             2 => FormattableString.Invariant($"truncate {name} {(random.Next(3) == 0 ? 0 : offset)}"),
             3 or 4 => FormattableString.Invariant($"punch {name} {offset} {random.Next(1, 300_000)}"),
             5 => $"fsync {name}",
-            6 when !names.Contains(other) => $"copy {name} {other}",
+            6 when names.Contains(other) => $"unlink {other}",
             < 13 when other != name => $"clone {name} {other}",
             < 16 => FormattableString.Invariant($"write {name} {offset} {random.Next(1, MaxBytes - offset + 1)} {random.Next(250)}"),
             _ => FormattableString.Invariant($"write {name} {offset} {random.Next(1, 6_000)} {random.Next(250)}"),
