@@ -19,7 +19,8 @@ internal static class CloneLoad
                 Tell(output, $"! {name}");
                 using System.Diagnostics.Process self = System.Diagnostics.Process.GetCurrentProcess();
                 self.Kill();
-                Thread.Sleep(Timeout.Infinite); // Nothing more is done here until the signal came.
+                using ManualResetEventSlim never = new();
+                never.Wait(); // Nothing more is done here until the signal came.
             }
         }
 

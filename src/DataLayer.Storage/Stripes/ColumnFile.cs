@@ -14,7 +14,8 @@ namespace DataLayer.Storage.Stripes;
 /// Reads take no lock: they copy the chunks' entries, read, and compare checksums. A mismatch may be a write in
 /// progress, so it is tried again under the write lock, where it is final. Writes, flushes and repairs of one column
 /// file take turns under the write lock (the kernel's inode lock does the same below); it is held over system calls and
-/// never over an await. The backing file may be shared with clones (ColumnFile.Sharing.cs). Lock order: <c>_write</c>, then the side file's state lock. Life: opened by <see
+/// never over an await. The backing file may be shared with clones (ColumnFile.Sharing.cs). Lock order: <c>_write</c>,
+/// then the side file's state lock. Life: opened by <see
 /// cref="ColumnFileCache"/>, used under a lease, flushed before it is closed. With crash marks it refuses everything
 /// but recovery.
 /// </remarks>
