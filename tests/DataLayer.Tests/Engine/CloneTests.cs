@@ -5,8 +5,8 @@ using DataLayer.Engine.Files;
 using DataLayer.Engine.Files.Nodes;
 using DataLayer.Metadata;
 using DataLayer.Storage.Interop;
-using DataLayer.TestSupport.Mounts;
 using DataLayer.Tests.Stripes;
+using DataLayer.TestSupport.Mounts;
 
 namespace DataLayer.Tests.Engine;
 
