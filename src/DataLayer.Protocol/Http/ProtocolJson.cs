@@ -28,6 +28,7 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(PathCommand))]
 [JsonSerializable(typeof(MakeDirectoryCommand))]
 [JsonSerializable(typeof(RenameCommand))]
+[JsonSerializable(typeof(CloneCommand))]
 [JsonSerializable(typeof(LinkCommand))]
 [JsonSerializable(typeof(SymbolicLinkCommand))]
 [JsonSerializable(typeof(TruncateCommand))]

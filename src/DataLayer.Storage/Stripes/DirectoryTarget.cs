@@ -31,7 +31,7 @@ internal sealed partial class DirectoryTarget : ITarget
         Location = directory;
         _gate = new SemaphoreSlim(options.ConcurrencyCount);
         ScratchPool scratch = new(options.ConcurrencyCount * 4);
-        _columns = new ColumnFileCache(directory, options.OpenColumnCount, scratch);
+        _columns = new ColumnFileCache(directory, options.OpenColumnCount, scratch, options.Step);
         _segments = new SegmentHandles(Path.Combine(directory, "segments"), Math.Max(4, options.OpenColumnCount / 4));
     }
 
@@ -91,6 +91,7 @@ internal sealed partial class DirectoryTarget : ITarget
 
             if (lengthBytes > 0)
             {
+                TakeRoomToOwn(lease.File);
                 lease.File.PrepareWrite(offsetBytes, lengthBytes);
             }
         }
@@ -119,6 +120,7 @@ internal sealed partial class DirectoryTarget : ITarget
                 TakeRoom(lengthBytes, column.Content.Inode);
             }
 
+            TakeRoomToOwn(lease.File);
             lease.File.Write(offsetBytes, lengthBytes, view);
         }
         catch (DataLayerException fault)
@@ -171,6 +173,7 @@ internal sealed partial class DirectoryTarget : ITarget
 
             _columns.ForgetLoss(column);
             string path = Path.Combine(_columns.FolderOf(column), column.FileName);
+            _ = DurableFile.Unlink(path + ".tmp");
             bool hadFile = DurableFile.Unlink(path);
             hadFile |= DurableFile.Unlink(path + ".sum");
             FlushNames(column);

@@ -107,6 +107,12 @@ internal interface ITarget : IAsyncDisposable
     /// content.</summary>
     ValueTask RenameColumnAsync(ColumnId from, ColumnId to, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Gives a column that nobody uses the bytes of another without copying them, durable. False where that cannot be:
+    /// they are to be copied.
+    /// </summary>
+    ValueTask<bool> TryShareAsync(ColumnId from, ColumnId to, long lengthBytes, CancellationToken cancellationToken);
+
     /// <summary>Starts recovering a column after an unclean stop; see <see cref="ColumnFile.BeginRecovery"/>.</summary>
     ValueTask<List<long>> BeginRecoveryAsync(ColumnId column, CancellationToken cancellationToken);
 

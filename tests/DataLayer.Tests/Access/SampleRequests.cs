@@ -52,6 +52,7 @@ internal static class SampleRequests
         "mkdir" => $$"""{"path":"{{folder}}/none/such"}""",
         "rename" => $$"""{"from":"{{folder}}/none-such","to":"{{folder}}/none"}""",
         "link" => $$"""{"existing":"{{folder}}/none-such","path":"{{folder}}/none"}""",
+        "clone" => $$"""{"from":"{{folder}}/none-such","to":"{{folder}}/none"}""",
         "symlink" => $$"""{"path":"{{folder}}/none/such","target":"x"}""",
         "truncate" => $$"""{"path":"{{folder}}/none-such","sizeBytes":0}""",
         "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" =>
