@@ -91,7 +91,7 @@ internal sealed partial class DirectoryTarget : ITarget
 
             if (lengthBytes > 0)
             {
-                TakeRoomToOwn(lease.File);
+                TakeRoomToOwn(lease.File, column.Content.Inode);
                 lease.File.PrepareWrite(offsetBytes, lengthBytes);
             }
         }
@@ -120,7 +120,7 @@ internal sealed partial class DirectoryTarget : ITarget
                 TakeRoom(lengthBytes, column.Content.Inode);
             }
 
-            TakeRoomToOwn(lease.File);
+            TakeRoomToOwn(lease.File, column.Content.Inode);
             lease.File.Write(offsetBytes, lengthBytes, view);
         }
         catch (DataLayerException fault)
