@@ -63,6 +63,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         StagedWriter staging = new(Context);
         Writer = new FileWriter(Context, recaller, staging);
         Context.Unflushed = new UnflushedContents(Context, Writer, staging);
+        Sharing = new SharingWriter(Context, Writer);
         Nodes = new NodeOperations(this);
         _uploads = new UploadWaits(Context);
         _journal = new JournalWorker(Context, new JournalTasks(Context, runner, _uploads), _uploads);
@@ -115,6 +116,8 @@ public sealed partial class FileEngine : IAsyncDisposable
     public ProfileService Profiles { get; }
 
     internal FileWriter Writer { get; }
+
+    internal SharingWriter Sharing { get; }
 
     internal Freshness Freshness => _freshness;
 

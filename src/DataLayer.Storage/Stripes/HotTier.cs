@@ -81,6 +81,7 @@ public sealed partial class HotTier : IAsyncDisposable
                 OpenColumnCount = openColumns,
                 ReserveBytes = pool.ReserveBytes,
                 FenceTime = options.FenceTime,
+                Step = options.StepHook,
                 Time = time,
             })));
         HotTier tier = new(options, targets, log);

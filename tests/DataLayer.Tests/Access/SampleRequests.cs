@@ -52,6 +52,7 @@ internal static class SampleRequests
         "mkdir" => $$"""{"path":"{{folder}}/none/such"}""",
         "rename" => $$"""{"from":"{{folder}}/none-such","to":"{{folder}}/none"}""",
         "link" => $$"""{"existing":"{{folder}}/none-such","path":"{{folder}}/none"}""",
+        "clone" => $$"""{"from":"{{folder}}/none-such","to":"{{folder}}/none"}""",
         "symlink" => $$"""{"path":"{{folder}}/none/such","target":"x"}""",
         "truncate" => $$"""{"path":"{{folder}}/none-such","sizeBytes":0}""",
         "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" =>
@@ -61,6 +62,8 @@ internal static class SampleRequests
         "mergeProfiles" => """{"from":["none-such"]}""",
         "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
         "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
+        "addHeadroom" or "replaceHeadroom" =>
+            $$"""{"name":"none","path":"{{folder}}/none-such","hotBytes":1,"window":{"from":"09:00","to":"10:00"} }""",
         "packJob" => $$"""{"action":"unpack","path":"{{folder}}/none-such"}""",
         "applyPlan" or "undoJob" => "{}",
         "switchAutoTiering" => """{"enabled":false}""",
