@@ -43,6 +43,7 @@ public sealed class DataLayerClient : IDisposable
         _connection = new ApiConnection(options, handler);
         Admin = new AdminClient(_connection);
         Jobs = new JobClient(_connection);
+        Datasets = new DatasetClient(_connection, Admin);
     }
 
     /// <summary>Attachments, tiers, targets and upkeep.</summary>
@@ -50,6 +51,9 @@ public sealed class DataLayerClient : IDisposable
 
     /// <summary>Jobs and schedules.</summary>
     public JobClient Jobs { get; }
+
+    /// <summary>Datasets, their samples and orders.</summary>
+    public DatasetClient Datasets { get; }
 
     /// <summary>Where the service is, for messages.</summary>
     public string ServerName => _connection.DisplayName;
@@ -427,6 +431,24 @@ public sealed class DataLayerClient : IDisposable
                 Exchange = flags.HasFlag(RenameFlags.Exchange),
             },
             ProtocolJson.Default.RenameCommand, RetryMode.WhenNotExecuted, cancellationToken);
+
+    /// <summary>
+    /// Makes a file with the content of another, inside the service: a large hot file is shared, not copied, and the
+    /// first change of either copies it there. Replaces what is at the new path.
+    /// </summary>
+    /// <param name="from">The file.</param>
+    /// <param name="to">The clone's path.</param>
+    /// <param name="keepAttributes">Give it mode, owner, times and user attributes of the file too.</param>
+    /// <param name="noReplace">Fail with AlreadyExists if the new path is taken.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    public ValueTask CloneFileAsync(
+        string from, string to, bool keepAttributes = false, bool noReplace = false,
+        CancellationToken cancellationToken = default) =>
+        _connection.SendAsync(
+            $"{ApiRoutes.Operations}/clone",
+            new CloneCommand { From = from, To = to, KeepAttributes = keepAttributes, NoReplace = noReplace },
+            ProtocolJson.Default.CloneCommand, noReplace ? RetryMode.WhenNotExecuted : RetryMode.Always,
+            cancellationToken);
 
     /// <summary>Gives a file another name.</summary>
     public ValueTask LinkAsync(string existing, string path, CancellationToken cancellationToken = default) =>

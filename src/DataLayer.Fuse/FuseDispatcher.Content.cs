@@ -40,8 +40,9 @@ internal sealed partial class FuseDispatcher
         ref readonly Abi.WriteIn write = ref request.Take<Abi.WriteIn>();
         int length = (int)write.SizeBytes;
         bool kill = (write.WriteFlags & Abi.WriteKillSetId) != 0;
+        bool fromCache = (write.WriteFlags & Abi.WriteFromCache) != 0;
         ValueTask writing = _files.WriteAsync(
-            request.Node, write.OffsetBytes, request.Payload(length), kill, CancellationToken.None);
+            request.Node, write.OffsetBytes, request.Payload(length), kill, fromCache, CancellationToken.None);
         if (!writing.IsCompletedSuccessfully)
         {
             return AnswerWriteAsync(request, writing, length);

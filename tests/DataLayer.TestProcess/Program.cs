@@ -21,6 +21,13 @@ if (args is ["stripes-load", var target, var number])
     return 0;
 }
 
+if (args is ["clone-load", var cloneFolder, var cloneSeed, var shape, var killStep])
+{
+    CultureInfo plain = CultureInfo.InvariantCulture;
+    await CloneLoad.RunAsync(cloneFolder, int.Parse(cloneSeed, plain), int.Parse(shape, plain), int.Parse(killStep, plain), Console.Out);
+    return 0;
+}
+
 if (args is ["mount-service", var socket])
 {
     await TinyMountService.RunAsync(socket, Console.Out);
@@ -39,6 +46,6 @@ if (args is ["mount-load", var root, var loadSeed, var clients, var manifest])
 }
 
 await Console.Error.WriteLineAsync(
-    "usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | stripes-load FOLDER SEED | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS "
+    "usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | stripes-load FOLDER SEED | clone-load FOLDER SEED SHAPE STEP | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS "
     + "| mount-load FOLDER SEED CLIENTS MANIFEST");
 return 2;

@@ -7,7 +7,8 @@ using Microsoft.Win32.SafeHandles;
 namespace DataLayer.Workloads.Mounts;
 
 /// <summary>
-/// The baseline of the mount's benchmark: the least a FUSE server in C# can do. Files of fixed size in one folder, all their bytes in
+/// The baseline of the mount's benchmark: the least a FUSE server in C# can do. Files of fixed size in one folder, all
+/// their bytes in
 /// one piece of memory, answered from there without a copy; no names but <c>f0</c>, <c>f1</c>, …; read only.
 /// </summary>
 /// <remarks>It shares the declarations of the kernel's structures with the product, and nothing else.</remarks>
@@ -21,10 +22,13 @@ internal sealed unsafe partial class MemoryResponder : IDisposable
     private readonly int _fileCount;
     private readonly byte* _content;
     private readonly Thread[] _threads;
+    private readonly bool _withoutOpens;
 
     /// <summary>Makes the files and begins to serve a mounted device; ends when it is unmounted.</summary>
-    public MemoryResponder(SafeFileHandle device, long fileBytes, int fileCount, int threads)
+    public MemoryResponder(
+        SafeFileHandle device, long fileBytes, int fileCount, int threads, bool withoutOpens = false)
     {
+        _withoutOpens = withoutOpens;
         _handle = device;
         _device = (int)device.DangerousGetHandle();
         _fileBytes = fileBytes;
@@ -97,6 +101,9 @@ internal sealed unsafe partial class MemoryResponder : IDisposable
             case Opcode.GetAttributes:
                 Abi.AttributesOut attributes = new() { Seconds = 3600, Attributes = AttributesOf(header->Node) };
                 Send(header, &attributes, sizeof(Abi.AttributesOut), 0);
+                break;
+            case Opcode.Open when _withoutOpens:
+                Send(header, null, 0, Errno.NotImplemented);
                 break;
             case Opcode.Open or Opcode.OpenDirectory:
                 Abi.OpenOut opened = new() { Flags = Abi.OpenKeepCache };

@@ -6,7 +6,8 @@ using System.Runtime.InteropServices;
 namespace DataLayer.Workloads.Mounts;
 
 /// <summary>
-/// The client of the mount's benchmark: a process of its own (this program, started again), so that what it costs is not counted as
+/// The client of the mount's benchmark: a process of its own (this program, started again), so that what it costs is
+/// not counted as
 /// the server's and its page faults do not meet the server's garbage collector.
 /// </summary>
 internal static partial class MountClient

@@ -1,4 +1,3 @@
-using System.IO.Pipelines;
 using DataLayer.Client;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
@@ -8,20 +7,18 @@ namespace DataLayer.Csi.Controller;
 
 /// <summary>
 /// Copies a folder with all in it through the service's API: contents, names, modes, owners, times, symbolic links,
-/// hard
-/// links within the folder, and user attributes. Every byte is read from the service and written to it again: this
-/// costs time and space in proportion to the contents. Each file is copied as it is at one moment (one version of its
-/// content); files written meanwhile may be newer than their neighbours.
+/// hard links within the folder, and user attributes. Each file is cloned inside the service, one call a file: large
+/// hot ones share their bytes with the original until either is changed, small and cold ones are copied. Each file is
+/// as it is at one moment (one version of its content); files written meanwhile may be newer than their neighbours.
 /// </summary>
 internal sealed class TreeCopy(DataLayerClient client)
 {
     private const int FilesAtOnce = 8;
-    private const int SmallBytes = 1 << 20;
     private readonly Dictionary<long, string> _linked = [];
     private readonly Lock _lock = new();
     private long _bytes;
 
-    /// <summary>Bytes copied so far.</summary>
+    /// <summary>Bytes of the files cloned so far.</summary>
     public long CopiedBytes => Interlocked.Read(ref _bytes);
 
     /// <summary>Copies what is in <paramref name="from"/> into the existing folder <paramref name="to"/>.</summary>
@@ -132,58 +129,9 @@ internal sealed class TreeCopy(DataLayerClient client)
 
     private async Task CopyFileAsync(string from, string to, FileStatus entry, CancellationToken cancellationToken)
     {
-        WriteOptions options = new() { Mode = entry.Mode & 0xFFF };
-        if (entry.SizeBytes <= SmallBytes)
-        {
-            using FileBytes content = await client.ReadFileAsync(from, cancellationToken).ConfigureAwait(false);
-            await client.WriteFileAsync(to, content.Memory, options, cancellationToken).ConfigureAwait(false);
-        }
-        else
-        {
-            await PumpAsync(from, to, options, cancellationToken).ConfigureAwait(false);
-        }
-
+        await client.CloneFileAsync(from, to, keepAttributes: true, cancellationToken: cancellationToken)
+            .ConfigureAwait(false);
         Interlocked.Add(ref _bytes, entry.SizeBytes);
-        await FinishAsync(from, to, entry, cancellationToken).ConfigureAwait(false);
-    }
-
-    private async Task PumpAsync(string from, string to, WriteOptions options, CancellationToken cancellationToken)
-    {
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Pipe pipe = new(new PipeOptions(pauseWriterThreshold: 4 << 20, resumeWriterThreshold: 2 << 20));
-        Task read = ReadAsync(from, pipe.Writer, either.Token);
-        try
-        {
-            Stream content = pipe.Reader.AsStream();
-            await using (content.ConfigureAwait(false))
-            {
-                await client.WriteFileAsync(to, content, options, cancellationToken).ConfigureAwait(false);
-            }
-
-            await read.ConfigureAwait(false);
-        }
-        catch
-        {
-            await either.CancelAsync().ConfigureAwait(false);
-            await read.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            throw;
-        }
-    }
-
-    private async Task ReadAsync(string from, PipeWriter writer, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await client.DownloadAsync(from, writer.AsStream(leaveOpen: true), cancellationToken: cancellationToken)
-                .ConfigureAwait(false);
-            await writer.CompleteAsync().ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            // The writer of the copy sees the fault instead of a short file.
-            await writer.CompleteAsync(e).ConfigureAwait(false);
-            throw;
-        }
     }
 
     private async Task FinishAsync(string from, string to, FileStatus entry, CancellationToken cancellationToken)

@@ -84,6 +84,9 @@ public static class Errno
     /// <summary>ENAMETOOLONG: name too long.</summary>
     public const int NameTooLong = 36;
 
+    /// <summary>EMLINK: the file has as many names as it can.</summary>
+    public const int TooManyNames = 31;
+
     /// <summary>ENOSYS: no such call.</summary>
     public const int NotImplemented = 38;
 

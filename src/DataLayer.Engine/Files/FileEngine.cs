@@ -2,6 +2,7 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Nodes;
 using DataLayer.Engine.Files.Reading;
@@ -65,6 +66,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         StagedWriter staging = new(Context);
         Writer = new FileWriter(Context, recaller, staging);
         Context.Unflushed = new UnflushedContents(Context, Writer, staging);
+        Sharing = new SharingWriter(Context, Writer);
         Nodes = new NodeOperations(this);
         _uploads = new UploadWaits(Context);
         _journal = new JournalWorker(Context, new JournalTasks(Context, runner, _uploads), _uploads);
@@ -81,6 +83,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         _order = new ReleaseOrder(Context, Facts);
         Context.Room = new RoomMaker(Context, _evictor, _order);
         Profiles = new ProfileService(Context, recaller);
+        Datasets = new DatasetService(this);
         _meter = new EngineMeter(Context, () => _uploads.PendingCount);
     }
 
@@ -118,10 +121,15 @@ public sealed partial class FileEngine : IAsyncDisposable
     /// <summary>What jobs read, to be warmed again.</summary>
     public ProfileService Profiles { get; }
 
+    /// <summary>Named subtrees with a sample index.</summary>
+    public DatasetService Datasets { get; }
+
     /// <summary>Takes the policy that says what goes first where a writer needs room; before, heat does.</summary>
     public void FollowPolicy(PolicyVersions policies) => _order.Policies = policies;
 
     internal FileWriter Writer { get; }
+
+    internal SharingWriter Sharing { get; }
 
     internal Freshness Freshness => _freshness;
 
@@ -154,6 +162,7 @@ public sealed partial class FileEngine : IAsyncDisposable
             engine.Heat.Start();
             engine.Context.Folders?.Start();
             engine.Profiles.Start();
+            engine.Datasets.Load();
             return engine;
         }
         catch

@@ -13,6 +13,8 @@ public sealed class FileReplacement : IAsyncDisposable
 
     internal FileReplacement(ReplacementWriter writer) => _writer = writer;
 
+    internal ReplacementWriter Writer => _writer;
+
     /// <summary>Bytes taken so far.</summary>
     public long LengthBytes => _writer.LengthBytes;
 

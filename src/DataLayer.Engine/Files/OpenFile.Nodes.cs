@@ -67,7 +67,8 @@ public sealed partial class OpenFile
         }
         else if (_engine.Nodes.GetSpace().AvailableBytes < lengthBytes)
         {
-            await _engine.Context.HotWrites.EnsureAsync(lengthBytes, cancellationToken).ConfigureAwait(false);
+            await _engine.Context.HotWrites
+                .EnsureAsync(_content.Id.Inode, lengthBytes, cancellationToken).ConfigureAwait(false);
         }
 
         if (mode == FallocateMode.KeepSize && end > _content.SizeBytes)
@@ -84,7 +85,8 @@ public sealed partial class OpenFile
     }
 
     /// <summary>
-    /// Copies a range of another file (or this one, where the ranges do not overlap) into this, inside the service.
+    /// Copies a range of another file (or this one, where the ranges do not overlap) into this, inside the service. The
+    /// whole of a large hot file into an empty one is shared, not copied.
     /// </summary>
     /// <returns>How many bytes were copied: fewer than asked for only at the end of the other file.</returns>
     /// <exception cref="DataLayerException">
@@ -99,6 +101,14 @@ public sealed partial class OpenFile
             && toOffsetBytes < fromOffsetBytes + lengthBytes)
         {
             throw new DataLayerException(ErrorCode.InvalidArgument, "The ranges to copy between overlap.");
+        }
+
+        if (fromOffsetBytes == 0 && toOffsetBytes == 0 && lengthBytes >= from._content.SizeBytes
+            && await _engine.Sharing.TryShareAsync(from._content, _content, IsRelaxed, cancellationToken)
+                .ConfigureAwait(false) is > 0 and long shared)
+        {
+            Tell();
+            return shared;
         }
 
         TransferBuffer buffer = _engine.Context.Buffers.Rent((int)Math.Clamp(lengthBytes, 1, CopyBytes));

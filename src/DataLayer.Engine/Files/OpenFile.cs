@@ -75,6 +75,16 @@ public sealed partial class OpenFile : IAsyncDisposable
         return Told(_engine.Writer.WriteAsync(_content, offsetBytes, bytes, IsRelaxed, cancellationToken));
     }
 
+    /// <summary>
+    /// As <see cref="WriteAsync"/>, but does not make the file longer: bytes behind its end are dropped.
+    /// </summary>
+    /// <exception cref="DataLayerException">As <see cref="WriteAsync"/>.</exception>
+    public ValueTask OverwriteAsync(long offsetBytes, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        CheckWritable();
+        return Told(_engine.Writer.OverwriteAsync(_content, offsetBytes, bytes, IsRelaxed, cancellationToken));
+    }
+
     /// <summary>Changes the length; new bytes are zeros.</summary>
     /// <exception cref="DataLayerException">As <see cref="WriteAsync"/>.</exception>
     public ValueTask TruncateAsync(long sizeBytes, CancellationToken cancellationToken)

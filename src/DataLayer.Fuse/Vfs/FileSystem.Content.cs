@@ -112,19 +112,20 @@ internal sealed partial class FileSystem
 
     /// <summary>Writes.</summary>
     internal ValueTask WriteAsync(
-        ulong node, long offsetBytes, ReadOnlyMemory<byte> bytes, bool killSetId, CancellationToken cancellationToken)
+        ulong node, long offsetBytes, ReadOnlyMemory<byte> bytes, bool killSetId, bool fromCache,
+        CancellationToken cancellationToken)
     {
         CheckWritable();
         CheckEnd(offsetBytes, bytes.Length);
         if (killSetId || Table.Find(InodeOf(node))?.TryUse(write: true) is not { } file)
         {
-            return WriteSlowAsync(node, offsetBytes, bytes, killSetId, cancellationToken);
+            return WriteSlowAsync(node, offsetBytes, bytes, killSetId, fromCache, cancellationToken);
         }
 
-        ValueTask writing = file.File.WriteAsync(offsetBytes, bytes, cancellationToken);
+        ValueTask writing = WriteTo(file, offsetBytes, bytes, fromCache, cancellationToken);
         if (!writing.IsCompletedSuccessfully)
         {
-            return FinishWriteAsync(node, file, writing, offsetBytes, bytes, cancellationToken);
+            return FinishWriteAsync(node, file, writing, offsetBytes, bytes, fromCache, cancellationToken);
         }
 
         NoteChange();
@@ -360,7 +361,8 @@ internal sealed partial class FileSystem
     }
 
     private async ValueTask WriteSlowAsync(
-        ulong node, long offsetBytes, ReadOnlyMemory<byte> bytes, bool killSetId, CancellationToken cancellationToken)
+        ulong node, long offsetBytes, ReadOnlyMemory<byte> bytes, bool killSetId, bool fromCache,
+        CancellationToken cancellationToken)
     {
         if (killSetId)
         {
@@ -369,12 +371,23 @@ internal sealed partial class FileSystem
 
         SharedFile file = await UseAsync(node, write: true, cancellationToken).ConfigureAwait(false);
         await FinishWriteAsync(
-            node, file, file.File.WriteAsync(offsetBytes, bytes, cancellationToken), offsetBytes, bytes,
+            node, file, WriteTo(file, offsetBytes, bytes, fromCache, cancellationToken), offsetBytes, bytes, fromCache,
             cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>
+    /// Pages that the kernel writes back lie within the length it knew when it sent them. If a truncation came before
+    /// them, what they say of the bytes behind the end is over.
+    /// </summary>
+    private static ValueTask WriteTo(
+        SharedFile file, long offsetBytes, ReadOnlyMemory<byte> bytes, bool fromCache,
+        CancellationToken cancellationToken) =>
+        fromCache
+            ? file.File.OverwriteAsync(offsetBytes, bytes, cancellationToken)
+            : file.File.WriteAsync(offsetBytes, bytes, cancellationToken);
+
     private async ValueTask FinishWriteAsync(
-        ulong node, SharedFile file, ValueTask writing, long offsetBytes, ReadOnlyMemory<byte> bytes,
+        ulong node, SharedFile file, ValueTask writing, long offsetBytes, ReadOnlyMemory<byte> bytes, bool fromCache,
         CancellationToken cancellationToken)
     {
         try
@@ -395,7 +408,7 @@ internal sealed partial class FileSystem
         SharedFile current = await UseAsync(node, write: true, cancellationToken).ConfigureAwait(false);
         try
         {
-            await current.File.WriteAsync(offsetBytes, bytes, cancellationToken).ConfigureAwait(false);
+            await WriteTo(current, offsetBytes, bytes, fromCache, cancellationToken).ConfigureAwait(false);
             NoteChange();
         }
         finally

@@ -50,6 +50,9 @@ public static class ApiRoutes
     /// <summary>Schedules of jobs: GET, POST; <c>/N</c> by DELETE.</summary>
     public const string Schedules = "/api/v1/schedules";
 
+    /// <summary>Headrooms: GET, POST; <c>/N</c> by GET, PUT and DELETE.</summary>
+    public const string Headrooms = "/api/v1/headrooms";
+
     /// <summary>The media type of server-sent events.</summary>
     public const string EventMediaType = "text/event-stream";
 
@@ -82,6 +85,9 @@ public static class ApiRoutes
 
     /// <summary>Packs of small cold files: GET; <c>/jobs</c> by POST makes a job.</summary>
     public const string Packs = "/api/v1/packs";
+
+    /// <summary>Datasets: GET; one by PUT, GET, DELETE; below it refresh, pin, verify, samples, order.</summary>
+    public const string Datasets = "/api/v1/datasets";
 
     /// <summary>Counters of the service.</summary>
     public const string Statistics = "/api/v1/stats";

@@ -42,6 +42,26 @@ public sealed record RenameCommand
     public bool Exchange { get; init; }
 }
 
+/// <summary>Makes a file with the content of another.</summary>
+[JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
+public sealed record CloneCommand
+{
+    /// <summary>The file.</summary>
+    public required string From { get; init; }
+
+    /// <summary>The clone's path; what is there is replaced.</summary>
+    public required string To { get; init; }
+
+    /// <summary>Fail if the new path is taken.</summary>
+    public bool NoReplace { get; init; }
+
+    /// <summary>Make missing parent folders.</summary>
+    public bool Parents { get; init; }
+
+    /// <summary>The clone gets mode, owner, times and user attributes of the file too.</summary>
+    public bool KeepAttributes { get; init; }
+}
+
 /// <summary>Makes another name for a file.</summary>
 [JsonUnmappedMemberHandling(JsonUnmappedMemberHandling.Disallow)]
 public sealed record LinkCommand

@@ -87,10 +87,11 @@ internal sealed class TraceReplay(DataLayerClient client, TraceReplayOptions opt
             }
 
             TimeSpan due = double.IsFinite(options.Speed) ? (access.At - first) / options.Speed : TimeSpan.Zero;
-            TimeSpan early = due - time.GetElapsedTime(begun);
-            if (early > TimeSpan.Zero)
+            // A delay is cut to whole milliseconds and may end before its time: what is left is waited for again.
+            for (TimeSpan early; (early = due - time.GetElapsedTime(begun)) > TimeSpan.Zero;)
             {
-                await Task.Delay(early, time, cancellationToken);
+                TimeSpan least = TimeSpan.FromMilliseconds(1);
+                await Task.Delay(early > least ? early : least, time, cancellationToken);
             }
 
             await _slots.WaitAsync(cancellationToken);

@@ -139,6 +139,9 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         yield return Command("mkdir", "Makes a folder.", typeof(MakeDirectoryCommand), MakeDirectoryAsync);
         yield return Command("rename", "Renames in one transaction.", typeof(RenameCommand), RenameAsync);
         yield return Command("link", "Gives a file another name.", typeof(LinkCommand), LinkAsync);
+        yield return Command(
+            "clone", "Makes a file with the content of another, shared where it can be.", typeof(CloneCommand),
+            CloneAsync);
         yield return Command("symlink", "Makes a symbolic link.", typeof(SymbolicLinkCommand), SymbolicLinkAsync);
         yield return Command("truncate", "Sets a file's length.", typeof(TruncateCommand), TruncateAsync);
         yield return Command(
@@ -248,6 +251,22 @@ internal sealed class TreeEndpoints(NodeHost node, FileReadEndpoint reads, FileW
         InodeAttributes moved = await node.Engine.RenameAsync(
             command.From, command.To, flags, context.RequestAborted);
         await WriteStatusAsync(context, command.To, moved);
+    }
+
+    private async Task CloneAsync(HttpContext context)
+    {
+        CloneCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.CloneCommand);
+        RequestCaller.DemandPath(context, command.From);
+        RequestCaller.DemandPath(context, command.To);
+        CloneOptions options = new()
+        {
+            IfAbsent = command.NoReplace,
+            MakeParents = command.Parents,
+            KeepAttributes = command.KeepAttributes,
+        };
+        InodeAttributes made = await node.Engine.CloneFileAsync(
+            command.From, command.To, options, context.RequestAborted);
+        await WriteStatusAsync(context, command.To, made);
     }
 
     private async Task LinkAsync(HttpContext context)

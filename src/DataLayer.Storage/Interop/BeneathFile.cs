@@ -13,6 +13,9 @@ internal static unsafe partial class BeneathFile
 {
     internal const int EmptyPath = 0x1000;
     internal const int NoFollow = 0x100;
+
+    /// <summary>AT_STATX_FORCE_SYNC.</summary>
+    internal const int ForceSync = 0x2000;
     private const int OpenPathOnly = 0x200000;
     private const int OpenNonBlocking = 0x800;
     private const int RemoveDirectory = 0x200;
@@ -97,7 +100,11 @@ internal static unsafe partial class BeneathFile
         errno = 0;
         return new FileStatus(
             result.Inode, (long)result.Size, result.ModifiedSeconds, result.ModifiedNanoseconds,
-                (result.Mode & 0xF000) == 0x8000);
+                (result.Mode & 0xF000) == 0x8000)
+        {
+            LinkCount = result.LinkCount,
+            AllocatedBytes = (long)result.Sectors * 512,
+        };
     }
 
     private static SafeFileHandle? TryOpen(SafeFileHandle root, string relative, int flags)
@@ -156,6 +163,9 @@ internal static unsafe partial class BeneathFile
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     private struct Statx
     {
+        [FieldOffset(16)]
+        public uint LinkCount;
+
         [FieldOffset(28)]
         public ushort Mode;
 
@@ -164,6 +174,9 @@ internal static unsafe partial class BeneathFile
 
         [FieldOffset(40)]
         public ulong Size;
+
+        [FieldOffset(48)]
+        public ulong Sectors;
 
         [FieldOffset(112)]
         public long ModifiedSeconds;

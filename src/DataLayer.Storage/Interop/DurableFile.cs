@@ -144,6 +144,65 @@ internal static unsafe class DurableFile
         return errno is Errno.NoEntry ? false : throw LinuxError.Create(errno, "unlink", path);
     }
 
+    /// <summary>Gives a file one more name, which must be free; flush its folder to make it durable.</summary>
+    /// <param name="from">The file.</param>
+    /// <param name="to">The new name.</param>
+    /// <returns>False where the file system cannot: no hard links, another file system, as many names as it
+    /// can.</returns>
+    /// <exception cref="DataLayerException">AlreadyExists, NotFound, NoSpace, TargetFailed, ….</exception>
+    internal static bool TryLink(string from, string to)
+    {
+        if (Libc.Link(from, to) == 0)
+        {
+            return true;
+        }
+
+        int errno = Marshal.GetLastPInvokeError();
+        return errno is Errno.NotPermitted or Errno.NotSupported or Errno.NotImplemented or Errno.CrossDevice
+            or Errno.TooManyNames ? false : throw LinuxError.Create(errno, "link", to);
+    }
+
+    /// <summary>
+    /// Makes an open handle one of another open file: calls under way end on the file they began on, later ones are
+    /// made on the other. Both handles stay open.
+    /// </summary>
+    internal static void Exchange(SafeFileHandle handle, SafeFileHandle by, string path)
+    {
+        while (Libc.Duplicate(by, handle, Libc.OpenCloseOnExec) < 0)
+        {
+            int errno = Marshal.GetLastPInvokeError();
+            if (errno is not (Errno.Interrupted or Errno.Busy))
+            {
+                throw LinuxError.Create(errno, "dup3", path);
+            }
+        }
+    }
+
+    /// <summary>
+    /// The next part of a file that may be data, from an offset on; what is left out is a hole. All of it where the
+    /// file system cannot tell.
+    /// </summary>
+    /// <returns>Where it begins and ends, within the range; both its end if there is none.</returns>
+    internal static (long From, long To) FindData(SafeFileHandle file, string path, long offsetBytes, long endBytes)
+    {
+        long from = Libc.Seek(file, offsetBytes, Libc.SeekData);
+        if (from < 0)
+        {
+            int errno = Marshal.GetLastPInvokeError();
+            return errno == Errno.NoSuchDevice ? (endBytes, endBytes)
+                : errno is Errno.Invalid or Errno.NotSupported ? (offsetBytes, endBytes)
+                : throw LinuxError.Create(errno, "lseek", path);
+        }
+
+        if (from >= endBytes)
+        {
+            return (endBytes, endBytes);
+        }
+
+        long to = Libc.Seek(file, from, Libc.SeekHole);
+        return (from, to <= from || to > endBytes ? endBytes : to);
+    }
+
     /// <summary>Makes one folder (mode 0700); false if it exists. The parent must exist; flush it to make the name
     /// durable.</summary>
     internal static bool MakeDirectory(string path)

@@ -12,6 +12,12 @@ namespace DataLayer.Storage.Interop;
 internal readonly record struct FileStatus(
     ulong Inode, long SizeBytes, long ModifiedSeconds, uint ModifiedNanoseconds, bool IsRegular)
 {
+    /// <summary>How many names it has, a count.</summary>
+    internal uint LinkCount { get; init; }
+
+    /// <summary>What it takes on disk, bytes.</summary>
+    internal long AllocatedBytes { get; init; }
+
     /// <summary>Modification time at .NET's resolution of 100 ns.</summary>
     internal DateTimeOffset LastModified =>
         DateTimeOffset.FromUnixTimeSeconds(ModifiedSeconds).AddTicks(ModifiedNanoseconds / 100);
@@ -20,6 +26,14 @@ internal readonly record struct FileStatus(
     internal static FileStatus Of(SafeFileHandle file, string path)
     {
         FileStatus? status = BeneathFile.TryStat(file, "", BeneathFile.EmptyPath, out int errno);
+        return status ?? throw LinuxError.Create(errno, "statx", path);
+    }
+
+    /// <summary>Of an open file, also asked of a server that would else answer from a cache.</summary>
+    internal static FileStatus Newest(SafeFileHandle file, string path)
+    {
+        FileStatus? status = BeneathFile.TryStat(
+            file, "", BeneathFile.EmptyPath | BeneathFile.ForceSync, out int errno);
         return status ?? throw LinuxError.Create(errno, "statx", path);
     }
 

@@ -27,6 +27,8 @@ internal static unsafe partial class Libc
     internal const int AdviseDontNeed = 4;
     internal const int SyncRangeWrite = 2;
     internal const int CurrentDirectory = -100;
+    internal const int SeekData = 3;
+    internal const int SeekHole = 4;
 
     /// <summary>O_DIRECTORY.</summary>
     internal static readonly int OpenDirectory = IsArm64 ? 0x4000 : 0x10000;
@@ -75,6 +77,15 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc", EntryPoint = "unlink", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Unlink(string path);
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int Link(string from, string to);
+
+    [LibraryImport("libc", EntryPoint = "dup3", SetLastError = true)]
+    internal static partial int Duplicate(SafeFileHandle from, SafeFileHandle over, int flags);
+
+    [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
+    internal static partial long Seek(SafeFileHandle file, long offset, int whence);
 
     [LibraryImport("libc", EntryPoint = "mkdir", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int MakeDirectory(string path, int mode);

@@ -18,17 +18,21 @@ internal sealed partial class ColumnFile
         lock (_write)
         {
             ThrowIfUnusable();
-            if (_loss is not null)
-            {
-                DataLayerException remembered = new(ErrorCode.TargetFailed,
-                    $"An earlier flush of '{_path}' failed ({_loss.Reason}) and {_loss.Chunks.Count} chunks were "
-                        + $"not written again "
-                    + "since. Write the data again or delete the file.");
-                remembered.Data[RememberedKey] = true;
-                throw remembered;
-            }
-
+            ThrowIfLostLocked();
             FlushLocked();
+        }
+    }
+
+    private void ThrowIfLostLocked()
+    {
+        if (_loss is not null)
+        {
+            DataLayerException remembered = new(ErrorCode.TargetFailed,
+                $"An earlier flush of '{_path}' failed ({_loss.Reason}) and {_loss.Chunks.Count} chunks were "
+                    + $"not written again "
+                + "since. Write the data again or delete the file.");
+            remembered.Data[RememberedKey] = true;
+            throw remembered;
         }
     }
 
@@ -47,6 +51,7 @@ internal sealed partial class ColumnFile
 
             try
             {
+                FlushOwnNameLocked();
                 FlushLocked();
                 Side.ClearIntent();
                 return true;
@@ -91,6 +96,11 @@ internal sealed partial class ColumnFile
         {
             if (_needsRecovery)
             {
+                if (_loss is not null)
+                {
+                    OwnLocked();
+                }
+
                 Side.Prepare(0, 0);
                 RewriteLostLocked();
                 FlushLocked();
@@ -102,13 +112,19 @@ internal sealed partial class ColumnFile
         }
     }
 
-    /// <summary>Replaces a chunk by bytes of a verified copy: the whole chunk with its length. A hole if
-    /// empty.</summary>
+    /// <summary>Replaces a chunk by bytes of a verified copy: the whole chunk with its length. A hole if empty. Of a
+    /// file that others have too the chunk is replaced for all of them, where they all expect these
+    /// bytes.</summary>
     internal void Repair(long chunk, ReadOnlyMemory<byte> bytes)
     {
         lock (_write)
         {
             ThrowIfUnusable();
+            if (!IsVouchedForLocked(chunk, bytes.Span))
+            {
+                OwnLocked();
+            }
+
             Side.Prepare(chunk, chunk);
             Side.Intend(chunk, chunk);
             if (bytes.Length > 0)
@@ -123,6 +139,17 @@ internal sealed partial class ColumnFile
 
             Side.StoreEntries(chunk, chunk);
         }
+    }
+
+    /// <summary>
+    /// Whether bytes are those that the chunk's entry has a checksum of, and all contents with the file have one of: a
+    /// shared file did not change since it was shared. A hole changes nothing in the file.
+    /// </summary>
+    private bool IsVouchedForLocked(long chunk, ReadOnlySpan<byte> bytes)
+    {
+        ChunkEntry entry = Side.GetPage(chunk / SideBook.PageEntryCount).Entries[chunk % SideBook.PageEntryCount];
+        return bytes.IsEmpty || (!entry.IsUnflushed && entry.CurrentLength == bytes.Length
+            && entry.CurrentCrc == Seal(chunk, bytes));
     }
 
     /// <summary>Reads a chunk as it is stored, verified, for comparison and repair; returns its length, 0 for a

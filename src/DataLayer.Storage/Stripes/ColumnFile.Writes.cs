@@ -18,6 +18,7 @@ internal sealed partial class ColumnFile
         {
             ThrowIfUnusable();
             PrepareLocked(offsetBytes, lengthBytes);
+            _step?.Invoke("write.prepared");
         }
     }
 
@@ -33,6 +34,7 @@ internal sealed partial class ColumnFile
         {
             ThrowIfUnusable();
             PrepareLocked(offsetBytes, lengthBytes);
+            _step?.Invoke("write.marked");
             long end = offsetBytes + lengthBytes;
             long firstChunk = offsetBytes / ChunkBytes;
             try
@@ -60,6 +62,8 @@ internal sealed partial class ColumnFile
                 // Also what was written before a failure: its entries are right already.
                 Side.StoreEntries(firstChunk, (end - 1) / ChunkBytes);
             }
+
+            _step?.Invoke("write.done");
         }
     }
 
@@ -88,7 +92,10 @@ internal sealed partial class ColumnFile
             // Entries first and durable: after a crash in between the bytes are there and no entry speaks of them.
             MakeHolesLocked(firstChunk, lastChunk);
             Side.Flush();
+            _step?.Invoke("cut.vouched");
+            OwnLocked(lengthBytes, 0, 0);
             DurableFile.SetLength(File, _path, lengthBytes);
+            _step?.Invoke("cut.done");
         }
     }
 
@@ -109,6 +116,8 @@ internal sealed partial class ColumnFile
             Side.Prepare(firstChunk, endChunk - 1);
             MakeHolesLocked(firstChunk, endChunk - 1);
             Side.Flush();
+            _step?.Invoke("punch.vouched");
+            OwnLocked(PhysicalLength, firstChunk * ChunkBytes, endChunk * ChunkBytes);
             _ = DurableFile.TryPunchHole(File, _path, firstChunk * ChunkBytes, (endChunk - firstChunk) * ChunkBytes);
         }
     }
@@ -121,6 +130,7 @@ internal sealed partial class ColumnFile
         {
             _isDeleted = true;
             _loss = null;
+            _ = DurableFile.Unlink(CopyPath);
             bool had = DurableFile.Unlink(_path);
             return DurableFile.Unlink(_path + ".sum") || had;
         }
@@ -133,6 +143,7 @@ internal sealed partial class ColumnFile
             throw new UnbornColumnException(Id);
         }
 
+        OwnLocked();
         long firstChunk = offset / ChunkBytes;
         long lastChunk = (offset + length - 1) / ChunkBytes;
         Side.Prepare(firstChunk, lastChunk);

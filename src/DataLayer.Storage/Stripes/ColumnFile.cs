@@ -14,7 +14,8 @@ namespace DataLayer.Storage.Stripes;
 /// Reads take no lock: they copy the chunks' entries, read, and compare checksums. A mismatch may be a write in
 /// progress, so it is tried again under the write lock, where it is final. Writes, flushes and repairs of one column
 /// file take turns under the write lock (the kernel's inode lock does the same below); it is held over system calls and
-/// never over an await. Lock order: <c>_write</c>, then the side file's state lock. Life: opened by <see
+/// never over an await. The backing file may be shared with clones (ColumnFile.Sharing.cs). Lock order: <c>_write</c>,
+/// then the side file's state lock. Life: opened by <see
 /// cref="ColumnFileCache"/>, used under a lease, flushed before it is closed. With crash marks it refuses everything
 /// but recovery.
 /// </remarks>
@@ -41,8 +42,10 @@ internal sealed partial class ColumnFile : IDisposable
     private bool _leftoversResolved;
     private ColumnLoss? _loss;
 
-    internal ColumnFile(ColumnId id, string path, ScratchPool scratch, ColumnLoss? loss)
+    internal ColumnFile(
+        ColumnId id, string path, ScratchPool scratch, ColumnLoss? loss, Action<string>? step = null)
     {
+        _step = step;
         Id = id;
         _path = path;
         _scratch = scratch;
@@ -363,12 +366,27 @@ internal sealed partial class ColumnFile : IDisposable
                 : LinuxError.Create(error, "open", missing);
         }
 
-        _side = SideFile.Open(Id, side, _path + ".sum");
-        _needsRecovery = _side.HasIntent;
-        _isNameDurable = !_side.IsUnflushed;
-        _leftoversResolved = !_side.IsUnflushed;
-        _isUnborn = !create && _side.IsFresh && RandomAccess.GetLength(file) == 0;
+        SideFile opened;
+        try
+        {
+            opened = SideFile.Open(Id, side, _path + ".sum");
+            NoteSharedLocked(file, opened);
+            _isUnborn = !create && opened.IsFresh && RandomAccess.GetLength(file) == 0;
+        }
+        catch
+        {
+            file.Dispose();
+            side.Dispose();
+            throw;
+        }
+
+        _needsRecovery = opened.HasIntent;
+        _isNameDurable = !opened.IsUnflushed;
+        _leftoversResolved = !opened.IsUnflushed;
         Volatile.Write(ref _file, file);
+
+        // Last: who sees it looks at nothing else.
+        Volatile.Write(ref _side, opened);
     }
 
     /// <summary>
@@ -407,10 +425,11 @@ internal sealed partial class ColumnFile : IDisposable
     {
         SafeFileHandle file = DurableFile.Open(_path, write: true, create: true, exclusive: true);
         SafeFileHandle? side = null;
+        SideFile made;
         try
         {
             side = DurableFile.Open(_path + ".sum", write: true, create: true, exclusive: true);
-            _side = SideFile.Create(Id, side, _path + ".sum");
+            made = SideFile.Create(Id, side, _path + ".sum");
         }
         catch
         {
@@ -422,9 +441,12 @@ internal sealed partial class ColumnFile : IDisposable
         }
 
         _isNameDurable = false;
+        _isShared = false;
+        _isOwnNameLoose = false;
         _isUnborn = false;
         _leftoversResolved = true;
         Volatile.Write(ref _file, file);
+        Volatile.Write(ref _side, made);
     }
 
     /// <summary>Closes both handles. The owner flushed before.</summary>

@@ -18,9 +18,11 @@ internal sealed class ColumnFileCache
     private readonly ScratchPool _scratch;
     private readonly string _root;
     private readonly int _limitCount;
+    private readonly Action<string>? _step;
 
-    internal ColumnFileCache(string root, int limitCount, ScratchPool scratch)
+    internal ColumnFileCache(string root, int limitCount, ScratchPool scratch, Action<string>? step = null)
     {
+        _step = step;
         _root = root;
         _limitCount = limitCount;
         _scratch = scratch;
@@ -56,7 +58,8 @@ internal sealed class ColumnFileCache
             if (!_slots.TryGetValue(id, out slot))
             {
                 _losses.Remove(id, out ColumnLoss? loss);
-                slot = new Slot(new ColumnFile(id, Path.Combine(FolderOf(id), id.FileName), _scratch, loss));
+                slot = new Slot(new ColumnFile(id, Path.Combine(FolderOf(id), id.FileName), _scratch, loss,
+                    _step));
                 _slots.Add(id, slot);
                 _order.AddFirst(slot.Node);
             }

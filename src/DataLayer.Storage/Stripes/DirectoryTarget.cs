@@ -31,7 +31,7 @@ internal sealed partial class DirectoryTarget : ITarget
         Location = directory;
         _gate = new SemaphoreSlim(options.ConcurrencyCount);
         ScratchPool scratch = new(options.ConcurrencyCount * 4);
-        _columns = new ColumnFileCache(directory, options.OpenColumnCount, scratch);
+        _columns = new ColumnFileCache(directory, options.OpenColumnCount, scratch, options.Step);
         _segments = new SegmentHandles(Path.Combine(directory, "segments"), Math.Max(4, options.OpenColumnCount / 4));
     }
 
@@ -79,7 +79,7 @@ internal sealed partial class DirectoryTarget : ITarget
         {
             if (create)
             {
-                TakeRoom(SideBook.PageBytes * 2);
+                TakeRoom(SideBook.PageBytes * 2, column.Content.Inode);
                 MakeFolder(_columns.FolderOf(column));
             }
 
@@ -91,6 +91,7 @@ internal sealed partial class DirectoryTarget : ITarget
 
             if (lengthBytes > 0)
             {
+                TakeRoomToOwn(lease.File, column.Content.Inode);
                 lease.File.PrepareWrite(offsetBytes, lengthBytes);
             }
         }
@@ -116,9 +117,10 @@ internal sealed partial class DirectoryTarget : ITarget
             using ColumnFileCache.Lease lease = _columns.Rent(column, create: false);
             if (offsetBytes + lengthBytes > lease.File.PhysicalLength)
             {
-                TakeRoom(lengthBytes);
+                TakeRoom(lengthBytes, column.Content.Inode);
             }
 
+            TakeRoomToOwn(lease.File, column.Content.Inode);
             lease.File.Write(offsetBytes, lengthBytes, view);
         }
         catch (DataLayerException fault)
@@ -171,6 +173,7 @@ internal sealed partial class DirectoryTarget : ITarget
 
             _columns.ForgetLoss(column);
             string path = Path.Combine(_columns.FolderOf(column), column.FileName);
+            _ = DurableFile.Unlink(path + ".tmp");
             bool hadFile = DurableFile.Unlink(path);
             hadFile |= DurableFile.Unlink(path + ".sum");
             FlushNames(column);

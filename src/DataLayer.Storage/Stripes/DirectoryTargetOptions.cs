@@ -19,6 +19,9 @@ internal sealed record DirectoryTargetOptions
     /// <summary>How long a fence holds at least before a probe may end it.</summary>
     public TimeSpan FenceTime { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>For tests: told of each step between changes of a column's files.</summary>
+    public Action<string>? Step { get; init; }
+
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }

@@ -82,6 +82,7 @@ public sealed partial class HotTier : IAsyncDisposable
                 OpenColumnCount = openColumns,
                 ReserveBytes = pool.ReserveBytes,
                 FenceTime = options.FenceTime,
+                Step = options.StepHook,
                 Time = time,
             })));
         HotTier tier = new(options, targets, log);
@@ -154,18 +155,19 @@ public sealed partial class HotTier : IAsyncDisposable
     /// <param name="pool">The pool, or null for the default.</param>
     /// <param name="targets">The targets it goes to, each; none for any of the pool, one for each copy.</param>
     /// <param name="bytes">How much on each target, bytes.</param>
-    public bool HasRoom(string? pool, ImmutableArray<int> targets, long bytes)
+    /// <param name="inode">Whose they are: what is held for others' shares is not room for it.</param>
+    public bool HasRoom(string? pool, ImmutableArray<int> targets, long bytes, InodeId inode)
     {
         if (targets.IsDefaultOrEmpty)
         {
             PoolOptions options = _targets.GetPool(pool);
-            return TargetChoice.FindEligible(options, _targets.ByNumber, bytes, excluded: []).Count
+            return TargetChoice.FindEligible(options, _targets.ByNumber, bytes, excluded: [], inode).Count
                 >= options.CopyCount;
         }
 
         foreach (int target in targets)
         {
-            if (!_targets.Get(target).HasRoom(bytes))
+            if (!_targets.Get(target).HasRoom(bytes, inode))
             {
                 return false;
             }

@@ -51,6 +51,9 @@ public sealed class HotTierOptions
     /// <summary>Live share below which a sealed segment is worth compacting, 0 … 0.9. Default 0.5.</summary>
     public double CompactBelow { get; init; } = 0.5;
 
+    /// <summary>For tests: told of each step between changes of a column's files.</summary>
+    internal Action<string>? StepHook { get; set; }
+
     /// <summary>For tests: stands in front of each target.</summary>
     internal Func<ITarget, ITarget>? DecorateTarget { get; set; }
 

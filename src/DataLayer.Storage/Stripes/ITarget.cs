@@ -36,8 +36,15 @@ internal interface ITarget : IAsyncDisposable
     /// missing.</summary>
     TargetSpace GetSpace();
 
-    /// <summary>Whether it would take new content of this many bytes now.</summary>
-    bool HasRoom(long bytes);
+    /// <summary>
+    /// Whether it would take this many bytes of an inode now. What is held for other shares is not free for it; for no
+    /// inode in particular it is.
+    /// </summary>
+    bool HasRoom(long bytes, InodeId inode = default);
+
+    /// <summary>Holds free bytes for shares, instead of what was held before; see
+    /// <see cref="HotTier.SetHolds"/>.</summary>
+    void SetHolds(ShareMap? shares, IReadOnlyList<SpaceHold> holds);
 
     /// <summary>Stops or resumes taking new content.</summary>
     void SetDraining(bool draining);
@@ -99,6 +106,12 @@ internal interface ITarget : IAsyncDisposable
     /// <summary>Gives a column built under a staging name its own, replacing what is there; both names are of one
     /// content.</summary>
     ValueTask RenameColumnAsync(ColumnId from, ColumnId to, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Gives a column that nobody uses the bytes of another without copying them, durable. False where that cannot be:
+    /// they are to be copied.
+    /// </summary>
+    ValueTask<bool> TryShareAsync(ColumnId from, ColumnId to, long lengthBytes, CancellationToken cancellationToken);
 
     /// <summary>Starts recovering a column after an unclean stop; see <see cref="ColumnFile.BeginRecovery"/>.</summary>
     ValueTask<List<long>> BeginRecoveryAsync(ColumnId column, CancellationToken cancellationToken);

@@ -82,6 +82,14 @@ internal sealed class SideBook
         return first;
     }
 
+    /// <summary>The book of another column with the same bytes: flushed, nothing marked.</summary>
+    internal SideBook ForOther(int bookCount)
+    {
+        SideBook book = new() { BookCount = bookCount };
+        _settled.CopyTo(book._settled, 0);
+        return book;
+    }
+
     /// <summary>The book in place of one that was lost: every page counts as settled, so absent entries are damage, not
     /// holes.</summary>
     internal static SideBook Damaged()

@@ -14,7 +14,7 @@ namespace DataLayer.Storage.Stripes;
 /// leaf lock over the page table, held for copies only. Pages stay until the file is closed: 4 KiB for each 16 MiB
 /// touched.
 /// </remarks>
-internal sealed class SideFile : IDisposable
+internal sealed partial class SideFile : IDisposable
 {
     private readonly Lock _state = new();
     private readonly ColumnId _column;
@@ -203,12 +203,7 @@ internal sealed class SideFile : IDisposable
     /// </summary>
     internal void Prepare(long firstChunk, long lastChunk)
     {
-        if (!_books[0].IsUnflushed)
-        {
-            _books[0].IsUnflushed = true;
-            WriteBook(0);
-        }
-
+        MarkUnflushed();
         for (long group = firstChunk / SideBook.PageEntryCount; group <= lastChunk / SideBook.PageEntryCount; group++)
         {
             SidePage page = GetPage(group);
@@ -218,6 +213,16 @@ internal sealed class SideFile : IDisposable
                 WriteEntries(group, 0, page.Entries);
                 page.IsStored = true;
             }
+        }
+    }
+
+    /// <summary>Notes that there are changes which no flush covers. Under the write lock.</summary>
+    internal void MarkUnflushed()
+    {
+        if (!_books[0].IsUnflushed)
+        {
+            _books[0].IsUnflushed = true;
+            WriteBook(0);
         }
     }
 

@@ -158,8 +158,9 @@ public sealed class ServiceKillTests(ITestOutputHelper output)
         await clients.WaitForExitAsync();
         Assert.True(clients.ExitCode == 0, $"Seed {seed}:\n{await faults}\n{mount.Log}");
         output.WriteLine($"{rounds} rounds, {steps} steps of {clientCount} clients; {mount.Log}");
-        // A service that is killed before the keeper found it took nothing over.
-        Assert.InRange((await it.Client.Admin.ListMountsAsync()).Mounts.Single().TakeoverCount, (rounds / 2) + 1, rounds);
+        // The keeper counts services whose welcome it has read. One that is killed before does not count, also where it
+        // has listed the mount already; only the last lives on for sure.
+        Assert.InRange((await it.Client.Admin.ListMountsAsync()).Mounts.Single().TakeoverCount, 1, rounds);
         Assert.Equal(0, await mount.SignalAsync(Signals.Terminate));
         await it.CheckCleanAsync();
         await using var cold = await KeptMount.StartAsync(it.Service.Endpoint, "/", it.Folder.Combine("cold"));

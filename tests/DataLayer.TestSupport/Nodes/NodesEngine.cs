@@ -28,9 +28,18 @@ public sealed class NodesEngine : IAsyncDisposable
     public FileEngine Engine { get; }
 
     /// <summary>Opens it, and makes what is missing.</summary>
-    public static async Task<NodesEngine> OpenAsync(string folder, bool keepOrphans, TimeSpan writebackDelay)
+    public static Task<NodesEngine> OpenAsync(string folder, bool keepOrphans, TimeSpan writebackDelay) =>
+        OpenAsync(folder, keepOrphans, writebackDelay, ["target"], copyCount: 1, step: null);
+
+    /// <summary>As the other, over several targets, each a folder in it; <paramref name="step"/> is told of each step.</summary>
+    public static async Task<NodesEngine> OpenAsync(
+        string folder, bool keepOrphans, TimeSpan writebackDelay, IReadOnlyList<string> targets, int copyCount, Action<string>? step)
     {
-        Directory.CreateDirectory(Path.Combine(folder, "target"));
+        foreach (string target in targets)
+        {
+            Directory.CreateDirectory(Path.Combine(folder, target));
+        }
+
         Directory.CreateDirectory(Path.Combine(folder, "hot"));
         TimeProvider time = TimeProvider.System;
         TreeStoreOptions options = new() { DatabasePath = Path.Combine(folder, "tree.db") };
@@ -38,11 +47,14 @@ public sealed class NodesEngine : IAsyncDisposable
         PoolOptions pool = new()
         {
             Name = "default",
-            Directories = [Path.Combine(folder, "target")],
+            Directories = [.. targets.Select(target => Path.Combine(folder, target))],
+            Width = targets.Count / copyCount,
+            CopyCount = copyCount,
+            UnitBytes = targets.Count > 1 ? 64 << 10 : 1 << 20,
             SegmentLimitBytes = 64 << 10,
             ReserveBytes = 0,
         };
-        HotTierOptions tier = new() { Pools = [pool], StateDirectory = Path.Combine(folder, "hot") };
+        HotTierOptions tier = new() { Pools = [pool], StateDirectory = Path.Combine(folder, "hot"), StepHook = step };
         HotTier hot = await HotTier.OpenAsync(tier, time, NullLogger<HotTier>.Instance, CancellationToken.None);
         BlockCache cache = new(new BlockCacheOptions { CapacityBytes = 16L << 20 }, time);
         ObjectStoreRegistry stores = new(
@@ -53,6 +65,7 @@ public sealed class NodesEngine : IAsyncDisposable
             UnflushedBytes = 4L << 20,
             WritebackDelay = writebackDelay,
             KeepOrphans = keepOrphans,
+            StepHook = step,
         };
         FileEngineParts parts = new(tree, hot, cache, stores, time);
         FileEngine opened = await FileEngine.OpenAsync(parts, engine, NullLoggerFactory.Instance, CancellationToken.None);

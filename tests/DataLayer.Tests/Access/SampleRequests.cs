@@ -16,6 +16,7 @@ internal static class SampleRequests
             .Replace("{target}", "4711", StringComparison.Ordinal)
             .Replace("{version}", "4711", StringComparison.Ordinal)
             .Replace("{plan}", "4711", StringComparison.Ordinal)
+            .Replace("{number}", "4711", StringComparison.Ordinal)
             .Replace("{id}", "none-such", StringComparison.Ordinal);
         string query = operation.Id switch
         {
@@ -52,6 +53,7 @@ internal static class SampleRequests
         "mkdir" => $$"""{"path":"{{folder}}/none/such"}""",
         "rename" => $$"""{"from":"{{folder}}/none-such","to":"{{folder}}/none"}""",
         "link" => $$"""{"existing":"{{folder}}/none-such","path":"{{folder}}/none"}""",
+        "clone" => $$"""{"from":"{{folder}}/none-such","to":"{{folder}}/none"}""",
         "symlink" => $$"""{"path":"{{folder}}/none/such","target":"x"}""",
         "truncate" => $$"""{"path":"{{folder}}/none-such","sizeBytes":0}""",
         "attributes" or "evict" or "warm" or "flush" or "du" or "scrub" or "refresh" =>
@@ -61,7 +63,11 @@ internal static class SampleRequests
         "mergeProfiles" => """{"from":["none-such"]}""",
         "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
         "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
+        "addHeadroom" or "replaceHeadroom" =>
+            $$"""{"name":"none","path":"{{folder}}/none-such","hotBytes":1,"window":{"from":"09:00","to":"10:00"} }""",
         "packJob" => $$"""{"action":"unpack","path":"{{folder}}/none-such"}""",
+        "createDataset" => $$"""{"path":"{{folder}}/none-such","kind":"files"}""",
+        "verifyDataset" => "{}",
         "applyPlan" or "undoJob" => "{}",
         "switchAutoTiering" => """{"enabled":false}""",
         "makePlan" => $$"""{"path":"{{folder}}/none-such","policy":"none"}""",

@@ -18,7 +18,7 @@ public sealed class FileSystemTests
     {
         await using Fixture f = await Fixture.StartAsync();
         NodeEntry made = await f.Files.CreateAndOpenAsync(1, "f", 0x1A4, new Caller(7, 8), default);
-        await f.Files.WriteAsync(made.Node, 0, "hello"u8.ToArray(), killSetId: false, default);
+        await f.Files.WriteAsync(made.Node, 0, "hello"u8.ToArray(), killSetId: false, fromCache: false, default);
         byte[] buffer = new byte[10];
         Assert.Equal(5, await f.Files.ReadAsync(made.Node, 0, buffer, default));
         NodeEntry found = Assert.NotNull(await f.Files.LookupAsync(1, "f", default));
@@ -75,7 +75,7 @@ public sealed class FileSystemTests
     {
         await using Fixture f = await Fixture.StartAsync();
         NodeEntry made = await f.Files.CreateAndOpenAsync(1, "f", 0x1A4, _root, default);
-        await f.Files.WriteAsync(made.Node, 0, "kept"u8.ToArray(), killSetId: false, default);
+        await f.Files.WriteAsync(made.Node, 0, "kept"u8.ToArray(), killSetId: false, fromCache: false, default);
         await f.Files.UnlinkAsync(1, "f", _root, default);
         byte[] buffer = new byte[4];
         Assert.Equal(4, await f.Files.ReadAsync(made.Node, 0, buffer, default));
@@ -85,6 +85,26 @@ public sealed class FileSystemTests
         Assert.Equal(4, await f.Files.ReadAsync(made.Node, 0, buffer, default));
         await f.Files.ForgetAsync(made.Node, 1);
         Assert.Equal(ErrorCode.NotFound, await f.FaultAsync(async () => await f.Files.GetAsync(made.Node, default)));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5_000)]
+    [InlineData(100_000)]
+    public async Task Pages_written_back_after_a_truncation_bring_nothing_back(int size)
+    {
+        await using Fixture f = await Fixture.StartAsync();
+        NodeEntry made = await f.Files.CreateAndOpenAsync(1, "f", 0x1A4, _root, default);
+        byte[] old = new byte[200_000];
+        old.AsSpan().Fill(1);
+        await f.Files.WriteAsync(made.Node, 0, old, killSetId: false, fromCache: false, default);
+        await f.Files.SetAttributesAsync(made.Node, new NodeChanges { SizeBytes = size }, killSetId: false, default);
+        await f.Files.WriteAsync(made.Node, 4096, old.AsMemory(4096, 8192), killSetId: false, fromCache: true, default);
+        await f.Files.WriteAsync(made.Node, 196_608, old.AsMemory(0, 3_392), killSetId: false, fromCache: true, default);
+        Assert.Equal(size, (await f.Files.GetAsync(made.Node, default)).SizeBytes);
+        byte[] buffer = new byte[old.Length];
+        Assert.Equal(size, await f.Files.ReadAsync(made.Node, 0, buffer, default));
+        Assert.Equal(old[..size], buffer[..size]);
     }
 
     [Fact]
@@ -209,7 +229,7 @@ public sealed class FileSystemTests
     {
         await using Fixture f = await Fixture.StartAsync();
         NodeEntry made = await f.Files.CreateAndOpenAsync(1, "f", 0x1A4, _root, default);
-        await f.Files.WriteAsync(made.Node, 0, "first"u8.ToArray(), killSetId: false, default);
+        await f.Files.WriteAsync(made.Node, 0, "first"u8.ToArray(), killSetId: false, fromCache: false, default);
         await f.Files.FsyncAsync(made.Node, dataOnly: false, default);
         Assert.True((await f.Files.OpenAsync(made.Node, 0, killSetId: false, default)).KeepCache);
         await using (var replacement = await f.Tree.Engine.ReplaceFileAsync("/f", new(), default))

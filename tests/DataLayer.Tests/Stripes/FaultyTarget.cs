@@ -24,6 +24,9 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
     /// <summary>Whether it has room for nothing.</summary>
     public bool IsFull { get; set; }
 
+    /// <summary>Whether it makes no hard links.</summary>
+    public bool SharesNothing { get; set; }
+
     /// <summary>How many calls failed, a count.</summary>
     public int FaultCount { get; private set; }
 
@@ -50,7 +53,9 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
 
     public TargetSpace GetSpace() => inner.GetSpace();
 
-    public bool HasRoom(long bytes) => !IsFull && inner.HasRoom(bytes);
+    public bool HasRoom(long bytes, InodeId inode = default) => !IsFull && inner.HasRoom(bytes, inode);
+
+    public void SetHolds(ShareMap? shares, IReadOnlyList<SpaceHold> holds) => inner.SetHolds(shares, holds);
 
     public void SetDraining(bool draining) => inner.SetDraining(draining);
 
@@ -95,6 +100,9 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
 
     public ValueTask RenameColumnAsync(ColumnId from, ColumnId to, CancellationToken cancellationToken) =>
         inner.RenameColumnAsync(from, to, cancellationToken);
+
+    public ValueTask<bool> TryShareAsync(ColumnId from, ColumnId to, long lengthBytes, CancellationToken cancellationToken) =>
+        SharesNothing ? ValueTask.FromResult(false) : ComputeAsync("share", () => inner.TryShareAsync(from, to, lengthBytes, cancellationToken));
 
     public ValueTask<List<long>> BeginRecoveryAsync(ColumnId column, CancellationToken cancellationToken) =>
         inner.BeginRecoveryAsync(column, cancellationToken);

@@ -3,12 +3,14 @@ using System.Diagnostics;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Costs;
+using DataLayer.Engine.Tiering.Headrooms;
 using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Engine.Tiering.Profiles;
 using DataLayer.Metadata;
@@ -40,6 +42,7 @@ internal sealed class EngineContext : IDisposable
         Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
         Quotas = new QuotaClaims(parts.Tree.Quotas);
         HotWrites = new HotWrites(this);
+        Shares = new ReservedShares(parts.Tree, parts.Hot, parts.Cache);
         OriginGate = new OriginGate(options.MaxRequests);
         Stopping = _stopping.Token;
     }
@@ -91,6 +94,9 @@ internal sealed class EngineContext : IDisposable
     /// <summary>What readers waited for, by dataset.</summary>
     public DatasetTallies Datasets { get; } = new();
 
+    /// <summary>The files of pinned datasets.</summary>
+    public DatasetPins DatasetPins { get; } = new();
+
     /// <summary>The contents that were read since the last look at them.</summary>
     public AccessLedger Accesses { get; }
 
@@ -119,6 +125,9 @@ internal sealed class EngineContext : IDisposable
 
     /// <summary>Lengths claimed in quotas.</summary>
     public QuotaClaims Quotas { get; }
+
+    /// <summary>The shares of memory and hot tier that are reserved now.</summary>
+    public ReservedShares Shares { get; }
 
     /// <summary>Bounds the GET requests in flight.</summary>
     public OriginGate OriginGate { get; }
@@ -158,6 +167,7 @@ internal sealed class EngineContext : IDisposable
         while (true)
         {
             long stamp = Stamps.Of(inode);
+            await Shares.LearnAsync(inode, cancellationToken).ConfigureAwait(false);
             InodeAttributes? attributes = await View.GetAsync(inode, cancellationToken).ConfigureAwait(false);
             if (attributes is null || attributes.Kind != FileKind.Regular)
             {
@@ -274,6 +284,7 @@ internal sealed class EngineContext : IDisposable
     public async ValueTask<StripedPlacement> PlaceStripesAsync(
         ContentId content, long expectedBytes, bool makesRoom, CancellationToken cancellationToken)
     {
+        await Shares.LearnAsync(content.Inode, cancellationToken).ConfigureAwait(false);
         StripedPlacement placement = makesRoom
             ? await HotWrites.PlaceAsync(content, expectedBytes, cancellationToken).ConfigureAwait(false)
             : Hot.PlaceStriped(null, content, expectedBytes);

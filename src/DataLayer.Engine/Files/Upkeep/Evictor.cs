@@ -48,6 +48,12 @@ internal sealed class Evictor(EngineContext context)
 
         try
         {
+            if (await context.Shares.KeeperOfAsync(content.Id.Inode, cancellationToken).ConfigureAwait(false)
+                is not null)
+            {
+                return new EvictResult { KeptFiles = 1 };
+            }
+
             content.Streams.ReleaseAll();
             EvictResult result = default;
             result = result with
@@ -88,7 +94,7 @@ internal sealed class Evictor(EngineContext context)
         try
         {
             FileContent known = content.Content;
-            if (WhyNotLocked(content, known) is { } reason)
+            if (await WhyNotLockedAsync(content, known, cancellationToken).ConfigureAwait(false) is { } reason)
             {
                 return reason;
             }
@@ -127,7 +133,7 @@ internal sealed class Evictor(EngineContext context)
         try
         {
             FileContent known = content.Content;
-            if (WhyNotLocked(content, known) is not null)
+            if (await WhyNotLockedAsync(content, known, cancellationToken).ConfigureAwait(false) is not null)
             {
                 return false;
             }
@@ -147,11 +153,16 @@ internal sealed class Evictor(EngineContext context)
         }
     }
 
-    private static string? WhyNotLocked(ContentState content, FileContent known) =>
-        content.IsDirty ? "It is being written."
-        : known.Object is null || known.Attributes.State == TierState.Hot || known.Placement is null
-            ? "No object holds its current content."
-            : null;
+    private async ValueTask<string?> WhyNotLockedAsync(
+        ContentState content, FileContent known, CancellationToken cancellationToken) =>
+        content.IsDirty
+            ? "It is being written."
+            : await context.Shares.KeeperOfAsync(content.Id.Inode, cancellationToken).ConfigureAwait(false)
+                is { } keeper
+                ? keeper
+                : known.Object is null || known.Attributes.State == TierState.Hot || known.Placement is null
+                    ? "No object holds its current content."
+                    : context.DatasetPins.Contains(content.Id.Inode) ? "A pinned dataset needs it." : null;
 
     /// <summary>The tree says durably that the hot copy is none any more; the journal owes its deletion.</summary>
     private async ValueTask CommitLockedAsync(

@@ -12,7 +12,8 @@ namespace DataLayer.Engine.Files.Upkeep;
 /// <param name="Pool">In which pool.</param>
 /// <param name="Targets">On which targets, each; none for any of the pool.</param>
 /// <param name="Bytes">How much on each target, bytes.</param>
-internal readonly record struct RoomNeed(string Pool, ImmutableArray<int> Targets, long Bytes);
+/// <param name="Inode">Whose share of the tier they count in: the file, or the folder it will be in.</param>
+internal readonly record struct RoomNeed(string Pool, ImmutableArray<int> Targets, long Bytes, InodeId Inode);
 
 /// <summary>
 /// Makes room in the hot tier for a writer that found none: releases premigrated contents in the order of the policy
@@ -181,7 +182,8 @@ internal sealed class RoomMaker(EngineContext context, Evictor evictor, ReleaseO
     private bool IsTooLarge(RoomNeed need, ReleaseList list) =>
         need.Bytes > list.ReleasableBytes && !HasRoom(need, need.Bytes - list.ReleasableBytes);
 
-    private bool HasRoom(RoomNeed need, long bytes) => context.Hot.HasRoom(need.Pool, need.Targets, bytes);
+    private bool HasRoom(RoomNeed need, long bytes) =>
+        context.Hot.HasRoom(need.Pool, need.Targets, bytes, need.Inode);
 
     /// <summary>The files to release, in order; null where a look now would find none that the last did not.</summary>
     private async ValueTask<ReleaseList?> ListAsync(RoomNeed need, CancellationToken cancellationToken)

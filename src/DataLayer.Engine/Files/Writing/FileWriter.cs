@@ -39,6 +39,25 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller, Stage
         }
     }
 
+    /// <summary>Writes what lies within the length that the content has when it is this writer's turn.</summary>
+    public async ValueTask OverwriteAsync(
+        ContentState content, long offsetBytes, ReadOnlyMemory<byte> bytes, bool relaxed,
+        CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offsetBytes);
+        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            int within = (int)Math.Clamp(content.SizeBytes - offsetBytes, 0, bytes.Length);
+            await WriteLockedAsync(content, offsetBytes, bytes[..within], relaxed, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        finally
+        {
+            content.WriteGate.Release();
+        }
+    }
+
     /// <summary>Writes at the end, wherever that is when it is this writer's turn; returns where that was.</summary>
     public async ValueTask<long> AppendAsync(
         ContentState content, ReadOnlyMemory<byte> bytes, bool relaxed, CancellationToken cancellationToken)

@@ -43,7 +43,7 @@ internal sealed class HotWrites(EngineContext context)
         ContentId content, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
         RetryAsync(
             () => context.Hot.AppendSmallAsync(content, null, bytes, cancellationToken),
-            new RoomNeed(context.Hot.DefaultPool, default, bytes.Length), cancellationToken);
+            new RoomNeed(context.Hot.DefaultPool, default, bytes.Length, content.Inode), cancellationToken);
 
     /// <summary>As the hot tier's.</summary>
     /// <exception cref="DataLayerException">NoSpace, as above.</exception>
@@ -51,14 +51,14 @@ internal sealed class HotWrites(EngineContext context)
         ContentId content, long expectedBytes, CancellationToken cancellationToken) =>
         PlacingAsync(
             () => new ValueTask<StripedPlacement>(context.Hot.PlaceStriped(null, content, expectedBytes)),
-            expectedBytes, cancellationToken);
+            content.Inode, expectedBytes, cancellationToken);
 
     /// <summary>As above, for a call that chooses stripes on its way.</summary>
     /// <exception cref="DataLayerException">NoSpace, as above.</exception>
     public ValueTask<T> PlacingAsync<T>(
-        Func<ValueTask<T>> place, long expectedBytes, CancellationToken cancellationToken) =>
+        Func<ValueTask<T>> place, InodeId inode, long expectedBytes, CancellationToken cancellationToken) =>
         RetryAsync(
-            place, new RoomNeed(context.Hot.DefaultPool, default, context.Hot.ShareOf(null, expectedBytes)),
+            place, new RoomNeed(context.Hot.DefaultPool, default, context.Hot.ShareOf(null, expectedBytes), inode),
             cancellationToken);
 
     /// <summary>As the hot tier's: growing may have to make the files of columns.</summary>
@@ -72,15 +72,15 @@ internal sealed class HotWrites(EngineContext context)
                     .ConfigureAwait(false);
                 return true;
             },
-            new RoomNeed(placement.Pool, placement.Targets, BlockLayout.BlockBytes), cancellationToken)
+            new RoomNeed(placement.Pool, placement.Targets, BlockLayout.BlockBytes, content.Inode), cancellationToken)
             .ConfigureAwait(false);
 
     /// <summary>Makes sure that so many bytes could be written now.</summary>
     /// <exception cref="DataLayerException">NoSpace, as above.</exception>
-    public async ValueTask EnsureAsync(long bytes, CancellationToken cancellationToken)
+    public async ValueTask EnsureAsync(InodeId inode, long bytes, CancellationToken cancellationToken)
     {
-        RoomNeed need = new(context.Hot.DefaultPool, default, context.Hot.ShareOf(null, bytes));
-        if (!context.Hot.HasRoom(need.Pool, need.Targets, need.Bytes)
+        RoomNeed need = new(context.Hot.DefaultPool, default, context.Hot.ShareOf(null, bytes), inode);
+        if (!context.Hot.HasRoom(need.Pool, need.Targets, need.Bytes, need.Inode)
             && await context.Room.MakeAsync(need, isRetry: false, cancellationToken).ConfigureAwait(false) is { } why)
         {
             throw Full(need, why, null);
@@ -102,7 +102,8 @@ internal sealed class HotWrites(EngineContext context)
             }
             catch (DataLayerException fault) when (fault.Code == ErrorCode.NoSpace)
             {
-                RoomNeed need = new(placement.Pool, placement.Targets, bytes.Length + BlockLayout.BlockBytes);
+                RoomNeed need = new(
+                    placement.Pool, placement.Targets, bytes.Length + BlockLayout.BlockBytes, content.Inode);
                 await MakeRoomAsync(need, tries, started, fault, cancellationToken).ConfigureAwait(false);
             }
 

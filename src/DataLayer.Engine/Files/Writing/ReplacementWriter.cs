@@ -30,6 +30,8 @@ internal sealed class ReplacementWriter(
     private StripedPlacement? _stripes;
     private SegmentPlacement? _record;
     private Exception? _failure;
+    private long? _expectedBytes = options.ExpectedSizeBytes;
+    private bool _isShared;
     private bool _ended;
 
     public long LengthBytes { get; private set; }
@@ -59,6 +61,75 @@ internal sealed class ReplacementWriter(
         }
     }
 
+    /// <summary>
+    /// Takes the whole content of another file without copying it, where it is hot as a whole and in stripes; nothing
+    /// was written here before. Waits for the writers of the other and makes its bytes durable.
+    /// </summary>
+    /// <returns>False where the bytes are to be copied: they may be written here now.</returns>
+    /// <exception cref="DataLayerException">As a flush of the other; NoSpace, NotFound (the folder).</exception>
+    public async ValueTask<bool> TryShareAsync(
+        ContentState source, FileWriter writer, CancellationToken cancellationToken)
+    {
+        CheckOpen();
+        _expectedBytes = source.SizeBytes;
+        for (int tries = 0; tries < 3; tries++)
+        {
+            await writer.FlushAsync(source, relaxed: false, cancellationToken).ConfigureAwait(false);
+            await source.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                if (!source.IsDirty)
+                {
+                    return SharingWriter.FindShareable(context, source) is { } stripes
+                        && await TryShareLockedAsync(source, stripes, cancellationToken).ConfigureAwait(false);
+                }
+            }
+            finally
+            {
+                source.WriteGate.Release();
+            }
+        }
+
+        return false; // Written all the time.
+    }
+
+    private async ValueTask<bool> TryShareLockedAsync(
+        ContentState source, StripedPlacement stripes, CancellationToken cancellationToken)
+    {
+        long size = source.SizeBytes;
+        PendingContent pending = await context.Tree.BeginReplaceAsync(
+            folder.Inode, name, _ => stripes, cancellationToken).ConfigureAwait(false);
+        context.Step("share.begun");
+        try
+        {
+            _isShared = await context.Hot.TryShareAsync(
+                source.Id, stripes, size, pending.Content, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DataLayerException error) when (error.Code is ErrorCode.Corrupt or ErrorCode.NotFound)
+        {
+            // Whether its bytes can be had, their reading will tell.
+        }
+        finally
+        {
+            if (!_isShared)
+            {
+                await context.Tree.AbandonAsync(pending, CancellationToken.None).ConfigureAwait(false);
+                context.JournalSignal?.Invoke();
+            }
+        }
+
+        if (_isShared)
+        {
+            _pending = pending;
+            _stripes = stripes;
+            LengthBytes = size;
+            _writtenBytes = size;
+            context.Step("share.shared");
+        }
+
+        return _isShared;
+    }
+
     public async ValueTask<InodeAttributes> CommitAsync(CancellationToken cancellationToken)
     {
         CheckOpen();
@@ -72,7 +143,7 @@ internal sealed class ReplacementWriter(
         context.Step("replace.flushed");
         InodeAttributes published = await PublishAsync(placement).ConfigureAwait(false);
         context.Step("replace.published");
-        context.Counters.Add(Counter.WrittenBytes, LengthBytes);
+        context.Counters.Add(Counter.WrittenBytes, _isShared ? 0 : LengthBytes);
         ForgetReplaced(published);
         context.JournalSignal?.Invoke();
         if (context.Attachments.Find(
@@ -110,7 +181,7 @@ internal sealed class ReplacementWriter(
 
     private int FirstChunkBytes(int incoming)
     {
-        long wanted = options.ExpectedSizeBytes ?? Math.Max(incoming, 64 << 10);
+        long wanted = _expectedBytes ?? Math.Max(incoming, 64 << 10);
         return (int)Math.Clamp(wanted, 1, FirstBufferBytes);
     }
 
@@ -142,11 +213,21 @@ internal sealed class ReplacementWriter(
     /// </summary>
     public async ValueTask BeginStripesAsync(CancellationToken cancellationToken)
     {
-        long expected = Math.Max(options.ExpectedSizeBytes ?? 0, LengthBytes + 1);
+        long expected = Math.Max(_expectedBytes ?? 0, LengthBytes + 1);
+        await context.Shares.LearnAsync(folder.Inode, cancellationToken).ConfigureAwait(false);
         _pending = await context.HotWrites.PlacingAsync(
             () => context.Tree.BeginReplaceAsync(
-                folder.Inode, name, content => context.Hot.PlaceStriped(null, content, expected), cancellationToken),
-            expected, cancellationToken).ConfigureAwait(false);
+                folder.Inode,
+                name,
+                content =>
+                {
+                    context.Shares.Inherit(content.Inode, folder.Inode);
+                    return context.Hot.PlaceStriped(null, content, expected);
+                },
+                cancellationToken),
+            folder.Inode,
+            expected,
+            cancellationToken).ConfigureAwait(false);
         _stripes = (StripedPlacement)_pending.Placement!;
         long row = (long)_stripes.UnitBytes * _stripes.Width;
         long rows = Math.Max(1, FirstBufferBytes / row);
@@ -237,6 +318,8 @@ internal sealed class ReplacementWriter(
             return null;
         }
 
+        await context.Shares.LearnAsync(folder.Inode, cancellationToken).ConfigureAwait(false);
+        context.Shares.Inherit(_pending.Content.Inode, folder.Inode);
         context.NewRecords[_pending.Content] = true;
         _record = await context.HotWrites.AppendSmallAsync(
             _pending.Content, _buffer!.Memory[.._filled], cancellationToken).ConfigureAwait(false);

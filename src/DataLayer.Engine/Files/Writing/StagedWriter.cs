@@ -128,6 +128,7 @@ internal sealed class StagedWriter(EngineContext context)
         SegmentPlacement? record = null;
         if (size > 0)
         {
+            await context.Shares.LearnAsync(content.Id.Inode, cancellationToken).ConfigureAwait(false);
             context.NewRecords[content.Id] = true;
             record = await context.HotWrites.AppendSmallAsync(content.Id, staged.Bytes(size), cancellationToken)
                 .ConfigureAwait(false);

@@ -28,6 +28,7 @@ internal sealed class S3Uploader(
 {
     private const int PartLimit = 10_000;
     private const int ScanBytes = 1 << 20;
+    private const int PutAttempts = 3;
     private static readonly TimeSpan _abortTimeout = TimeSpan.FromSeconds(10);
     private volatile bool _conditionsUnquoted;
 
@@ -105,11 +106,36 @@ internal sealed class S3Uploader(
         checksums.Append(bytes.Span);
         byte[] md5 = MD5.HashData(bytes.Span);
         await CheckAsync(key, condition, cancellationToken).ConfigureAwait(false);
-        PutObjectResponse answer;
+        for (int attempt = 1; ; attempt++)
+        {
+            PutObjectResponse answer = await SendConditionalPutAsync(
+                key, bytes, md5, checksums.Build(), condition, cancellationToken).ConfigureAwait(false);
+            string etag = S3Text.ETag(answer.ETag);
+            if (!IsMd5(etag, answer.ServerSideEncryptionMethod))
+            {
+                return await ConfirmAsync(key, etag, length, cancellationToken).ConfigureAwait(false);
+            }
+
+            if (attempt == PutAttempts || IsSame(etag, Convert.ToHexStringLower(md5)))
+            {
+                ThrowIfOther(key, etag, Convert.ToHexStringLower(md5));
+                return new ObjectProperties(
+                    key, length, etag, time.GetUtcNow(), S3Text.Version(answer.VersionId), S3Text.Class(null));
+            }
+
+            // The bytes were damaged on their way. Only here it is known that the object is ours, and by which ETag: to
+            // later attempts it would be an object of somebody else, which cannot even be read.
+            condition = new ObjectWriteCondition(etag);
+        }
+    }
+
+    private async ValueTask<PutObjectResponse> SendConditionalPutAsync(
+        string key, Memory<byte> bytes, byte[] md5, BlockChecksums checksums, ObjectWriteCondition condition,
+            CancellationToken cancellationToken)
+    {
         try
         {
-            answer = await SendPutAsync(key, bytes, md5, checksums.Build(), condition, cancellationToken)
-                .ConfigureAwait(false);
+            return await SendPutAsync(key, bytes, md5, checksums, condition, cancellationToken).ConfigureAwait(false);
         }
         catch (DataLayerException e) when (
             e.Code == ErrorCode.Stale && condition.IfMatch is not null && !_conditionsUnquoted && !connection.IsAws)
@@ -118,19 +144,8 @@ internal sealed class S3Uploader(
             // failed.
             await CheckAsync(key, condition, cancellationToken).ConfigureAwait(false);
             _conditionsUnquoted = true;
-            answer = await SendPutAsync(key, bytes, md5, checksums.Build(), condition, cancellationToken)
-                .ConfigureAwait(false);
+            return await SendPutAsync(key, bytes, md5, checksums, condition, cancellationToken).ConfigureAwait(false);
         }
-
-        string etag = S3Text.ETag(answer.ETag);
-        if (IsMd5(etag, answer.ServerSideEncryptionMethod))
-        {
-            ThrowIfOther(key, etag, Convert.ToHexStringLower(md5));
-            return new ObjectProperties(
-                key, length, etag, time.GetUtcNow(), S3Text.Version(answer.VersionId), S3Text.Class(null));
-        }
-
-        return await ConfirmAsync(key, etag, length, cancellationToken).ConfigureAwait(false);
     }
 
     private async ValueTask<PutObjectResponse> SendPutAsync(
@@ -400,9 +415,12 @@ internal sealed class S3Uploader(
                 + "Somebody else wrote it at the same time.");
     }
 
+    private static bool IsSame(string etag, string expected) =>
+        etag.Equals(expected, StringComparison.OrdinalIgnoreCase);
+
     private void ThrowIfOther(string key, string etag, string expected)
     {
-        if (!etag.Equals(expected, StringComparison.OrdinalIgnoreCase))
+        if (!IsSame(etag, expected))
         {
             throw new DataLayerException(ErrorCode.OriginUnavailable,
                 $"{displayName} acknowledged '{key}' with ETag {etag}; what was sent has {expected}. "

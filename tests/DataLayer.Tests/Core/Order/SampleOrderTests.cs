@@ -1,0 +1,173 @@
+using DataLayer.Core.Errors;
+using DataLayer.Core.Order;
+
+namespace DataLayer.Tests.Core.Order;
+
+public sealed class SampleOrderTests
+{
+    private static readonly byte[] _hash = [.. Enumerable.Range(0, OrderKey.HashBytes).Select(i => (byte)i)];
+    private static readonly long[] _classes = [700, 0, 200, 100];
+
+    [Fact]
+    public void A_pass_in_blocks_has_each_sample_once()
+    {
+        Random random = new(11);
+        for (int trial = 0; trial < 400; trial++)
+        {
+            int count = random.Next(1, 3000);
+            OrderSpec spec = new() { Mode = OrderMode.Blocks, BlockSamples = random.Next(1, 70), WindowBlocks = random.Next(1, 9), Seed = trial };
+            AssertHasEachOnce(new SampleOrder(spec, _hash, count, []), trial);
+        }
+    }
+
+    [Fact]
+    public void A_window_has_the_samples_of_its_blocks_only()
+    {
+        OrderSpec spec = new() { Mode = OrderMode.Blocks, BlockSamples = 50, WindowBlocks = 4 };
+        SampleOrder order = new(spec, _hash, 10_000, []);
+        for (int window = 0; window < 50; window++)
+        {
+            long[] ordinals = new long[200];
+            order.Fill(0, window * 200, 1, ordinals);
+            Assert.Equal(4, ordinals.Select(o => o / 50).Distinct().Count());
+            Assert.NotEqual(ordinals.Order(), ordinals);
+        }
+    }
+
+    [Theory]
+    [InlineData(OrderMode.Sequential)]
+    [InlineData(OrderMode.Shuffle)]
+    public void A_pass_has_each_sample_once(OrderMode mode)
+    {
+        for (int pass = 0; pass < 3; pass++)
+        {
+            AssertHasEachOnce(new SampleOrder(new OrderSpec { Mode = mode }, _hash, 1000, []), pass);
+        }
+    }
+
+    [Fact]
+    public void Passes_and_seeds_differ_and_repeat_themselves()
+    {
+        long[] Take(long seed, long pass)
+        {
+            long[] ordinals = new long[100];
+            new SampleOrder(new OrderSpec { Seed = seed }, _hash, 1000, []).Fill(pass, 0, 1, ordinals);
+            return ordinals;
+        }
+
+        Assert.Equal(Take(1, 1), Take(1, 1));
+        Assert.NotEqual(Take(1, 1), Take(1, 2));
+        Assert.NotEqual(Take(1, 1), Take(2, 1));
+    }
+
+    [Fact]
+    public void Weighted_draws_follow_the_weights()
+    {
+        const int draws = 200_000;
+        OrderSpec spec = new() { Mode = OrderMode.Weighted, Weights = [1, 5, 4, 0] };
+        SampleOrder order = new(spec, _hash, 1000, _classes);
+        Dictionary<int, int> hits = Enumerable.Range(0, draws).Select(p => order.At(p / 1000, p % 1000)).GroupBy(ClassOf).ToDictionary(g => g.Key, g => g.Count());
+
+        // 700 × 1 against 200 × 4 of 1,500; the deviation of a share is about 0.0011.
+        Assert.Equal([0, 2], hits.Keys.Order());
+        Assert.InRange(hits[0] / (double)draws, 0.4667 - 0.007, 0.4667 + 0.007);
+    }
+
+    [Fact]
+    public void Weighted_draws_reach_every_sample_of_a_class_alike()
+    {
+        OrderSpec spec = new() { Mode = OrderMode.Weighted, Weights = [0, 0, 0, 3] };
+        SampleOrder order = new(spec, _hash, 1000, _classes);
+        int[] hits = new int[100];
+        for (int p = 0; p < 100_000; p++)
+        {
+            hits[order.At(p / 1000, p % 1000) - 900]++;
+        }
+
+        Assert.InRange(hits.Sum(h => (h - 1000.0) * (h - 1000.0) / 1000), 99 - 90, 99 + 90);
+    }
+
+    [Fact]
+    public void Balanced_rounds_take_one_of_each_class_and_each_sample_in_turn()
+    {
+        SampleOrder order = new(new OrderSpec { Mode = OrderMode.Balanced }, _hash, 1000, _classes);
+        Assert.Equal(3 * 700, order.PassLength);
+        Dictionary<long, int> hits = [];
+        List<string> firsts = [];
+        for (int round = 0; round < 700; round++)
+        {
+            long[] ordinals = new long[3];
+            order.Fill(2, round * 3, 1, ordinals);
+            Assert.Equal([0, 2, 3], ordinals.Select(ClassOf).Order());
+            firsts.Add(string.Join(' ', ordinals.Select(ClassOf)));
+            foreach (long ordinal in ordinals)
+            {
+                hits[ordinal] = hits.GetValueOrDefault(ordinal) + 1;
+            }
+        }
+
+        Assert.Equal(6, firsts.Distinct().Count());
+        Assert.All(Enumerable.Range(0, 700), i => Assert.Equal(1, hits[i]));
+        Assert.All(Enumerable.Range(700, 200), i => Assert.InRange(hits[i], 3, 4));
+        Assert.All(Enumerable.Range(900, 100), i => Assert.Equal(7, hits[i]));
+    }
+
+    [Fact]
+    public void Refuses_classes_that_are_not_there()
+    {
+        DataLayerException none = Assert.Throws<DataLayerException>(
+            () => new SampleOrder(new OrderSpec { Mode = OrderMode.Balanced }, _hash, 1000, []));
+        Assert.Contains("with labels", none.Message, StringComparison.Ordinal);
+        DataLayerException few = Assert.Throws<DataLayerException>(
+            () => new SampleOrder(new OrderSpec { Mode = OrderMode.Weighted, Weights = [1] }, _hash, 1000, _classes));
+        Assert.Contains("one for each class", few.Message, StringComparison.Ordinal);
+        DataLayerException zero = Assert.Throws<DataLayerException>(
+            () => new SampleOrder(new OrderSpec { Mode = OrderMode.Weighted, Weights = [0, 1, 0, 0] }, _hash, 1000, _classes));
+        Assert.Contains("add up to 0", zero.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Refuses_a_part_without_samples_and_positions_outside_of_the_pass()
+    {
+        Assert.Throws<DataLayerException>(() => new SampleOrder(new OrderSpec(), _hash, 0, []));
+        SampleOrder order = new(new OrderSpec(), _hash, 10, []);
+        Assert.Throws<ArgumentOutOfRangeException>(() => order.At(0, 10));
+        Assert.Throws<ArgumentOutOfRangeException>(() => order.Fill(0, 2, 3, new long[4]));
+    }
+
+    [Fact]
+    public void A_position_costs_no_memory()
+    {
+        SampleOrder[] orders =
+        [
+            new(new OrderSpec(), _hash, 1000, []), new(new OrderSpec { Mode = OrderMode.Blocks, BlockSamples = 10 }, _hash, 1000, []),
+            new(new OrderSpec { Mode = OrderMode.Balanced }, _hash, 1000, _classes),
+            new(new OrderSpec { Mode = OrderMode.Weighted, Weights = [1, 1, 1, 1] }, _hash, 1000, _classes),
+        ];
+        long sum = orders.Sum(order => order.At(0, 1));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        foreach (SampleOrder order in orders)
+        {
+            for (int i = 0; i < 1000; i++)
+            {
+                sum += order.At(0, i);
+            }
+        }
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Assert.True(sum > 0);
+    }
+
+    private static int ClassOf(long ordinal) => ordinal < 700 ? 0 : ordinal < 900 ? 2 : 3;
+
+    private static void AssertHasEachOnce(SampleOrder order, long pass)
+    {
+        bool[] seen = new bool[order.PassLength];
+        for (long p = 0; p < seen.Length; p++)
+        {
+            long ordinal = order.At(pass, p);
+            Assert.False(seen[ordinal], $"{ordinal} came twice: {order.Spec.ToCanonicalText()}, {seen.Length} samples.");
+            seen[ordinal] = true;
+        }
+    }
+}
