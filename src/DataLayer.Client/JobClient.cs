@@ -11,7 +11,7 @@ namespace DataLayer.Client;
 /// Jobs: long work that the service does by itself, over restarts too. Making one is safe to try again: each call
 /// carries a key of its own. Safe for concurrent use.
 /// </summary>
-public sealed class JobClient
+public sealed partial class JobClient
 {
     private readonly ApiConnection _connection;
 

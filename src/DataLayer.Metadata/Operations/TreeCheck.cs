@@ -161,6 +161,7 @@ internal sealed class TreeCheck
         Guard(() => CheckRows("capacity_history", static t => t.Capacity.CheckAll()));
         Guard(() => CheckRows("quotas", static t => t.Quotas.CheckAll()));
         Guard(CheckQuotas);
+        Guard(() => CheckRows("headrooms", static t => t.Headrooms.CheckAll()));
         Guard(() => CheckRows("packs", static t => t.Packs.CheckAll()));
         Guard(() => CheckRows("pack_members", static t => t.Packs.CheckAllMembers()));
         Guard(CheckNames);

@@ -32,6 +32,7 @@ internal sealed class TreeTables : IDisposable
         Capacity = new CapacityTable(session);
         Quotas = new QuotaTable(session);
         Packs = new PackTable(session);
+        Headrooms = new HeadroomTable(session);
     }
 
     public SqlSession Session { get; }
@@ -67,6 +68,9 @@ internal sealed class TreeTables : IDisposable
     public QuotaTable Quotas { get; }
 
     public PackTable Packs { get; }
+
+    /// <summary>What is reserved for whom, and when.</summary>
+    public HeadroomTable Headrooms { get; }
 
     /// <summary>One setting, or null.</summary>
     public string? FindSetting(string name)

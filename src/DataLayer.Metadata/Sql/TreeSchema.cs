@@ -23,6 +23,7 @@ internal static class TreeSchema
             new SchemaStep(9, CostScript),
             new SchemaStep(10, QuotaScript),
             new SchemaStep(11, PackScript),
+            new SchemaStep(12, HeadroomScript),
         ];
 
     private const string JobScript =
@@ -220,6 +221,21 @@ internal static class TreeSchema
         CREATE INDEX pack_members_pack ON pack_members (pack);
 
         CREATE INDEX inodes_packed ON inodes (object_key) WHERE object_offset > 0;
+        """;
+
+    private const string HeadroomScript =
+        """
+        INSERT INTO counters (name, next) VALUES ('headroom', 1);
+
+        CREATE TABLE headrooms (
+            id {int64} NOT NULL PRIMARY KEY,
+            name {text} NOT NULL,
+            spec {text} NOT NULL,
+            state {text},
+            owner {text} NOT NULL,
+            version {int64} NOT NULL,
+            created_time {int64} NOT NULL,
+            crc {int64} NOT NULL);
         """;
 
     private const string DeviceScript =

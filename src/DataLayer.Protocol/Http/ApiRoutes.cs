@@ -50,6 +50,9 @@ public static class ApiRoutes
     /// <summary>Schedules of jobs: GET, POST; <c>/N</c> by DELETE.</summary>
     public const string Schedules = "/api/v1/schedules";
 
+    /// <summary>Headrooms: GET, POST; <c>/N</c> by GET, PUT and DELETE.</summary>
+    public const string Headrooms = "/api/v1/headrooms";
+
     /// <summary>The media type of server-sent events.</summary>
     public const string EventMediaType = "text/event-stream";
 

@@ -40,6 +40,9 @@ public sealed record AutoTieringReport
     /// <summary>Recalls that it put off because of a storm, a count.</summary>
     public long PutOff { get; init; }
 
+    /// <summary>Files that a headroom keeps from being released, a count.</summary>
+    public long Reserved { get; init; }
+
     /// <summary>The job of the last pass that moved files; 0 for none.</summary>
     public long LastJob { get; init; }
 

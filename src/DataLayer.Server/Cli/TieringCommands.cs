@@ -52,7 +52,8 @@ internal static class TieringCommands
                 run.Out.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
                     $"Last pass {Cli.Show.Time(r.LastPassTimeNanoseconds)}, policy version {r.PolicyVersion}: "
-                    + $"{r.Files} files, {r.Moves} to move, {r.CoolingDown} cooling down, {r.PutOff} put off."));
+                    + $"{r.Files} files, {r.Moves} to move, {r.CoolingDown} cooling down, {r.PutOff} put off, "
+                    + $"{r.Reserved} reserved."));
             }
 
             if (r.LastJob > 0)

@@ -1,6 +1,7 @@
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Automation;
+using DataLayer.Engine.Tiering.Headrooms;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Server.Configuration;
 using DataLayer.Storage.Stripes;
@@ -47,6 +48,10 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
     /// <summary>Automatic tiering.</summary>
     /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>
     public AutoTiering Auto => Open.Auto ?? throw NotOpen();
+
+    /// <summary>Headrooms.</summary>
+    /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>
+    public HeadroomService Headrooms => Open.Headrooms ?? throw NotOpen();
 
     /// <summary>The hot tier.</summary>
     /// <exception cref="DataLayerException">ShuttingDown: the node is not open.</exception>

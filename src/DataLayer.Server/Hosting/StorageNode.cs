@@ -1,6 +1,7 @@
 using DataLayer.Engine.Files;
-using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Automation;
+using DataLayer.Engine.Tiering.Costs;
+using DataLayer.Engine.Tiering.Headrooms;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Engine.Tiering.Moving;
 using DataLayer.Engine.Tiering.Packs;
@@ -58,6 +59,9 @@ internal sealed class StorageNode : IAsyncDisposable
 
     /// <summary>Moves files by itself, where that is on; null until <see cref="OpenJobsAsync"/>.</summary>
     public AutoTiering? Auto { get; private set; }
+
+    /// <summary>Shares that are reserved in windows; null until <see cref="OpenJobsAsync"/>.</summary>
+    public HeadroomService? Headrooms { get; private set; }
 
     /// <summary>Makes warm-ups before recurring uses; null where that is off.</summary>
     public LearnedWarmer? Learned { get; private set; }
@@ -169,6 +173,9 @@ internal sealed class StorageNode : IAsyncDisposable
             await JobService.OpenAsync(
                 Tree, [warm, apply, new UndoRunner(Mover), new PackRunner(packer)], configuration.Jobs.Service, time,
                 logs.CreateLogger<JobService>(), cancellationToken));
+        Headrooms = Keep(new HeadroomService(
+            new HeadroomParts(Engine, Jobs, JobInputs, Policies), logs.CreateLogger<HeadroomService>()));
+        await Headrooms.StartAsync(cancellationToken);
         Auto = Keep(new AutoTiering(
             new AutoTieringParts(Engine, Policies, Plans, Jobs, pricing),
             (active, token) => PlanDesk.FrameAsync(

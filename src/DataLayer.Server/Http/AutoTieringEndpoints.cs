@@ -50,6 +50,7 @@ internal sealed class AutoTieringEndpoints(NodeHost node)
             Moves = now.Moves,
             CoolingDown = now.CoolingDown,
             PutOff = now.PutOff,
+            Reserved = now.Reserved,
             LastJob = now.LastJob,
             CostOfDay = now.CostOfDay,
             Storm = now.IsStorm,

@@ -182,6 +182,22 @@ public sealed class BlockCache : IAsyncDisposable
         _memory.SetDataset(datasetId, passLengthBlocks, runningJobs);
     }
 
+    /// <summary>
+    /// Reserves memory for shares, instead of what was reserved before: blocks of others do not push a share's blocks
+    /// out while it holds no more than its reserve, and give way to them while it holds less. Looks once at all that is
+    /// cached.
+    /// </summary>
+    /// <param name="shares">Which content is whose; null with no reserves.</param>
+    /// <param name="reserves">What is reserved, one for each share.</param>
+    public void SetReserves(ShareMap? shares, IReadOnlyList<ShareReserve> reserves)
+    {
+        ArgumentNullException.ThrowIfNull(reserves);
+        _memory.SetReserves(shares, reserves);
+    }
+
+    /// <summary>What the blocks of a share take in memory, bytes with rounding and headers.</summary>
+    public long GetShareBytes(int share) => _memory.GetShareBytes(share);
+
     /// <summary>Sizes now and counters since start.</summary>
     public BlockCacheStatistics GetStatistics()
     {

@@ -1,4 +1,5 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
 using DataLayer.Storage.Interop;
 using Microsoft.Win32.SafeHandles;
 
@@ -19,6 +20,8 @@ internal sealed partial class DirectoryTarget
     private FileSystemSpace _space;
     private long _spaceAt;
     private long _takenBytes;
+    private ShareMap? _shares;
+    private SpaceHold[] _holds = [];
     private bool _hasSpace;
 
     /// <inheritdoc/>
@@ -69,17 +72,28 @@ internal sealed partial class DirectoryTarget
     }
 
     /// <inheritdoc/>
-    public bool HasRoom(long bytes)
+    public bool HasRoom(long bytes, InodeId inode = default)
     {
         lock (_health)
         {
+            long held = HeldFromLocked(inode, out _);
             RefreshSpaceLocked(force: false);
-            if (!HasRoomLocked(bytes))
+            if (!HasRoomLocked(bytes + held))
             {
                 RefreshSpaceLocked(force: true);
             }
 
-            return HasRoomLocked(bytes) && (_space.InodeCount == 0 || _space.AvailableInodes >= SpareInodeCount);
+            return HasRoomLocked(bytes + held) && (_space.InodeCount == 0 || _space.AvailableInodes >= SpareInodeCount);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void SetHolds(ShareMap? shares, IReadOnlyList<SpaceHold> holds)
+    {
+        lock (_health)
+        {
+            _shares = holds.Count > 0 ? shares : null;
+            _holds = [.. holds];
         }
     }
 
@@ -246,25 +260,63 @@ internal sealed partial class DirectoryTarget
 
     /// <summary>Keeps the reserve free: fails before anything was written. Takes from the last statvfs; asks again when
     /// that runs low.</summary>
-    private void TakeRoom(long bytes)
+    /// <param name="bytes">How many.</param>
+    /// <param name="inode">Whose they are: its share's hold shrinks by them.</param>
+    /// <param name="spareHolds">Whether those of other shares are left alone.</param>
+    private void TakeRoom(long bytes, InodeId inode, bool spareHolds = true)
     {
         lock (_health)
         {
+            long held = HeldFromLocked(inode, out int own);
+            held = spareHolds ? held : 0;
             RefreshSpaceLocked(force: false);
-            if (!HasRoomLocked(bytes))
+            if (!HasRoomLocked(bytes + held))
             {
                 RefreshSpaceLocked(force: true);
             }
 
-            if (!HasRoomLocked(bytes))
+            if (!HasRoomLocked(bytes + held))
             {
+                string shares = held > 0 ? $" and {held} for headrooms ('datalayer headroom list')" : string.Empty;
                 throw new DataLayerException(ErrorCode.NoSpace,
                     $"'{Location}' has {_space.AvailableBytes} bytes free and keeps {_options.ReserveBytes} in "
-                        + $"reserve. Free space or add a target.");
+                        + $"reserve{shares}. Free space or add a target.");
             }
 
             _takenBytes += bytes;
+            if (own >= 0)
+            {
+                _holds[own] = _holds[own] with { Bytes = Math.Max(0, _holds[own].Bytes - bytes) };
+            }
         }
+    }
+
+    /// <summary>The bytes that an inode may not take, since they are held for others' shares.</summary>
+    /// <param name="inode">The inode.</param>
+    /// <param name="own">Where its own hold is; below 0 for none.</param>
+    private long HeldFromLocked(InodeId inode, out int own)
+    {
+        own = -1;
+        if (_shares is null || inode == default)
+        {
+            return 0;
+        }
+
+        int share = _shares.ShareOf(inode);
+        long held = 0;
+        for (int i = 0; i < _holds.Length; i++)
+        {
+            if (_holds[i].Share == share)
+            {
+                own = i;
+            }
+            else
+            {
+                held += _holds[i].Bytes;
+            }
+        }
+
+        return held;
     }
 
     private bool HasRoomLocked(long bytes) => _space.AvailableBytes - _takenBytes - _options.ReserveBytes >= bytes;

@@ -19,7 +19,8 @@ internal sealed partial class DirectoryTarget
         await EnterAsync(isWrite: true, cancellationToken).ConfigureAwait(false);
         try
         {
-            TakeRoom(record.Length);
+            // Who appends looked at the holds already, or compacts, which gives room back in the end.
+            TakeRoom(record.Length, SegmentRecord.InodeOf(record.Span), spareHolds: false);
             using SegmentHandles.Lease lease = RentSegment(segment, create: true);
             lease.Slot.IsUnflushed = true;
             DurableFile.Write(lease.File, lease.Slot.FilePath, record.Span, offsetBytes);

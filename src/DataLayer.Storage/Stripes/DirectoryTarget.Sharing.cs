@@ -1,4 +1,5 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
 
 namespace DataLayer.Storage.Stripes;
 
@@ -6,12 +7,12 @@ namespace DataLayer.Storage.Stripes;
 internal sealed partial class DirectoryTarget
 {
     /// <summary>The first change of a shared file copies it.</summary>
-    private void TakeRoomToOwn(ColumnFile file)
+    private void TakeRoomToOwn(ColumnFile file, InodeId inode)
     {
         long bytes = file.GetSharedBytes();
         if (bytes > 0)
         {
-            TakeRoom(bytes);
+            TakeRoom(bytes, inode);
         }
     }
 
@@ -37,7 +38,9 @@ internal sealed partial class DirectoryTarget
             }
 
             // The side file is all that takes room.
-            TakeRoom((2 * SideBook.PageBytes) + (lengthBytes / ChunkEntry.ChunkBytes * ChunkEntry.EntryBytes));
+            TakeRoom(
+                (2 * SideBook.PageBytes) + (lengthBytes / ChunkEntry.ChunkBytes * ChunkEntry.EntryBytes),
+                to.Content.Inode);
             string folder = _columns.FolderOf(to);
             MakeFolder(folder);
             _columns.ForgetLoss(to);

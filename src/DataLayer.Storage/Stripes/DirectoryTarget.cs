@@ -79,7 +79,7 @@ internal sealed partial class DirectoryTarget : ITarget
         {
             if (create)
             {
-                TakeRoom(SideBook.PageBytes * 2);
+                TakeRoom(SideBook.PageBytes * 2, column.Content.Inode);
                 MakeFolder(_columns.FolderOf(column));
             }
 
@@ -91,7 +91,7 @@ internal sealed partial class DirectoryTarget : ITarget
 
             if (lengthBytes > 0)
             {
-                TakeRoomToOwn(lease.File);
+                TakeRoomToOwn(lease.File, column.Content.Inode);
                 lease.File.PrepareWrite(offsetBytes, lengthBytes);
             }
         }
@@ -117,10 +117,10 @@ internal sealed partial class DirectoryTarget : ITarget
             using ColumnFileCache.Lease lease = _columns.Rent(column, create: false);
             if (offsetBytes + lengthBytes > lease.File.PhysicalLength)
             {
-                TakeRoom(lengthBytes);
+                TakeRoom(lengthBytes, column.Content.Inode);
             }
 
-            TakeRoomToOwn(lease.File);
+            TakeRoomToOwn(lease.File, column.Content.Inode);
             lease.File.Write(offsetBytes, lengthBytes, view);
         }
         catch (DataLayerException fault)

@@ -39,7 +39,7 @@ public sealed partial class HotTier
 
             int column = i % striped.Width;
             int copy = i / striped.Width;
-            int chosen = ChooseNew(pool, targets, column, striped, fromTarget, striped.ColumnLength(
+            int chosen = ChooseNew(pool, targets, column, content, striped, fromTarget, striped.ColumnLength(
                 column, contentSizeBytes));
             await MoveColumnAsync(content, striped, column, copy, chosen, contentSizeBytes, cancellationToken)
                 .ConfigureAwait(false);
@@ -239,14 +239,15 @@ public sealed partial class HotTier
         ArgumentOutOfRangeException.ThrowIfNotEqual(contentSizeBytes, segment.LengthBytes);
         await _segments.ReadAsync(content, segment, 0, bytes, cancellationToken).ConfigureAwait(false);
         SegmentPlacement moved = await _segments
-            .AppendAsync(content, _targets.GetPool(segment.Pool), bytes, fromTarget, cancellationToken)
+            .AppendAsync(
+                content, _targets.GetPool(segment.Pool), bytes, fromTarget, spareHolds: false, cancellationToken)
                 .ConfigureAwait(false);
         await _segments.FlushAsync(moved, cancellationToken).ConfigureAwait(false);
         return moved;
     }
 
-    private int ChooseNew(PoolOptions pool, ImmutableArray<int> used, int column, StripedPlacement placement,
-        int leaving, long bytes)
+    private int ChooseNew(PoolOptions pool, ImmutableArray<int> used, int column, ContentId content,
+        StripedPlacement placement, int leaving, long bytes)
     {
         // Never where another copy of the column is; better where nothing of the content is.
         List<int> excluded = [leaving];
@@ -256,10 +257,10 @@ public sealed partial class HotTier
         }
 
         List<int> unused = [.. excluded, .. used];
-        List<int> eligible = TargetChoice.FindEligible(pool, _targets.ByNumber, bytes, unused.ToArray());
+        List<int> eligible = TargetChoice.FindEligible(pool, _targets.ByNumber, bytes, unused.ToArray(), content.Inode);
         if (eligible.Count == 0)
         {
-            eligible = TargetChoice.FindEligible(pool, _targets.ByNumber, bytes, excluded.ToArray());
+            eligible = TargetChoice.FindEligible(pool, _targets.ByNumber, bytes, excluded.ToArray(), content.Inode);
         }
 
         return eligible.Count > 0 ? eligible[column % eligible.Count] : throw TargetChoice.NoRoom(

@@ -155,9 +155,12 @@ public sealed partial class HotTier
     /// <param name="pool">The pool, or null for the default.</param>
     /// <param name="bytes">The whole content, at most the pool's limit.</param>
     /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="isMove">Whether the record it has is given up for it, so that what is held for shares may be
+    /// used meanwhile.</param>
     /// <exception cref="DataLayerException">NoSpace, TargetFailed: no target of the pool could take it.</exception>
     public ValueTask<SegmentPlacement> AppendSmallAsync(
-        ContentId content, string? pool, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+        ContentId content, string? pool, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken,
+        bool isMove = false)
     {
         PoolOptions options = _targets.GetPool(pool);
         if (bytes.Length > options.SegmentLimitBytes)
@@ -168,7 +171,8 @@ public sealed partial class HotTier
         }
 
         _meter.WrittenBytes.Add(bytes.Length);
-        return _segments.AppendAsync(content, options, bytes, excludedTarget: -1, cancellationToken);
+        return _segments.AppendAsync(
+            content, options, bytes, excludedTarget: -1, spareHolds: !isMove, cancellationToken);
     }
 
     private async ValueTask WriteOnceAsync(

@@ -36,8 +36,15 @@ internal interface ITarget : IAsyncDisposable
     /// missing.</summary>
     TargetSpace GetSpace();
 
-    /// <summary>Whether it would take new content of this many bytes now.</summary>
-    bool HasRoom(long bytes);
+    /// <summary>
+    /// Whether it would take this many bytes of an inode now. What is held for other shares is not free for it; for no
+    /// inode in particular it is.
+    /// </summary>
+    bool HasRoom(long bytes, InodeId inode = default);
+
+    /// <summary>Holds free bytes for shares, instead of what was held before; see
+    /// <see cref="HotTier.SetHolds"/>.</summary>
+    void SetHolds(ShareMap? shares, IReadOnlyList<SpaceHold> holds);
 
     /// <summary>Stops or resumes taking new content.</summary>
     void SetDraining(bool draining);

@@ -18,6 +18,10 @@ internal static class SegmentRecord
     internal static int RecordBytes(int contentBytes) => (HeaderBytes + contentBytes
         + AlignmentBytes - 1) / AlignmentBytes * AlignmentBytes;
 
+    /// <summary>The inode a sealed record says it is of.</summary>
+    internal static InodeId InodeOf(ReadOnlySpan<byte> record) =>
+        new(BinaryPrimitives.ReadInt64LittleEndian(record[8..]));
+
     /// <summary>Writes header and padding around the content, which lies at <see cref="HeaderBytes"/>
     /// already.</summary>
     internal static void Seal(Span<byte> record, ContentId content, long segment, long offsetBytes, int contentBytes)

@@ -33,6 +33,7 @@ internal sealed partial class SegmentStore : IDisposable
     private readonly Dictionary<string, Segment> _openByPool = [];
     private readonly HashSet<int> _loadedTargets = [];
     private long _lastSequence;
+    private ShareMap? _shares;
 
     internal SegmentStore(HotTierOptions options, TargetSet targets, HotTierMeter meter, ILogger log)
     {
@@ -40,6 +41,12 @@ internal sealed partial class SegmentStore : IDisposable
         _targets = targets;
         _meter = meter;
         _log = log;
+    }
+
+    /// <summary>Whose contents are whose, while room is held for shares; else null.</summary>
+    internal ShareMap? Shares
+    {
+        set => Volatile.Write(ref _shares, value);
     }
 
     /// <summary>Learns the segments of earlier starts from targets that were not looked at yet (a missing one may have
@@ -84,7 +91,7 @@ internal sealed partial class SegmentStore : IDisposable
     /// targets.</summary>
     internal async ValueTask<SegmentPlacement> AppendAsync(
         ContentId content, PoolOptions pool, ReadOnlyMemory<byte> bytes, int excludedTarget,
-            CancellationToken cancellationToken)
+            bool spareHolds, CancellationToken cancellationToken)
     {
         int recordBytes = SegmentRecord.RecordBytes(bytes.Length);
         byte[] record = ArrayPool<byte>.Shared.Rent(recordBytes);
@@ -92,11 +99,17 @@ internal sealed partial class SegmentStore : IDisposable
         {
             bytes.CopyTo(record.AsMemory(SegmentRecord.HeaderBytes));
             List<int> excluded = [excludedTarget];
+            InodeId inode = spareHolds ? content.Inode : default;
             for (int tries = 0; ; tries++)
             {
-                Segment segment = TakeOpen(pool, recordBytes, excluded, out long offset);
+                Segment segment = TakeOpen(pool, recordBytes, excluded, inode, out long offset);
                 try
                 {
+                    if (spareHolds && Volatile.Read(ref _shares) is not null)
+                    {
+                        DemandRoom(segment, pool, recordBytes, inode);
+                    }
+
                     SegmentRecord.Seal(record.AsSpan(0, recordBytes), content, segment.Id, offset, bytes.Length);
                     await WriteCopiesAsync(segment, offset, record.AsMemory(0, recordBytes), cancellationToken)
                         .ConfigureAwait(false);
@@ -107,7 +120,7 @@ internal sealed partial class SegmentStore : IDisposable
                 {
                     GiveUpRecord(segment, offset, recordBytes);
                     excluded.AddRange(segment.Targets);
-                    if (TargetChoice.FindEligible(pool, _targets.ByNumber, recordBytes, excluded.ToArray())
+                    if (TargetChoice.FindEligible(pool, _targets.ByNumber, recordBytes, excluded.ToArray(), inode)
                         .Count < pool.CopyCount)
                     {
                         throw;
@@ -386,7 +399,19 @@ internal sealed partial class SegmentStore : IDisposable
         }
     }
 
-    private Segment TakeOpen(PoolOptions pool, int recordBytes, List<int> excluded, out long offset)
+    /// <summary>Refuses bytes that the open segment's targets hold for shares of others.</summary>
+    private void DemandRoom(Segment segment, PoolOptions pool, int recordBytes, InodeId inode)
+    {
+        foreach (int number in segment.Targets)
+        {
+            if (!_targets.Get(number).HasRoom(recordBytes, inode))
+            {
+                throw TargetChoice.NoRoom(pool, _targets.ByNumber, recordBytes);
+            }
+        }
+    }
+
+    private Segment TakeOpen(PoolOptions pool, int recordBytes, List<int> excluded, InodeId inode, out long offset)
     {
         lock (_open)
         {
@@ -407,7 +432,8 @@ internal sealed partial class SegmentStore : IDisposable
                 _openByPool.Remove(pool.Name);
             }
 
-            List<int> eligible = TargetChoice.FindEligible(pool, _targets.ByNumber, recordBytes, excluded.ToArray());
+            List<int> eligible = TargetChoice.FindEligible(
+                pool, _targets.ByNumber, recordBytes, excluded.ToArray(), inode);
             if (eligible.Count < pool.CopyCount)
             {
                 throw TargetChoice.NoRoom(pool, _targets.ByNumber, recordBytes);

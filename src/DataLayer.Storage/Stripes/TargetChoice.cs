@@ -20,7 +20,7 @@ internal static class TargetChoice
         // again.
         for (int tries = 0; tries < 2; tries++)
         {
-            eligible = FindEligible(pool, targets, (expectedSizeBytes / width) + 1, excluded: []);
+            eligible = FindEligible(pool, targets, (expectedSizeBytes / width) + 1, [], content.Inode);
             if (eligible.Count >= Math.Min(width, pool.Directories.Count) || eligible.Count == 0)
             {
                 break;
@@ -52,15 +52,15 @@ internal static class TargetChoice
         return new StripedPlacement(pool.Name, pool.UnitBytes, width, pool.CopyCount, numbers.MoveToImmutable());
     }
 
-    /// <summary>The numbers of the pool's targets that take new content of so many bytes.</summary>
+    /// <summary>The numbers of the pool's targets that take so many bytes of an inode.</summary>
     internal static List<int> FindEligible(PoolOptions pool, ReadOnlySpan<ITarget?> targets, long bytes,
-        ReadOnlySpan<int> excluded)
+        ReadOnlySpan<int> excluded, InodeId inode)
     {
         List<int> eligible = [];
         foreach (ITarget? target in targets)
         {
             if (target is not null && target.Pool == pool.Name && target.State == TargetState.Ok
-                && !excluded.Contains(target.Number) && target.HasRoom(bytes))
+                && !excluded.Contains(target.Number) && target.HasRoom(bytes, inode))
             {
                 eligible.Add(target.Number);
             }

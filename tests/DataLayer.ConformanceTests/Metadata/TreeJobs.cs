@@ -102,5 +102,30 @@ public abstract class TreeJobs : TreeConformance
         Assert.False(await t.Tree.SaveScheduleAsync(added, default));
     }
 
+    [Fact]
+    public async Task Headrooms_are_kept_changed_by_version_bounded_and_removed()
+    {
+        await using TreeFixture t = await OpenAsync();
+        HeadroomRecord asked = new() { Name = "open", Spec = "{}", Owner = "me" };
+        IdempotencyKey key = new("k", "print");
+        (HeadroomRecord added, bool isNew) = await t.Tree.AddHeadroomAsync(asked, key, 2, default);
+        Assert.True(isNew && added is { Version: 1, CreatedTime: > 0, State: null });
+        Assert.Equal((added, false), await t.Tree.AddHeadroomAsync(asked, key, 2, default));
+        await FailsAsync(ErrorCode.AlreadyExists, () => t.Tree.AddHeadroomAsync(asked, null, 2, default).AsTask());
+        HeadroomRecord other = (await t.Tree.AddHeadroomAsync(asked with { Name = "close" }, null, 2, default)).Headroom;
+        await FailsAsync(
+            ErrorCode.Overloaded, () => t.Tree.AddHeadroomAsync(asked with { Name = "third" }, null, 2, default).AsTask());
+        HeadroomRecord? saved = await t.Tree.SaveHeadroomAsync(added with { State = "{\"a\":1}", Spec = "{\"b\":2}" }, default);
+        Assert.Equal(2, saved?.Version);
+        Assert.Null(await t.Tree.SaveHeadroomAsync(added, default));
+        await FailsAsync(
+            ErrorCode.AlreadyExists, () => t.Tree.SaveHeadroomAsync(other with { Name = "open" }, default).AsTask());
+        await t.ReopenAsync();
+        Assert.Equal([saved!, other], await t.Tree.ListHeadroomsAsync(default));
+        Assert.True(await t.Tree.RemoveHeadroomAsync(added.Id, default));
+        Assert.False(await t.Tree.RemoveHeadroomAsync(added.Id, default));
+        Assert.Null(await t.Tree.SaveHeadroomAsync(saved!, default));
+    }
+
     private static JobRecord Job() => new() { Kind = "warm", Spec = "{\"paths\":[\"/ä\"]}", Owner = "me" };
 }

@@ -62,6 +62,8 @@ internal static class SampleRequests
         "mergeProfiles" => """{"from":["none-such"]}""",
         "warmJob" => $$"""{"paths":["{{folder}}/none-such"]}""",
         "addSchedule" => $$"""{"cron":"0 0 1 1 *","warm":{"paths":["{{folder}}/none-such"] } }""",
+        "addHeadroom" or "replaceHeadroom" =>
+            $$"""{"name":"none","path":"{{folder}}/none-such","hotBytes":1,"window":{"from":"09:00","to":"10:00"} }""",
         "packJob" => $$"""{"action":"unpack","path":"{{folder}}/none-such"}""",
         "applyPlan" or "undoJob" => "{}",
         "switchAutoTiering" => """{"enabled":false}""",

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using DataLayer.Core.Objects;
 
 namespace DataLayer.Tests.Engine;
@@ -15,6 +16,9 @@ internal sealed class StoreProbe
     public int Deletes;
     public long ReadBytes;
     public int MaxReadBytes;
+
+    /// <summary>The storage classes of objects by key, where the store has some; else null.</summary>
+    public ConcurrentDictionary<string, string>? Classes { get; set; }
 
     /// <summary>Called before each request with its verb and key; what it throws is the answer.</summary>
     public Func<string, string, Exception?>? Before { get; set; }
@@ -50,7 +54,7 @@ internal sealed class StoreProbe
         {
             Interlocked.Increment(ref probe.Heads);
             Fail(probe.Before, "HEAD", key);
-            return await inner.HeadAsync(key, cancellationToken);
+            return await inner.HeadAsync(key, cancellationToken) is { } found ? WithClass(key, found) : null;
         }
 
         public async ValueTask<ObjectReadResult> ReadAsync(
@@ -92,7 +96,19 @@ internal sealed class StoreProbe
             string key, string ifMatch, string storageClass, CancellationToken cancellationToken)
         {
             Fail(probe.Before, "COPY", key);
-            ObjectProperties changed = await inner.ChangeClassAsync(key, ifMatch, storageClass, cancellationToken);
+            ObjectProperties changed;
+            if (probe.Classes is { } classes)
+            {
+                changed = (await inner.HeadAsync(key, cancellationToken))!.Value;
+                Assert.Equal(ifMatch, changed.ETag);
+                classes[key] = storageClass;
+                changed = WithClass(key, changed);
+            }
+            else
+            {
+                changed = await inner.ChangeClassAsync(key, ifMatch, storageClass, cancellationToken);
+            }
+
             Fail(probe.After, "COPY", key);
             return changed;
         }
@@ -111,6 +127,11 @@ internal sealed class StoreProbe
         }
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+        private ObjectProperties WithClass(string key, ObjectProperties found) =>
+            probe.Classes?.TryGetValue(key, out string? storageClass) == true
+                ? found with { StorageClass = storageClass }
+                : found;
 
         private static void Fail(Func<string, string, Exception?>? hook, string verb, string key)
         {

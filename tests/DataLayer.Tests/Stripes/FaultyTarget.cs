@@ -53,7 +53,9 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
 
     public TargetSpace GetSpace() => inner.GetSpace();
 
-    public bool HasRoom(long bytes) => !IsFull && inner.HasRoom(bytes);
+    public bool HasRoom(long bytes, InodeId inode = default) => !IsFull && inner.HasRoom(bytes, inode);
+
+    public void SetHolds(ShareMap? shares, IReadOnlyList<SpaceHold> holds) => inner.SetHolds(shares, holds);
 
     public void SetDraining(bool draining) => inner.SetDraining(draining);
 

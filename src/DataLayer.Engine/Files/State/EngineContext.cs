@@ -8,6 +8,7 @@ using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Writing;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Costs;
+using DataLayer.Engine.Tiering.Headrooms;
 using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Engine.Tiering.Profiles;
 using DataLayer.Metadata;
@@ -38,6 +39,7 @@ internal sealed class EngineContext : IDisposable
         Archives = new ArchiveRestores(this);
         Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
         Quotas = new QuotaClaims(parts.Tree.Quotas);
+        Shares = new ReservedShares(parts.Tree, parts.Hot, parts.Cache);
         OriginGate = new OriginGate(options.MaxRequests);
         Stopping = _stopping.Token;
     }
@@ -112,6 +114,9 @@ internal sealed class EngineContext : IDisposable
     /// <summary>Lengths claimed in quotas.</summary>
     public QuotaClaims Quotas { get; }
 
+    /// <summary>The shares of memory and hot tier that are reserved now.</summary>
+    public ReservedShares Shares { get; }
+
     /// <summary>Bounds the GET requests in flight.</summary>
     public OriginGate OriginGate { get; }
 
@@ -150,6 +155,7 @@ internal sealed class EngineContext : IDisposable
         while (true)
         {
             long stamp = Stamps.Of(inode);
+            await Shares.LearnAsync(inode, cancellationToken).ConfigureAwait(false);
             InodeAttributes? attributes = await View.GetAsync(inode, cancellationToken).ConfigureAwait(false);
             if (attributes is null || attributes.Kind != FileKind.Regular)
             {
@@ -265,6 +271,7 @@ internal sealed class EngineContext : IDisposable
     public async ValueTask<StripedPlacement> PlaceStripesAsync(
         ContentId content, long expectedBytes, CancellationToken cancellationToken)
     {
+        await Shares.LearnAsync(content.Inode, cancellationToken).ConfigureAwait(false);
         StripedPlacement placement = Hot.PlaceStriped(null, content, expectedBytes);
         if (await Hot.HasColumnsAsync(content, placement, cancellationToken).ConfigureAwait(false))
         {

@@ -48,6 +48,12 @@ internal sealed class Evictor(EngineContext context)
 
         try
         {
+            if (await context.Shares.KeeperOfAsync(content.Id.Inode, cancellationToken).ConfigureAwait(false)
+                is not null)
+            {
+                return new EvictResult { KeptFiles = 1 };
+            }
+
             content.Streams.ReleaseAll();
             EvictResult result = default;
             result = result with
@@ -91,6 +97,12 @@ internal sealed class Evictor(EngineContext context)
             if (content.IsDirty)
             {
                 return "It is being written.";
+            }
+
+            if (await context.Shares.KeeperOfAsync(content.Id.Inode, cancellationToken).ConfigureAwait(false)
+                is { } keeper)
+            {
+                return keeper;
             }
 
             if (known.Object is null || known.Attributes.State == TierState.Hot || known.Placement is null)

@@ -169,7 +169,7 @@ internal sealed class Mover(EngineContext context)
             await context.Hot.ReadAsync(content.Id, record, content.SizeBytes, 0, bytes, cancellationToken)
                 .ConfigureAwait(false);
             moved = await context.Hot.AppendSmallAsync(
-                content.Id, record.Pool, bytes, cancellationToken).ConfigureAwait(false);
+                content.Id, record.Pool, bytes, cancellationToken, isMove: true).ConfigureAwait(false);
             await context.Hot.FlushAsync(content.Id, moved, cancellationToken).ConfigureAwait(false);
             context.Step("compact.copied");
             await context.UpdateAsync(

@@ -214,9 +214,16 @@ internal sealed class ReplacementWriter(
     public async ValueTask BeginStripesAsync(CancellationToken cancellationToken)
     {
         long expected = Math.Max(_expectedBytes ?? 0, LengthBytes + 1);
+        await context.Shares.LearnAsync(folder.Inode, cancellationToken).ConfigureAwait(false);
         _pending = await context.Tree.BeginReplaceAsync(
-            folder.Inode, name, content => context.Hot.PlaceStriped(null, content, expected), cancellationToken)
-                .ConfigureAwait(false);
+            folder.Inode,
+            name,
+            content =>
+            {
+                context.Shares.Inherit(content.Inode, folder.Inode);
+                return context.Hot.PlaceStriped(null, content, expected);
+            },
+            cancellationToken).ConfigureAwait(false);
         _stripes = (StripedPlacement)_pending.Placement!;
         long row = (long)_stripes.UnitBytes * _stripes.Width;
         long rows = Math.Max(1, FirstBufferBytes / row);
@@ -307,6 +314,8 @@ internal sealed class ReplacementWriter(
             return null;
         }
 
+        await context.Shares.LearnAsync(folder.Inode, cancellationToken).ConfigureAwait(false);
+        context.Shares.Inherit(_pending.Content.Inode, folder.Inode);
         context.NewRecords[_pending.Content] = true;
         _record = await context.Hot.AppendSmallAsync(
             _pending.Content, null, _buffer!.Memory[.._filled], cancellationToken).ConfigureAwait(false);

@@ -127,6 +127,7 @@ internal sealed class StagedWriter(EngineContext context)
         SegmentPlacement? record = null;
         if (size > 0)
         {
+            await context.Shares.LearnAsync(content.Id.Inode, cancellationToken).ConfigureAwait(false);
             context.NewRecords[content.Id] = true;
             record = await context.Hot.AppendSmallAsync(content.Id, null, staged.Bytes(size), cancellationToken)
                 .ConfigureAwait(false);

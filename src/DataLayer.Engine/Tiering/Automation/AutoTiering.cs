@@ -22,7 +22,8 @@ namespace DataLayer.Engine.Tiering.Automation;
 /// <para>What keeps it calm: marks of fill apply from the high to the low mark (<see cref="PolicyMarks"/>), and of the
 /// files that such a rule wants released only as many go as bring the pool down to the low mark, heaviest rule and
 /// longest unread first; a file that any job moved is left alone for a cool-down, also after a restart (the journal of
-/// moves knows); the next pass waits until the job of the last one has ended.</para>
+/// moves knows), and an object does not leave its class before that class's minimum of days; the next pass waits until
+/// the job of the last one has ended.</para>
 /// <para>What it does not add to: while far more is read from objects than is usual (<see cref="RecallStorm"/>) it
 /// recalls nothing, and neither do folders (<see cref="FolderRecaller"/>). What moves cost in 24 h is bounded where a
 /// bound is given. Both are alerts: a line in the log, a count in the metrics, a row in the status.</para>
@@ -36,7 +37,7 @@ public sealed class AutoTiering : IAsyncDisposable
     private const int MaxAlerts = 100;
     private const int MaxJobs = 1000;
     private const int PageMoves = 5000;
-    private const MoveKinds Movable = MoveKinds.Upload | MoveKinds.Release | MoveKinds.Recall;
+    private const MoveKinds Movable = MoveKinds.Upload | MoveKinds.Release | MoveKinds.Recall | MoveKinds.Reclass;
     private static readonly TimeSpan _fullInterval = TimeSpan.FromMinutes(1);
     private readonly FileEngine _engine;
     private readonly PolicyVersions _policies;
@@ -197,6 +198,7 @@ public sealed class AutoTiering : IAsyncDisposable
             Moves = chosen.Count,
             CoolingDown = pass.CoolingDown,
             PutOff = pass.PutOff,
+            Reserved = pass.Reserved,
             CostOfDay = cost,
         });
         return chosen.Count == 0
@@ -271,7 +273,8 @@ public sealed class AutoTiering : IAsyncDisposable
                     .ConfigureAwait(false);
                 foreach (MoveEntry move in page)
                 {
-                    if (move.DoneKinds != 0)
+                    // A change of class that was refused is not asked for again at once either.
+                    if (move.DoneKinds != 0 || ((MoveKinds)move.Kinds & MoveKinds.Reclass) != MoveKinds.None)
                     {
                         _moved[move.Inode.Value] = ToTime(move.EndedTime);
                     }
@@ -394,6 +397,8 @@ public sealed class AutoTiering : IAsyncDisposable
 
         public long PutOff { get; private set; }
 
+        public long Reserved { get; private set; }
+
         public async ValueTask FindAsync(CancellationToken cancellationToken)
         {
             await foreach (FileFacts file in owner._engine.Facts.ReadAsync("/", cancellationToken)
@@ -408,9 +413,14 @@ public sealed class AutoTiering : IAsyncDisposable
                     continue;
                 }
 
-                if (owner._moved.ContainsKey(file.Inode.Value))
+                if (owner._moved.ContainsKey(file.Inode.Value) || LeavesEarly(file, change))
                 {
                     CoolingDown++;
+                }
+                else if ((change.Kinds & (MoveKinds.Release | MoveKinds.Pack)) != MoveKinds.None
+                    && owner._engine.Context.Shares.Find(file.Path) is not null)
+                {
+                    Reserved++;
                 }
                 else if (owner._storm.IsOn && (change.Kinds & MoveKinds.Recall) != MoveKinds.None)
                 {
@@ -426,6 +436,17 @@ public sealed class AutoTiering : IAsyncDisposable
                     }
                 }
             }
+        }
+
+        /// <summary>
+        /// Whether a change of class would pay for days that the object is not in its class any more.
+        /// </summary>
+        private bool LeavesEarly(in FileFacts file, in PlacementChange change)
+        {
+            PriceTable table = owner._pricing.Table;
+            StorageClassPrice from = table.Find(file.StorageClass) ?? table.DefaultClass;
+            return (change.Kinds & MoveKinds.Reclass) != MoveKinds.None && file.StoredAt is { } since
+                && moment.Now - since < TimeSpan.FromDays(from.MinDays);
         }
 
         /// <summary>The files to move, first ones first; of rules with marks only what brings the pool down.</summary>

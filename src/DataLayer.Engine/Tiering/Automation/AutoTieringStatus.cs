@@ -30,11 +30,16 @@ public sealed record AutoTieringStatus
     /// <summary>Files that it found in the wrong place and has moved, a count.</summary>
     public long Moves { get; init; }
 
-    /// <summary>Files that it left alone since they were moved a short while ago, a count.</summary>
+    /// <summary>Files that it left alone since they were moved a short while ago, or are in their class for less than
+    /// its
+    /// minimum of days, a count.</summary>
     public long CoolingDown { get; init; }
 
     /// <summary>Recalls that it put off because of a storm, a count.</summary>
     public long PutOff { get; init; }
+
+    /// <summary>Files that a headroom keeps from being released, a count.</summary>
+    public long Reserved { get; init; }
 
     /// <summary>The job of the last pass that moved files; 0 for none.</summary>
     public long LastJob { get; init; }

@@ -21,6 +21,7 @@ public sealed class SpendGate
     private double _tokens;
     private long _filledAt;
     private long _leftOut;
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>A gate that is open until <see cref="Set"/>.</summary>
     /// <param name="time">The clock of the throttle.</param>
@@ -52,7 +53,11 @@ public sealed class SpendGate
         }
 
         _inForce = [.. inForce];
+        Interlocked.Exchange(ref _changed, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
     }
+
+    /// <summary>Ends when budgets are put in force the next time, the same ones or others.</summary>
+    internal Task WhenSetAsync() => Volatile.Read(ref _changed).Task;
 
     /// <summary>Whether something may be fetched ahead of a reader now; it is left out where not.</summary>
     internal bool Allows(Attachment? attachment)

@@ -26,4 +26,10 @@ internal static partial class JobLog
 
     [LoggerMessage(45, LogLevel.Warning, "A learned warm-up was not made: {Cause}")]
     internal static partial void NotLearned(ILogger log, string cause);
+
+    [LoggerMessage(47, LogLevel.Warning, "Headroom '{Name}': its window has begun and it is {Phase}: {Cause}")]
+    internal static partial void HeadroomLate(ILogger log, string name, string phase, string cause);
+
+    [LoggerMessage(48, LogLevel.Error, "Headrooms are not kept up: {Cause}")]
+    internal static partial void HeadroomFailed(ILogger log, string cause);
 }

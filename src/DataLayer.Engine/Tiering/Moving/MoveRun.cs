@@ -2,6 +2,7 @@ using System.Globalization;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Reading;
+using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Packs;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Metadata;
@@ -273,6 +274,7 @@ public sealed class MoveRun
         }
 
         MoveCost estimate = CostOf(look.Needs, task, now.Facts);
+        await WaitForSpendAsync(look.Needs, now.Facts, estimate, cancellationToken).ConfigureAwait(false);
         if (!_budget.TryReserve(estimate, isBudgeted))
         {
             return;
@@ -421,6 +423,43 @@ public sealed class MoveRun
                 $"waits for its window {window.Times} {window.Zone}, which opens at {opens:yyyy-MM-dd HH:mm}Z"));
             await Task.Delay(wait, _time, cancellationToken).ConfigureAwait(false);
             _tally.Enter(null);
+        }
+    }
+
+    /// <summary>
+    /// Waits as long as a budget of the cost meter is spent that covers the file's dataset: throttled, or stopped until
+    /// it is raised or its period is over. A release alone goes on: it makes room, for one request that looks.
+    /// </summary>
+    private async ValueTask WaitForSpendAsync(
+        MoveKinds needs, FileFacts now, MoveCost estimate, CancellationToken cancellationToken)
+    {
+        SpendGate gate = _mover.Engine.Context.Gate;
+        if (needs is MoveKinds.Release or MoveKinds.Copies || !gate.IsInForce)
+        {
+            return;
+        }
+
+        string dataset = _mover.Engine.Context.Attachments.Find(now.AttachmentId)?.Path ?? string.Empty;
+        long requests = Math.Max(1, (long)Math.Round(estimate.Requests));
+        for (bool isStopped = false; ; isStopped = true)
+        {
+            Task changed = gate.WhenSetAsync();
+            try
+            {
+                await gate.WaitAsync(dataset, requests, cancellationToken).ConfigureAwait(false);
+                if (isStopped)
+                {
+                    _tally.Enter(null);
+                }
+
+                return;
+            }
+            catch (DataLayerException error) when (error.Code == ErrorCode.QuotaExceeded)
+            {
+                _tally.Enter($"waits: {error.Message}");
+            }
+
+            await changed.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 

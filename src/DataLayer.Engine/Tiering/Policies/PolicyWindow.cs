@@ -71,6 +71,49 @@ internal sealed class PolicyWindow
         return Cron is null ? IsOpenByDay(now, today) : IsOpenByCron(Cron, now, today);
     }
 
+    /// <summary>
+    /// The stretches it is open in that reach into a time, in order; those that touch are one.
+    /// </summary>
+    public List<(DateTimeOffset Start, DateTimeOffset End)> GetSpans(DateTimeOffset from, DateTimeOffset until)
+    {
+        List<(DateTimeOffset Start, DateTimeOffset End)> spans = [];
+        DateOnly last = DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(until, Zone).DateTime).AddDays(1);
+        DateOnly day = DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(from, Zone).DateTime)
+            .AddDays(-(int)Math.Ceiling(MaxLength.TotalDays) - 1);
+        for (; day <= last; day = day.AddDays(1))
+        {
+            if (Cron is null && IncludesDay(day))
+            {
+                spans.Add((Moment(day, From, last: false), Moment(day, To > From ? To : To + _day, last: true)));
+            }
+            else if (Cron is not null && Cron.IncludesDay(day) && IsLetThrough(day))
+            {
+                foreach (TimeSpan time in Cron.GetTimes())
+                {
+                    DateTimeOffset start = Moment(day, time, last: false);
+                    spans.Add((start, Moment(day, time, last: true) + Length));
+                }
+            }
+        }
+
+        spans.Sort();
+        List<(DateTimeOffset Start, DateTimeOffset End)> joined = [];
+        foreach ((DateTimeOffset start, DateTimeOffset end) in spans)
+        {
+            if (joined.Count > 0 && start <= joined[^1].End)
+            {
+                joined[^1] = (joined[^1].Start, end > joined[^1].End ? end : joined[^1].End);
+            }
+            else
+            {
+                joined.Add((start, end));
+            }
+        }
+
+        joined.RemoveAll(s => s.End <= from || s.Start >= until);
+        return joined;
+    }
+
     /// <summary>What it consists of, always in the same order.</summary>
     public IReadOnlyList<PolicyField> ToFields()
     {

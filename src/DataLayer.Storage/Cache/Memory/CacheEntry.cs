@@ -69,6 +69,9 @@ internal unsafe struct CacheEntry
     /// <summary>Policy: the marks of S3-FIFO.</summary>
     public byte Marks;
 
+    /// <summary>The share the block belongs to; 0 is none.</summary>
+    public byte Share;
+
     /// <summary>Whether the policy may choose it as a victim.</summary>
     public readonly bool IsEvictable => PinCount == 0 && !Busy;
 }

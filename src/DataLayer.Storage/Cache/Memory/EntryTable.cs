@@ -58,6 +58,14 @@ internal sealed unsafe class EntryTable : IDisposable
         get => ref ((CacheEntry**)_chunks.Pointer)[entry >> EntriesPerChunkBits][entry & (EntriesPerChunk - 1)];
     }
 
+    /// <summary>
+    /// By share, whether its blocks may not be chosen as victims now; null where all may. Set under the owner's lock.
+    /// </summary>
+    public bool[]? Shielded { get; set; }
+
+    /// <summary>Whether a policy may choose an entry as a victim.</summary>
+    public bool MayEvict(ref CacheEntry node) => node.IsEvictable && Shielded?[node.Share] is not true;
+
     /// <summary>Whether the next <see cref="TryAllocate"/> needs a new chunk.</summary>
     public bool NeedsChunk => _freeHead == 0 && (_used >> EntriesPerChunkBits) >= _chunkCount;
 

@@ -465,7 +465,7 @@ internal sealed unsafe partial class MemoryStore : IDisposable
                     return true;
                 }
 
-                victim = _policy.SelectVictim(candidate);
+                victim = SelectVictimLocked(candidate, block.Content.Inode);
                 if (victim == 0)
                 {
                     return false;
@@ -545,6 +545,8 @@ internal sealed unsafe partial class MemoryStore : IDisposable
             _policy.OnInsert(entry, candidate);
             _blocks++;
             _blockBytes += node.Length;
+            node.Share = (byte)(_shares?.ShareOf(block.Content.Inode) ?? 0);
+            CountLocked(ref node, 1);
             _fills++;
             return true;
         }
@@ -577,6 +579,7 @@ internal sealed unsafe partial class MemoryStore : IDisposable
         _pinnedBytes -= node.PinCount > 0 ? Footprint(node.Length) : 0;
         _blocks--;
         _blockBytes -= node.Length;
+        CountLocked(ref node, -1);
     }
 
     private void ReleaseLocked(uint entry)

@@ -318,7 +318,8 @@ internal sealed class GuardPolicy : EvictionPolicy
             }
 
             ref CacheEntry node = ref _entries[entry];
-            if (entry == 0 || node.Queue == 0 || !node.IsEvictable || (datasetsOnly && node.Queue != Guarded))
+            if (entry == 0 || node.Queue == 0 || !_entries.MayEvict(ref node)
+                || (datasetsOnly && node.Queue != Guarded))
             {
                 continue;
             }

@@ -32,12 +32,24 @@ internal sealed class LruPolicy(PolicySettings settings) : EvictionPolicy
         lock (_lock)
         {
             uint entry = _list.Tail;
-            while (entry != 0 && !_entries[entry].IsEvictable)
+            for (int left = _list.Count; entry != 0 && left > 0; left--)
             {
-                entry = _entries[entry].Previous;
+                ref CacheEntry node = ref _entries[entry];
+                if (_entries.MayEvict(ref node))
+                {
+                    return entry;
+                }
+
+                uint next = node.Previous;
+                if (node.IsEvictable)
+                {
+                    _list.MoveToHead(entry); // Shielded: the next fill shall not meet it again.
+                }
+
+                entry = next;
             }
 
-            return entry;
+            return 0;
         }
     }
 

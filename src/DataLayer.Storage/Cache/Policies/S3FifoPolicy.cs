@@ -63,7 +63,7 @@ internal sealed class S3FifoPolicy : EvictionPolicy
             bool fromSmall = _main.Count == 0 || (_small.Count > 0 && _small.Bytes * 10 >= Bytes);
             uint entry = fromSmall ? _small.Tail : _main.Tail;
             ref CacheEntry node = ref _entries[entry];
-            if (!node.IsEvictable)
+            if (!_entries.MayEvict(ref node))
             {
                 (fromSmall ? _small : _main).Remove(entry);
                 node.Queue = Main;

@@ -105,6 +105,45 @@ public sealed class AutoTieringTests
     }
 
     [Fact]
+    public async Task Classes_change_too_once_in_a_cool_down_and_not_before_the_class_allows()
+    {
+        await using MoveFixture fixture = await OpenAsync(ClassOf("IA"));
+        fixture.Engine.Probe.Classes = [];
+        await using (AutoTiering auto = Make(fixture, new AutoTieringOptions()))
+        {
+            auto.Switch(true);
+            JobRecord job = await fixture.EndAsync(await auto.LookAsync(CancellationToken.None));
+            Assert.Equal(JobState.Done, job.State);
+            Assert.All(await fixture.MovesAsync(job), m => Assert.Equal((MoveState.Done, (long)MoveKinds.Reclass), (m.State, m.DoneKinds)));
+            Assert.Equal(4, fixture.Engine.Probe.Classes.Count(c => c.Value == "IA"));
+            Assert.Equal("IA", (await fixture.FactsAsync("a1")).StorageClass);
+
+            await new PolicyVersions(fixture.Tree).SetAsync(ClassOf("ARCHIVE"), "tester", "", true, null, CancellationToken.None);
+            Assert.Equal(0, await auto.LookAsync(CancellationToken.None));
+            Assert.Equal((0, 4), (auto.Status.Moves, auto.Status.CoolingDown));
+        }
+
+        // Without a cool-down the class itself holds them: 30 days are paid for.
+        await using AutoTiering restless = Make(fixture, new AutoTieringOptions { CoolDown = TimeSpan.Zero });
+        restless.Switch(true);
+        Assert.Equal(0, await restless.LookAsync(CancellationToken.None));
+        Assert.Equal((0, 4), (restless.Status.Moves, restless.Status.CoolingDown));
+    }
+
+    [Fact]
+    public async Task A_store_without_classes_is_not_asked_again_and_again()
+    {
+        await using MoveFixture fixture = await OpenAsync(ClassOf("IA"));
+        await using AutoTiering auto = Make(fixture, new AutoTieringOptions());
+        auto.Switch(true);
+        JobRecord job = await fixture.EndAsync(await auto.LookAsync(CancellationToken.None));
+        Assert.All(await fixture.MovesAsync(job), m => Assert.Equal(MoveState.Skipped, m.State));
+        auto.Switch(true); // As at once after the interval.
+        Assert.Equal(0, await auto.LookAsync(CancellationToken.None));
+        Assert.Equal(4, auto.Status.CoolingDown);
+    }
+
+    [Fact]
     public async Task Spent_money_stops_it_and_raises_an_alert()
     {
         await using MoveFixture fixture = await OpenAsync(Release);
@@ -145,6 +184,15 @@ public sealed class AutoTieringTests
         Assert.False(After(100));
         Assert.False(storm.IsOn);
     }
+
+    private static string ClassOf(string name) =>
+        $$"""
+        version: 1
+        rules:
+          - name: class
+            match: {path: "/data/**"}
+            then: {storageClass: {{name}}}
+        """;
 
     private static async Task<MoveFixture> OpenAsync(string policy)
     {

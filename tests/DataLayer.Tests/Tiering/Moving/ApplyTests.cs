@@ -4,6 +4,7 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Tiering;
+using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Moving;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Metadata;
@@ -41,6 +42,51 @@ public sealed class ApplyTests : IAsyncLifetime
         await AssertContentsAsync(files);
         await _fixture.Engine.JournalDoneAsync();
         await _fixture.Engine.AssertCleanAsync();
+    }
+
+    [Fact]
+    public async Task A_spent_budget_stops_an_apply_until_it_is_lifted_and_readers_go_on()
+    {
+        Dictionary<string, byte[]> files = await WriteAsync(4);
+        await _fixture.Engine.Engine.EvictAsync("/data", hotToo: true, CancellationToken.None);
+        SpendGate gate = _fixture.Engine.Engine.Context.Gate;
+        BudgetStatus spent = new(
+            new CostBudget { Name = "day", Amount = 1, Action = BudgetAction.StopPrefetch }, 0, 2_000_000_000, BudgetState.Exceeded, 0);
+        gate.Set([spent]);
+        JobRecord job = await _fixture.StartAsync(await _fixture.PlanAsync(PlacementTier.Hot));
+        while (job.Detail?.Contains("waits: Budget 'day' is spent", StringComparison.Ordinal) != true)
+        {
+            Assert.False(job.HasEnded);
+            job = (await _fixture.Jobs.WaitAsync(job.Id, job.Sequence, CancellationToken.None))!;
+        }
+
+        await EachAsync(files, f => Assert.Equal((TierState.Released, 0L), (f.State, f.HotBytes)));
+        KeyValuePair<string, byte[]> one = files.First();
+        Assert.Equal(one.Value, await _fixture.Engine.ReadAllAsync("/data/" + one.Key)); // A reader waits for no budget.
+        gate.Set([spent]); // The meter looks again and finds the same.
+        Assert.False((await _fixture.Jobs.GetAsync(job.Id, CancellationToken.None))!.HasEnded);
+
+        gate.Set([]);
+        job = await _fixture.EndAsync(job.Id);
+
+        Assert.Equal(JobState.Done, job.State);
+        await EachAsync(files, f => Assert.Equal(f.SizeBytes, f.HotBytes));
+    }
+
+    [Fact]
+    public async Task A_throttled_budget_lets_an_apply_through_and_a_spent_one_lets_room_be_made()
+    {
+        Dictionary<string, byte[]> files = await WriteAsync(2);
+        SpendGate gate = _fixture.Engine.Engine.Context.Gate;
+        CostBudget budget = new() { Name = "day", Amount = 1, Action = BudgetAction.StopPrefetch };
+        gate.Set([new BudgetStatus(budget, 0, 2_000_000_000, BudgetState.Exceeded, 0)]);
+        Assert.Equal(JobState.Done, (await _fixture.ApplyAsync(await _fixture.PlanAsync(PlacementTier.Release))).State);
+        await EachAsync(files, f => Assert.Equal(0L, f.HotBytes));
+        gate.Set([new BudgetStatus(budget with { Action = BudgetAction.Throttle }, 0, 2_000_000_000, BudgetState.Exceeded, 0)]);
+
+        JobRecord job = await _fixture.ApplyAsync(await _fixture.PlanAsync(PlacementTier.Hot));
+
+        Assert.Equal((JobState.Done, 2), (job.State, Count(job, "recalls"))); // One a second, without a meter.
     }
 
     [Fact]

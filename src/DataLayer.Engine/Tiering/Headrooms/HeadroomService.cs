@@ -1,0 +1,569 @@
+using System.Diagnostics.Metrics;
+using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
+using DataLayer.Core.Tree;
+using DataLayer.Engine.Files.State;
+using DataLayer.Engine.Tiering.Jobs;
+using DataLayer.Engine.Tiering.Policies;
+using DataLayer.Metadata;
+using DataLayer.Storage.Cache;
+using DataLayer.Storage.Stripes;
+using Microsoft.Extensions.Logging;
+
+namespace DataLayer.Engine.Tiering.Headrooms;
+
+/// <summary>
+/// Headrooms: windows in which a share of memory and hot tier belongs to one folder. Before each window room is made
+/// and the share refilled and verified; in it nothing of others takes it; at its end all is given back.
+/// </summary>
+/// <remarks>
+/// <para>The hot tier holds the part of the share that the folder does not use yet (<see cref="HotTier.SetHolds"/>);
+/// memory keeps the folder's blocks up to the share (<see cref="BlockCache.SetReserves"/>); what the folder has here is
+/// not released (<see cref="ReservedShares.KeeperOfAsync"/>). How much it has is measured every five minutes by a walk
+/// over its files and in between counted by the tiers.</para>
+/// <para>The stored state is enough to go on after a restart in any phase: in force is what the clock says, jobs go on
+/// by themselves. Memory is empty then and filled again.</para>
+/// <para>Life: <see cref="StartAsync"/> puts into force what is due → looks at every edge of a window, every few
+/// seconds while it works towards one → <see cref="DisposeAsync"/>. One lock over looks and changes.</para>
+/// </remarks>
+public sealed class HeadroomService : IAsyncDisposable
+{
+    /// <summary>Who its jobs say they are of.</summary>
+    public const string Owner = "headroom";
+
+    private const int MaxHeadrooms = 100;
+    private const int MaxNameLength = 100;
+    private const int MaxRefillPaths = 1000;
+    private const double MemoryPart = 0.8;
+    private const double HotPart = 0.9;
+    private static readonly TimeSpan _maxLead = TimeSpan.FromDays(2);
+    private static readonly TimeSpan _measureInterval = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan _stepInterval = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan _idleInterval = TimeSpan.FromSeconds(30);
+    private readonly HeadroomParts _parts;
+    private readonly HeadroomCourse _course;
+    private readonly ILogger _log;
+    private readonly SemaphoreSlim _gate = new(1, 1);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Meter _meter = new("DataLayer.Engine");
+    private IReadOnlyList<Measured> _inForce = [];
+    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private DateTimeOffset _measuredAt;
+    private bool _wasStarted;
+    private long _late;
+    private Task _loop = Task.CompletedTask;
+
+    /// <summary>Makes it; nothing happens before <see cref="StartAsync"/>.</summary>
+    /// <param name="parts">What it works with; not owned.</param>
+    /// <param name="log">The log.</param>
+    public HeadroomService(HeadroomParts parts, ILogger<HeadroomService> log)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        _parts = parts;
+        _course = new HeadroomCourse(parts);
+        _log = log;
+        _meter.CreateObservableGauge(
+            "datalayer.headroom.reserved", () => Observe(static m => (m.Spec.HotBytes, m.Spec.MemoryBytes)), "By",
+            "What is reserved now, by headroom and tier.");
+        _meter.CreateObservableGauge(
+            "datalayer.headroom.filled", () => Observe(m => (m.HotBytes, Context.Cache.GetShareBytes(m.Number))), "By",
+            "What a headroom's files have here while it is in force, by headroom and tier.");
+        _meter.CreateObservableCounter(
+            "datalayer.headroom.late", () => Volatile.Read(ref _late), "{window}",
+            "Windows that opened before their share was whole and verified.");
+    }
+
+    private EngineContext Context => _parts.Engine.Context;
+
+    private TimeProvider Time => Context.Time;
+
+    /// <summary>Puts into force what is due, and begins to look.</summary>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await LookAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            JobLog.HeadroomFailed(_log, e.Message); // The loop tries again.
+        }
+
+        _loop = Task.Run(LoopAsync, CancellationToken.None);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync().ConfigureAwait(false);
+        await _loop.ConfigureAwait(false);
+        _stop.Dispose();
+        _gate.Dispose();
+        _meter.Dispose();
+    }
+
+    /// <summary>All headrooms by number.</summary>
+    public async ValueTask<IReadOnlyList<HeadroomStatus>> ListAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<PolicyCalendar> calendars = await CalendarsAsync(cancellationToken).ConfigureAwait(false);
+        List<HeadroomStatus> all = [];
+        foreach (HeadroomRecord record in await Context.Tree.ListHeadroomsAsync(cancellationToken)
+            .ConfigureAwait(false))
+        {
+            all.Add(ToStatus(record, calendars));
+        }
+
+        return all;
+    }
+
+    /// <summary>One headroom; null where there is none.</summary>
+    public async ValueTask<HeadroomStatus?> GetAsync(long id, CancellationToken cancellationToken)
+    {
+        foreach (HeadroomStatus headroom in await ListAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (headroom.Record.Id == id)
+            {
+                return headroom;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Adds a headroom; where its window or lead is on, it is in force a moment later.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="spec">What it reserves, and when.</param>
+    /// <param name="owner">Who asks.</param>
+    /// <param name="key">Makes asking twice add one; or null.</param>
+    /// <param name="cancellationToken">Gives up while it waits.</param>
+    /// <exception cref="DataLayerException">InvalidArgument: all that is wrong, or what it collides with. NotFound: the
+    /// folder. AlreadyExists: the name. Overloaded: too many.</exception>
+    public async ValueTask<HeadroomStatus> AddAsync(
+        string name, HeadroomSpec spec, string owner, IdempotencyKey? key, CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            spec = await CheckAsync(0, name, spec, cancellationToken).ConfigureAwait(false);
+            HeadroomRecord asked = new() { Name = name, Spec = spec.ToText(), Owner = owner };
+            (HeadroomRecord added, _) = await Context.Tree
+                .AddHeadroomAsync(asked, key, MaxHeadrooms, cancellationToken).ConfigureAwait(false);
+            return ToStatus(added, await CalendarsAsync(cancellationToken).ConfigureAwait(false));
+        }
+        finally
+        {
+            _gate.Release();
+            Signal();
+        }
+    }
+
+    /// <summary>Changes a headroom; a window that is on begins anew where what is reserved changes.</summary>
+    /// <param name="id">Its number.</param>
+    /// <param name="version">The version that is changed; null for whichever it is.</param>
+    /// <param name="name">Its name from now on.</param>
+    /// <param name="spec">What it reserves from now on.</param>
+    /// <param name="cancellationToken">Gives up while it waits.</param>
+    /// <exception cref="DataLayerException">As <see cref="AddAsync"/>; NotFound; Stale: another version.</exception>
+    public async ValueTask<HeadroomStatus> ReplaceAsync(
+        long id, long? version, string name, HeadroomSpec spec, CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            HeadroomRecord record = await FindAsync(id, version, cancellationToken).ConfigureAwait(false);
+            spec = await CheckAsync(id, name, spec, cancellationToken).ConfigureAwait(false);
+            HeadroomRecord changed = record with { Name = name, Spec = spec.ToText() };
+            if (changed.Spec != record.Spec)
+            {
+                await EndAsync(record, cancellationToken).ConfigureAwait(false);
+                changed = changed with { State = null };
+            }
+
+            HeadroomRecord saved = await Context.Tree.SaveHeadroomAsync(changed, cancellationToken)
+                .ConfigureAwait(false) ?? throw Unknown(id);
+            return ToStatus(saved, await CalendarsAsync(cancellationToken).ConfigureAwait(false));
+        }
+        finally
+        {
+            _gate.Release();
+            Signal();
+        }
+    }
+
+    /// <summary>Removes a headroom and gives back what it reserves.</summary>
+    /// <exception cref="DataLayerException">NotFound; Stale: another version.</exception>
+    public async ValueTask RemoveAsync(long id, long? version, CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            HeadroomRecord record = await FindAsync(id, version, cancellationToken).ConfigureAwait(false);
+            await EndAsync(record, cancellationToken).ConfigureAwait(false);
+            await Context.Tree.RemoveHeadroomAsync(id, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Release();
+            Signal();
+        }
+    }
+
+    /// <summary>Looks once: begins and ends windows, and goes a step further with those that are on.</summary>
+    /// <returns>When to look again.</returns>
+    internal async Task<DateTimeOffset> LookAsync(CancellationToken cancellationToken)
+    {
+        await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            return await LookLockedAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private static DataLayerException Unknown(long id) =>
+        new(ErrorCode.NotFound, $"There is no headroom {id}: 'datalayer headroom list' shows them.");
+
+    private static bool IsName(string name)
+    {
+        foreach (char c in name)
+        {
+            if (!char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_' or '.'))
+            {
+                return false;
+            }
+        }
+
+        return name.Length is > 0 and <= MaxNameLength;
+    }
+
+    private static void Demand(bool holds, string fault)
+    {
+        if (!holds)
+        {
+            throw new DataLayerException(ErrorCode.InvalidArgument, fault);
+        }
+    }
+
+    private async ValueTask<HeadroomRecord> FindAsync(long id, long? version, CancellationToken cancellationToken)
+    {
+        foreach (HeadroomRecord record in await Context.Tree.ListHeadroomsAsync(cancellationToken)
+            .ConfigureAwait(false))
+        {
+            if (record.Id == id)
+            {
+                return version is null || version == record.Version
+                    ? record
+                    : throw new DataLayerException(
+                        ErrorCode.Stale, $"Headroom {id} was changed meanwhile: look at it, and ask again.");
+            }
+        }
+
+        throw Unknown(id);
+    }
+
+    private async ValueTask<IReadOnlyList<PolicyCalendar>> CalendarsAsync(CancellationToken cancellationToken) =>
+        (await _parts.Policies.GetActiveAsync(cancellationToken).ConfigureAwait(false))?.Policy.Document.Calendars
+        ?? [];
+
+    /// <summary>Refuses what cannot be kept; gives the spec with the folder's true path.</summary>
+    private async ValueTask<HeadroomSpec> CheckAsync(
+        long id, string name, HeadroomSpec spec, CancellationToken cancellationToken)
+    {
+        Demand(IsName(name), $"A headroom's name has 1 to {MaxNameLength} letters, digits, '-', '_' and '.'.");
+        Demand(
+            spec.MemoryBytes >= 0 && spec.HotBytes >= 0 && spec.MemoryBytes + spec.HotBytes > 0,
+            "Nothing is reserved: give bytes of memory, of the hot tier, or both.");
+        Demand(spec.Lead >= TimeSpan.Zero && spec.Lead <= _maxLead, "The lead is from 0 to 2 days.");
+        Demand(
+            spec.Refill.Count <= MaxRefillPaths,
+            $"The refill has {spec.Refill.Count} paths, {MaxRefillPaths} at most: name folders, or use a profile.");
+        Demand(
+            spec.RefillProfile is null || spec.Refill.Count == 0,
+            "The refill has paths and a profile: give one of them.");
+        InodeAttributes folder = await Context.View.ResolveAsync(spec.Path, followLast: true, cancellationToken)
+            .ConfigureAwait(false);
+        string path = await Context.Tree.GetPathAsync(folder.Inode, cancellationToken).ConfigureAwait(false) ?? "/";
+        Demand(
+            folder.Kind == FileKind.Directory && path != "/",
+            $"'{spec.Path}' is no folder below the root: a share is one for some files before others.");
+        ReservedShare share = new(1, name, path, default);
+        foreach (string refill in spec.Refill)
+        {
+            Demand(share.Contains(refill), $"'{refill}' does not lie in '{path}', which the share is for.");
+        }
+
+        spec = spec with { Path = path };
+        IReadOnlyList<PolicyCalendar> calendars = await CalendarsAsync(cancellationToken).ConfigureAwait(false);
+        List<TimedHeadroom> others = [];
+        foreach (HeadroomRecord other in await Context.Tree.ListHeadroomsAsync(cancellationToken)
+            .ConfigureAwait(false))
+        {
+            if (other.Id != id && other.Name != name && TryRead(other, calendars, out _) is { } known)
+            {
+                others.Add(known);
+            }
+        }
+
+        HeadroomConflicts.Demand(
+            TimedHeadroom.Read(name, spec, calendars), others, (long)(MemoryPart * Context.Cache.CapacityBytes),
+            (long)(HotPart * PoolFill.CapacityOf(Context.Hot, Context.Hot.DefaultPool)), Time.GetUtcNow());
+        return spec;
+    }
+
+    /// <summary>The headroom with its window; null where that cannot be told, since its calendar is gone.</summary>
+    private static TimedHeadroom? TryRead(
+        HeadroomRecord record, IReadOnlyList<PolicyCalendar> calendars, out string? obstacle)
+    {
+        try
+        {
+            obstacle = null;
+            return TimedHeadroom.Read(record.Name, HeadroomSpec.Parse(record.Spec), calendars);
+        }
+        catch (DataLayerException e)
+        {
+            obstacle = e.Message;
+            return null;
+        }
+    }
+
+    private HeadroomStatus ToStatus(HeadroomRecord record, IReadOnlyList<PolicyCalendar> calendars)
+    {
+        HeadroomOccurrence? window = TryRead(record, calendars, out string? obstacle)?.Find(Time.GetUtcNow());
+        HeadroomStatus status = new(record, HeadroomSpec.Parse(record.Spec), HeadroomState.Parse(record.State))
+        {
+            WindowStart = window?.Start,
+            WindowEnd = window?.End,
+            Obstacle = obstacle,
+        };
+        foreach (Measured measured in Volatile.Read(ref _inForce))
+        {
+            if (measured.Id == record.Id)
+            {
+                return status with
+                {
+                    IsInForce = true,
+                    HotBytes = measured.HotBytes,
+                    MemoryBytes = Context.Cache.GetShareBytes(measured.Number),
+                };
+            }
+        }
+
+        return status;
+    }
+
+    private async ValueTask<DateTimeOffset> LookLockedAsync(CancellationToken cancellationToken)
+    {
+        DateTimeOffset now = Time.GetUtcNow();
+        DateTimeOffset next = now + _idleInterval;
+        IReadOnlyList<PolicyCalendar> calendars = await CalendarsAsync(cancellationToken).ConfigureAwait(false);
+        List<(HeadroomRecord Record, TimedHeadroom Timed, HeadroomOccurrence Window)> active = [];
+        foreach (HeadroomRecord record in await Context.Tree.ListHeadroomsAsync(cancellationToken)
+            .ConfigureAwait(false))
+        {
+            TimedHeadroom? timed = TryRead(record, calendars, out _);
+            HeadroomOccurrence? window = timed?.Find(now);
+            HeadroomState? state = HeadroomState.Parse(record.State);
+            HeadroomRecord current = record;
+            if (state is { Phase: not HeadroomPhase.Ended }
+                && (window is not { IsInForce: true } || window.Value.Start != state.WindowStart))
+            {
+                state = await _course.EndAsync(state, cancellationToken).ConfigureAwait(false);
+                current = await SaveAsync(record, state, cancellationToken).ConfigureAwait(false);
+            }
+
+            if (window is { IsInForce: true } occurrence)
+            {
+                active.Add((current, timed!, occurrence));
+                next = occurrence.End < next ? occurrence.End : next;
+            }
+            else if (window is { } coming && coming.Start - timed!.Spec.Lead < next)
+            {
+                next = coming.Start - timed.Spec.Lead;
+            }
+        }
+
+        await PutIntoForceAsync(active, now, cancellationToken).ConfigureAwait(false);
+        foreach ((HeadroomRecord record, TimedHeadroom timed, HeadroomOccurrence window) in active)
+        {
+            bool isAtRest = await StepAsync(record, timed.Spec, window, now, cancellationToken).ConfigureAwait(false);
+            next = isAtRest || next < now + _stepInterval ? next : now + _stepInterval;
+        }
+
+        _wasStarted = true;
+        return next;
+    }
+
+    /// <summary>Goes on with one window.</summary>
+    /// <returns>Whether there is nothing more to do for now.</returns>
+    private async ValueTask<bool> StepAsync(
+        HeadroomRecord record, HeadroomSpec spec, HeadroomOccurrence window, DateTimeOffset now,
+        CancellationToken cancellationToken)
+    {
+        HeadroomState? before = HeadroomState.Parse(record.State);
+        HeadroomState state = before is { Phase: not HeadroomPhase.Ended } && before.WindowStart == window.Start
+            ? before
+            : HeadroomCourse.Begin(window);
+        if (!_wasStarted && spec.MemoryBytes > 0 && state.Phase is HeadroomPhase.Ready)
+        {
+            // Memory is empty after a start.
+            state = state with { Phase = HeadroomPhase.MakingRoom, RoomJob = 0, ReadyAt = null };
+        }
+
+        long lacking = LackingBytes();
+        for (HeadroomState? last = null; last != state;)
+        {
+            last = state;
+            state = await _course.StepAsync(record, spec, state, lacking, cancellationToken).ConfigureAwait(false);
+        }
+
+        if (now >= window.Start && state is { Phase: not HeadroomPhase.Ready, WasLate: false, ReadyAt: null })
+        {
+            state = state with { WasLate = true };
+            Interlocked.Increment(ref _late);
+            JobLog.HeadroomLate(_log, record.Name, state.Phase.ToString(), state.Message ?? "it is still at work");
+        }
+
+        if (state != before)
+        {
+            await SaveAsync(record, state, cancellationToken).ConfigureAwait(false);
+            _measuredAt = DateTimeOffset.MinValue; // Files came or went: the next look counts them.
+        }
+
+        return state.Phase is HeadroomPhase.Ready or HeadroomPhase.Incomplete;
+    }
+
+    /// <summary>Reserves for these headrooms and no others; measures what they have, where that is due.</summary>
+    private async ValueTask PutIntoForceAsync(
+        List<(HeadroomRecord Record, TimedHeadroom Timed, HeadroomOccurrence Window)> active, DateTimeOffset now,
+        CancellationToken cancellationToken)
+    {
+        bool isSame = active.Count == _inForce.Count;
+        for (int i = 0; i < active.Count && isSame; i++)
+        {
+            isSame = _inForce[i].IsOf(active[i].Record, active[i].Window);
+        }
+
+        if (isSame && (active.Count == 0 || now - _measuredAt < _measureInterval))
+        {
+            return;
+        }
+
+        ShareMap map = new();
+        List<Measured> measured = [];
+        List<ReservedShare> shares = [];
+        List<SpaceHold> holds = [];
+        List<ShareReserve> reserves = [];
+        foreach ((HeadroomRecord record, TimedHeadroom timed, HeadroomOccurrence window) in active)
+        {
+            int number = measured.Count + 1;
+            HeadroomSpec spec = timed.Spec;
+            long hot = await MeasureAsync(spec.Path, number, map, cancellationToken).ConfigureAwait(false);
+            measured.Add(new Measured(record.Id, record.Name, record.Spec, spec, window, number, hot));
+            shares.Add(new ReservedShare(number, record.Name, spec.Path, window.End));
+            holds.Add(new SpaceHold(number, Math.Max(0, spec.HotBytes - hot)));
+            reserves.Add(new ShareReserve(number, spec.MemoryBytes));
+        }
+
+        Context.Shares.Apply(shares, map, holds, reserves);
+        Volatile.Write(ref _inForce, measured);
+        _measuredAt = now;
+    }
+
+    /// <summary>What a folder's files have in the hot tier, bytes with copies; notes whose they are.</summary>
+    private async ValueTask<long> MeasureAsync(
+        string path, int number, ShareMap map, CancellationToken cancellationToken)
+    {
+        long bytes = 0;
+        try
+        {
+            await foreach (FileFacts file in _parts.Engine.Facts.ReadAsync(path, cancellationToken)
+                .ConfigureAwait(false))
+            {
+                map.Set(file.Inode, number);
+                bytes += file.Pool is null || file.Pool == Context.Hot.DefaultPool
+                    ? file.HotBytes * Math.Max(1, file.CopyCount)
+                    : 0;
+            }
+        }
+        catch (DataLayerException e) when (e.Code is ErrorCode.NotFound or ErrorCode.NotADirectory)
+        {
+            _ = e; // The folder is gone: it has nothing, and may come back.
+        }
+
+        return bytes;
+    }
+
+    private long LackingBytes()
+    {
+        long held = 0;
+        foreach (Measured measured in _inForce)
+        {
+            held += Math.Max(0, measured.Spec.HotBytes - measured.HotBytes);
+        }
+
+        return held == 0 ? 0 : held - HeadroomCourse.FreeBytes(Context.Hot);
+    }
+
+    private async ValueTask EndAsync(HeadroomRecord record, CancellationToken cancellationToken)
+    {
+        if (HeadroomState.Parse(record.State) is { Phase: not HeadroomPhase.Ended } state)
+        {
+            await _course.EndAsync(state, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async ValueTask<HeadroomRecord> SaveAsync(
+        HeadroomRecord record, HeadroomState state, CancellationToken cancellationToken) =>
+        await Context.Tree.SaveHeadroomAsync(record with { State = state.ToText() }, cancellationToken)
+            .ConfigureAwait(false) ?? throw Unknown(record.Id);
+
+    private IEnumerable<Measurement<long>> Observe(Func<Measured, (long Hot, long Memory)> bytesOf)
+    {
+        foreach (Measured measured in Volatile.Read(ref _inForce))
+        {
+            (long hot, long memory) = bytesOf(measured);
+            KeyValuePair<string, object?> name = new("headroom", measured.Name);
+            yield return new Measurement<long>(hot, name, new KeyValuePair<string, object?>("tier", "hot"));
+            yield return new Measurement<long>(memory, name, new KeyValuePair<string, object?>("tier", "memory"));
+        }
+    }
+
+    private void Signal() => Volatile.Read(ref _changed).TrySetResult();
+
+    private async Task LoopAsync()
+    {
+        CancellationToken stop = _stop.Token;
+        while (!stop.IsCancellationRequested)
+        {
+            TimeSpan sleep = _idleInterval;
+            Volatile.Write(ref _changed, new(TaskCreationOptions.RunContinuationsAsynchronously));
+            try
+            {
+                sleep = await LookAsync(stop).ConfigureAwait(false) - Time.GetUtcNow();
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                JobLog.HeadroomFailed(_log, e.Message);
+            }
+
+            sleep = sleep < TimeSpan.FromMilliseconds(100) ? TimeSpan.FromMilliseconds(100) : sleep;
+            await Volatile.Read(ref _changed).Task.WaitAsync(sleep, Time, stop)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>A headroom in force, and what its files had in the hot tier when that was measured.</summary>
+    private sealed record Measured(
+        long Id, string Name, string SpecText, HeadroomSpec Spec, HeadroomOccurrence Window, int Number, long HotBytes)
+    {
+        public bool IsOf(HeadroomRecord record, in HeadroomOccurrence window) =>
+            Id == record.Id && Name == record.Name && SpecText == record.Spec && Window.Start == window.Start;
+    }
+}
