@@ -2,6 +2,7 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Nodes;
 using DataLayer.Engine.Files.Reading;
@@ -78,6 +79,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         Heat = new HeatTable(Context);
         Facts = new FactSource(Context, Heat);
         Profiles = new ProfileService(Context, recaller);
+        Datasets = new DatasetService(this);
         _meter = new EngineMeter(Context, () => _uploads.PendingCount);
     }
 
@@ -115,6 +117,9 @@ public sealed partial class FileEngine : IAsyncDisposable
     /// <summary>What jobs read, to be warmed again.</summary>
     public ProfileService Profiles { get; }
 
+    /// <summary>Named subtrees with a sample index.</summary>
+    public DatasetService Datasets { get; }
+
     internal FileWriter Writer { get; }
 
     internal SharingWriter Sharing { get; }
@@ -150,6 +155,7 @@ public sealed partial class FileEngine : IAsyncDisposable
             engine.Heat.Start();
             engine.Context.Folders?.Start();
             engine.Profiles.Start();
+            engine.Datasets.Load();
             return engine;
         }
         catch

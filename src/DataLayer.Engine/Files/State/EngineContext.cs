@@ -3,6 +3,7 @@ using System.Diagnostics;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Writing;
@@ -90,6 +91,9 @@ internal sealed class EngineContext : IDisposable
 
     /// <summary>What readers waited for, by dataset.</summary>
     public DatasetTallies Datasets { get; } = new();
+
+    /// <summary>The files of pinned datasets.</summary>
+    public DatasetPins DatasetPins { get; } = new();
 
     /// <summary>The contents that were read since the last look at them.</summary>
     public AccessLedger Accesses { get; }

@@ -110,6 +110,11 @@ internal sealed class Evictor(EngineContext context)
                 return "No object holds its current content.";
             }
 
+            if (context.DatasetPins.Contains(content.Id.Inode))
+            {
+                return "A pinned dataset needs it.";
+            }
+
             if (await verify(known, cancellationToken).ConfigureAwait(false) is { } fault)
             {
                 return fault;
