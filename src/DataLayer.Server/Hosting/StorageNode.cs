@@ -117,6 +117,7 @@ internal sealed class StorageNode : IAsyncDisposable
             node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
             FileEngineOptions engine = configuration.Engine with { KeepOrphans = node.KeptMounts.Count > 0 };
             node.Engine = node.Keep(await FileEngine.OpenAsync(parts, engine, logs, cancellationToken));
+            node.Engine.FollowPolicy(node.Policies);
             node.Plans = new PlanStore(
                 tree,
                 new PlanStoreOptions
