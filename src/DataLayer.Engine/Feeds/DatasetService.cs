@@ -133,10 +133,10 @@ public sealed class DatasetService
     /// <exception cref="DataLayerException">NotFound; WrongState: it has no index, or is being built.</exception>
     public DatasetRecord Pin(string name)
     {
-        SampleIndex index = Open(name);
         lock (_lock)
         {
             CheckNotBuilding(name);
+            SampleIndex index = Open(name);
             DatasetRecord record = Get(name);
             record = record with { PinnedAt = record.PinnedAt ?? _engine.Context.Time.GetUtcNow() };
             _engine.Context.DatasetPins.Set(name, index.GetSortedInodes());

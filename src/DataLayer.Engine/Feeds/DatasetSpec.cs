@@ -51,7 +51,7 @@ public sealed record DatasetSpec
 
     /// <summary>
     /// Which files: a pattern of paths below the folder (<c>*.jpg</c> is in any folder, <c>a/**/*.jpg</c> below a).
-    /// Null for all whose names do not start with a dot.
+    /// Null for all but those with a dot in front of their name, or of a folder's.
     /// </summary>
     public string? Include { get; init; }
 

@@ -207,7 +207,7 @@ internal sealed class IndexBuilder
     {
         if (_spec.Include is null)
         {
-            return path[path.LastIndexOf('/') + 1] != '.' && !path.StartsWith('.');
+            return !path.StartsWith('.') && !path.Contains("/.", StringComparison.Ordinal);
         }
 
         string rooted = "/" + path;

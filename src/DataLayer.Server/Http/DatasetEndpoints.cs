@@ -114,7 +114,7 @@ internal sealed class DatasetEndpoints(NodeHost node, TimeProvider time)
         };
         yield return Operation(
             "GET", One + "/samples/{number}/content", "readSample",
-            "A sample's bytes: of the content that the index is of, or 409.", ContentAsync) with
+            "A sample's bytes: of the content that the index is of, or 412.", ContentAsync) with
         {
             AnswerMedia = "application/octet-stream",
             Parameters =

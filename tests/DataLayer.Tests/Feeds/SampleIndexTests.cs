@@ -16,7 +16,7 @@ public sealed class SampleIndexTests
     public async Task Files_are_samples_and_their_folders_labels()
     {
         await using DatasetRun run = await DatasetRun.OpenAsync();
-        foreach (string path in (string[])["dog/2.txt", "cat/1.txt", "dog/1.txt", "cat/.hidden", "cat/deep/x.txt"])
+        foreach (string path in (string[])["dog/2.txt", "cat/1.txt", "dog/1.txt", "cat/.hidden", "cat/deep/x.txt", "cat/.git/x"])
         {
             await run.WriteAsync("/d/" + path, path);
         }

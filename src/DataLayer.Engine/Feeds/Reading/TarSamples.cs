@@ -79,10 +79,9 @@ internal sealed class TarSamples
                     longName = await ReadTextAsync(data, size, cancellationToken).ConfigureAwait(false);
                     break;
                 case 'x':
-                    string pax = await ReadTextAsync(data, size, cancellationToken).ConfigureAwait(false);
+                    byte[] pax = await ReadBytesAsync(data, size, cancellationToken).ConfigureAwait(false);
                     longName = ReadPax(pax, "path", offset) ?? longName;
-                    longSize = ReadPax(pax, "size", offset) is { } text
-                        ? long.Parse(text, CultureInfo.InvariantCulture) : longSize;
+                    longSize = ReadPaxSize(pax, offset) ?? longSize;
                     break;
                 case 'g' or 'K':
                     break;
@@ -150,7 +149,11 @@ internal sealed class TarSamples
         _key = null;
     }
 
-    private async ValueTask<string> ReadTextAsync(long offset, long size, CancellationToken cancellationToken)
+    private async ValueTask<string> ReadTextAsync(long offset, long size, CancellationToken cancellationToken) =>
+        Encoding.UTF8.GetString(await ReadBytesAsync(offset, size, cancellationToken).ConfigureAwait(false))
+            .TrimEnd('\0');
+
+    private async ValueTask<byte[]> ReadBytesAsync(long offset, long size, CancellationToken cancellationToken)
     {
         if (size > MaxNameBytes)
         {
@@ -159,7 +162,7 @@ internal sealed class TarSamples
 
         byte[] bytes = new byte[size];
         await _file.ReadAsync(offset, bytes, cancellationToken).ConfigureAwait(false);
-        return Encoding.UTF8.GetString(bytes).TrimEnd('\0');
+        return bytes;
     }
 
     private TarHeader Parse(ReadOnlySpan<byte> header, long offset)
@@ -188,11 +191,15 @@ internal sealed class TarSamples
             : throw _file.Bad(offset, "a member has no length", Remedy);
     }
 
-    private string? ReadPax(string records, string key, long offset)
+    private long? ReadPaxSize(byte[] records, long offset) =>
+        ReadPax(records, "size", offset) is not { } text ? null
+        : long.TryParse(text, CultureInfo.InvariantCulture, out long size) && size >= 0 ? size
+        : throw _file.Bad(offset, $"a pax record names the length '{text}'", Remedy);
+
+    private string? ReadPax(byte[] bytes, string key, long offset)
     {
         // Each record is "LENGTH KEY=VALUE\n", its length in bytes with all of it; keys and sizes are ASCII.
         string? found = null;
-        byte[] bytes = Encoding.UTF8.GetBytes(records);
         for (int at = 0; at < bytes.Length;)
         {
             int space = bytes.AsSpan(at).IndexOf((byte)' ');
