@@ -40,7 +40,8 @@ public sealed class RecurrenceDetector(RecurrenceOptions options)
 
         int needed = NeededDays(starts);
         List<UsePrediction> predictions = [];
-        while (TryTakeGroup(starts, needed, out TimeSpan middle, out List<TimeSpan> offsets, out SortedSet<DateOnly> days))
+        while (TryTakeGroup(
+            starts, needed, out TimeSpan middle, out List<TimeSpan> offsets, out SortedSet<DateOnly> days))
         {
             if (Explain(days, needed, middle, now) is { } best && best.Confidence >= options.MinConfidence
                 && NextDay(best.Rule, middle, offsets, now) is { } day)
