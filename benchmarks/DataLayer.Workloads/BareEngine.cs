@@ -45,7 +45,7 @@ internal sealed class BareEngine : IAsyncDisposable
         it.Cache = new BlockCache(cache, time);
         it._stores = new ObjectStoreRegistry(stores, time, NullLoggerFactory.Instance);
         it.Engine = await FileEngine.OpenAsync(
-            new FileEngineParts(it.Tree, it._hot, it.Cache, it._stores, time), new FileEngineOptions(), NullLoggerFactory.Instance,
+            new FileEngineParts(it.Tree, it._hot, it.Cache, it._stores, time), new FileEngineOptions { StateDirectory = it._folder.MakeFolder("engine") }, NullLoggerFactory.Instance,
             stop);
         return it;
     }

@@ -267,7 +267,7 @@ public sealed partial class AdminClient
             },
             answerType, cancellationToken);
 
-    private async ValueTask<TResult> RunAsync<TCommand, TProgress, TResult>(
+    internal async ValueTask<TResult> RunAsync<TCommand, TProgress, TResult>(
         string target, TCommand? command, JsonTypeInfo<TCommand>? commandType,
         JsonTypeInfo<ProgressLine<TProgress, TResult>> lineType, IProgress<TProgress>? progress,
         CancellationToken cancellationToken)

@@ -43,6 +43,7 @@ public sealed class DataLayerClient : IDisposable
         _connection = new ApiConnection(options, handler);
         Admin = new AdminClient(_connection);
         Jobs = new JobClient(_connection);
+        Datasets = new DatasetClient(_connection, Admin);
     }
 
     /// <summary>Attachments, tiers, targets and upkeep.</summary>
@@ -50,6 +51,9 @@ public sealed class DataLayerClient : IDisposable
 
     /// <summary>Jobs and schedules.</summary>
     public JobClient Jobs { get; }
+
+    /// <summary>Datasets, their samples and orders.</summary>
+    public DatasetClient Datasets { get; }
 
     /// <summary>Where the service is, for messages.</summary>
     public string ServerName => _connection.DisplayName;

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 using DataLayer.Metadata.Commit;
@@ -160,7 +161,11 @@ public sealed partial class TreeStore : IAsyncDisposable
             }
 
             int found = TreeSchema.Migrate(writer.Tables.Session, schema);
-            Prepare(writer);
+            if (Prepare(writer) is { } fault)
+            {
+                LogQuotasRebuilt(log, fault);
+            }
+
             LogOpened(log, dialect.DisplayName, found, schema[^1].Version);
             reads = new ReadPool(dialect, options.ReadConnectionCount);
             return new TreeStore(dialect, writer, reads, time, log);
@@ -179,13 +184,25 @@ public sealed partial class TreeStore : IAsyncDisposable
         }
     }
 
-    private static void Prepare(TreeWriter writer)
+    /// <summary>Readies the tree; returns what was wrong with its quotas, or null.</summary>
+    private static string? Prepare(TreeWriter writer)
     {
+        string? fault = null;
         writer.Begin();
-        writer.RunIsolated(static w =>
+        writer.RunIsolated(w =>
         {
             w.Tables.Journal.ReleaseAllLeases();
-            w.Quotas.Open();
+            try
+            {
+                w.Quotas.Open();
+            }
+            catch (DataLayerException error) when (error.Code == ErrorCode.Corrupt)
+            {
+                fault = error.Message;
+                QuotaChanges.Rebuild(w);
+                w.Quotas.Open();
+            }
+
             QuotaChanges.Adopt(w);
             if (w.Tables.Inodes.FindAttributes(InodeId.Root) is null)
             {
@@ -195,6 +212,7 @@ public sealed partial class TreeStore : IAsyncDisposable
             }
         });
         writer.Commit();
+        return fault;
     }
 
     private async ValueTask FinishRemovalsAsync(CancellationToken cancellationToken)
@@ -230,6 +248,10 @@ public sealed partial class TreeStore : IAsyncDisposable
 
     [LoggerMessage(10, LogLevel.Information, "Opened {Database}: schema version {Found}, now {Current}")]
     private static partial void LogOpened(ILogger log, string database, int found, int current);
+
+    [LoggerMessage(12, LogLevel.Warning, "The accounts of quotas were made anew from the folders' limits and a count "
+        + "of what is there: {Fault}")]
+    private static partial void LogQuotasRebuilt(ILogger log, string fault);
 
     [LoggerMessage(11, LogLevel.Warning, "The metadata could not be checkpointed while closing: {Cause}")]
     private partial void LogNoCheckpoint(string cause);

@@ -2,6 +2,7 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Nodes;
 using DataLayer.Engine.Files.Reading;
@@ -10,6 +11,7 @@ using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Heat;
+using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Engine.Tiering.Profiles;
 using DataLayer.Metadata;
 using Microsoft.Extensions.Logging;
@@ -42,6 +44,7 @@ public sealed partial class FileEngine : IAsyncDisposable
     private readonly Mover _mover;
     private readonly Checker _checker;
     private readonly Compactor _compactor;
+    private readonly ReleaseOrder _order;
     private int _disposed;
 
     private FileEngine(FileEngineParts parts, FileEngineOptions options, ILoggerFactory logs)
@@ -77,7 +80,10 @@ public sealed partial class FileEngine : IAsyncDisposable
         _compactor = new Compactor(Context, _mover);
         Heat = new HeatTable(Context);
         Facts = new FactSource(Context, Heat);
+        _order = new ReleaseOrder(Context, Facts);
+        Context.Room = new RoomMaker(Context, _evictor, _order);
         Profiles = new ProfileService(Context, recaller);
+        Datasets = new DatasetService(this);
         _meter = new EngineMeter(Context, () => _uploads.PendingCount);
     }
 
@@ -117,6 +123,12 @@ public sealed partial class FileEngine : IAsyncDisposable
     /// <summary>What jobs read, to be warmed again.</summary>
     public ProfileService Profiles { get; }
 
+    /// <summary>Named subtrees with a sample index.</summary>
+    public DatasetService Datasets { get; }
+
+    /// <summary>Takes the policy that says what goes first where a writer needs room; before, heat does.</summary>
+    public void FollowPolicy(PolicyVersions policies) => _order.Policies = policies;
+
     internal FileWriter Writer { get; }
 
     internal SharingWriter Sharing { get; }
@@ -152,6 +164,7 @@ public sealed partial class FileEngine : IAsyncDisposable
             engine.Heat.Start();
             engine.Context.Folders?.Start();
             engine.Profiles.Start();
+            engine.Datasets.Load();
             return engine;
         }
         catch

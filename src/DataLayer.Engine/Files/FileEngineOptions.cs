@@ -74,6 +74,15 @@ public sealed record FileEngineOptions
     /// </summary>
     public int WriteDepth { get; init; } = 4;
 
+    /// <summary>
+    /// How long a write that finds the hot tier full waits for room at most, 1 ms to 1 hour: for releases, and where
+    /// nothing can be released yet for the next upload. Default 30 s.
+    /// </summary>
+    public TimeSpan RoomPatience { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>What is released beyond a write's need, bytes; at most a 32nd of the pool.</summary>
+    internal long RoomSpareBytes { get; init; } = 256L << 20;
+
     /// <summary>Uploads in flight, a count, 1 to 256. Default 8.</summary>
     public int MaxUploads { get; init; } = 8;
 
@@ -191,6 +200,11 @@ public sealed record FileEngineOptions
         if (WritebackDelay < TimeSpan.FromMilliseconds(100) || WritebackDelay > TimeSpan.FromHours(1))
         {
             errors.Add($"{nameof(WritebackDelay)} {WritebackDelay} is not in 100 ms to 1 hour");
+        }
+
+        if (RoomPatience < TimeSpan.FromMilliseconds(1) || RoomPatience > TimeSpan.FromHours(1))
+        {
+            errors.Add($"{nameof(RoomPatience)} {RoomPatience} is not in 1 ms to 1 hour");
         }
 
         if (MaxBackoff < FirstBackoff)

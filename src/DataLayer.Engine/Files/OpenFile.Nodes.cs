@@ -67,7 +67,8 @@ public sealed partial class OpenFile
         }
         else if (_engine.Nodes.GetSpace().AvailableBytes < lengthBytes)
         {
-            throw new DataLayerException(ErrorCode.NoSpace, $"The hot tier has no room for {lengthBytes} bytes more.");
+            await _engine.Context.HotWrites
+                .EnsureAsync(_content.Id.Inode, lengthBytes, cancellationToken).ConfigureAwait(false);
         }
 
         if (mode == FallocateMode.KeepSize && end > _content.SizeBytes)

@@ -145,6 +145,7 @@ public sealed class FactSource
             Heat = heat.Score,
             State = file.State,
             IsPinned = isPinned,
+            Placement = row.Placement,
             Pool = pool ?? _context.Hot.DefaultPool,
             HasObject = held is not null,
             IsPacked = held is { IsPacked: true },

@@ -67,6 +67,9 @@ public readonly record struct FileFacts
     /// <summary>Since when the object is in that class: early deletion is charged by it. Null where unknown.</summary>
     public DateTimeOffset? StoredAt { get; init; }
 
+    /// <summary>Where its hot copy lies, as the tree stores it; null where there is none.</summary>
+    internal string? Placement { get; init; }
+
     /// <summary>Whether a pin keeps it hot, whatever rules say.</summary>
     public bool IsPinned { get; init; }
 }

@@ -1,13 +1,15 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files.State;
 
 namespace DataLayer.Engine.Tiering;
 
 /// <summary>
-/// What is pinned: files and folders whose extended attribute <see cref="Name"/> is 1. A folder's pin holds for all
-/// below it, except where a nearer folder or the file itself says 0. A picture of one moment.
+/// What is pinned: the files of pinned datasets, and files and folders whose extended attribute <see cref="Name"/> is
+/// 1. A folder's pin holds for all below it, except where a nearer folder or the file itself says 0. A picture of one
+/// moment.
 /// </summary>
 internal sealed class PinTable
 {
@@ -17,14 +19,14 @@ internal sealed class PinTable
     private readonly Dictionary<long, bool> _files = [];
     private readonly Dictionary<string, bool> _folders = new(StringComparer.Ordinal);
 
-    private PinTable()
-    {
-    }
+    private readonly DatasetPins _datasets;
+
+    private PinTable(DatasetPins datasets) => _datasets = datasets;
 
     /// <summary>Reads the pins of the tree.</summary>
     public static async ValueTask<PinTable> LoadAsync(EngineContext context, CancellationToken cancellationToken)
     {
-        PinTable pins = new();
+        PinTable pins = new(context.DatasetPins);
         foreach ((InodeId inode, byte[] value) in await context.Tree.FindXattrsAsync(Name, cancellationToken)
             .ConfigureAwait(false))
         {
@@ -47,6 +49,11 @@ internal sealed class PinTable
     public static async ValueTask<bool> IsPinnedAsync(
         EngineContext context, InodeId inode, string path, CancellationToken cancellationToken)
     {
+        if (context.DatasetPins.Contains(inode))
+        {
+            return true;
+        }
+
         byte[]? pin = await context.Tree.GetXattrAsync(inode, Name, cancellationToken).ConfigureAwait(false);
         try
         {
@@ -70,6 +77,11 @@ internal sealed class PinTable
     /// <summary>Whether a file is pinned.</summary>
     public bool IsPinned(InodeId inode, string path)
     {
+        if (_datasets.Contains(inode))
+        {
+            return true;
+        }
+
         if (_files.Count > 0 && _files.TryGetValue(inode.Value, out bool own))
         {
             return own;

@@ -214,6 +214,13 @@ internal sealed class QuotaLedger(TreeTables tables, QuotaBook book)
         Clear();
     }
 
+    /// <summary>Forgets all quotas, read or not, for those that are added next.</summary>
+    public void Reset()
+    {
+        tables.Quotas.Clear();
+        _rows = [];
+    }
+
     /// <summary>Counts the use of all quotas anew.</summary>
     /// <returns>Whether any was wrong.</returns>
     public bool Recount()

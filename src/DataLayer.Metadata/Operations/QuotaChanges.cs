@@ -48,6 +48,34 @@ internal static class QuotaChanges
         }
     }
 
+    /// <summary>
+    /// Makes all accounts anew: the limits stand in attributes of the folders, where a quota lies in the folder's own
+    /// row, and the use is counted.
+    /// </summary>
+    public static void Rebuild(TreeWriter writer)
+    {
+        writer.Quotas.Reset();
+        foreach (long number in (HashSet<long>)
+            [.. writer.Tables.Quotas.ListMarked(BytesAttribute), .. writer.Tables.Quotas.ListMarked(InodesAttribute)])
+        {
+            InodeId folder = new(number);
+            if (writer.Tables.Inodes.FindAttributes(folder) is { Kind: FileKind.Directory } row
+                && (Read(writer, folder, BytesAttribute), Read(writer, folder, InodesAttribute)) is var (bytes, inodes)
+                && (bytes != 0 || inodes != 0))
+            {
+                writer.Quotas.Add(new QuotaRow
+                {
+                    Folder = number,
+                    Parent = row.QuotaFolder,
+                    LimitBytes = bytes,
+                    LimitInodes = inodes,
+                });
+            }
+        }
+
+        writer.Quotas.Recount();
+    }
+
     /// <summary>Whether an extended attribute is one that <see cref="Follow"/> looks at.</summary>
     public static bool IsQuota(string xattr) => xattr is BytesAttribute or InodesAttribute;
 

@@ -46,6 +46,9 @@ internal sealed class QuotaTable(SqlSession session)
     /// <summary>Removes a row.</summary>
     public void Remove(long folder) => session.Get("DELETE FROM quotas WHERE folder = $1").Add(folder).Execute();
 
+    /// <summary>Removes all rows.</summary>
+    public void Clear() => session.Get("DELETE FROM quotas").Execute();
+
     /// <summary>
     /// Counts what says it counts in each folder's quota, with those that lie in it, by one look at every inode.
     /// </summary>

@@ -86,6 +86,9 @@ public static class ApiRoutes
     /// <summary>Packs of small cold files: GET; <c>/jobs</c> by POST makes a job.</summary>
     public const string Packs = "/api/v1/packs";
 
+    /// <summary>Datasets: GET; one by PUT, GET, DELETE; below it refresh, pin, verify, samples, order.</summary>
+    public const string Datasets = "/api/v1/datasets";
+
     /// <summary>Counters of the service.</summary>
     public const string Statistics = "/api/v1/stats";
 

@@ -21,6 +21,7 @@ internal static class CommandLine
             PlanCommands.Make(factory),
             .. MoveCommands.Make(factory),
             PackCommands.Make(factory),
+            DatasetCommands.Make(factory),
             HeadroomCommands.Make(factory),
             .. FileCommands.Make(factory),
             .. MountCommands.Make(factory),

@@ -42,17 +42,16 @@ internal static class EngineSection
                 "recallQueue", null, 0, 16 * GiB,
                 "Cold content waiting to be written to the hot tier; 0 turns that off. 'auto': as readaheadMemory, at "
                 + "most 128MiB.") ?? Math.Min(share, d.RecallQueueBytes),
-            GroupRecall = section.Flag(
-                "groupRecall", false,
-                "Bring in the rest of a folder once a few of its files were read cold within an hour.")
-                ? new GroupRecallOptions()
-                : null,
+            GroupRecall = ReadGroupRecall(section),
             GroupRecallBytes = section.Size(
                 "groupRecallBytes", d.GroupRecallBytes, MiB, 1L << 50, "What of one folder is brought in so at most."),
             RecallWriters = section.Count("recallWriters", d.RecallWriters, 1, 64, "Recall writers."),
             WriteDepth = section.Count(
                 "writeDepth", d.WriteDepth, 1, 64, "Buffers one replacement may have under way."),
             MaxUploads = section.Count("uploads", d.MaxUploads, 1, 256, "Uploads in flight."),
+            RoomPatience = section.Duration(
+                "roomPatience", d.RoomPatience, TimeSpan.FromMilliseconds(1), TimeSpan.FromHours(1),
+                "How long a write that finds the hot tier full waits for releases and uploads before it fails."),
             MaxBackoff = section.Duration(
                 "maxBackoff", d.MaxBackoff, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1),
                 "Longest wait after a failed upload or delete."),
@@ -86,6 +85,13 @@ internal static class EngineSection
         section.Done();
         return engine;
     }
+
+    private static GroupRecallOptions? ReadGroupRecall(SettingReader section) =>
+        section.Flag(
+            "groupRecall", false,
+            "Bring in the rest of a folder once a few of its files were read cold within an hour.")
+            ? new GroupRecallOptions()
+            : null;
 
     private static HeatOptions ReadHeat(SettingReader section, HeatOptions d) => new()
     {

@@ -93,6 +93,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<AutoTieringEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<CostEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<PackEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<DatasetEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<HeadroomEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
         operations.AddRange(new CallerEndpoint(operations).GetOperations());

@@ -64,6 +64,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<AccessLogEndpoint>();
         services.TryAddSingleton<CostEndpoints>();
         services.TryAddSingleton<PackEndpoints>();
+        services.TryAddSingleton<DatasetEndpoints>();
         services.TryAddSingleton<HeadroomEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton(_ => new ConsolePages());

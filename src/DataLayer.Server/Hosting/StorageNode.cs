@@ -1,3 +1,4 @@
+using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Automation;
 using DataLayer.Engine.Tiering.Costs;
@@ -116,6 +117,7 @@ internal sealed class StorageNode : IAsyncDisposable
             node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
             FileEngineOptions engine = configuration.Engine with { KeepOrphans = node.KeptMounts.Count > 0 };
             node.Engine = node.Keep(await FileEngine.OpenAsync(parts, engine, logs, cancellationToken));
+            node.Engine.FollowPolicy(node.Policies);
             node.Plans = new PlanStore(
                 tree,
                 new PlanStoreOptions
@@ -171,8 +173,9 @@ internal sealed class StorageNode : IAsyncDisposable
             id => open.Any(j => j.Id == id && j.State != JobState.Cancelling), cancellationToken);
         Jobs = Keep(
             await JobService.OpenAsync(
-                Tree, [warm, apply, new UndoRunner(Mover), new PackRunner(packer)], configuration.Jobs.Service, time,
-                logs.CreateLogger<JobService>(), cancellationToken));
+                Tree,
+                [warm, apply, new UndoRunner(Mover), new PackRunner(packer), new IndexRunner(Engine.Datasets)],
+                configuration.Jobs.Service, time, logs.CreateLogger<JobService>(), cancellationToken));
         Headrooms = Keep(new HeadroomService(
             new HeadroomParts(Engine, Jobs, JobInputs, Policies), logs.CreateLogger<HeadroomService>()));
         await Headrooms.StartAsync(cancellationToken);

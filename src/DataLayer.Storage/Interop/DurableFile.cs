@@ -348,7 +348,7 @@ internal static unsafe class DurableFile
 
         long unit = (long)stat.FragmentSize;
         return new FileSystemSpace((long)stat.Blocks * unit, (long)stat.AvailableBlocks * unit, (long)stat.Files,
-            (long)stat.AvailableFiles, (stat.Flags & 1) != 0);
+            (long)stat.AvailableFiles, (stat.Flags & 1) != 0, stat.FileSystemId);
     }
 
     private static bool TryFallocate(SafeFileHandle file, string path, int mode, long offsetBytes, long lengthBytes)

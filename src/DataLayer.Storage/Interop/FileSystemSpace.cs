@@ -7,5 +7,7 @@ namespace DataLayer.Storage.Interop;
 /// <param name="AvailableInodes">How many files can still be made, a count; meaningless if <paramref
 /// name="InodeCount"/> is 0.</param>
 /// <param name="IsReadOnly">Whether it is mounted read-only.</param>
+/// <param name="Id">Tells file systems apart; 0 where it is not known.</param>
 internal readonly record struct FileSystemSpace(
-    long CapacityBytes, long AvailableBytes, long InodeCount, long AvailableInodes, bool IsReadOnly);
+    long CapacityBytes, long AvailableBytes, long InodeCount, long AvailableInodes, bool IsReadOnly,
+    ulong Id = 0);

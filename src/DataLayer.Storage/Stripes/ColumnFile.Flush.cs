@@ -51,8 +51,8 @@ internal sealed partial class ColumnFile
 
             try
             {
-                FlushOwnNameLocked();
                 FlushLocked();
+                FlushOwnNameLocked();
                 Side.ClearIntent();
                 return true;
             }
@@ -184,6 +184,7 @@ internal sealed partial class ColumnFile
         List<long> groups = [];
         try
         {
+            FlushOwnNameLocked(); // Before any entry vouches for what only the file of this name has.
             ResolveLeftoversLocked();
             groups = Side.GetDirtyGroups();
             DurableFile.Flush(File, _path);

@@ -67,7 +67,7 @@ internal sealed partial class DirectoryTarget
             RefreshSpaceLocked(force: false);
             long free = Math.Max(0, _space.AvailableBytes - _takenBytes - _options.ReserveBytes);
             return new TargetSpace(_space.CapacityBytes, free,
-                Math.Max(0, _space.CapacityBytes - _space.AvailableBytes));
+                Math.Max(0, _space.CapacityBytes - _space.AvailableBytes), _space.Id);
         }
     }
 
@@ -78,12 +78,12 @@ internal sealed partial class DirectoryTarget
         {
             long held = HeldFromLocked(inode, out _);
             RefreshSpaceLocked(force: false);
-            if (!HasRoomLocked(bytes + held))
+            if (!HasRoomLocked(bytes + held) || !HasInodesLocked())
             {
                 RefreshSpaceLocked(force: true);
             }
 
-            return HasRoomLocked(bytes + held) && (_space.InodeCount == 0 || _space.AvailableInodes >= SpareInodeCount);
+            return HasRoomLocked(bytes + held) && HasInodesLocked();
         }
     }
 
@@ -319,6 +319,8 @@ internal sealed partial class DirectoryTarget
         return held;
     }
 
+    private bool HasInodesLocked() => _space.InodeCount == 0 || _space.AvailableInodes >= SpareInodeCount;
+
     private bool HasRoomLocked(long bytes) => _space.AvailableBytes - _takenBytes - _options.ReserveBytes >= bytes;
 
     private void RefreshSpaceLocked(bool force)
@@ -361,6 +363,14 @@ internal sealed partial class DirectoryTarget
             {
                 return new DataLayerException(ErrorCode.TargetFailed, $"Target {Number} is missing: {missing.Message}",
                     fault);
+            }
+        }
+
+        if (isWrite && fault.Code == ErrorCode.NoSpace)
+        {
+            lock (_health)
+            {
+                RefreshSpaceLocked(force: true); // What was known of it was wrong: others write there too.
             }
         }
 

@@ -120,6 +120,26 @@ internal sealed partial class DirectoryTarget
     }
 
     /// <inheritdoc/>
+    public async ValueTask PunchSegmentAsync(
+        long segment, long offsetBytes, long lengthBytes, CancellationToken cancellationToken)
+    {
+        await EnterAsync(isWrite: false, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using SegmentHandles.Lease lease = RentSegment(segment, create: false);
+            _ = DurableFile.TryPunchHole(lease.File, lease.Slot.FilePath, offsetBytes, lengthBytes);
+        }
+        catch (DataLayerException fault)
+        {
+            throw Explain(fault, isWrite: false);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <inheritdoc/>
     public async ValueTask AppendTombstoneAsync(long segment, SegmentTombstone tombstone,
         CancellationToken cancellationToken)
     {

@@ -284,6 +284,14 @@ public sealed partial class HotTier
     /// the new placements.</summary>
     public IReadOnlyList<long> GetCompactableSegments() => _segments.GetCompactable();
 
+    /// <summary>
+    /// Gives back at once what dead records take in a pool's segments, which else waits for a compaction.
+    /// </summary>
+    /// <param name="pool">The pool, or null for the default.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public ValueTask ReclaimSegmentsAsync(string? pool, CancellationToken cancellationToken) =>
+        _segments.ReclaimAsync(_targets.GetPool(pool).Name, cancellationToken);
+
     /// <summary>The segments that have a copy on a target: draining it means moving their live records.</summary>
     public IReadOnlyList<long> GetSegmentsOn(int target) => _segments.GetSegmentsOn(target);
 

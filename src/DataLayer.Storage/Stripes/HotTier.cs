@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
@@ -113,6 +114,66 @@ public sealed partial class HotTier : IAsyncDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(expectedSizeBytes);
         return TargetChoice.Place(_targets.GetPool(pool), _targets.ByNumber, content, expectedSizeBytes);
+    }
+
+    /// <summary>What a striped content takes on each of its targets at the pool's full width, bytes.</summary>
+    /// <param name="pool">The pool, or null for the default.</param>
+    /// <param name="sizeBytes">The content's size, bytes.</param>
+    public long ShareOf(string? pool, long sizeBytes)
+    {
+        PoolOptions options = _targets.GetPool(pool);
+        return sizeBytes <= options.UnitBytes
+            ? sizeBytes
+            : (sizeBytes / Math.Min(options.Width, options.Directories.Count)) + 1;
+    }
+
+    /// <summary>The targets on which what is freed is room for these: themselves, and those on the same file
+    /// systems.</summary>
+    public ImmutableArray<int> SharingSpace(ImmutableArray<int> targets)
+    {
+        HashSet<ulong> systems = [];
+        foreach (int number in targets)
+        {
+            systems.Add(_targets.Get(number).GetSpace().FileSystemId);
+        }
+
+        systems.Remove(0);
+        List<int> sharing = [.. targets];
+        foreach (ITarget? target in _targets.ByNumber)
+        {
+            if (target is not null && !sharing.Contains(target.Number)
+                && systems.Contains(target.GetSpace().FileSystemId))
+            {
+                sharing.Add(target.Number);
+            }
+        }
+
+        return [.. sharing];
+    }
+
+    /// <summary>Whether a write would find room now.</summary>
+    /// <param name="pool">The pool, or null for the default.</param>
+    /// <param name="targets">The targets it goes to, each; none for any of the pool, one for each copy.</param>
+    /// <param name="bytes">How much on each target, bytes.</param>
+    /// <param name="inode">Whose they are: what is held for others' shares is not room for it.</param>
+    public bool HasRoom(string? pool, ImmutableArray<int> targets, long bytes, InodeId inode)
+    {
+        if (targets.IsDefaultOrEmpty)
+        {
+            PoolOptions options = _targets.GetPool(pool);
+            return TargetChoice.FindEligible(options, _targets.ByNumber, bytes, excluded: [], inode).Count
+                >= options.CopyCount;
+        }
+
+        foreach (int target in targets)
+        {
+            if (!_targets.Get(target).HasRoom(bytes, inode))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     /// <summary>Adds a target to a pool while the service runs; returns its persistent number.</summary>

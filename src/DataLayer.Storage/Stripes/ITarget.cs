@@ -146,6 +146,9 @@ internal interface ITarget : IAsyncDisposable
     /// <summary>Deletes a segment with its list of dead records; no error if it is gone.</summary>
     ValueTask DeleteSegmentAsync(long segment, CancellationToken cancellationToken);
 
+    /// <summary>Gives back the space of whole pages of a range that no record that is needed lies in.</summary>
+    ValueTask PunchSegmentAsync(long segment, long offsetBytes, long lengthBytes, CancellationToken cancellationToken);
+
     /// <summary>Notes a record as dead.</summary>
     ValueTask AppendTombstoneAsync(long segment, SegmentTombstone tombstone, CancellationToken cancellationToken);
 

@@ -10,7 +10,8 @@ internal sealed class Segment(long id, string pool, ImmutableArray<int> targets)
     internal const int HeadBytes = 64;
 
     private readonly SortedSet<long> _inFlight = [];
-    private HashSet<uint>? _dead;
+    private Dictionary<uint, uint>? _dead;
+    private long _punchedBytes;
 
     internal Lock Gate { get; } = new();
 
@@ -80,7 +81,7 @@ internal sealed class Segment(long id, string pool, ImmutableArray<int> targets)
     internal bool MarkDeadLocked(SegmentTombstone tombstone)
     {
         _dead ??= [];
-        if (!_dead.Add(tombstone.OffsetBytes))
+        if (!_dead.TryAdd(tombstone.OffsetBytes, tombstone.RecordBytes))
         {
             return false;
         }
@@ -89,7 +90,36 @@ internal sealed class Segment(long id, string pool, ImmutableArray<int> targets)
         return true;
     }
 
-    internal bool IsDeadLocked(long offset) => _dead is not null && _dead.Contains((uint)offset);
+    internal bool IsDeadLocked(long offset) => _dead is not null && _dead.ContainsKey((uint)offset);
+
+    /// <summary>
+    /// The ranges of dead records that lie together, where some died since the last call; else none. In order.
+    /// </summary>
+    internal List<(long OffsetBytes, long LengthBytes)> TakeDeadRangesLocked()
+    {
+        List<(long OffsetBytes, long LengthBytes)> ranges = [];
+        if (_dead is null || _punchedBytes == DeadBytes)
+        {
+            return ranges;
+        }
+
+        _punchedBytes = DeadBytes;
+        uint[] offsets = [.. _dead.Keys];
+        Array.Sort(offsets);
+        foreach (uint offset in offsets)
+        {
+            if (ranges.Count > 0 && ranges[^1] is var last && last.OffsetBytes + last.LengthBytes == offset)
+            {
+                ranges[^1] = (last.OffsetBytes, last.LengthBytes + _dead[offset]);
+            }
+            else
+            {
+                ranges.Add((offset, _dead[offset]));
+            }
+        }
+
+        return ranges;
+    }
 
     internal void AddTarget(int target)
     {

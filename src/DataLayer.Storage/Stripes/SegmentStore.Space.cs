@@ -6,6 +6,8 @@ namespace DataLayer.Storage.Stripes;
 /// <content>What is dead, and giving its space back.</content>
 internal sealed partial class SegmentStore
 {
+    private const int PageBytes = 4096;
+
     /// <summary>Marks a record dead; deletes its segment if it was the last and the segment is sealed. A repeated call
     /// does nothing.</summary>
     internal async ValueTask DeleteAsync(SegmentPlacement placement, CancellationToken cancellationToken)
@@ -72,6 +74,62 @@ internal sealed partial class SegmentStore
             lock (segment.Gate)
             {
                 segment.PendingTombstoneCount--;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Gives back at once what dead records of a pool take: segments without a live one are deleted, also open ones;
+    /// of others the pages that dead records fill are punched out, which a compaction would free later by copying what
+    /// lives. A walk passes over the hole, where no header is.
+    /// </summary>
+    internal async ValueTask ReclaimAsync(string pool, CancellationToken cancellationToken)
+    {
+        foreach (Segment segment in _segments.Values)
+        {
+            if (segment.Pool != pool)
+            {
+                continue;
+            }
+
+            await LoadDeadAsync(segment, cancellationToken).ConfigureAwait(false);
+            List<(long OffsetBytes, long LengthBytes)> dead;
+            lock (segment.Gate)
+            {
+                segment.IsSealed |= segment.IsAllDead;
+                dead = segment.TakeDeadRangesLocked();
+            }
+
+            if (await DeleteIfDeadAsync(segment, cancellationToken).ConfigureAwait(false))
+            {
+                continue;
+            }
+
+            foreach ((long offset, long length) in dead)
+            {
+                long first = (offset + PageBytes - 1) / PageBytes * PageBytes;
+                long end = (offset + length) / PageBytes * PageBytes;
+                if (end > first)
+                {
+                    await PunchAsync(segment, first, end - first, cancellationToken).ConfigureAwait(false);
+                }
+            }
+        }
+    }
+
+    private async ValueTask PunchAsync(
+        Segment segment, long offsetBytes, long lengthBytes, CancellationToken cancellationToken)
+    {
+        foreach (int number in segment.Targets)
+        {
+            try
+            {
+                await _targets.Get(number)
+                    .PunchSegmentAsync(segment.Id, offsetBytes, lengthBytes, cancellationToken).ConfigureAwait(false);
+            }
+            catch (DataLayerException fault)
+            {
+                HotTierLog.SegmentFailed(_log, segment.Id, number, fault.Message);
             }
         }
     }

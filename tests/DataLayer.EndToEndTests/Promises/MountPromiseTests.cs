@@ -191,6 +191,40 @@ public sealed class MountPromiseTests
     }
 
     [Fact]
+    public async Task Writers_side_by_side_on_a_mount_never_see_ENOSPC_while_premigrated_data_is_left_to_release()
+    {
+        using var small = SmallFilesystem.Tmpfs(32);
+        await using var it = await Installation.StartWithOriginAsync(
+            settings => settings with { TargetFolders = [small.Path + "/t"], Width = 1 });
+        await it.AttachAsync(AttachmentMode.ReadWrite);
+        await using var mount = await MountAsync(it);
+        var results = await Task.WhenAll(Enumerable.Range(0, 4).Select(writer => Task.Run(() =>
+        {
+            long failure = 0;
+            for (var i = 0; i < 12 && failure == 0; i++)
+            {
+                var bytes = writer == 0 ? 40_000 : 2_000_000;
+                failure = TryWrite(mount, $"data/w{writer}-{i}", new Content((ulong)((writer * 100) + i), bytes), sync: i % 2 == 0);
+            }
+
+            return failure;
+        })));
+        Assert.Equal([0L, 0L, 0L, 0L], results);
+        for (var writer = 0; writer < 4; writer++)
+        {
+            for (var i = 0; i < 12; i++)
+            {
+                var expected = new Content((ulong)((writer * 100) + i), writer == 0 ? 40_000 : 2_000_000).ToBytes();
+                Assert.Equal(expected, await File.ReadAllBytesAsync($"{mount.Path}/data/w{writer}-{i}"));
+            }
+        }
+
+        await it.Client.Admin.FlushUploadsAsync("/data");
+        Assert.Equal(48, it.Origin.Keys(Installation.Bucket).Count);
+        await it.CheckCleanAsync();
+    }
+
+    [Fact]
     public async Task What_a_mount_does_not_have_fails_at_once()
     {
         await using var it = await Installation.StartAsync();

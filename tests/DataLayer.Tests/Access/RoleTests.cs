@@ -16,7 +16,11 @@ public sealed class RoleTests(GuardedService guarded) : IClassFixture<GuardedSer
 {
     /// <summary>What a request of these may reach is decided by what it names: a job that is none of the caller's is not there.</summary>
     private static readonly HashSet<string> _withoutPath =
-        new(StringComparer.Ordinal) { "warmListJob", "pauseJob", "resumeJob", "cancelJob", "removeSchedule" };
+        new(StringComparer.Ordinal)
+        {
+            "warmListJob", "pauseJob", "resumeJob", "cancelJob", "removeSchedule", "refreshDataset", "deleteDataset", "pinDataset",
+            "unpinDataset",
+        };
 
     [Fact]
     public async Task Every_route_lets_in_whom_it_names_and_nobody_else()

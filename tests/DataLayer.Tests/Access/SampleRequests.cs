@@ -16,6 +16,7 @@ internal static class SampleRequests
             .Replace("{target}", "4711", StringComparison.Ordinal)
             .Replace("{version}", "4711", StringComparison.Ordinal)
             .Replace("{plan}", "4711", StringComparison.Ordinal)
+            .Replace("{number}", "4711", StringComparison.Ordinal)
             .Replace("{id}", "none-such", StringComparison.Ordinal);
         string query = operation.Id switch
         {
@@ -65,6 +66,8 @@ internal static class SampleRequests
         "addHeadroom" or "replaceHeadroom" =>
             $$"""{"name":"none","path":"{{folder}}/none-such","hotBytes":1,"window":{"from":"09:00","to":"10:00"} }""",
         "packJob" => $$"""{"action":"unpack","path":"{{folder}}/none-such"}""",
+        "createDataset" => $$"""{"path":"{{folder}}/none-such","kind":"files"}""",
+        "verifyDataset" => "{}",
         "applyPlan" or "undoJob" => "{}",
         "switchAutoTiering" => """{"enabled":false}""",
         "makePlan" => $$"""{"path":"{{folder}}/none-such","policy":"none"}""",

@@ -3,6 +3,7 @@ using DataLayer.Storage.Cache;
 using DataLayer.Storage.Cache.Memory;
 using DataLayer.Storage.Cache.Spill;
 using DataLayer.TestSupport;
+using DataLayer.TestSupport.Mounts;
 using FASTER.core;
 using static DataLayer.Tests.Cache.CacheFixture;
 
@@ -246,6 +247,51 @@ public sealed class SpillStoreTests : IAsyncDisposable
         }
     }
 
+    [Fact]
+    public async Task A_full_disk_under_the_spill_costs_hits_only_and_it_fills_again_when_there_is_room()
+    {
+        using SmallFilesystem disk = SmallFilesystem.Tmpfs(16);
+        LateClock clock = new();
+        await using SpillStore spill = new(
+            Devices.CreateLogDevice(Path.Combine(disk.Path, "spill"), deleteOnClose: true), 64 << 20, maxEntries: 100,
+            bufferCount: 2, 1 << 20, clock);
+        string ballast = Path.Combine(disk.Path, "ballast");
+        await File.WriteAllBytesAsync(ballast, new byte[10 << 20]);
+        for (int i = 1; i <= 40; i++)
+        {
+            await WriteAsync(Block(i), 1 << 20, spill);
+        }
+
+        Assert.True(spill.Errors > 0);
+        Assert.True(spill.Dropped > 0, "It rests after errors.");
+        int hits = await CheckAsync(1, 40);
+        File.Delete(ballast);
+        clock.Late += SpillStore.RestTime;
+        for (int i = 41; i <= 44; i++)
+        {
+            await WriteAsync(Block(i), 1 << 20, spill);
+        }
+
+        Assert.True(await CheckAsync(41, 44) > 0, "It takes blocks again.");
+        Assert.True(await CheckAsync(1, 40) <= hits);
+
+        async Task<int> CheckAsync(int first, int last)
+        {
+            int found = 0;
+            for (int i = first; i <= last; i++)
+            {
+                byte[]? read = null;
+                if (await spill.TryReadAsync(Block(i), (bytes, _, _) => read = bytes.ToArray()))
+                {
+                    Assert.Equal(Bytes(Block(i), 1 << 20), read);
+                    found++;
+                }
+            }
+
+            return found;
+        }
+    }
+
     private static async Task SettledAsync(SpillStore spill)
     {
         while (!spill.IsIdle)
@@ -254,18 +300,20 @@ public sealed class SpillStoreTests : IAsyncDisposable
         }
     }
 
-    private async Task WriteAsync(BlockId block, int length)
+    private Task WriteAsync(BlockId block, int length) => WriteAsync(block, length, _spill);
+
+    private async Task WriteAsync(BlockId block, int length, SpillStore spill)
     {
         Assert.True(_memory.TryFill(block, Bytes(block, length), 0));
         for (uint entry = 1; entry < _memory.Entries.End; entry++)
         {
             if (_memory.Entries[entry].Block == block && (_memory.Entries[entry].Version & 1) == 1)
             {
-                _spill.Write(_memory, entry);
+                spill.Write(_memory, entry);
             }
         }
 
-        await SettledAsync(_spill);
+        await SettledAsync(spill);
         _memory.Remove(block);
     }
 
@@ -275,5 +323,13 @@ public sealed class SpillStoreTests : IAsyncDisposable
         bool hit = await _spill.TryReadAsync(block, (bytes, _, _) => read = bytes.ToArray());
         Assert.Equal(hit, read is not null);
         return read;
+    }
+
+    /// <summary>A clock that may be set forward.</summary>
+    private sealed class LateClock : TimeProvider
+    {
+        public TimeSpan Late { get; set; }
+
+        public override long GetTimestamp() => base.GetTimestamp() + (long)(Late.TotalSeconds * TimestampFrequency);
     }
 }

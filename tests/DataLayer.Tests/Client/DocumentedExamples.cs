@@ -1,6 +1,7 @@
 using System.Text;
 using DataLayer.Client;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Order;
 using DataLayer.Protocol.Http;
 using DataLayer.Tests.Server;
 using DataLayer.TestSupport;
@@ -156,6 +157,43 @@ public sealed class DocumentedExamples(RunningService service)
     }
 
     [Fact]
+    public async Task Datasets()
+    {
+        DataLayerClient client = service.Client;
+        string folder = await service.MakeFolderAsync();
+        await client.WriteFileAsync($"{folder}/a.jsonl", Encoding.UTF8.GetBytes(string.Join('\n', Enumerable.Range(0, 10))));
+        const string name = "example";
+        DatasetCommand lines = new() { Path = folder, Kind = "lines" };
+        List<string> samples = [];
+
+        // example: datasets
+        await foreach (JobStatus step in client.Jobs.WatchAsync((await client.Datasets.CreateAsync(name, lines)).Id))
+        {
+            Console.WriteLine($"{step.State}: {step.DoneObjects} of {step.TotalObjects} files");
+        }
+
+        DatasetStatus dataset = await client.Datasets.PinAsync(name);
+        byte[] hash = Convert.FromHexString(dataset.Hash!);
+        OrderSpec spec = new() { Mode = OrderMode.Shuffle, Seed = 7 };
+        SampleOrder order = new(spec, hash, dataset.Samples, []);
+        RankSlice slice = new(order.PassLength, world: 2, rank: 0, batch: 4, LastStep.Pad);
+        FeedStep first = slice.StepAt(cursor: 0);
+        for (int i = 0; i < first.Count; i++)
+        {
+            byte[] sample = await client.Datasets.ReadSampleAsync(name, order.At(first.Pass, first[i]));
+            samples.Add(Encoding.UTF8.GetString(sample));
+        }
+
+        string checkpoint = FeedState.Save(spec, hash, first.NextCursor).ToText();
+        // end
+
+        Assert.Equal(4, samples.Distinct().Count());
+        Assert.Equal(8, FeedState.Parse(checkpoint).Load(spec, hash));
+        await client.Datasets.UnpinAsync(name);
+        await client.Datasets.DeleteAsync(name);
+    }
+
+    [Fact]
     public void The_document_shows_exactly_these_examples()
     {
         string document = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs", "CLIENT.md"));
@@ -173,6 +211,6 @@ public sealed class DocumentedExamples(RunningService service)
             }
         }
 
-        Assert.Equal(7, found);
+        Assert.Equal(8, found);
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using DataLayer.Core.Identity;
 using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
@@ -118,6 +119,7 @@ internal sealed class EngineFixture : IAsyncDisposable
             StateDirectory = _folder.MakeFolder("state"),
             UnflushedBytes = basis.UnflushedBytes,
             WritebackDelay = basis.WritebackDelay,
+            RoomPatience = basis.RoomPatience,
             RecallPatience = basis.RecallPatience,
             YieldPatience = basis.YieldPatience,
             RecallQueueBytes = RecallQueueBytes,
@@ -195,6 +197,23 @@ internal sealed class EngineFixture : IAsyncDisposable
             Engine.Context.JournalSignal?.Invoke();
             await Task.Yield();
         }
+    }
+
+    /// <summary>Whether the tree forgets an inode without names, once those who work on it have ended; false after a minute.</summary>
+    public async Task<bool> IsForgottenAsync(InodeId inode)
+    {
+        using CancellationTokenSource limit = new(TimeSpan.FromMinutes(1));
+        while (await Tree.GetAsync(inode, CancellationToken.None) is not null)
+        {
+            if (limit.IsCancellationRequested)
+            {
+                return false;
+            }
+
+            await Task.Yield();
+        }
+
+        return true;
     }
 
     public async Task<byte[]> ReadAllAsync(string path)

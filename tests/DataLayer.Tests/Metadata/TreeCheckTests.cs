@@ -1,6 +1,7 @@
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 using DataLayer.Metadata;
+using DataLayer.Metadata.Quotas;
 using DataLayer.TestSupport.Trees;
 using Microsoft.Data.Sqlite;
 
@@ -30,6 +31,8 @@ public sealed class TreeCheckTests
     [InlineData("UPDATE inodes SET link_count = 9 WHERE kind = 1", "row")]
     [InlineData("UPDATE inodes SET object_etag = 'x' WHERE inode = 1", null)]
     [InlineData("UPDATE inodes SET resident_bytes = 1 WHERE kind = 1", "row")]
+    [InlineData("DELETE FROM quotas", "quota")]
+    [InlineData("DELETE FROM inodes WHERE inode = (SELECT inode FROM dentries WHERE name = CAST('file' AS BLOB))", "quota")]
     [InlineData("UPDATE dentries SET kind = 2 WHERE name = CAST('plain' AS BLOB)", "row")]
     public async Task Finds(string damage, string? kind)
     {
@@ -50,6 +53,17 @@ public sealed class TreeCheckTests
         }
 
         await t.AbandonAsync();
+    }
+
+    [Fact]
+    public async Task Damaged_accounts_of_quotas_are_made_anew_when_the_tree_is_opened()
+    {
+        await using TreeFixture t = await MakeAsync();
+        await DamageAsync(t, "UPDATE quotas SET used_bytes = 7, limit_bytes = 9");
+        Assert.Empty(await t.Tree.CheckAsync(default));
+        QuotaSpace quota = Assert.NotNull(t.Tree.Quotas.Find((await t.FindAsync("/folder"))!.Inode.Value));
+        Assert.Equal(1_000_000, quota.LimitBytes);
+        Assert.Equal((await t.FindAsync("/folder/file"))!.SizeBytes, quota.UsedBytes);
     }
 
     [Fact]
@@ -94,6 +108,8 @@ public sealed class TreeCheckTests
     {
         TreeFixture t = await TreeFixture.OpenAsync();
         await t.MakeFolderAsync("/folder");
+        await t.Tree.SetXattrAsync(
+            (await t.FindAsync("/folder"))!.Inode, "trusted.datalayer.quota", "1000000"u8.ToArray(), XattrCondition.None, default);
         await t.PublishAsync("/folder/file");
         await t.MakeFileAsync("/plain");
         await t.AttachAsync("/bucket", AttachmentMode.ReadWrite);

@@ -138,6 +138,9 @@ internal sealed class FaultyTarget(ITarget inner, int seed) : ITarget
 
     public ValueTask DeleteSegmentAsync(long segment, CancellationToken cancellationToken) => inner.DeleteSegmentAsync(segment, cancellationToken);
 
+    public ValueTask PunchSegmentAsync(long segment, long offsetBytes, long lengthBytes, CancellationToken cancellationToken) =>
+        RunAsync("punch", () => inner.PunchSegmentAsync(segment, offsetBytes, lengthBytes, cancellationToken));
+
     public ValueTask AppendTombstoneAsync(long segment, SegmentTombstone tombstone, CancellationToken cancellationToken) =>
         RunAsync("tombstone", async () =>
         {

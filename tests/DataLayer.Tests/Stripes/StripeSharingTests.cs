@@ -67,6 +67,61 @@ public sealed class StripeSharingTests
     }
 
     [Fact]
+    public async Task Readers_see_only_right_bytes_while_shared_files_are_copied_under_them()
+    {
+        const int Length = 6 * Chunk;
+        await using HotTierFixture fixture = new(2) { Width = 2 };
+        HotTier tier = await fixture.OpenAsync();
+        StripedPlacement placement = tier.PlaceStriped(null, HotTierFixture.Content(1), Length);
+        byte[][] versions = [HotTierFixture.RandomBytes(1, Length), HotTierFixture.RandomBytes(2, Length)];
+        await tier.WriteAsync(HotTierFixture.Content(1), placement, 0, versions[0], default);
+        for (int round = 1; round <= 12; round++)
+        {
+            ContentId from = HotTierFixture.Content(round);
+            ContentId to = HotTierFixture.Content(round + 1);
+            Assert.True(await tier.TryShareAsync(from, placement, Length, to, default));
+            using CancellationTokenSource written = new();
+            Task[] readers =
+            [
+                .. new[] { from, to, from, to }.Select(
+                    content => Task.Run(() => ReadUntilAsync(tier, content, placement, versions, written.Token))),
+            ];
+            byte[] next = versions[round % 2];
+            await Task.WhenAll(
+                WriteChunksAsync(tier, round % 3 == 0 ? to : from, placement, next), WriteChunksAsync(tier, to, placement, next));
+            await written.CancelAsync();
+            await Task.WhenAll(readers);
+            await AssertReadsAsync(tier, to, placement, next);
+            await tier.DeleteAsync(from, placement, default);
+        }
+    }
+
+    private static async Task WriteChunksAsync(HotTier tier, ContentId content, StripedPlacement placement, byte[] bytes)
+    {
+        for (int at = 0; at < bytes.Length; at += Chunk)
+        {
+            await tier.WriteAsync(content, placement, at, bytes.AsMemory(at, Chunk), default);
+        }
+    }
+
+    private static async Task ReadUntilAsync(
+        HotTier tier, ContentId content, StripedPlacement placement, byte[][] versions, CancellationToken end)
+    {
+        byte[] read = new byte[versions[0].Length];
+        do
+        {
+            await tier.ReadAsync(content, placement, read.Length, 0, read, default);
+            for (int at = 0; at < read.Length; at += Chunk)
+            {
+                // A chunk is read and checked at once: it is one version or the other, never a mix.
+                int from = at;
+                Assert.Contains(versions, version => version.AsSpan(from, Chunk).SequenceEqual(read.AsSpan(from, Chunk)));
+            }
+        }
+        while (!end.IsCancellationRequested);
+    }
+
+    [Fact]
     public async Task A_kill_in_the_middle_of_a_copy_leaves_nothing_once_the_column_is_used_again()
     {
         await using HotTierFixture fixture = new();

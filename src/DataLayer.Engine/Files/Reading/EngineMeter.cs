@@ -75,6 +75,12 @@ internal sealed class EngineMeter : IDisposable
         Count(
             "datalayer.recall.without_space", Counter.RecallsWithoutSpace, "{batch}",
             "Batches of recalls for which the hot tier had no room.");
+        Count(
+            "datalayer.room.waits", Counter.RoomWaits, "{write}",
+            "Writes that found no room in the hot tier and waited for releases.");
+        Count(
+            "datalayer.room.released", Counter.RoomReleasedBytes, "By",
+            "Premigrated hot copies that were released because a write found no room.");
         Count("datalayer.write.bytes", Counter.WrittenBytes, "By", "Bytes written by clients.");
         Count("datalayer.upload.bytes", Counter.UploadedBytes, "By", "Bytes sent to object stores.");
         Count(

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
@@ -25,6 +26,7 @@ internal sealed class RecallWriter(EngineContext context)
     {
         Dictionary<ContentId, List<RecallItem>> striped = [];
         List<Small> small = [];
+        ExceptionDispatchInfo? failure = null;
         try
         {
             foreach (RecallItem item in batch)
@@ -39,9 +41,9 @@ internal sealed class RecallWriter(EngineContext context)
 
                     items.Add(item);
                 }
-                else if (item.OffsetBytes == 0 && item.LengthBytes == content.SizeBytes)
+                else if (item.OffsetBytes == 0 && item.LengthBytes == content.SizeBytes && failure is null)
                 {
-                    await AppendAsync(item, small, cancellationToken).ConfigureAwait(false);
+                    failure = await TryAppendAsync(item, small, cancellationToken).ConfigureAwait(false);
                 }
             }
 
@@ -56,6 +58,7 @@ internal sealed class RecallWriter(EngineContext context)
             }
         }
 
+        failure?.Throw();
         foreach (List<RecallItem> items in striped.Values)
         {
             await StripeAsync(items, cancellationToken).ConfigureAwait(false);
@@ -64,9 +67,10 @@ internal sealed class RecallWriter(EngineContext context)
 
     /// <summary>
     /// Makes sure the content has stripes to be written to, in the tree before any byte is written. The caller holds
-    /// the write gate.
+    /// the write gate; with <paramref name="makesRoom"/> a writer waits.
     /// </summary>
-    public async ValueTask<StripedPlacement> PlaceLockedAsync(ContentState content, CancellationToken cancellationToken)
+    public async ValueTask<StripedPlacement> PlaceLockedAsync(
+        ContentState content, bool makesRoom, CancellationToken cancellationToken)
     {
         FileContent known = content.Content;
         if (known.Placement is StripedPlacement placed)
@@ -75,7 +79,7 @@ internal sealed class RecallWriter(EngineContext context)
         }
 
         StripedPlacement placement = await context
-            .PlaceStripesAsync(content.Id, content.SizeBytes, cancellationToken).ConfigureAwait(false);
+            .PlaceStripesAsync(content.Id, content.SizeBytes, makesRoom, cancellationToken).ConfigureAwait(false);
         await context.UpdateAsync(
             content,
             new ContentUpdate { Content = content.Id, IfVersion = known.Attributes.Version, Placement = placement },
@@ -150,24 +154,42 @@ internal sealed class RecallWriter(EngineContext context)
             && !content.IsDirty && content.WriteEpoch == item.Epoch;
     }
 
-    private async ValueTask AppendAsync(RecallItem item, List<Small> records, CancellationToken cancellationToken)
+    /// <summary>Appends a record; where that fails (the tier is full) says how: those before it are committed still.
+    /// </summary>
+    private async ValueTask<ExceptionDispatchInfo?> TryAppendAsync(
+        RecallItem item, List<Small> records, CancellationToken cancellationToken)
     {
         if (item.Content.IsResident(0))
         {
-            return;
+            return null;
         }
 
         using Loaded loaded = new(context);
         if (!loaded.TryLoad(item, out ReadOnlyMemory<byte> bytes)
             || await EnterAsync(item, cancellationToken).ConfigureAwait(false) is not { } content)
         {
-            return;
+            return null;
         }
 
-        Small record = new(content);
-        records.Add(record);
-        record.Placement = await context.Hot.AppendSmallAsync(content.Id, null, bytes, cancellationToken)
-            .ConfigureAwait(false);
+        try
+        {
+            records.Add(new Small(
+                content,
+                await context.Hot.AppendSmallAsync(content.Id, null, bytes, cancellationToken).ConfigureAwait(false)));
+            return null;
+        }
+        catch (DataLayerException error)
+        {
+            content.WriteGate.Release();
+            await context.ReleaseAsync(content).ConfigureAwait(false);
+            return ExceptionDispatchInfo.Capture(error);
+        }
+        catch
+        {
+            content.WriteGate.Release();
+            await context.ReleaseAsync(content).ConfigureAwait(false);
+            throw;
+        }
     }
 
     private async ValueTask CommitSmallAsync(List<Small> records, CancellationToken cancellationToken)
@@ -180,7 +202,7 @@ internal sealed class RecallWriter(EngineContext context)
         Task[] tasks = new Task[records.Count];
         for (int i = 0; i < tasks.Length; i++)
         {
-            tasks[i] = context.Hot.FlushAsync(records[i].Content.Id, records[i].Placement!, cancellationToken).AsTask();
+            tasks[i] = context.Hot.FlushAsync(records[i].Content.Id, records[i].Placement, cancellationToken).AsTask();
         }
 
         await Task.WhenAll(tasks).ConfigureAwait(false);
@@ -211,7 +233,7 @@ internal sealed class RecallWriter(EngineContext context)
         }
         catch (DataLayerException error) when (error.Code is ErrorCode.Stale or ErrorCode.NotFound)
         {
-            await context.Hot.DeleteAsync(content.Id, record.Placement!, cancellationToken).ConfigureAwait(false);
+            await context.Hot.DeleteAsync(content.Id, record.Placement, cancellationToken).ConfigureAwait(false);
             return;
         }
 
@@ -227,7 +249,8 @@ internal sealed class RecallWriter(EngineContext context)
 
         try
         {
-            StripedPlacement placement = await PlaceLockedAsync(content, cancellationToken).ConfigureAwait(false);
+            StripedPlacement placement = await PlaceLockedAsync(content, makesRoom: false, cancellationToken)
+                .ConfigureAwait(false);
             List<uint> blocks = [];
             long bytes = 0;
             foreach (RecallItem item in items)
@@ -313,10 +336,5 @@ internal sealed class RecallWriter(EngineContext context)
         }
     }
 
-    private sealed class Small(ContentState content)
-    {
-        public ContentState Content { get; } = content;
-
-        public SegmentPlacement? Placement { get; set; }
-    }
+    private sealed record Small(ContentState Content, SegmentPlacement Placement);
 }

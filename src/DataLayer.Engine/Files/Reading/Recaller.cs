@@ -35,8 +35,8 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
     }
 
     /// <summary>
-    /// Makes the blocks of the first <paramref name="bytes"/> bytes resident; the caller holds the write gate. True if
-    /// some were not.
+    /// Makes the blocks of the first <paramref name="bytes"/> bytes resident for a writer, for whom room is made where
+    /// there is none; the caller holds the write gate. True if some were not.
     /// </summary>
     public async ValueTask<bool> RecallLockedAsync(
         ContentState content, long bytes, CancellationToken cancellationToken)
@@ -44,7 +44,8 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
         List<uint> missing = Missing(content, bytes);
         if (missing.Count > 0)
         {
-            await RecallMissingLockedAsync(content, missing, turn: null, cancellationToken).ConfigureAwait(false);
+            await RecallMissingLockedAsync(content, missing, turn: null, makesRoom: true, cancellationToken)
+                .ConfigureAwait(false);
         }
 
         return missing.Count > 0;
@@ -100,7 +101,8 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
 
                 if (missing.Count > 0)
                 {
-                    await RecallMissingLockedAsync(content, missing, turn, cancellationToken).ConfigureAwait(false);
+                    await RecallMissingLockedAsync(content, missing, turn, makesRoom: false, cancellationToken)
+                        .ConfigureAwait(false);
                 }
             }
             finally
@@ -116,15 +118,17 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
 
     /// <summary>Brings missing blocks, in order; in a turn that shall end the last of them may be left.</summary>
     private async ValueTask RecallMissingLockedAsync(
-        ContentState content, List<uint> missing, ForegroundYield.Turn? turn, CancellationToken cancellationToken)
+        ContentState content, List<uint> missing, ForegroundYield.Turn? turn, bool makesRoom,
+        CancellationToken cancellationToken)
     {
         if (context.Hot.UsesSegment(null, content.SizeBytes))
         {
-            await RecallSmallLockedAsync(content, cancellationToken).ConfigureAwait(false);
+            await RecallSmallLockedAsync(content, makesRoom, cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        StripedPlacement placement = await writer.PlaceLockedAsync(content, cancellationToken).ConfigureAwait(false);
+        StripedPlacement placement = await writer.PlaceLockedAsync(content, makesRoom, cancellationToken)
+            .ConfigureAwait(false);
         List<(uint First, uint Count)> extents = Extents(
             missing, context.Options.MaxRequestBytes / BlockLayout.BlockBytes);
         bool[] isLeft = new bool[extents.Count];
@@ -141,7 +145,7 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
                 if (!isLeft[index])
                 {
                     (uint first, uint count) = extents[index];
-                    await CopyAsync(content, placement, first, count, token).ConfigureAwait(false);
+                    await CopyAsync(content, placement, first, count, makesRoom, token).ConfigureAwait(false);
                 }
             }).ConfigureAwait(false);
         List<uint> brought = [];
@@ -156,14 +160,18 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
         await writer.CommitLockedAsync(content, placement, brought, cancellationToken).ConfigureAwait(false);
     }
 
-    private ValueTask RecallSmallLockedAsync(ContentState content, CancellationToken cancellationToken) =>
+    private ValueTask RecallSmallLockedAsync(
+        ContentState content, bool makesRoom, CancellationToken cancellationToken) =>
         WithBytesAsync(
             content, 0, (int)content.SizeBytes,
             async bytes =>
             {
                 FileContent known = content.Content;
-                SegmentPlacement placement = await context.Hot
-                    .AppendSmallAsync(content.Id, null, bytes, cancellationToken).ConfigureAwait(false);
+                SegmentPlacement placement = makesRoom
+                    ? await context.HotWrites.AppendSmallAsync(content.Id, bytes, cancellationToken)
+                        .ConfigureAwait(false)
+                    : await context.Hot.AppendSmallAsync(content.Id, null, bytes, cancellationToken)
+                        .ConfigureAwait(false);
                 await context.Hot.FlushAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
                 context.Step("recall.flushed");
                 await context.UpdateAsync(
@@ -181,15 +189,16 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
             cancellationToken);
 
     private ValueTask CopyAsync(
-        ContentState content, StripedPlacement placement, uint firstBlock, uint blockCount,
+        ContentState content, StripedPlacement placement, uint firstBlock, uint blockCount, bool makesRoom,
         CancellationToken cancellationToken)
     {
         long offset = BlockLayout.BlockOffset(firstBlock);
         int length = (int)Math.Min(content.SizeBytes - offset, (long)blockCount * BlockLayout.BlockBytes);
         return WithBytesAsync(
             content, offset, length,
-            async bytes => await context.Hot
-                .WriteAsync(content.Id, placement, offset, bytes, cancellationToken).ConfigureAwait(false),
+            bytes => makesRoom
+                ? context.HotWrites.WriteAsync(content.Id, placement, offset, bytes, cancellationToken)
+                : context.Hot.WriteAsync(content.Id, placement, offset, bytes, cancellationToken),
             cancellationToken);
     }
 

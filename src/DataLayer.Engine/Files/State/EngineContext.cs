@@ -3,8 +3,10 @@ using System.Diagnostics;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
+using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Costs;
@@ -39,6 +41,7 @@ internal sealed class EngineContext : IDisposable
         Archives = new ArchiveRestores(this);
         Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
         Quotas = new QuotaClaims(parts.Tree.Quotas);
+        HotWrites = new HotWrites(this);
         Shares = new ReservedShares(parts.Tree, parts.Hot, parts.Cache);
         OriginGate = new OriginGate(options.MaxRequests);
         Stopping = _stopping.Token;
@@ -91,6 +94,9 @@ internal sealed class EngineContext : IDisposable
     /// <summary>What readers waited for, by dataset.</summary>
     public DatasetTallies Datasets { get; } = new();
 
+    /// <summary>The files of pinned datasets.</summary>
+    public DatasetPins DatasetPins { get; } = new();
+
     /// <summary>The contents that were read since the last look at them.</summary>
     public AccessLedger Accesses { get; }
 
@@ -110,6 +116,12 @@ internal sealed class EngineContext : IDisposable
 
     /// <summary>What was written through a mount and is not flushed yet. Set once, by the engine.</summary>
     public UnflushedContents Unflushed { get; set; } = null!;
+
+    /// <summary>The hot tier as writers use it.</summary>
+    public HotWrites HotWrites { get; }
+
+    /// <summary>Makes room in the hot tier for writers. Set once, by the engine.</summary>
+    public RoomMaker Room { get; set; } = null!;
 
     /// <summary>Lengths claimed in quotas.</summary>
     public QuotaClaims Quotas { get; }
@@ -267,12 +279,15 @@ internal sealed class EngineContext : IDisposable
     /// </summary>
     /// <param name="content">The content; its write gate is held.</param>
     /// <param name="expectedBytes">How long it is expected to become.</param>
+    /// <param name="makesRoom">Whether a writer waits, for whom room is made where there is none.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async ValueTask<StripedPlacement> PlaceStripesAsync(
-        ContentId content, long expectedBytes, CancellationToken cancellationToken)
+        ContentId content, long expectedBytes, bool makesRoom, CancellationToken cancellationToken)
     {
         await Shares.LearnAsync(content.Inode, cancellationToken).ConfigureAwait(false);
-        StripedPlacement placement = Hot.PlaceStriped(null, content, expectedBytes);
+        StripedPlacement placement = makesRoom
+            ? await HotWrites.PlaceAsync(content, expectedBytes, cancellationToken).ConfigureAwait(false)
+            : Hot.PlaceStriped(null, content, expectedBytes);
         if (await Hot.HasColumnsAsync(content, placement, cancellationToken).ConfigureAwait(false))
         {
             // After a power cut the tree must not know them as the content.
@@ -333,6 +348,7 @@ internal sealed class EngineContext : IDisposable
     public void Dispose()
     {
         Yield.Dispose();
+        Room.Dispose();
         Unflushed.File.Dispose();
         _stopping.Dispose();
         View.Dispose();

@@ -47,6 +47,8 @@ internal enum Counter
     MetadataReads,
     RecallsFailed,
     RecallsWithoutSpace,
+    RoomWaits,
+    RoomReleasedBytes,
     Count,
 }
 

@@ -94,20 +94,9 @@ internal sealed class Evictor(EngineContext context)
         try
         {
             FileContent known = content.Content;
-            if (content.IsDirty)
+            if (await WhyNotLockedAsync(content, known, cancellationToken).ConfigureAwait(false) is { } reason)
             {
-                return "It is being written.";
-            }
-
-            if (await context.Shares.KeeperOfAsync(content.Id.Inode, cancellationToken).ConfigureAwait(false)
-                is { } keeper)
-            {
-                return keeper;
-            }
-
-            if (known.Object is null || known.Attributes.State == TierState.Hot || known.Placement is null)
-            {
-                return "No object holds its current content.";
+                return reason;
             }
 
             if (await verify(known, cancellationToken).ConfigureAwait(false) is { } fault)
@@ -116,17 +105,7 @@ internal sealed class Evictor(EngineContext context)
             }
 
             context.Step("evict.checked");
-            await context.UpdateAsync(
-                content,
-                new ContentUpdate
-                {
-                    Content = content.Id,
-                    IfVersion = known.Attributes.Version,
-                    State = TierState.Released,
-                    ClearPlacement = true,
-                },
-                cancellationToken).ConfigureAwait(false);
-            context.Step("evict.committed");
+            await CommitLockedAsync(content, known, cancellationToken).ConfigureAwait(false);
             return null;
         }
         catch (DataLayerException error) when (error.Code is ErrorCode.Stale or ErrorCode.NotFound)
@@ -137,5 +116,68 @@ internal sealed class Evictor(EngineContext context)
         {
             content.WriteGate.Release();
         }
+    }
+
+    /// <summary>
+    /// Releases a content's hot copy for somebody who needs its room, and deletes it at once: what the journal owes
+    /// from the commit on is done twice then. Waits for no other that works on the content.
+    /// </summary>
+    /// <returns>Whether the hot copy is gone; null where somebody works on the content now.</returns>
+    public async ValueTask<bool?> TryReleaseNowAsync(ContentState content, CancellationToken cancellationToken)
+    {
+        if (!await content.WriteGate.WaitAsync(0, cancellationToken).ConfigureAwait(false))
+        {
+            return null;
+        }
+
+        try
+        {
+            FileContent known = content.Content;
+            if (await WhyNotLockedAsync(content, known, cancellationToken).ConfigureAwait(false) is not null)
+            {
+                return false;
+            }
+
+            await CommitLockedAsync(content, known, cancellationToken).ConfigureAwait(false);
+            await context.Hot.DeleteAsync(content.Id, known.Placement!, CancellationToken.None).ConfigureAwait(false);
+            return true;
+        }
+        catch (DataLayerException error) when (
+            error.Code is ErrorCode.Stale or ErrorCode.NotFound or ErrorCode.TargetFailed)
+        {
+            return false; // Replaced meanwhile; or the journal deletes it when its target is back.
+        }
+        finally
+        {
+            content.WriteGate.Release();
+        }
+    }
+
+    private async ValueTask<string?> WhyNotLockedAsync(
+        ContentState content, FileContent known, CancellationToken cancellationToken) =>
+        content.IsDirty
+            ? "It is being written."
+            : await context.Shares.KeeperOfAsync(content.Id.Inode, cancellationToken).ConfigureAwait(false)
+                is { } keeper
+                ? keeper
+                : known.Object is null || known.Attributes.State == TierState.Hot || known.Placement is null
+                    ? "No object holds its current content."
+                    : context.DatasetPins.Contains(content.Id.Inode) ? "A pinned dataset needs it." : null;
+
+    /// <summary>The tree says durably that the hot copy is none any more; the journal owes its deletion.</summary>
+    private async ValueTask CommitLockedAsync(
+        ContentState content, FileContent known, CancellationToken cancellationToken)
+    {
+        await context.UpdateAsync(
+            content,
+            new ContentUpdate
+            {
+                Content = content.Id,
+                IfVersion = known.Attributes.Version,
+                State = TierState.Released,
+                ClearPlacement = true,
+            },
+            cancellationToken).ConfigureAwait(false);
+        context.Step("evict.committed");
     }
 }

@@ -140,7 +140,7 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller, Stage
         content.InvalidateBlocks(context.Cache, touched, last);
         try
         {
-            await context.Hot.WriteAsync(content.Id, placement, offsetBytes, bytes, cancellationToken)
+            await context.HotWrites.WriteAsync(content.Id, placement, offsetBytes, bytes, cancellationToken)
                 .ConfigureAwait(false);
         }
         finally
@@ -194,7 +194,7 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller, Stage
             StripedPlacement placement = await MakeDirtyLockedAsync(
                 content, null, sizeBytes, relaxed, cancellationToken).ConfigureAwait(false);
             content.InvalidateBlocks(context.Cache, first, last);
-            await context.Hot.TruncateAsync(content.Id, placement, sizeBytes, cancellationToken)
+            await context.HotWrites.TruncateAsync(content.Id, placement, sizeBytes, cancellationToken)
                 .ConfigureAwait(false);
             content.SetSize(sizeBytes);
             content.InvalidateBlocks(context.Cache, first, last);
@@ -491,7 +491,8 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller, Stage
     {
         Placement? before = content.Content.Placement;
         StripedPlacement placement = await context
-            .PlaceStripesAsync(content.Id, Math.Max(expectedBytes, content.SizeBytes), cancellationToken)
+            .PlaceStripesAsync(
+                content.Id, Math.Max(expectedBytes, content.SizeBytes), makesRoom: true, cancellationToken)
             .ConfigureAwait(false);
         JournalEntry pending = new()
         {
@@ -511,7 +512,8 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller, Stage
                 await context.Hot.ReadAsync(
                     content.Id, before, content.Content.Attributes.SizeBytes, 0, bytes, cancellationToken)
                         .ConfigureAwait(false);
-                await context.Hot.WriteAsync(content.Id, placement, 0, bytes, cancellationToken).ConfigureAwait(false);
+                await context.HotWrites.WriteAsync(content.Id, placement, 0, bytes, cancellationToken)
+                    .ConfigureAwait(false);
                 await context.Hot.FlushAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
             }
             finally

@@ -199,6 +199,7 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         await _prints.ForgetAsync(content.Id.Inode).ConfigureAwait(false);
         await context.ReloadAsync(content, CancellationToken.None).ConfigureAwait(false);
         context.Counters.Add(Counter.UploadedBytes, lengthBytes);
+        context.Room.NoteEnd();
         uploads.Ended(content.Id.Inode, null);
     }
 
@@ -271,6 +272,7 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
 
         context.Step("hotcopy.deleted");
         await context.Tree.CompleteJournalAsync(entry.Id, cancellationToken).ConfigureAwait(false);
+        context.Room.NoteEnd();
         return null;
     }
 

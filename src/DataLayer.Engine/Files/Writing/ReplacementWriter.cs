@@ -215,14 +215,18 @@ internal sealed class ReplacementWriter(
     {
         long expected = Math.Max(_expectedBytes ?? 0, LengthBytes + 1);
         await context.Shares.LearnAsync(folder.Inode, cancellationToken).ConfigureAwait(false);
-        _pending = await context.Tree.BeginReplaceAsync(
+        _pending = await context.HotWrites.PlacingAsync(
+            () => context.Tree.BeginReplaceAsync(
+                folder.Inode,
+                name,
+                content =>
+                {
+                    context.Shares.Inherit(content.Inode, folder.Inode);
+                    return context.Hot.PlaceStriped(null, content, expected);
+                },
+                cancellationToken),
             folder.Inode,
-            name,
-            content =>
-            {
-                context.Shares.Inherit(content.Inode, folder.Inode);
-                return context.Hot.PlaceStriped(null, content, expected);
-            },
+            expected,
             cancellationToken).ConfigureAwait(false);
         _stripes = (StripedPlacement)_pending.Placement!;
         long row = (long)_stripes.UnitBytes * _stripes.Width;
@@ -258,7 +262,7 @@ internal sealed class ReplacementWriter(
         {
             // Not cancelled with the caller: the buffer goes back when the write ended, and an abandoned content is
             // deleted anyway.
-            await context.Hot.WriteAsync(
+            await context.HotWrites.WriteAsync(
                 _pending!.Content, _stripes!, offset, buffer.Memory[..length], CancellationToken.None)
                     .ConfigureAwait(false);
         }
@@ -317,8 +321,8 @@ internal sealed class ReplacementWriter(
         await context.Shares.LearnAsync(folder.Inode, cancellationToken).ConfigureAwait(false);
         context.Shares.Inherit(_pending.Content.Inode, folder.Inode);
         context.NewRecords[_pending.Content] = true;
-        _record = await context.Hot.AppendSmallAsync(
-            _pending.Content, null, _buffer!.Memory[.._filled], cancellationToken).ConfigureAwait(false);
+        _record = await context.HotWrites.AppendSmallAsync(
+            _pending.Content, _buffer!.Memory[.._filled], cancellationToken).ConfigureAwait(false);
         return _record;
     }
 

@@ -77,13 +77,14 @@ internal sealed class StagedWriter(EngineContext context)
             // Cut to nothing before it was staged: its columns have the names the new ones would have.
             await context.UpdateAsync(content, update with { SizeBytes = 0 }, cancellationToken).ConfigureAwait(false);
             await context.Hot.TruncateAsync(content.Id, old, 0, cancellationToken).ConfigureAwait(false);
-            await context.Hot.WriteAsync(content.Id, old, 0, staged.Bytes(size), cancellationToken)
+            await context.HotWrites.WriteAsync(content.Id, old, 0, staged.Bytes(size), cancellationToken)
                 .ConfigureAwait(false);
         }
         else
         {
             StripedPlacement placement = await context
-                .PlaceStripesAsync(content.Id, Math.Max(expectedBytes, size), cancellationToken).ConfigureAwait(false);
+                .PlaceStripesAsync(content.Id, Math.Max(expectedBytes, size), makesRoom: true, cancellationToken)
+                .ConfigureAwait(false);
             JournalEntry pending = new()
             {
                 Kind = JournalKind.PendingWrite,
@@ -92,7 +93,7 @@ internal sealed class StagedWriter(EngineContext context)
             };
             long journal = await context.Tree.Relaxed.AddJournalAsync(pending, cancellationToken)
                 .ConfigureAwait(false);
-            await context.Hot.WriteAsync(content.Id, placement, 0, staged.Bytes(size), cancellationToken)
+            await context.HotWrites.WriteAsync(content.Id, placement, 0, staged.Bytes(size), cancellationToken)
                 .ConfigureAwait(false);
             bool hadBytes = known.Attributes.SizeBytes > 0;
             if (hadBytes && size > 0)
@@ -129,7 +130,7 @@ internal sealed class StagedWriter(EngineContext context)
         {
             await context.Shares.LearnAsync(content.Id.Inode, cancellationToken).ConfigureAwait(false);
             context.NewRecords[content.Id] = true;
-            record = await context.Hot.AppendSmallAsync(content.Id, null, staged.Bytes(size), cancellationToken)
+            record = await context.HotWrites.AppendSmallAsync(content.Id, staged.Bytes(size), cancellationToken)
                 .ConfigureAwait(false);
         }
 

@@ -128,9 +128,18 @@ internal sealed class UnflushedContents : IAsyncDisposable
         }
     }
 
-    /// <summary>Gives a content back that is clean now.</summary>
+    /// <summary>
+    /// Gives a content back that is clean now; one that was replaced as a whole meanwhile is given up, unless somebody
+    /// has it open, whose release does so.
+    /// </summary>
     public async ValueTask ForgetAsync(ContentState content)
     {
+        if (content is { IsSuperseded: true, IsDirty: true } && _context.Contents.IsOnlyTracked(content))
+        {
+            await DiscardAsync(content).ConfigureAwait(false);
+            return;
+        }
+
         lock (_sync)
         {
             if (!content.IsTracked || content.IsDirty)
@@ -328,6 +337,7 @@ internal sealed class UnflushedContents : IAsyncDisposable
                 if (await AppendAsync(content, cancellationToken).ConfigureAwait(false) is { } flush)
                 {
                     flushes.Add(flush);
+                    _context.Step("staged.appended");
                 }
                 else
                 {
@@ -472,6 +482,7 @@ internal sealed class UnflushedContents : IAsyncDisposable
 
         IReadOnlyList<FileContent?> done = await _context.Tree.UpdateContentsAsync(updates, relaxed)
             .ConfigureAwait(false);
+        _context.Step("staged.committed");
         change.Dispose();
         for (int i = 0; i < current.Count; i++)
         {

@@ -53,14 +53,13 @@ public sealed class HeadroomServiceTests
         AdvanceTo(f, 9, 0);
         await f.LookAsync(id);
 
-        // Writers of others get what is not held.
-        await Assert.ThrowsAsync<DataLayerException>(async () =>
+        // Writers of others get what is not held, by releases of what is not the share's.
+        for (int i = 0; i < 64; i++)
         {
-            for (int i = 0; i < 64; i++)
-            {
-                await f.WriteOneAsync($"{Other}/new{i}");
-            }
-        });
+            await f.WriteOneAsync($"{Other}/new{i}");
+        }
+
+        Assert.Equal(16, (await f.CountAsync(Share)).Hot);
         await f.EvictAsync(Share); // Neither does somebody who evicts it,
         Assert.Equal(16, (await f.CountAsync(Share)).Hot);
         for (int i = 0; i < 48; i++)
