@@ -165,7 +165,8 @@ internal sealed class Mover(EngineContext context)
         ContentState content, SegmentPlacement record, int copies, CancellationToken cancellationToken)
     {
         StripedPlacement stripes = await context
-            .PlaceStripesAsync(content.Id, content.SizeBytes, makesRoom: false, cancellationToken).ConfigureAwait(false);
+            .PlaceStripesAsync(content.Id, content.SizeBytes, makesRoom: false, cancellationToken)
+            .ConfigureAwait(false);
         if (stripes.CopyCount > copies)
         {
             stripes = await context.Hot.ChangeCopiesAsync(
