@@ -106,6 +106,8 @@ public sealed partial class FileEngine : IAsyncDisposable
 
     internal Evictor Evictor => _evictor;
 
+    internal Mover Mover => _mover;
+
     internal UploadWaits Uploads => _uploads;
 
     internal FetchRunner Runner { get; }

@@ -49,6 +49,62 @@ public sealed partial class HotTier
         return striped with { Targets = targets };
     }
 
+    /// <summary>
+    /// Gives a striped content another number of copies and returns the new placement, durable; the old one stays valid
+    /// until deleted. Nobody may write the content meanwhile. New copies are made of chunks that agree with their
+    /// checksums.
+    /// </summary>
+    /// <exception cref="DataLayerException">NoSpace: fewer targets than copies have room. Corrupt: a chunk has no good
+    /// copy.</exception>
+    public async ValueTask<StripedPlacement> ChangeCopiesAsync(
+        ContentId content, StripedPlacement placement, long contentSizeBytes, int copyCount,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(placement);
+        ArgumentOutOfRangeException.ThrowIfLessThan(copyCount, 1);
+        ImmutableArray<int> targets = placement.Targets;
+        if (copyCount <= placement.CopyCount)
+        {
+            return placement with { CopyCount = copyCount, Targets = targets[..(placement.Width * copyCount)] };
+        }
+
+        PoolOptions pool = _targets.GetPool(placement.Pool);
+        if (TargetChoice.FindEligible(pool, _targets.ByNumber, 0, [], default).Count < copyCount)
+        {
+            throw new DataLayerException(
+                ErrorCode.NoSpace, $"{copyCount} copies need as many targets of pool '{pool.Name}' that are well.");
+        }
+
+        try
+        {
+            for (int copy = placement.CopyCount; copy < copyCount; copy++)
+            {
+                for (int column = 0; column < placement.Width; column++)
+                {
+                    int chosen = ChooseNew(
+                        pool, targets, column, content, placement with { CopyCount = copy }, leaving: -1,
+                        placement.ColumnLength(column, contentSizeBytes));
+                    targets = targets.Add(chosen);
+                    await MoveColumnAsync(
+                        content, placement, column, copy, chosen, contentSizeBytes, cancellationToken)
+                        .ConfigureAwait(false);
+                }
+            }
+        }
+        catch
+        {
+            for (int i = placement.Targets.Length; i < targets.Length; i++)
+            {
+                await _targets.Get(targets[i])
+                    .DeleteAsync(ColumnAt(content, placement, i), CancellationToken.None).ConfigureAwait(false);
+            }
+
+            throw;
+        }
+
+        return placement with { CopyCount = copyCount, Targets = targets };
+    }
+
     /// <summary>Deletes the parts of <paramref name="before"/> that <paramref name="after"/> does not use. Safe to
     /// repeat.</summary>
     public async ValueTask DeleteMovedAsync(

@@ -227,25 +227,37 @@ public sealed partial class HotTier : IAsyncDisposable
         await _targets.Remove(target).DisposeAsync().ConfigureAwait(false);
     }
 
-    /// <summary>All targets as they are now.</summary>
+    /// <summary>
+    /// All targets as they are now. Those on one file system have equal parts of its space, so that sums are right.
+    /// </summary>
     public IReadOnlyList<TargetStatus> GetTargets()
     {
         List<TargetStatus> list = [];
+        List<(ITarget Target, TargetSpace Space)> spaces = [];
+        Dictionary<ulong, int> sharing = [];
         foreach (ITarget? target in _targets.ByNumber)
         {
             if (target is not null)
             {
                 TargetSpace space = target.GetSpace();
-                string state = target.State switch
-                {
-                    TargetState.Ok => "ok",
-                    TargetState.Draining => "draining",
-                    TargetState.Fenced => "fenced",
-                    _ => "missing",
-                };
-                list.Add(new TargetStatus(target.Number, target.Pool, target.Location, state, space.CapacityBytes,
-                    space.FreeBytes, space.UsedBytes, target.Fault));
+                spaces.Add((target, space));
+                sharing[space.FileSystemId] = sharing.GetValueOrDefault(space.FileSystemId) + 1;
             }
+        }
+
+        foreach ((ITarget target, TargetSpace space) in spaces)
+        {
+            int shares = space.FileSystemId == 0 ? 1 : sharing[space.FileSystemId];
+            string state = target.State switch
+            {
+                TargetState.Ok => "ok",
+                TargetState.Draining => "draining",
+                TargetState.Fenced => "fenced",
+                _ => "missing",
+            };
+            list.Add(new TargetStatus(
+                target.Number, target.Pool, target.Location, state, space.CapacityBytes / shares,
+                space.FreeBytes / shares, space.UsedBytes / shares, target.Fault));
         }
 
         return list;

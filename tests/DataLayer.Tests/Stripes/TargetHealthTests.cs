@@ -11,6 +11,29 @@ namespace DataLayer.Tests.Stripes;
 /// <summary>Full, missing, foreign, read-only and failing targets.</summary>
 public sealed class TargetHealthTests
 {
+    [Fact]
+    public async Task Targets_on_one_file_system_count_its_space_once()
+    {
+        using SmallFilesystem disk = SmallFilesystem.Tmpfs(8);
+        using SmallFilesystem other = SmallFilesystem.Tmpfs(4);
+        HotTierOptions options = new()
+        {
+            Pools =
+            [
+                new PoolOptions
+                {
+                    Name = "default",
+                    Directories = [Path.Combine(disk.Path, "a"), Path.Combine(disk.Path, "b"), Path.Combine(other.Path, "c")],
+                    ReserveBytes = 0,
+                },
+            ],
+            StateDirectory = Path.Combine(disk.Path, "state"),
+        };
+        await using HotTier tier = await HotTier.OpenAsync(options, TimeProvider.System, NullLogger<HotTier>.Instance, default);
+        Assert.Equal([4L << 20, 4L << 20, 4L << 20], tier.GetTargets().Select(target => target.CapacityBytes));
+        Assert.InRange(tier.GetTargets().Sum(target => target.FreeBytes), 11L << 20, 12L << 20);
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

@@ -100,6 +100,110 @@ internal sealed class Mover(EngineContext context)
         return moved;
     }
 
+    /// <summary>Gives a hot content another number of copies; one in a segment record becomes stripes.</summary>
+    /// <param name="inode">The file.</param>
+    /// <param name="version">The content.</param>
+    /// <param name="copies">The copies it is to have, a count.</param>
+    /// <param name="cancellationToken">Gives up; the content has the copies it had then.</param>
+    /// <returns>False where the content is another, is not hot, or is being written.</returns>
+    public async ValueTask<bool> ChangeCopiesAsync(
+        InodeId inode, long version, int copies, CancellationToken cancellationToken)
+    {
+        ContentState? content = await context.AcquireAsync(inode, cancellationToken).ConfigureAwait(false);
+        if (content is null)
+        {
+            return false;
+        }
+
+        await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            FileContent known = content.Content;
+            if (content.IsDirty || content.Staged is not null || known.Attributes.Version != version)
+            {
+                return false;
+            }
+
+            (Placement? changed, long journal) = known.Placement switch
+            {
+                StripedPlacement striped => (
+                    await context.Hot.ChangeCopiesAsync(
+                        content.Id, striped, content.SizeBytes, copies, cancellationToken).ConfigureAwait(false), 0),
+                SegmentPlacement record when record.Targets.Length != copies =>
+                    await StripeRecordAsync(content, record, copies, cancellationToken).ConfigureAwait(false),
+                _ => (known.Placement, 0),
+            };
+            if (changed is null || changed.Equals(known.Placement))
+            {
+                return changed is not null;
+            }
+
+            await context.Hot.FlushAsync(content.Id, changed, cancellationToken).ConfigureAwait(false);
+            context.Step("copies.copied");
+            ContentUpdate update = new() { Content = content.Id, IfVersion = version, Placement = changed };
+            await context.UpdateAsync(
+                content, journal == 0 ? update : update with { CompletesJournalId = journal }, cancellationToken)
+                .ConfigureAwait(false);
+            context.Step("copies.committed");
+            return true;
+        }
+        catch (DataLayerException error) when (error.Code is ErrorCode.Stale)
+        {
+            return false;
+        }
+        finally
+        {
+            content.WriteGate.Release();
+            await context.ReleaseAsync(content).ConfigureAwait(false);
+            context.JournalSignal?.Invoke();
+        }
+    }
+
+    /// <summary>Writes a segment record's content into stripes with so many copies, journalled till it is
+    /// committed.</summary>
+    private async ValueTask<(Placement? Placement, long JournalId)> StripeRecordAsync(
+        ContentState content, SegmentPlacement record, int copies, CancellationToken cancellationToken)
+    {
+        StripedPlacement stripes = await context
+            .PlaceStripesAsync(content.Id, content.SizeBytes, makesRoom: false, cancellationToken)
+            .ConfigureAwait(false);
+        if (stripes.CopyCount > copies)
+        {
+            stripes = await context.Hot.ChangeCopiesAsync(
+                content.Id, stripes, content.SizeBytes, copies, cancellationToken).ConfigureAwait(false);
+        }
+
+        JournalEntry pending = new()
+        {
+            Kind = JournalKind.PendingWrite,
+            Content = content.Id,
+            Placement = stripes.ToText(),
+        };
+        long journal = await context.Tree.Relaxed.AddJournalAsync(pending, cancellationToken).ConfigureAwait(false);
+        TransferBuffer buffer = context.Buffers.Rent(Math.Max(1, record.LengthBytes));
+        try
+        {
+            Memory<byte> bytes = buffer.Memory[..record.LengthBytes];
+            await context.Hot.ReadAsync(content.Id, record, content.SizeBytes, 0, bytes, cancellationToken)
+                .ConfigureAwait(false);
+            await context.Hot.WriteAsync(content.Id, stripes, 0, bytes, cancellationToken).ConfigureAwait(false);
+            await context.Hot.FlushAsync(content.Id, stripes, cancellationToken).ConfigureAwait(false);
+            return (
+                await context.Hot.ChangeCopiesAsync(
+                    content.Id, stripes, content.SizeBytes, copies, cancellationToken).ConfigureAwait(false), journal);
+        }
+        catch
+        {
+            await context.Hot.DeleteAsync(content.Id, stripes, CancellationToken.None).ConfigureAwait(false);
+            await context.Tree.CompleteJournalAsync(journal, CancellationToken.None).ConfigureAwait(false);
+            throw;
+        }
+        finally
+        {
+            context.Buffers.Return(buffer);
+        }
+    }
+
     private static ImmutableArray<int> TargetsOf(Placement? placement) => placement switch
     {
         StripedPlacement striped => striped.Targets,

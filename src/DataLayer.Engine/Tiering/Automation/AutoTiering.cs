@@ -37,7 +37,8 @@ public sealed class AutoTiering : IAsyncDisposable
     private const int MaxAlerts = 100;
     private const int MaxJobs = 1000;
     private const int PageMoves = 5000;
-    private const MoveKinds Movable = MoveKinds.Upload | MoveKinds.Release | MoveKinds.Recall | MoveKinds.Reclass;
+    private const MoveKinds Movable =
+        MoveKinds.Upload | MoveKinds.Release | MoveKinds.Recall | MoveKinds.Reclass | MoveKinds.Copies;
     private static readonly TimeSpan _fullInterval = TimeSpan.FromMinutes(1);
     private readonly FileEngine _engine;
     private readonly PolicyVersions _policies;
@@ -273,8 +274,9 @@ public sealed class AutoTiering : IAsyncDisposable
                     .ConfigureAwait(false);
                 foreach (MoveEntry move in page)
                 {
-                    // A change of class that was refused is not asked for again at once either.
-                    if (move.DoneKinds != 0 || ((MoveKinds)move.Kinds & MoveKinds.Reclass) != MoveKinds.None)
+                    // A change of class or copies that was refused is not asked for again at once either.
+                    if (move.DoneKinds != 0
+                        || ((MoveKinds)move.Kinds & (MoveKinds.Reclass | MoveKinds.Copies)) != MoveKinds.None)
                     {
                         _moved[move.Inode.Value] = ToTime(move.EndedTime);
                     }

@@ -73,6 +73,12 @@ internal readonly record struct MoveLook(MoveKinds Needs, MoveKinds Before, stri
             needs |= MoveKinds.Recall;
         }
 
+        if (Wants(move, MoveKinds.Copies) && move.CopyCount > 0
+            && (now.HotBytes > 0 ? now.CopyCount != move.CopyCount : (needs & MoveKinds.Recall) != MoveKinds.None))
+        {
+            needs |= MoveKinds.Copies;
+        }
+
         return needs;
     }
 
@@ -110,6 +116,12 @@ internal readonly record struct MoveLook(MoveKinds Needs, MoveKinds Before, stri
             done |= MoveKinds.Recall;
         }
 
+        if (Wants(move, MoveKinds.Copies) && now.HotBytes > 0 && now.CopyCount == move.CopyCount
+            && MoveTask.CopiesBefore(begun) != move.CopyCount)
+        {
+            done |= MoveKinds.Copies;
+        }
+
         return done;
     }
 
@@ -143,7 +155,7 @@ internal readonly record struct MoveLook(MoveKinds Needs, MoveKinds Before, stri
             return MoveReasons.Reclassed;
         }
 
-        return move.Kinds == MoveKinds.Copies ? MoveReasons.Copies : null;
+        return null;
     }
 
     private static bool Wants(PlannedMove move, MoveKinds kind) => Has(move.Kinds, kind);

@@ -53,6 +53,9 @@ public sealed record MoveOutcome
     /// <summary>Contents read back, a count.</summary>
     public long Recalls { get; init; }
 
+    /// <summary>Files that got another number of hot copies, a count.</summary>
+    public long CopyChanges { get; init; }
+
     /// <summary>Bytes that passed between the tiers.</summary>
     public long TransferredBytes { get; init; }
 

@@ -11,7 +11,6 @@ internal static class MoveReasons
     public const string NoObject = "No object holds its content: it was detached or changed since the plan.";
     public const string NoUpload = "No upload of it is due: its bucket is not attached read-write any more.";
     public const string ReadOnly = "Its bucket is attached read-only by now.";
-    public const string Copies = "The number of hot copies is its pool's: a move cannot change it.";
     public const string Packed = "It lies in a pack, which keeps its class: unpack it first.";
     public const string NoClasses = "Its store has no storage classes.";
     public const string ObjectGone = "Its object is gone from the bucket: the hot copy stays.";

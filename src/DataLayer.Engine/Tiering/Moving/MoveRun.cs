@@ -18,7 +18,7 @@ public sealed class MoveRun
     private static readonly MoveKinds[] _order =
         [
             MoveKinds.Upload, MoveKinds.Unpack, MoveKinds.Pack, MoveKinds.Reclass, MoveKinds.Release,
-            MoveKinds.Recall,
+            MoveKinds.Recall, MoveKinds.Copies,
         ];
 
     private readonly Mover _mover;
@@ -400,6 +400,8 @@ public sealed class MoveRun
                 move.Inode, move.Version, _limits.Verify, cancellationToken).ConfigureAwait(false),
             MoveKinds.Recall => await steps.RecallAsync(move.Inode, move.Version, task.Blocks, cancellationToken)
                 .ConfigureAwait(false),
+            MoveKinds.Copies => await steps.ChangeCopiesAsync(
+                move.Inode, move.Version, move.CopyCount, cancellationToken).ConfigureAwait(false),
             _ => throw new DataLayerException(ErrorCode.NotSupported, $"A move of kind {step} is not known."),
         };
     }
@@ -465,6 +467,11 @@ public sealed class MoveRun
 
     private string? FindStoreObstacle(in MoveLook look, in FileFacts now)
     {
+        if (look.Needs == MoveKinds.Copies)
+        {
+            return null; // No store has a part in it.
+        }
+
         Attachment? attachment = _mover.Engine.Context.Attachments.Find(now.AttachmentId);
         bool writes = (look.Needs & (MoveKinds.Upload | MoveKinds.Reclass | MoveKinds.Pack | MoveKinds.Unpack))
             != MoveKinds.None;

@@ -195,6 +195,26 @@ internal sealed class MoveSteps(FileEngine engine)
         return scrub.BadFiles == 0 ? null : MoveReasons.BadHotCopy;
     }
 
+    /// <summary>Changes the number of hot copies, and compares all of them with their checksums.</summary>
+    /// <returns>Why it has as many as before; null where it has those it is to have.</returns>
+    public async ValueTask<string?> ChangeCopiesAsync(
+        InodeId inode, long version, int copies, CancellationToken cancellationToken)
+    {
+        if (!await engine.Mover.ChangeCopiesAsync(inode, version, copies, cancellationToken).ConfigureAwait(false))
+        {
+            return MoveReasons.Changed;
+        }
+
+        FileContent? now = await _context.Tree.GetContentAsync(inode, cancellationToken).ConfigureAwait(false);
+        if (now is null)
+        {
+            return MoveReasons.Gone;
+        }
+
+        ScrubReport scrub = await engine.Scrubber.ScrubFileAsync(now, cancellationToken).ConfigureAwait(false);
+        return scrub.BadFiles == 0 ? null : MoveReasons.BadHotCopy;
+    }
+
     /// <summary>Waits until no upload or delete is under way at a key, and keeps others off it.</summary>
     private async ValueTask<KeyHold> HoldAsync(long attachmentId, string key, CancellationToken cancellationToken)
     {

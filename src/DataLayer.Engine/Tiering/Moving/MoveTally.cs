@@ -42,6 +42,7 @@ internal sealed class MoveTally(MoveOutcome start, Action<MoveOutcome> changed)
                 Releases = o.Releases + One(done.HasFlag(MoveKinds.Release)),
                 ReleasedBytes = o.ReleasedBytes + (done.HasFlag(MoveKinds.Release) ? move.FromHotBytes : 0),
                 Recalls = o.Recalls + One(done.HasFlag(MoveKinds.Recall)),
+                CopyChanges = o.CopyChanges + One(done.HasFlag(MoveKinds.Copies)),
                 TransferredBytes = o.TransferredBytes + move.MovedBytes,
                 Requests = o.Requests + move.Requests,
                 Cost = o.Cost + (move.CostNano / 1e9),

@@ -11,6 +11,15 @@ namespace DataLayer.Engine.Tiering.Moving;
 /// <param name="Blocks">Of a recall, the blocks to bring; null for all.</param>
 internal sealed record MoveTask(long Number, PlannedMove Move, IReadOnlyList<uint>? Blocks = null)
 {
+    // A row's kinds have the copies in the bits above: those it is to have, and those it had.
+    private const int CopiesToBit = 32;
+    private const int CopiesFromBit = 40;
+    private const long CopiesMask = 0xFF;
+
+    /// <summary>The hot copies a file had before a move that changes them, a count; 0 where that is not
+    /// known.</summary>
+    public static int CopiesBefore(MoveEntry entry) => (int)((entry.Kinds >> CopiesFromBit) & CopiesMask);
+
     /// <summary>The move that a row of the journal tells of, to be taken up again.</summary>
     public static MoveTask Of(MoveEntry entry) => new(
         entry.Number,
@@ -23,6 +32,7 @@ internal sealed record MoveTask(long Number, PlannedMove Move, IReadOnlyList<uin
             Kinds = (MoveKinds)entry.Kinds,
             SizeBytes = entry.SizeBytes,
             HotBytes = entry.FromHotBytes,
+            CopyCount = (int)((entry.Kinds >> CopiesToBit) & CopiesMask),
             FromClass = entry.FromClass,
             ToClass = entry.ToClass,
         });
@@ -30,6 +40,7 @@ internal sealed record MoveTask(long Number, PlannedMove Move, IReadOnlyList<uin
     /// <summary>The row of the journal, before the first step.</summary>
     public MoveEntry ToEntry(MoveOrigin origin, in FileFacts now, FileContent content) => Describe(origin) with
     {
+        Kinds = KindsAndCopies | (Has(MoveKinds.Copies) ? (long)now.CopyCount << CopiesFromBit : 0),
         SizeBytes = now.SizeBytes,
         FromState = now.State,
         FromHotBytes = now.HotBytes,
@@ -38,6 +49,11 @@ internal sealed record MoveTask(long Number, PlannedMove Move, IReadOnlyList<uin
         FromETag = now.HasObject ? content.Object?.ETag : null,
         State = MoveState.Started,
     };
+
+    private long KindsAndCopies =>
+        (long)Move.Kinds | (Has(MoveKinds.Copies) ? (long)Move.CopyCount << CopiesToBit : 0);
+
+    private bool Has(MoveKinds kind) => (Move.Kinds & kind) != MoveKinds.None;
 
     /// <summary>The row of a move that is not begun.</summary>
     public MoveEntry Describe(MoveOrigin origin) => new()
@@ -51,7 +67,7 @@ internal sealed record MoveTask(long Number, PlannedMove Move, IReadOnlyList<uin
         Inode = Move.Inode,
         Version = Move.Version,
         Path = Move.Path,
-        Kinds = (long)Move.Kinds,
+        Kinds = KindsAndCopies,
         SizeBytes = Move.SizeBytes,
         FromHotBytes = Move.HotBytes,
         FromClass = Move.FromClass,
@@ -93,6 +109,12 @@ internal sealed record MoveTask(long Number, PlannedMove Move, IReadOnlyList<uin
                 : MoveKinds.None);
         }
 
+        if (did.HasFlag(MoveKinds.Copies) && CopiesBefore(done) > 0
+            && (back & (MoveKinds.Release | MoveKinds.Recall)) != MoveKinds.Release)
+        {
+            back |= MoveKinds.Copies; // Where all of it goes, its copies go too.
+        }
+
         return new MoveTask(
             number,
             new PlannedMove
@@ -104,6 +126,7 @@ internal sealed record MoveTask(long Number, PlannedMove Move, IReadOnlyList<uin
                 Kinds = back,
                 SizeBytes = done.SizeBytes,
                 HotBytes = done.FromHotBytes,
+                CopyCount = CopiesBefore(done),
                 FromClass = (did & (MoveKinds.Reclass | MoveKinds.Pack)) != MoveKinds.None
                     ? done.ToClass
                     : done.FromClass,
