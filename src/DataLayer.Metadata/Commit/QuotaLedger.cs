@@ -23,6 +23,7 @@ internal sealed class QuotaLedger(TreeTables tables, QuotaBook book)
     private readonly Dictionary<long, (long Bytes, long Inodes)> _held = [];
     private readonly Dictionary<long, (long Bytes, long Inodes)> _heldBefore = [];
     private readonly List<QuotaMove> _moves = [];
+    private readonly List<(long Folder, long From, long To)> _reparented = [];
     private Dictionary<long, QuotaRow>? _rows;
     private int _mark;
 
@@ -63,6 +64,7 @@ internal sealed class QuotaLedger(TreeTables tables, QuotaBook book)
     public void Reparent(QuotaRow row, long parent)
     {
         Charge(row.Parent, -row.UsedBytes, -row.UsedInodes);
+        _reparented.Add((row.Folder, row.Parent, parent));
         row.Parent = parent;
         _dirty.Add(row.Folder);
         Charge(parent, row.UsedBytes, row.UsedInodes);
@@ -173,6 +175,7 @@ internal sealed class QuotaLedger(TreeTables tables, QuotaBook book)
         _dirty.Clear();
         _net.Clear();
         _held.Clear();
+        _reparented.Clear();
         _mark = _moves.Count;
     }
 
@@ -188,6 +191,7 @@ internal sealed class QuotaLedger(TreeTables tables, QuotaBook book)
         _dirty.Clear();
         _net.Clear();
         _held.Clear();
+        _reparented.Clear();
         _moves.RemoveRange(_mark, _moves.Count - _mark);
     }
 
@@ -287,8 +291,8 @@ internal sealed class QuotaLedger(TreeTables tables, QuotaBook book)
     }
 
     /// <summary>
-    /// How the unflushed part of what counts in a quota changes with this change's commit: files come and go, and a new
-    /// content leaves nothing unflushed.
+    /// How the unflushed part of what counts in a quota changes with this change's commit: files come and go, quotas in
+    /// it do, and a new content leaves nothing unflushed.
     /// </summary>
     private long UnflushedMoved(long folder)
     {
@@ -299,6 +303,11 @@ internal sealed class QuotaLedger(TreeTables tables, QuotaBook book)
             (long before, long after) = book.PendingOf(move);
             bytes += (after != 0 && LiesIn(move.To, folder) ? after : 0)
                 - (before != 0 && LiesIn(move.From, folder) ? before : 0);
+        }
+
+        foreach ((long moved, long from, long to) in _reparented)
+        {
+            bytes += book.PendingOf(moved) * ((LiesIn(to, folder) ? 1 : 0) - (LiesIn(from, folder) ? 1 : 0));
         }
 
         return bytes;

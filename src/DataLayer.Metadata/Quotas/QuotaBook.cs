@@ -144,6 +144,15 @@ public sealed class QuotaBook
         }
     }
 
+    /// <summary>How much longer all that counts in a quota is than the tree says, bytes.</summary>
+    internal long PendingOf(long folder)
+    {
+        lock (_sync)
+        {
+            return FindLocked(folder)?.PendingBytes ?? 0;
+        }
+    }
+
     /// <summary>Holds room for a change that is about to be committed; false where there is none.</summary>
     internal bool TryHold(long folder, long bytes, long inodes)
     {

@@ -336,7 +336,13 @@ internal sealed class EngineContext : IDisposable
             if (state.IsDirty)
             {
                 await state.WriteGate.WaitAsync(CancellationToken.None).ConfigureAwait(false);
-                Quotas.SettleLocked(state);
+                FileContent? now = await Tree.GetContentAsync(state.Id.Inode, CancellationToken.None)
+                    .ConfigureAwait(false);
+                if (now?.Attributes.Content == state.Id)
+                {
+                    Quotas.SettleLocked(state); // Of one that was replaced nothing counts.
+                }
+
                 state.WriteGate.Release();
             }
         }
