@@ -26,6 +26,9 @@ internal sealed class StoreProbe
     /// <summary>Called after a request was carried out: throwing loses the answer.</summary>
     public Func<string, string, Exception?>? After { get; set; }
 
+    /// <summary>How long each read takes longer, as at an origin far away: for measurements, not for tests.</summary>
+    public TimeSpan ReadDelay { get; set; }
+
     /// <summary>Ends when a read has arrived.</summary>
     public Task FirstReadAsync() => _firstRead.Task;
 
@@ -67,6 +70,11 @@ internal sealed class StoreProbe
             if (probe._gate is { } gate)
             {
                 await gate.Task.WaitAsync(cancellationToken);
+            }
+
+            if (probe.ReadDelay > TimeSpan.Zero)
+            {
+                await Task.Delay(probe.ReadDelay, cancellationToken);
             }
 
             Fail(probe.Before, "GET", key);

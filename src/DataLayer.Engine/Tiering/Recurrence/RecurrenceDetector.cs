@@ -5,9 +5,11 @@ namespace DataLayer.Engine.Tiering.Recurrence;
 /// next. Pure: what it says follows from its arguments.
 /// </summary>
 /// <remarks>
-/// <para>Starts are grouped by local time of day: the time within whose tolerance starts of most days lie takes them,
-/// its middle is their median, and so on with the rest while enough is left. The day of a start is that whose usual
-/// time is nearest, so that a job about midnight stays one.</para>
+/// <para>Starts are grouped by local time of day: the window of twice the tolerance in which starts of most days lie
+/// takes them, its middle is their median, and so on with the rest while enough is left. The day of a start is that
+/// whose usual time is nearest, so that a job about midnight stays one.</para>
+/// <para>Two days are enough where so few other uses are seen that two of them would hardly meet by chance
+/// (<see cref="RecurrenceOptions.MaxChance"/>): with a use a day they do once in 36 times.</para>
 /// <para>Each group is held against each rule of days, from the first day it was seen until now: how many of the days
 /// that the rule names had a start (precision), and how many of the starts the rule explains (recall). The best product
 /// wins; of equals, the rule that names fewer days. A job that stopped, or moved to another time, loses its confidence
@@ -36,10 +38,12 @@ public sealed class RecurrenceDetector(RecurrenceOptions options)
             }
         }
 
+        int needed = NeededDays(starts);
         List<UsePrediction> predictions = [];
-        while (TryTakeGroup(starts, out TimeSpan middle, out List<TimeSpan> offsets, out SortedSet<DateOnly> days))
+        while (TryTakeGroup(
+            starts, needed, out TimeSpan middle, out List<TimeSpan> offsets, out SortedSet<DateOnly> days))
         {
-            if (Explain(days, middle, now) is { } best && best.Confidence >= options.MinConfidence
+            if (Explain(days, needed, middle, now) is { } best && best.Confidence >= options.MinConfidence
                 && NextDay(best.Rule, middle, offsets, now) is { } day)
             {
                 predictions.Add(ToPrediction(best.Rule, middle, offsets, day, best.Confidence, days.Count));
@@ -52,7 +56,8 @@ public sealed class RecurrenceDetector(RecurrenceOptions options)
 
     /// <summary>Takes the starts of the most common time of day out of the list; false when none is common.</summary>
     private bool TryTakeGroup(
-        List<DateTime> starts, out TimeSpan middle, out List<TimeSpan> offsets, out SortedSet<DateOnly> days)
+        List<DateTime> starts, int needed, out TimeSpan middle, out List<TimeSpan> offsets,
+        out SortedSet<DateOnly> days)
     {
         middle = default;
         offsets = [];
@@ -62,9 +67,10 @@ public sealed class RecurrenceDetector(RecurrenceOptions options)
         foreach (DateTime candidate in starts)
         {
             seen.Clear();
+            TimeSpan center = Wrap(candidate.TimeOfDay + options.Tolerance);
             foreach (DateTime start in starts)
             {
-                (DateOnly day, TimeSpan offset) = Place(start, candidate.TimeOfDay);
+                (DateOnly day, TimeSpan offset) = Place(start, center);
                 if (offset.Duration() <= options.Tolerance)
                 {
                     seen.Add(day);
@@ -74,19 +80,18 @@ public sealed class RecurrenceDetector(RecurrenceOptions options)
             if (seen.Count > most)
             {
                 most = seen.Count;
-                middle = candidate.TimeOfDay;
+                middle = center;
             }
         }
 
-        if (most < options.MinSupport)
+        if (most < needed)
         {
             return false;
         }
 
-        // The candidate is one of the starts, not their middle: twice the tolerance has them all.
-        List<TimeSpan> around = Offsets(starts, middle, 2 * options.Tolerance);
+        List<TimeSpan> around = Offsets(starts, middle, options.Tolerance);
         around.Sort();
-        middle = Wrap(middle + around[around.Count / 2]);
+        middle = Wrap(middle + ((around[(around.Count - 1) / 2] + around[around.Count / 2]) / 2));
         offsets = Offsets(starts, middle, 2 * options.Tolerance);
         for (int i = starts.Count - 1; i >= 0; i--)
         {
@@ -98,7 +103,21 @@ public sealed class RecurrenceDetector(RecurrenceOptions options)
             }
         }
 
-        return days.Count >= options.MinSupport;
+        return days.Count >= needed;
+    }
+
+    /// <summary>On how many days something must have been seen.</summary>
+    private int NeededDays(List<DateTime> starts)
+    {
+        if (starts.Count < 2)
+        {
+            return options.MinSupport;
+        }
+
+        // The others' chance to lie in the window of one of them on one day, were they spread evenly.
+        double days = (starts[^1].Date - starts[0].Date).TotalDays + 1;
+        double one = 1 - Math.Exp(-starts.Count / days * (2 * options.Tolerance / _day));
+        return starts.Count * one <= options.MaxChance ? Math.Min(2, options.MinSupport) : options.MinSupport;
     }
 
     private static List<TimeSpan> Offsets(List<DateTime> starts, TimeSpan middle, TimeSpan within)
@@ -129,7 +148,8 @@ public sealed class RecurrenceDetector(RecurrenceOptions options)
         TimeSpan.FromTicks(((time.Ticks % _day.Ticks) + _day.Ticks) % _day.Ticks);
 
     /// <summary>The rule of days that explains a group best, and how sure that is.</summary>
-    private (DayRule Rule, double Confidence)? Explain(SortedSet<DateOnly> days, TimeSpan middle, DateTimeOffset now)
+    private (DayRule Rule, double Confidence)? Explain(
+        SortedSet<DateOnly> days, int needed, TimeSpan middle, DateTimeOffset now)
     {
         DateTime local = TimeZoneInfo.ConvertTime(now, options.TimeZone).DateTime;
         DateOnly last = DateOnly.FromDateTime(local.Date);
@@ -142,7 +162,7 @@ public sealed class RecurrenceDetector(RecurrenceOptions options)
         foreach (DayRule rule in Rules(days))
         {
             (int named, int hits, double confidence) = Hold(rule, days, last);
-            if (hits < options.MinSupport)
+            if (hits < needed)
             {
                 continue;
             }

@@ -12,6 +12,12 @@ public sealed record RecurrenceOptions
     /// <summary>How far from its usual time a start may be. Default 10 minutes.</summary>
     public TimeSpan Tolerance { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>
+    /// The chance that uses at any time would meet within the tolerance on two days, below which two are enough, 0 to
+    /// 1. Default 0.1; 0 for never.
+    /// </summary>
+    public double MaxChance { get; init; } = 0.1;
+
     /// <summary>How often something must have been seen, a count from 2. Default 3.</summary>
     public int MinSupport { get; init; } = 3;
 

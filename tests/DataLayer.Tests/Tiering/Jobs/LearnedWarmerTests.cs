@@ -27,8 +27,8 @@ public sealed class LearnedWarmerTests(ITestOutputHelper output)
     [Fact]
     public async Task A_job_at_a_fixed_hour_finds_its_bytes_hot_and_does_not_wait()
     {
-        int weeks = int.Parse(Environment.GetEnvironmentVariable("DATALAYER_LEARNED_WEEKS") ?? "22", CultureInfo.InvariantCulture);
-        int seed = weeks;
+        int weeks = Setting("WEEKS", 16);
+        int seed = Setting("SEED", 16);
         ManualClock clock = new();
         using TempFolder folder = new("learned");
         await using EngineFixture fixture = new() { Time = clock, RecallQueueBytes = 0 };
@@ -39,6 +39,7 @@ public sealed class LearnedWarmerTests(ITestOutputHelper output)
             await fixture.PutObjectAsync($"control/{i}", BytesContent.Random(FileBytes));
         }
 
+        fixture.Probe.ReadDelay = TimeSpan.FromMilliseconds(Setting("LATENCY_MS", 0));
         await fixture.AttachAsync(AttachmentMode.ReadOnly);
         HashSet<DateOnly> holidays = [new(2027, 1, 18), new(2027, 2, 15), new(2027, 4, 2), new(2027, 5, 31)];
         clock.Advance(TimeSpan.FromDays(368)); // To Monday, 2027-01-04, after the machine's own time.
@@ -86,6 +87,10 @@ public sealed class LearnedWarmerTests(ITestOutputHelper output)
         Assert.Equal([Daily], spec.Paths);
         Assert.StartsWith("1 folder(s) read on trading days about 05:", spec.Reason, StringComparison.Ordinal);
     }
+
+    private static int Setting(string name, int usual) => int.Parse(
+        Environment.GetEnvironmentVariable("DATALAYER_LEARNED_" + name) ?? usual.ToString(CultureInfo.InvariantCulture),
+        CultureInfo.InvariantCulture);
 
     /// <summary>Moves the clock on, from one time at which something may be due to the next.</summary>
     private static async Task PassAsync(

@@ -30,6 +30,53 @@ public sealed class RecurrenceDetectorTests
         Assert.True(false_ <= 0.1 * runs, $"{false_} predictions in vain of {runs} runs, seed {seed}");
     }
 
+    /// <summary>Sixteen weeks are 77 trading days, so at most three may be missed: the two of which it is learned, and one.</summary>
+    [Fact]
+    public void Over_sixteen_weeks_with_holidays_all_but_the_first_two_or_three_runs_are_predicted_whatever_the_seed()
+    {
+        List<int> missed = [];
+        for (int seed = 100; seed < 140; seed++)
+        {
+            RecurrenceDetector detector = new(Options());
+            Random random = new(seed);
+            List<DatasetUse> uses = [];
+            int runs = 0, hits = 0;
+            for (DateOnly day = _monday; day < _monday.AddDays(7 * 16); day = day.AddDays(1))
+            {
+                if (IsTrading(day))
+                {
+                    DateTimeOffset usual = At(day, new TimeSpan(5, 30, 0));
+                    DateTimeOffset start = usual + Jitter(random);
+                    hits += detector.Predict(uses, usual - TimeSpan.FromHours(2)).Any(p => p.EarliestStart <= start && start <= p.LatestStart) ? 1 : 0;
+                    runs++;
+                    uses.Add(Use(start));
+                }
+            }
+
+            missed.Add(runs - hits);
+        }
+
+        Assert.True(missed.Max() <= 3, $"missed of 77 by seed: {string.Join(' ', missed)}");
+        Assert.Equal(2, missed.Order().ElementAt(missed.Count / 2));
+    }
+
+    [Fact]
+    public void Two_uses_that_meet_by_chance_among_many_predict_nothing()
+    {
+        DateTimeOffset now = At(_monday.AddDays(2), TimeSpan.Zero);
+        List<DatasetUse> pair = [Use(At(_monday, new TimeSpan(5, 21, 0))), Use(At(_monday.AddDays(1), new TimeSpan(5, 39, 0)))];
+        Assert.Single(new RecurrenceDetector(Options()).Predict(pair, now));
+        List<DatasetUse> many = [.. pair];
+        for (int hour = 8; hour < 20; hour += 3)
+        {
+            many.Add(Use(At(_monday, new TimeSpan(hour, 0, 0))));
+            many.Add(Use(At(_monday.AddDays(1), new TimeSpan(hour + 1, 0, 0))));
+        }
+
+        many.Sort((a, b) => a.Start.CompareTo(b.Start));
+        Assert.Empty(new RecurrenceDetector(Options()).Predict(many, now));
+    }
+
     [Theory]
     [InlineData(23, 58)]
     [InlineData(0, 3)]
