@@ -77,6 +77,39 @@ public sealed class FirstStepsTests
     }
 
     [Fact]
+    public async Task A_folder_that_several_remove_at_once_is_gone_as_a_whole()
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        for (int round = 0; round < 10; round++)
+        {
+            for (int i = 0; i < 40; i++)
+            {
+                await fixture.Engine.MakeDirectoryAsync($"/d/{i % 4}/{i}", 0x1ED, parents: true, default);
+            }
+
+            ErrorCode?[] ends = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(RemoveAsync)));
+            Assert.Contains(null, ends);
+            Assert.All(ends, end => Assert.True(end is null or ErrorCode.NotFound, $"{end}"));
+            DataLayerException gone = await Assert.ThrowsAsync<DataLayerException>(
+                async () => await fixture.Engine.StatAsync("/d", followLast: true, default));
+            Assert.Equal(ErrorCode.NotFound, gone.Code);
+        }
+
+        async Task<ErrorCode?> RemoveAsync()
+        {
+            try
+            {
+                await fixture.Engine.RemoveAsync("/d", recursive: true, ifMatch: null, default);
+                return null;
+            }
+            catch (DataLayerException error)
+            {
+                return error.Code;
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_removed_file_is_removed_from_the_bucket_of_a_read_write_attachment()
     {
         await using EngineFixture fixture = await EngineFixture.OpenAsync();

@@ -14,6 +14,9 @@ internal sealed class NameChanger(EngineContext context)
 {
     private const int RemovePage = 256;
 
+    /// <summary>Pages of which nothing was left to remove before its error is believed.</summary>
+    private const int MaxIdlePages = 100;
+
     public async ValueTask<InodeAttributes> MakeDirectoryAsync(
         string path, int mode, bool parents, CancellationToken cancellationToken)
     {
@@ -257,7 +260,7 @@ internal sealed class NameChanger(EngineContext context)
         }
 
         context.Attachments.CheckWritable(folder.AttachmentId, path);
-        while (recursive)
+        for (int idle = 0; recursive;)
         {
             IReadOnlyList<DirectoryEntry> entries = await context.Tree.ListAsync(
                 folder.Inode, after: null, RemovePage, cancellationToken).ConfigureAwait(false);
@@ -266,18 +269,17 @@ internal sealed class NameChanger(EngineContext context)
                 break;
             }
 
+            idle++;
             foreach (DirectoryEntry entry in entries)
             {
-                if (entry.Attributes.Kind == FileKind.Directory)
+                try
                 {
-                    await RemoveFolderAsync(
-                        folder.Inode, entry.Name, entry.Attributes, recursive, $"{path}/{entry.Name}",
-                        cancellationToken).ConfigureAwait(false);
+                    await RemoveEntryAsync(folder.Inode, entry, path, cancellationToken).ConfigureAwait(false);
+                    idle = 0;
                 }
-                else
+                catch (DataLayerException error) when (error.Code == ErrorCode.NotFound && idle < MaxIdlePages)
                 {
-                    await UnlinkAsync(folder.Inode, entry.Name, entry.Attributes, cancellationToken)
-                        .ConfigureAwait(false);
+                    // Somebody else removes the same folder: what is gone is not ours to remove, the rest is.
                 }
             }
         }
@@ -287,4 +289,11 @@ internal sealed class NameChanger(EngineContext context)
             await context.Tree.RemoveDirectoryAsync(parent, name, cancellationToken).ConfigureAwait(false);
         }
     }
+
+    private ValueTask RemoveEntryAsync(
+        InodeId folder, DirectoryEntry entry, string path, CancellationToken cancellationToken) =>
+        entry.Attributes.Kind == FileKind.Directory
+            ? RemoveFolderAsync(
+                folder, entry.Name, entry.Attributes, recursive: true, $"{path}/{entry.Name}", cancellationToken)
+            : UnlinkAsync(folder, entry.Name, entry.Attributes, cancellationToken);
 }
