@@ -105,6 +105,24 @@ internal sealed class ApiConnection : IDisposable
         }
     }
 
+    /// <summary>Asks for another protocol on a connection, once; the stream is the connection, both ways.</summary>
+    /// <exception cref="DataLayerException">The service refused, or cannot be reached.</exception>
+    public async ValueTask<Stream> UpgradeAsync(string target, string protocol, CancellationToken cancellationToken)
+    {
+        ApiRequest request = new(HttpMethod.Get, target) { Retry = RetryMode.Never, Upgrade = protocol };
+        HttpResponseMessage response = await SendAsync(request, cancellationToken).ConfigureAwait(false);
+        if (response.StatusCode == HttpStatusCode.SwitchingProtocols)
+        {
+            return await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        response.Dispose();
+        throw new DataLayerException(
+            ErrorCode.NotSupported,
+            $"{DisplayName} answered {(int)response.StatusCode} where '{protocol}' was asked for. A proxy on the way "
+                + "has to let Upgrade through; else connect past it.");
+    }
+
     /// <summary>Whether a failure while the answer's body was read may be met by sending again.</summary>
     public async ValueTask<bool> WaitBeforeBodyRetryAsync(int retry, CancellationToken cancellationToken)
     {
@@ -231,7 +249,7 @@ internal sealed class ApiConnection : IDisposable
 
     private static bool IsAnswer(HttpStatusCode status, bool allowMissing, bool allowRangePastEnd) =>
         (int)status is >= 200 and < 300
-        || status == HttpStatusCode.NotModified
+        || status is HttpStatusCode.NotModified or HttpStatusCode.SwitchingProtocols
         || (allowMissing && status == HttpStatusCode.NotFound)
         || (allowRangePastEnd && status == HttpStatusCode.RequestedRangeNotSatisfiable);
 

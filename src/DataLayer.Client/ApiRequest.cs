@@ -44,6 +44,9 @@ internal readonly struct ApiRequest(HttpMethod method, string target)
     /// <summary>The last server-sent event seen, or null.</summary>
     public string? LastEventId { get; init; }
 
+    /// <summary>The protocol that the connection is to become, or null.</summary>
+    public string? Upgrade { get; init; }
+
     /// <summary>There must be nothing at the path.</summary>
     public bool IfAbsent { get; init; }
 
@@ -80,6 +83,12 @@ internal readonly struct ApiRequest(HttpMethod method, string target)
         if (LastEventId is not null)
         {
             message.Headers.TryAddWithoutValidation("Last-Event-ID", LastEventId);
+        }
+
+        if (Upgrade is not null)
+        {
+            message.Headers.Connection.Add("Upgrade");
+            message.Headers.Upgrade.Add(new ProductHeaderValue(Upgrade));
         }
 
         if (IfAbsent)

@@ -142,6 +142,13 @@ public sealed class DatasetClient
             cancellationToken);
     }
 
+    /// <summary>The feeds that are open: who reads what, and how far it is.</summary>
+    /// <exception cref="DataLayerException">Any code of the service.</exception>
+    public ValueTask<IReadOnlyList<FeedStatus>> ListFeedsAsync(CancellationToken cancellationToken = default) =>
+        _connection.SendAsync(
+            new ApiRequest(HttpMethod.Get, ApiRoutes.Feeds) { Retry = RetryMode.Always },
+            ProtocolJson.Default.IReadOnlyListFeedStatus, cancellationToken);
+
     private static string Target(string name) => $"{ApiRoutes.Datasets}/{Uri.EscapeDataString(name)}";
 
     private ValueTask<DatasetStatus> SendPinAsync(

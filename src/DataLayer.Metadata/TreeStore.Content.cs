@@ -135,7 +135,7 @@ public sealed partial class TreeStore
         JournalKind kind, TimeSpan lease, int limit, CancellationToken cancellationToken)
     {
         CheckLimit(limit);
-        long now = Commit.TreeWriter.ToNanoseconds(_time.GetUtcNow());
+        long now = UnixTime.ToNanoseconds(_time.GetUtcNow());
         bool any = await _reads.RunAsync(t => t.Journal.ListDue(kind, now, 1).Count > 0, cancellationToken)
             .ConfigureAwait(false);
         return any

@@ -38,6 +38,27 @@ public sealed partial class TreeStore
     public ValueTask<bool> AbandonPackAsync(long id, CancellationToken cancellationToken) =>
         ChangeAsync(w => PackChanges.Abandon(w, id), cancellationToken);
 
+    /// <summary>Whether the tree knows a pack at a key, or is about to delete the object there.</summary>
+    public ValueTask<bool> IsPackKnownAsync(long attachmentId, string key, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        return _reads.RunAsync(
+            t => t.Packs.FindByKey(attachmentId, key) is not null || t.Journal.ListOfKey(attachmentId, key).Count > 0,
+            cancellationToken);
+    }
+
+    /// <summary>
+    /// Brings the files of a pack into the tree that it does not know, in one transaction. An object of its own beats a
+    /// place in a pack, a newer pack an older one, and what was changed here and is not uploaded beats both. A pack of
+    /// the last day of which nothing is needed may be one that somebody is writing: it stays unknown.
+    /// </summary>
+    /// <exception cref="DataLayerException">NotFound: no such attachment.</exception>
+    public ValueTask<PackImportResult> ImportPackAsync(PackImport pack, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(pack);
+        return ChangeAsync(w => ImportChange.RunPack(w, pack), cancellationToken);
+    }
+
     /// <summary>
     /// Has packs deleted that no file needs; with <paramref name="unfinished"/> also those that were begun, which is
     /// right only while nobody writes one.

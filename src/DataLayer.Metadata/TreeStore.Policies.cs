@@ -7,6 +7,13 @@ namespace DataLayer.Metadata;
 /// <content>Versions of the tiering policy.</content>
 public sealed partial class TreeStore
 {
+    private long _policyStamp;
+
+    /// <summary>
+    /// Changes whenever another version may be the active one: what was read of it before may be old.
+    /// </summary>
+    public long PolicyStamp => Interlocked.Read(ref _policyStamp);
+
     /// <summary>
     /// Adds a version of the policy, and makes it the active one where asked, in one transaction. The text of the
     /// newest version given again adds nothing.
@@ -17,11 +24,14 @@ public sealed partial class TreeStore
     /// <param name="cancellationToken">Gives up while the change waits.</param>
     /// <returns>The version added, or the newest one where the text is its.</returns>
     /// <exception cref="DataLayerException">Stale: another version is active.</exception>
-    public ValueTask<PolicyVersion> AddPolicyAsync(
+    public async ValueTask<PolicyVersion> AddPolicyAsync(
         NewPolicy policy, bool activate, long? ifActive, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(policy);
-        return ChangeAsync(w => AddPolicy(w, policy, activate, ifActive), cancellationToken);
+        PolicyVersion added = await ChangeAsync(w => AddPolicy(w, policy, activate, ifActive), cancellationToken)
+            .ConfigureAwait(false);
+        Interlocked.Increment(ref _policyStamp);
+        return added;
     }
 
     /// <summary>Makes a version the active one; 0 leaves none active.</summary>
@@ -30,9 +40,10 @@ public sealed partial class TreeStore
     /// <param name="cancellationToken">Gives up while the change waits.</param>
     /// <returns>The version; null for none.</returns>
     /// <exception cref="DataLayerException">NotFound; Stale: another version is active.</exception>
-    public ValueTask<PolicyVersion?> ActivatePolicyAsync(
-        long version, long? ifActive, CancellationToken cancellationToken) =>
-        ChangeAsync(
+    public async ValueTask<PolicyVersion?> ActivatePolicyAsync(
+        long version, long? ifActive, CancellationToken cancellationToken)
+    {
+        PolicyVersion? active = await ChangeAsync(
             w =>
             {
                 CheckActive(w, ifActive);
@@ -44,7 +55,10 @@ public sealed partial class TreeStore
                 w.Tables.Policies.Activate(version, w.Now);
                 return w.Tables.Policies.Find(version);
             },
-            cancellationToken);
+            cancellationToken).ConfigureAwait(false);
+        Interlocked.Increment(ref _policyStamp);
+        return active;
+    }
 
     /// <summary>The active version with its text; null where none is active.</summary>
     public ValueTask<PolicyVersion?> GetActivePolicyAsync(CancellationToken cancellationToken) =>

@@ -24,7 +24,7 @@ if (args is ["stripes-load", var target, var number])
 if (args is ["clone-load", var cloneFolder, var cloneSeed, var shape, var killStep])
 {
     CultureInfo plain = CultureInfo.InvariantCulture;
-    await CloneLoad.RunAsync(cloneFolder, int.Parse(cloneSeed, plain), int.Parse(shape, plain), int.Parse(killStep, plain), Console.Out);
+    await CloneLoad.RunAsync(cloneFolder, int.Parse(cloneSeed, plain), int.Parse(shape, plain), killStep, Console.Out);
     return 0;
 }
 

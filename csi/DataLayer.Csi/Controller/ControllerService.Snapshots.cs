@@ -1,3 +1,4 @@
+using DataLayer.Core.Tree;
 using DataLayer.Csi.Grpc;
 using DataLayer.Csi.Messages;
 using DataLayer.Csi.Volumes;
@@ -136,7 +137,7 @@ internal sealed partial class ControllerService
         SourceVolumeId = stored.Record.SourceVolume ?? string.Empty,
         SizeBytes = stored.Record.ContentBytes,
         CreationTime = Timestamp.FromDateTimeOffset(
-            DateTimeOffset.UnixEpoch.AddTicks(stored.Record.CreatedNanoseconds / 100)),
+            UnixTime.ToTime(stored.Record.CreatedNanoseconds)),
         ReadyToUse = true,
     };
 }

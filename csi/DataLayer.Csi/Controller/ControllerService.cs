@@ -1,3 +1,4 @@
+using DataLayer.Core.Tree;
 using DataLayer.Csi.Grpc;
 using DataLayer.Csi.Messages;
 using DataLayer.Csi.Volumes;
@@ -286,7 +287,7 @@ internal sealed partial class ControllerService : IAsyncDisposable
 
     private string TreeKey => _options.TopologyPrefix + "/tree";
 
-    private long Now() => (_options.Time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks * 100;
+    private long Now() => UnixTime.ToNanoseconds(_options.Time.GetUtcNow());
 
     private static string VolumeKey(string id) => "volume " + id;
 

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Feeds.Serving;
 using DataLayer.Engine.Files;
 using DataLayer.Metadata;
 
@@ -18,6 +20,7 @@ public sealed class DatasetService
     private readonly FileEngine _engine;
     private readonly DatasetStore _store;
     private readonly Lock _lock = new();
+    private readonly ConditionalWeakTable<SampleIndex, FeedKeys> _keys = [];
     private readonly HashSet<string> _building = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, (string Hash, SampleIndex Index)> _open = new(StringComparer.Ordinal);
 
@@ -231,6 +234,27 @@ public sealed class DatasetService
         }
     }
 
+    /// <summary>The keys of all samples of an index that is current.</summary>
+    /// <exception cref="DataLayerException">Stale: another index is by now; Corrupt; NotFound.</exception>
+    internal FeedKeys ReadKeys(string name, SampleIndex index)
+    {
+        if (_keys.TryGetValue(index, out FeedKeys? known))
+        {
+            return known;
+        }
+
+        DatasetRecord record = Get(name);
+        FeedKeys keys = new(index, _store.ManifestOf(record));
+        if (record.Hash != Convert.ToHexStringLower(index.Hash))
+        {
+            throw new DataLayerException(
+                ErrorCode.Stale, $"The index of dataset '{name}' was built anew a moment ago: try again.");
+        }
+
+        _keys.AddOrUpdate(index, keys);
+        return keys;
+    }
+
     /// <summary>Takes up the pins; a service does at its start.</summary>
     public void Load()
     {
@@ -244,10 +268,10 @@ public sealed class DatasetService
         }
     }
 
-    private static bool IsOf(InodeAttributes file, in SamplePlace place) =>
+    internal static bool IsOf(InodeAttributes file, in SamplePlace place) =>
         file.Generation == place.Generation && file.Version == place.Version;
 
-    private static DataLayerException Changed(in SamplePlace place, string how) => new(
+    internal static DataLayerException Changed(in SamplePlace place, string how) => new(
         ErrorCode.Stale,
         $"The file of sample {place.Number} (inode {place.Inode}) {how} since the index was built: 'datalayer dataset "
             + "verify' names all such files; put them back, or unpin and refresh the dataset.");

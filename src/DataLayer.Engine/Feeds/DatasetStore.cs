@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Text;
 using DataLayer.Storage.Interop;
 
 namespace DataLayer.Engine.Feeds;
@@ -13,7 +14,6 @@ namespace DataLayer.Engine.Feeds;
 internal sealed class DatasetStore(string? folder)
 {
     private const string RecordName = "dataset.json";
-    private const int MaxNameLength = 100;
 
     /// <summary>The records, by name; of one that cannot be read its name and why.</summary>
     public List<DatasetRecord> List()
@@ -113,17 +113,10 @@ internal sealed class DatasetStore(string? folder)
     private string FolderOf(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        bool good = name.Length is > 0 and <= MaxNameLength && name[0] != '.';
-        foreach (char c in name)
-        {
-            good &= char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.';
-        }
-
-        if (!good)
+        if (!PlainName.IsValid(name))
         {
             throw new DataLayerException(
-                ErrorCode.InvalidArgument,
-                $"'{name}' is not a dataset's name: letters, digits, '-', '_', '.', {MaxNameLength} at most.");
+                ErrorCode.InvalidArgument, $"'{name}' is not a dataset's name: {PlainName.Rule}.");
         }
 
         return folder is null

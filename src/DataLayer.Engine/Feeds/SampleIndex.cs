@@ -28,7 +28,7 @@ public readonly record struct SamplePlace(
 /// Opening reads the whole file once to compare its checksums. Any thread. The mapping goes when the object is
 /// collected: there is nothing to dispose, so a feed keeps an index that was replaced meanwhile.
 /// </remarks>
-public sealed unsafe class SampleIndex
+public sealed unsafe partial class SampleIndex
 {
     private readonly MemoryMappedFile _file;
     private readonly MemoryMappedViewAccessor _view;
@@ -274,7 +274,8 @@ public sealed unsafe class SampleIndex
             long offset = BinaryPrimitives.ReadInt64LittleEndian(descriptor[16..]);
             long count = id is >= 1 and <= IndexFormat.MaxColumns ? EntriesOf((IndexColumn)id) : 0;
             if (id is < 1 or > IndexFormat.MaxColumns || width is < 0 or > 8 || offset < 0 || count < 0
-                || count > (LengthBytes - IndexFormat.PaddingBytes - offset) / Math.Max(1, width))
+                || offset > LengthBytes - IndexFormat.PaddingBytes
+                || (width > 0 && count > (LengthBytes - IndexFormat.PaddingBytes - offset) / width))
             {
                 throw Damaged(path, $"column {id} reaches past its end");
             }

@@ -126,8 +126,14 @@ public sealed partial class FileEngine : IAsyncDisposable
     /// <summary>Named subtrees with a sample index.</summary>
     public DatasetService Datasets { get; }
 
-    /// <summary>Takes the policy that says what goes first where a writer needs room; before, heat does.</summary>
-    public void FollowPolicy(PolicyVersions policies) => _order.Policies = policies;
+    /// <summary>
+    /// Takes the policy that says what goes first where a writer needs room (before, heat does), and what stays hot.
+    /// </summary>
+    public void FollowPolicy(PolicyVersions policies)
+    {
+        _order.Policies = policies;
+        Context.RulePins = new RulePins(Context, Facts, policies);
+    }
 
     internal FileWriter Writer { get; }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Objects;
+using DataLayer.Engine.Feeds.Prefetch;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Heat;
 
@@ -127,6 +128,9 @@ public sealed record FileEngineOptions
     /// </summary>
     public int IdleContents { get; init; } = 20_000;
 
+    /// <summary>How far feeds are read ahead of.</summary>
+    public PrefetchOptions Prefetch { get; init; } = new();
+
     /// <summary>Heat and access history.</summary>
     public HeatOptions Heat { get; init; } = new();
 
@@ -174,6 +178,7 @@ public sealed record FileEngineOptions
     /// </exception>
     public void Validate()
     {
+        Prefetch.Validate();
         List<string> errors = [];
         Range(errors, nameof(ReadaheadBytes), ReadaheadBytes, 1L << 20, 1L << 30);
         Range(errors, nameof(HotReadaheadBytes), HotReadaheadBytes, 1L << 20, 1L << 30);

@@ -1,7 +1,9 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Nodes;
+using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
+using DataLayer.Storage.Cache;
 
 namespace DataLayer.Engine.Files;
 
@@ -60,6 +62,37 @@ public sealed partial class OpenFile : IAsyncDisposable
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
         ArgumentOutOfRangeException.ThrowIfNegative(extentEndBytes);
         return _engine.Reader.ReadAsync(_content, offsetBytes, destination, extentEndBytes, cancellationToken);
+    }
+
+    /// <summary>As the other; counts where the bytes came from.</summary>
+    internal ValueTask<int> ReadAsync(
+        long offsetBytes, Memory<byte> destination, long extentEndBytes, ReadTally tally,
+        CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        return _engine.Reader.ReadAsync(_content, offsetBytes, destination, extentEndBytes, cancellationToken, tally);
+    }
+
+    /// <inheritdoc cref="FileReader.TryReadMemory(ContentState, long, Span{byte})"/>
+    internal bool TryReadMemory(long offsetBytes, Span<byte> destination)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        return _engine.Reader.TryReadMemory(_content, offsetBytes, destination);
+    }
+
+    /// <inheritdoc cref="FileReader.TryReadMemory(ContentState, uint, ReadOnlySpan{CachePiece}, Span{byte})"/>
+    internal bool TryReadMemory(uint block, ReadOnlySpan<CachePiece> pieces, Span<byte> destination)
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        return _engine.Reader.TryReadMemory(_content, block, pieces, destination);
+    }
+
+    /// <inheritdoc cref="FileReader.TryVisitMemory"/>
+    internal bool TryVisitMemory<TReader>(uint block, scoped ReadOnlySpan<CachePiece> pieces, ref TReader reader)
+        where TReader : struct, ICacheReader, allows ref struct
+    {
+        ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
+        return _engine.Reader.TryVisitMemory(_content, block, pieces, ref reader);
     }
 
     /// <summary>

@@ -92,8 +92,6 @@ public sealed class FactSource
                     _context.NowNanoseconds()),
                 found.Content);
 
-    private static DateTimeOffset ToTime(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
-
     private async ValueTask<(FileFactRow Row, FileContent Content)?> FindAsync(
         InodeId inode, CancellationToken cancellationToken)
     {
@@ -129,7 +127,7 @@ public sealed class FactSource
 
         long hotBytes = row.Placement is null ? 0 : file.State == TierState.Hot ? file.SizeBytes : row.ResidentBytes;
         FileHeat heat = row.Heat is { } known ? _heat.At(known, now) : default;
-        DateTimeOffset modified = ToTime(file.ModifyTimeNanoseconds);
+        DateTimeOffset modified = UnixTime.ToTime(file.ModifyTimeNanoseconds);
         return new FileFacts
         {
             Inode = file.Inode,
@@ -151,7 +149,7 @@ public sealed class FactSource
             IsPacked = held is { IsPacked: true },
             AttachmentId = file.AttachmentId,
             StorageClass = held?.StorageClass,
-            StoredAt = held is { StoredTimeNanoseconds: > 0 } ? ToTime(held.StoredTimeNanoseconds) : null,
+            StoredAt = held is { StoredTimeNanoseconds: > 0 } ? UnixTime.ToTime(held.StoredTimeNanoseconds) : null,
         };
     }
 }

@@ -35,6 +35,9 @@ public readonly record struct FileFacts
     /// <summary>Copies of each hot byte, a count; 0 where nothing is hot.</summary>
     public int CopyCount { get; init; }
 
+    /// <summary>Bytes that its hot copies take, all counted.</summary>
+    public long HotCopiesBytes => HotBytes * Math.Max(1, CopyCount);
+
     /// <summary>Last change of the content.</summary>
     public DateTimeOffset ModifiedAt { get; init; }
 

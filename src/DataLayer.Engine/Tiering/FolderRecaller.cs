@@ -16,8 +16,9 @@ namespace DataLayer.Engine.Tiering;
 /// </summary>
 /// <remarks>
 /// Readers only drop a note, which is lost when too many wait. One folder is brought at a time, a few files of it side
-/// by side. It does not take turns beside readers as other background work does (<see cref="ForegroundYield"/>): it
-/// works for one of them, who would wait for each of these files otherwise. Bounded in bytes a folder and by the free
+/// by side. It takes turns (<see cref="ForegroundYield"/>) that wait for no gap between readers: it works for one of
+/// them, who would wait for each of these files otherwise; warm-ups and moves wait for it meanwhile. Bounded in bytes a
+/// folder and by the free
 /// space, of which it leaves a tenth. Life: <see cref="Start"/> → notes → <see cref="DisposeAsync"/>.
 /// </remarks>
 internal sealed class FolderRecaller : IAsyncDisposable
@@ -179,7 +180,7 @@ internal sealed class FolderRecaller : IAsyncDisposable
 
         try
         {
-            await _recaller.RecallAsync(content, cancellationToken, inTurns: false).ConfigureAwait(false);
+            await _recaller.RecallAsync(content, cancellationToken, isAhead: true).ConfigureAwait(false);
         }
         catch (DataLayerException error) when (error.Code != ErrorCode.ShuttingDown)
         {

@@ -5,14 +5,16 @@ namespace DataLayer.Engine.Tiering;
 
 /// <summary>A file whose hot copy may go.</summary>
 /// <param name="Inode">The file.</param>
+/// <param name="Path">Its path.</param>
 /// <param name="Bytes">What its hot copies take, bytes.</param>
 /// <param name="Targets">The targets they lie on.</param>
-internal readonly record struct ReleaseCandidate(InodeId Inode, long Bytes, ImmutableArray<int> Targets);
+internal readonly record struct ReleaseCandidate(
+    InodeId Inode, string Path, long Bytes, ImmutableArray<int> Targets);
 
 /// <summary>What <see cref="ReleaseOrder"/> found; files are taken out of it. Not safe for concurrent use.</summary>
 /// <param name="files">The files in order.</param>
 /// <param name="releasableBytes">What all that may go take, also files past the bound.</param>
-/// <param name="keptBytes">What pinned and excluded files take.</param>
+/// <param name="keptBytes">What pinned and excluded files take, and those of headrooms.</param>
 /// <param name="onlyHotBytes">What is in the hot tier only.</param>
 /// <param name="isCut">Whether there were more files than the bound.</param>
 internal sealed class ReleaseList(

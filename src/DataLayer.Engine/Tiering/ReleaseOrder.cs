@@ -9,9 +9,9 @@ namespace DataLayer.Engine.Tiering;
 /// <summary>
 /// Which hot copies go first where somebody needs their room: those that the active policy wants released, heaviest
 /// rule first; then those that it says nothing of, coldest first and of equals the longest unread; last those that it
-/// wants hot. Pinned files and excluded ones never go, nor does what no object holds.
+/// wants hot. Pinned files and excluded ones never go, nor does what no object holds or a headroom keeps.
 /// </summary>
-/// <remarks>One look reads the facts of all files (a page at a time) and keeps the first <see cref="MaxFiles"/>.
+/// <remarks>One look reads the facts of all files (a page at a time) and keeps the first: so many, or so many bytes.
 /// </remarks>
 internal sealed class ReleaseOrder(EngineContext context, FactSource facts)
 {
@@ -21,8 +21,17 @@ internal sealed class ReleaseOrder(EngineContext context, FactSource facts)
     /// <summary>The versions of the policy; null where none decides.</summary>
     public PolicyVersions? Policies { get; set; }
 
+    /// <summary>Looks at all files for a writer that needs room, and for those after it.</summary>
+    public ValueTask<ReleaseList> ListAsync(string pool, CancellationToken cancellationToken) =>
+        ListAsync(pool, long.MaxValue, MaxFiles, cancellationToken);
+
     /// <summary>Looks at all files.</summary>
-    public async ValueTask<ReleaseList> ListAsync(string pool, CancellationToken cancellationToken)
+    /// <param name="pool">The pool whose room is needed.</param>
+    /// <param name="neededBytes">How much of it: no more files are kept than hold that.</param>
+    /// <param name="maxFiles">And no more than so many.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async ValueTask<ReleaseList> ListAsync(
+        string pool, long neededBytes, int maxFiles, CancellationToken cancellationToken)
     {
         CompiledPolicy? policy = Policies is null
             ? null
@@ -36,6 +45,7 @@ internal sealed class ReleaseOrder(EngineContext context, FactSource facts)
         PriorityQueue<FileFacts, (int, double, long)> first = new(
             Comparer<(int, double, long)>.Create(static (a, b) => b.CompareTo(a)));
         long releasable = 0;
+        long listed = 0;
         long kept = 0;
         long only = 0;
         bool isCut = false;
@@ -46,7 +56,7 @@ internal sealed class ReleaseOrder(EngineContext context, FactSource facts)
                 continue;
             }
 
-            long bytes = file.HotBytes * Math.Max(1, file.CopyCount);
+            long bytes = file.HotCopiesBytes;
             if (!file.HasObject || file.State == TierState.Hot)
             {
                 only += bytes;
@@ -54,17 +64,19 @@ internal sealed class ReleaseOrder(EngineContext context, FactSource facts)
             }
 
             PlacementDecision decision = policy?.Decide(file, moment) ?? PlacementDecision.None;
-            if (file.IsPinned || decision.Pin || decision.Exclude)
+            if (file.IsPinned || decision.Pin || decision.Exclude || context.Shares.Find(file.Path) is not null)
             {
                 kept += bytes;
                 continue;
             }
 
             releasable += bytes;
+            listed += bytes;
             first.Enqueue(file, RankOf(file, decision));
-            if (first.Count > MaxFiles)
+            while (first.Count > maxFiles
+                || (listed > neededBytes && listed - first.Peek().HotCopiesBytes >= neededBytes))
             {
-                first.Dequeue();
+                listed -= first.Dequeue().HotCopiesBytes;
                 isCut = true;
             }
         }
@@ -73,8 +85,7 @@ internal sealed class ReleaseOrder(EngineContext context, FactSource facts)
         for (int i = ordered.Length - 1; i >= 0; i--)
         {
             FileFacts file = first.Dequeue();
-            ordered[i] = new ReleaseCandidate(
-                file.Inode, file.HotBytes * Math.Max(1, file.CopyCount), TargetsOf(file.Placement!));
+            ordered[i] = new ReleaseCandidate(file.Inode, file.Path, file.HotCopiesBytes, TargetsOf(file.Placement!));
         }
 
         return new ReleaseList([.. ordered], releasable, kept, only, isCut);

@@ -37,7 +37,7 @@ internal sealed class VirtualFolder
         _stats = stats;
         _configuration = configuration;
         _log = log;
-        _madeNanoseconds = (time.GetUtcNow().UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100;
+        _madeNanoseconds = UnixTime.ToNanoseconds(time.GetUtcNow());
         _nextHandle = _madeNanoseconds; // Another range than the service before this one had.
     }
 

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Interop;
 using DataLayer.Keeper.Interop;
 using DataLayer.Protocol.Keeper;
 using Microsoft.Win32.SafeHandles;
@@ -34,7 +35,7 @@ public sealed class KeeperChannel : IDisposable
     }
 
     /// <summary>The user this process runs as.</summary>
-    public static uint OwnUserId => Libc.GetUserId();
+    public static uint OwnUserId => DescriptorSocket.OwnUserId;
 
     /// <summary>Connects to a service's socket.</summary>
     /// <exception cref="DataLayerException">OriginUnavailable: nobody listens there. PermissionDenied: it is another
@@ -70,26 +71,16 @@ public sealed class KeeperChannel : IDisposable
     }
 
     /// <summary>The user at the other end, by SO_PEERCRED: who connected, as the kernel saw it then.</summary>
-    public unsafe (int ProcessId, uint UserId) GetPeer()
+    public (int ProcessId, uint UserId) GetPeer()
     {
-        Libc.PeerCredentials peer = default;
-        uint length = (uint)sizeof(Libc.PeerCredentials);
-        bool added = false;
         try
         {
-            _socket.SafeHandle.DangerousAddRef(ref added);
-            return Libc.GetSocketOption(
-                (int)_socket.SafeHandle.DangerousGetHandle(), Libc.SocketLevel, Libc.PeerCredentialsOption, &peer,
-                &length) == 0
-                ? (peer.ProcessId, peer.UserId)
-                : throw FailedCall.Fault(FailedCall.Last, "getsockopt of SO_PEERCRED", "Connect with a Unix socket.");
+            (int process, uint user, _) = DescriptorSocket.GetPeer(_socket);
+            return (process, user);
         }
-        finally
+        catch (SocketException e)
         {
-            if (added)
-            {
-                _socket.SafeHandle.DangerousRelease();
-            }
+            throw FailedCall.Fault(e.NativeErrorCode, "getsockopt of SO_PEERCRED", "Connect with a Unix socket.");
         }
     }
 
@@ -187,7 +178,8 @@ public sealed class KeeperChannel : IDisposable
         long start = _time.GetTimestamp();
         while (sent < frame.Length)
         {
-            int count = SendSome(frame.AsSpan(sent), sent == 0 ? descriptor : null, out int errno);
+            int count = DescriptorSocket.Send(
+                _socket, frame.AsSpan(sent), sent == 0 ? descriptor : null, out int errno);
             if (count >= 0)
             {
                 sent += count;
@@ -248,116 +240,19 @@ public sealed class KeeperChannel : IDisposable
         return taken;
     }
 
-    private unsafe int SendSome(ReadOnlySpan<byte> bytes, SafeFileHandle? descriptor, out int errno)
+    private int ReceiveSome(Span<byte> bytes, ref SafeFileHandle? descriptor, out int errno)
     {
-        SafeSocketHandle socket = _socket.SafeHandle;
-        bool socketAdded = false;
-        bool descriptorAdded = false;
-        try
+        int count = DescriptorSocket.Receive(
+            _socket, bytes, out SafeFileHandle? came, out bool isTooMany, out errno);
+        if (isTooMany || (came is not null && descriptor is not null))
         {
-            socket.DangerousAddRef(ref socketAdded);
-            descriptor?.DangerousAddRef(ref descriptorAdded);
-            fixed (byte* start = bytes)
-            {
-                Libc.IoVector vector = new() { Base = start, Length = (nuint)bytes.Length };
-                Libc.MessageHeader message = new() { Vectors = &vector, VectorCount = 1 };
-                Libc.DescriptorMessage control = default;
-                if (descriptor is not null)
-                {
-                    control.Length = (nuint)(sizeof(Libc.DescriptorMessage) - sizeof(int));
-                    control.Level = Libc.SocketLevel;
-                    control.Type = Libc.ScmRights;
-                    control.Descriptor = (int)descriptor.DangerousGetHandle();
-                    message.Control = &control;
-                    message.ControlLength = (nuint)sizeof(Libc.DescriptorMessage);
-                }
-
-                nint count = Libc.SendMessage(
-                    (int)socket.DangerousGetHandle(), &message, Libc.MessageDontWait | Libc.MessageNoSignal);
-                errno = count < 0 ? FailedCall.Last : 0;
-                return (int)count;
-            }
-        }
-        finally
-        {
-            if (descriptorAdded)
-            {
-                descriptor!.DangerousRelease();
-            }
-
-            if (socketAdded)
-            {
-                socket.DangerousRelease();
-            }
-        }
-    }
-
-    private unsafe int ReceiveSome(Span<byte> bytes, ref SafeFileHandle? descriptor, out int errno)
-    {
-        SafeSocketHandle socket = _socket.SafeHandle;
-        bool added = false;
-        try
-        {
-            socket.DangerousAddRef(ref added);
-            fixed (byte* start = bytes)
-            {
-                Libc.IoVector vector = new() { Base = start, Length = (nuint)bytes.Length };
-                Libc.DescriptorMessage control = default;
-                Libc.MessageHeader message = new()
-                {
-                    Vectors = &vector,
-                    VectorCount = 1,
-                    Control = &control,
-                    ControlLength = (nuint)sizeof(Libc.DescriptorMessage),
-                };
-                nint count = Libc.ReceiveMessage(
-                    (int)socket.DangerousGetHandle(), &message, Libc.MessageDontWait | Libc.MessageCloseOnExec);
-                errno = count < 0 ? FailedCall.Last : 0;
-                if (count >= 0)
-                {
-                    Keep(message, control, ref descriptor);
-                }
-
-                return (int)count;
-            }
-        }
-        finally
-        {
-            if (added)
-            {
-                socket.DangerousRelease();
-            }
-        }
-    }
-
-    /// <summary>
-    /// Takes the descriptor that came. The control buffer has room for two (CMSG_SPACE rounds up), the kernel closes
-    /// what does not fit and says so.
-    /// </summary>
-    private static unsafe void Keep(
-        Libc.MessageHeader message, Libc.DescriptorMessage control, ref SafeFileHandle? descriptor)
-    {
-        nuint one = (nuint)(sizeof(Libc.DescriptorMessage) - sizeof(int));
-        if (message.ControlLength < one || control.Level != Libc.SocketLevel || control.Type != Libc.ScmRights)
-        {
-            return;
-        }
-
-        SafeFileHandle first = new(control.Descriptor, ownsHandle: true);
-        bool second = control.Length >= one + sizeof(int);
-        if (second)
-        {
-            new SafeFileHandle(control.Padding, ownsHandle: true).Dispose();
-        }
-
-        if (second || descriptor is not null || (message.Flags & Libc.MessageControlTruncated) != 0)
-        {
-            first.Dispose();
+            came?.Dispose();
             throw new DataLayerException(
                 ErrorCode.InvalidArgument, "More than one descriptor came with a frame of the keeper's socket.");
         }
 
-        descriptor = first;
+        descriptor ??= came;
+        return count;
     }
 
     private static DataLayerException Gone(Exception? inner) => new(

@@ -18,14 +18,6 @@ internal static unsafe partial class Libc
     internal const int CurrentDirectory = -100;
     internal const uint StatXInode = 0x100;
 
-    internal const int MessageDontWait = 0x40;
-    internal const int MessageNoSignal = 0x4000;
-    internal const int MessageControlTruncated = 8;
-    internal const int MessageCloseOnExec = 0x4000_0000;
-    internal const int SocketLevel = 1;
-    internal const int ScmRights = 1;
-    internal const int PeerCredentialsOption = 17;
-
     internal const int LockExclusive = 2;
     internal const int LockShared = 1;
     internal const int LockNoWait = 4;
@@ -60,15 +52,6 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "rename", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int Rename(string from, string to);
 
-    [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
-    internal static partial nint SendMessage(int socket, MessageHeader* message, int flags);
-
-    [LibraryImport("libc", EntryPoint = "recvmsg", SetLastError = true)]
-    internal static partial nint ReceiveMessage(int socket, MessageHeader* message, int flags);
-
-    [LibraryImport("libc", EntryPoint = "getsockopt", SetLastError = true)]
-    internal static partial int GetSocketOption(int socket, int level, int option, void* value, uint* length);
-
     [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
     internal static partial int Poll(PollDescriptor* descriptors, ulong count, int timeoutMilliseconds);
 
@@ -94,9 +77,6 @@ internal static unsafe partial class Libc
     [LibraryImport("libc", EntryPoint = "realpath", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     internal static partial byte* RealPath(string path, byte* resolved);
 
-    [LibraryImport("libc", EntryPoint = "geteuid")]
-    internal static partial uint GetUserId();
-
     [LibraryImport("libc", EntryPoint = "getegid")]
     internal static partial uint GetGroupId();
 
@@ -117,38 +97,6 @@ internal static unsafe partial class Libc
         public uint DeviceMinor;
     }
 
-    /// <summary>struct iovec.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct IoVector
-    {
-        public void* Base;
-        public nuint Length;
-    }
-
-    /// <summary>struct msghdr of 64-bit glibc and, on little-endian machines, musl.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct MessageHeader
-    {
-        public void* Name;
-        public uint NameLength;
-        public IoVector* Vectors;
-        public nuint VectorCount;
-        public void* Control;
-        public nuint ControlLength;
-        public int Flags;
-    }
-
-    /// <summary>struct cmsghdr with one descriptor behind it: CMSG_SPACE(4) is 24, CMSG_LEN(4) is 20.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct DescriptorMessage
-    {
-        public nuint Length;
-        public int Level;
-        public int Type;
-        public int Descriptor;
-        public int Padding;
-    }
-
     /// <summary>struct pollfd.</summary>
     [StructLayout(LayoutKind.Sequential)]
     internal struct PollDescriptor
@@ -156,15 +104,6 @@ internal static unsafe partial class Libc
         public int Descriptor;
         public short Events;
         public short ReturnedEvents;
-    }
-
-    /// <summary>struct ucred.</summary>
-    [StructLayout(LayoutKind.Sequential)]
-    internal struct PeerCredentials
-    {
-        public int ProcessId;
-        public uint UserId;
-        public uint GroupId;
     }
 
     /// <summary>struct fuse_backing_map of linux/fuse.h.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Interop;
 using DataLayer.Keeper.Interop;
 using Microsoft.Win32.SafeHandles;
 
@@ -43,7 +44,7 @@ internal static class FuseDevice
         {
             device.DangerousAddRef(ref added);
             string data = string.Create(CultureInfo.InvariantCulture,
-                $"fd={device.DangerousGetHandle()},rootmode=40000,user_id={Libc.GetUserId()}"
+                $"fd={device.DangerousGetHandle()},rootmode=40000,user_id={DescriptorSocket.OwnUserId}"
                 + $",group_id={Libc.GetGroupId()},default_permissions{(flags.AllowOther ? ",allow_other" : "")}");
             if (Libc.Mount(source, mountPoint, FileSystemType, flags.Kernel, data) != 0)
             {

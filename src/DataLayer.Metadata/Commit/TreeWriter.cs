@@ -46,9 +46,6 @@ internal sealed class TreeWriter : IDisposable
     /// <summary>Which kinds of journal entries the batch added, a bit mask by kind.</summary>
     public int AddedJournalKinds { get; private set; }
 
-    /// <summary>The time now, nanoseconds since 1970 UTC.</summary>
-    public static long ToNanoseconds(DateTimeOffset time) => (time.UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) * 100;
-
     public InodeId NextInode() => new(_inodes.Take(Tables));
 
     public long NextJournalId() => _journalIds.Take(Tables);
@@ -125,7 +122,7 @@ internal sealed class TreeWriter : IDisposable
     /// </summary>
     public T RunAlone<T>(Func<TreeWriter, T> change, bool durable)
     {
-        Now = ToNanoseconds(_time.GetUtcNow());
+        Now = UnixTime.ToNanoseconds(_time.GetUtcNow());
         _inodes.Mark();
         _journalIds.Mark();
         Begin(durable);
@@ -174,7 +171,7 @@ internal sealed class TreeWriter : IDisposable
     /// <summary>Runs one change inside the transaction; if it throws, only its own effects are undone.</summary>
     public void RunIsolated(Action<TreeWriter> change)
     {
-        Now = ToNanoseconds(_time.GetUtcNow());
+        Now = UnixTime.ToNanoseconds(_time.GetUtcNow());
         _inodes.Mark();
         _journalIds.Mark();
         Tables.Session.Get("SAVEPOINT change").Execute();

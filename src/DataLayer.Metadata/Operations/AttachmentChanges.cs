@@ -86,7 +86,8 @@ internal static class AttachmentChanges
         {
             throw new DataLayerException(
                 ErrorCode.InvalidArgument,
-                $"{packed} files of '{attachment.Path}' lie in packs, which an attach does not list. Unpack them "
+                $"{packed} files of '{attachment.Path}' lie in packs. The next attach shows them as they were packed: "
+                    + "what was removed or renamed since comes back. Unpack them "
                     + $"(datalayer pack unpack {attachment.Path}), or detach with force: the packs stay in the bucket, "
                     + "as tar files below " + PackKeys.Folder + ".");
         }

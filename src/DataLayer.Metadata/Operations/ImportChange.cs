@@ -10,7 +10,7 @@ namespace DataLayer.Metadata.Operations;
 /// Brings one page of a listing into the tree. Folders met are remembered for the page, and written back once at its
 /// end; in folders made by this page no name is looked up before it is added. So a new object costs two inserts.
 /// </summary>
-internal sealed class ImportChange
+internal sealed partial class ImportChange
 {
     private const int FolderMode = 0x1ED;
     private const int FileMode = 0x1A4;
@@ -236,6 +236,12 @@ internal sealed class ImportChange
         }
 
         InodeRow row = _tables.Inodes.Find(dentry.Inode) ?? throw Folders.Dangling(dentry.Inode);
+        if (_pack is not null)
+        {
+            RefreshFromPack(row, found);
+            return;
+        }
+
         if (row.State == TierState.Hot || ObjectJournal.PendingUploads(_tables.Journal, row.Inode).Count > 0)
         {
             // Local changes that the bucket does not have yet come first.
@@ -293,16 +299,21 @@ internal sealed class ImportChange
             return;
         }
 
-        _changed++;
-        _bytes += found.SizeBytes - row.SizeBytes;
-        ReplaceContent(row, found);
-        row.CheckedTime = _writer.Now;
-        _tables.Inodes.Save(row);
+        Replace(row, found);
         PackChanges.MemberLeft(_writer, packed);
     }
 
     private bool IsBeingMoved(InodeRow row, string etag) =>
         _tables.Moves.ListOpenOf(row.Inode).Exists(move => move.FromETag == etag);
+
+    private void Replace(InodeRow row, in ImportedObject found)
+    {
+        _changed++;
+        _bytes += found.SizeBytes - row.SizeBytes;
+        ReplaceContent(row, found);
+        row.CheckedTime = _writer.Now;
+        _tables.Inodes.Save(row);
+    }
 
     private void ReplaceContent(InodeRow row, in ImportedObject found)
     {
@@ -321,8 +332,8 @@ internal sealed class ImportChange
 
     private ObjectReference ReferenceTo(in ImportedObject found) =>
         new(
-            _attachment.Id, found.Key, found.ETag, found.VersionId, found.SizeBytes,
-            StorageClass: found.StorageClass, StoredTimeNanoseconds: found.LastModifiedNanoseconds);
+            _attachment.Id, found.Key, found.ETag, found.VersionId, found.SizeBytes, _offset, found.StorageClass,
+            _pack?.StoredTimeNanoseconds ?? found.LastModifiedNanoseconds);
 
     // The same bytes, perhaps moved to another class: by a copy onto itself, which is a new write, or by a rule of the
     // bucket, which leaves the time of the write as it was.

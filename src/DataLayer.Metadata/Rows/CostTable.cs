@@ -1,6 +1,7 @@
 using System.Data.Common;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Objects;
+using DataLayer.Core.Tree;
 using DataLayer.Metadata.Sql;
 
 namespace DataLayer.Metadata.Rows;
@@ -93,9 +94,9 @@ internal sealed class CostTable(SqlSession session)
     {
         if (level == CostLevel.Month)
         {
-            DateTimeOffset time = DateTimeOffset.UnixEpoch.AddTicks(timeNanoseconds / 100);
+            DateTimeOffset time = UnixTime.ToTime(timeNanoseconds);
             DateTimeOffset month = new(time.Year, time.Month, 1, 0, 0, 0, TimeSpan.Zero);
-            return (month.UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) * 100;
+            return UnixTime.ToNanoseconds(month);
         }
 
         long span = level == CostLevel.Hour ? Hour : Day;

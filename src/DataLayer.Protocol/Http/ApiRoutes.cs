@@ -89,6 +89,9 @@ public static class ApiRoutes
     /// <summary>Datasets: GET; one by PUT, GET, DELETE; below it refresh, pin, verify, samples, order.</summary>
     public const string Datasets = "/api/v1/datasets";
 
+    /// <summary>Feeds that are open: GET; <c>/connect</c> becomes one.</summary>
+    public const string Feeds = "/api/v1/feeds";
+
     /// <summary>Counters of the service.</summary>
     public const string Statistics = "/api/v1/stats";
 

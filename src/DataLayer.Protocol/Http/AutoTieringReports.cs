@@ -43,6 +43,15 @@ public sealed record AutoTieringReport
     /// <summary>Files that a headroom keeps from being released, a count.</summary>
     public long Reserved { get; init; }
 
+    /// <summary>Files that wait until there are enough for a pack, a count.</summary>
+    public long Gathering { get; init; }
+
+    /// <summary>Packs that are mostly dead, a count; of the last look at them.</summary>
+    public int DeadPacks { get; init; }
+
+    /// <summary>The last job that wrote packs anew; 0 for none.</summary>
+    public long RepackJob { get; init; }
+
     /// <summary>The job of the last pass that moved files; 0 for none.</summary>
     public long LastJob { get; init; }
 

@@ -22,6 +22,8 @@ namespace DataLayer.Protocol.Http;
         typeof(CamelCaseEnumConverter<MountState>),
     ])]
 [JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(FeedStatus))]
+[JsonSerializable(typeof(IReadOnlyList<FeedStatus>))]
 [JsonSerializable(typeof(FileStatus))]
 [JsonSerializable(typeof(DirectoryPage))]
 [JsonSerializable(typeof(FileDetail))]

@@ -54,6 +54,22 @@ internal sealed partial class Authenticator(
         return WhyNotLocal(context, headers) is { } why ? Caller.Unknown(why) : Caller.OfLoopback;
     }
 
+    /// <summary>Who opens a feed over its socket: there is no header, and only this machine reaches it.</summary>
+    /// <param name="token">The token that came; null for none.</param>
+    /// <param name="isOwner">Whether the other end is the service's own user, or root.</param>
+    public Caller Identify(string? token, bool isOwner)
+    {
+        if (token is not null)
+        {
+            return tokens.Find(token.AsSpan().Trim());
+        }
+
+        return isOwner ? Caller.OfSocket
+            : configuration.AnonymousAnywhere ? Caller.OfAnywhere
+            : configuration.AnonymousLoopback ? Caller.OfLoopback
+            : Caller.Unknown("The client's Hello has no token, and this service wants one of other users.");
+    }
+
     private Caller FromHeader(StringValues authorization)
     {
         string text = authorization.Count == 1 ? authorization[0] ?? string.Empty : string.Empty;

@@ -22,6 +22,7 @@ internal static class CommandLine
             .. MoveCommands.Make(factory),
             PackCommands.Make(factory),
             DatasetCommands.Make(factory),
+            FeedCommands.Make(factory),
             HeadroomCommands.Make(factory),
             .. FileCommands.Make(factory),
             .. MountCommands.Make(factory),

@@ -73,6 +73,15 @@ internal sealed class CommandRun : IDisposable
         }
     }
 
+    /// <summary>Writes a table of what was written as JSON already where that was asked.</summary>
+    public void Write(Table table)
+    {
+        if (!Json)
+        {
+            Out.Write(table);
+        }
+    }
+
     /// <summary>Runs an action with the faults turned into messages and exit codes.</summary>
     public static async Task<int> GuardAsync(
         CliEnvironment environment, bool json, string? server, Func<Task<int>> action)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using DataLayer.Core.Errors;
 using DataLayer.Core.Order;
 using DataLayer.Protocol.Http;
 using Spectre.Console;
@@ -30,7 +31,7 @@ internal static class DatasetCommands
     private static Option<string?> Text(string name, string help, string description) =>
         new(name) { Description = description, HelpName = help };
 
-    private static Option<long> Number(string name, long fallback, string description) => new(name)
+    private static Option<T> Number<T>(string name, T fallback, string description) => new(name)
     {
         Description = description,
         DefaultValueFactory = _ => fallback,
@@ -113,21 +114,11 @@ internal static class DatasetCommands
             return ExitCode.Success;
         }
 
-        JobStatus last = await ProgressBars.RunAsync<JobStatus, JobStatus>(
-            run, $"indexing {dataset}",
-            async bar =>
-            {
-                JobStatus seen = job;
-                await foreach (JobStatus now in run.Client.Jobs.WatchAsync(job.Id, cancellationToken))
-                {
-                    seen = now;
-                    bar?.Report(now);
-                }
-
-                return seen;
-            },
+        JobStatus last = await JobCommands.WatchAsync(
+            run, job, $"indexing {dataset}",
             j => ($"{Show.Count(j.DoneObjects)} of {Show.Count(j.TotalObjects)} files",
-                j.TotalObjects > 0 ? (double)j.DoneObjects / j.TotalObjects : null));
+                j.TotalObjects > 0 ? (double)j.DoneObjects / j.TotalObjects : null),
+            cancellationToken);
         if (last.State != "done")
         {
             run.Write(last, ProtocolJson.Default.JobStatus, j => run.Out.WriteLine($"{j.State}: {j.Failure}"));
@@ -152,10 +143,7 @@ internal static class DatasetCommands
                         Show.Size(d.SampleBytes), d.Spec.Path));
             }
 
-            if (!run.Json)
-            {
-                run.Out.Write(table);
-            }
+            run.Write(table);
 
             return ExitCode.Success;
         });
@@ -177,14 +165,14 @@ internal static class DatasetCommands
     private static Command Samples(CommandFactory factory)
     {
         Argument<string> name = Name();
-        Option<long> from = Number("--from", 0, "The first sample. Default: 0.");
-        Option<long> limit = Number("--limit", 20, "At most so many, up to 10,000. Default: 20.");
+        Option<long> from = Number("--from", 0L, "The first sample. Default: 0.");
+        Option<int> limit = Number("--limit", 20, "At most so many, up to 10,000. Default: 20.");
         return factory.Make(
             "samples", "Shows where samples lie.", [name, from, limit],
             async (run, cancellationToken) =>
             {
                 SamplePage page = await run.Client.Datasets.ListSamplesAsync(
-                    run.Arguments.GetValue(name)!, run.Arguments.GetValue(from), (int)run.Arguments.GetValue(limit),
+                    run.Arguments.GetValue(name)!, run.Arguments.GetValue(from), run.Arguments.GetValue(limit),
                     cancellationToken);
                 Table table = Show.Columns("#sample", "#offset", "#length", "label", "part", "path");
                 foreach (SampleStatus sample in page.Samples)
@@ -196,10 +184,7 @@ internal static class DatasetCommands
                             s.Validation ? "validation" : "train", s.Path ?? "(gone)"));
                 }
 
-                if (!run.Json)
-                {
-                    run.Out.Write(table);
-                }
+                run.Write(table);
 
                 return ExitCode.Success;
             });
@@ -235,12 +220,12 @@ internal static class DatasetCommands
             Description = "all, train or validation. Default: all.",
             HelpName = "PART",
         };
-        Option<long> seed = Number("--seed", 0, "The seed. Default: 0.");
-        Option<long> pass = Number("--pass", 0, "The pass. Default: 0.");
-        Option<long> from = Number("--from", 0, "The first position. Default: 0.");
-        Option<long> limit = Number("--limit", 20, "At most so many, up to 10,000. Default: 20.");
-        Option<long> block = Number("--block", 1024, "Of blocks: samples a block has. Default: 1024.");
-        Option<long> window = Number("--window", 16, "Of blocks: blocks a window has. Default: 16.");
+        Option<long> seed = Number("--seed", 0L, "The seed. Default: 0.");
+        Option<long> pass = Number("--pass", 0L, "The pass. Default: 0.");
+        Option<long> from = Number("--from", 0L, "The first position. Default: 0.");
+        Option<int> limit = Number("--limit", 20, "At most so many, up to 10,000. Default: 20.");
+        Option<int> block = Number("--block", 1024, "Of blocks: samples a block has. Default: 1024.");
+        Option<int> window = Number("--window", 16, "Of blocks: blocks a window has. Default: 16.");
         Option<string?> weights = Text("--weights", "W,W,…", "Of weighted: a whole number for each class.");
         return factory.Make(
             "order", "Shows which sample stands at each position of a pass.",
@@ -252,20 +237,34 @@ internal static class DatasetCommands
                     Mode = run.Arguments.GetValue(mode),
                     Part = run.Arguments.GetValue(part),
                     Seed = run.Arguments.GetValue(seed),
-                    BlockSamples = (int)run.Arguments.GetValue(block),
-                    WindowBlocks = (int)run.Arguments.GetValue(window),
-                    Weights = [.. (run.Arguments.GetValue(weights) ?? string.Empty)
-                        .Split(',', StringSplitOptions.RemoveEmptyEntries)
-                        .Select(w => uint.Parse(w, CultureInfo.InvariantCulture))],
+                    BlockSamples = run.Arguments.GetValue(block),
+                    WindowBlocks = run.Arguments.GetValue(window),
+                    Weights = ParseWeights(run.Arguments.GetValue(weights)),
                 };
                 OrderReport report = await run.Client.Datasets.GetOrderAsync(
                     run.Arguments.GetValue(name)!, spec, run.Arguments.GetValue(pass), run.Arguments.GetValue(from),
-                    (int)run.Arguments.GetValue(limit), cancellationToken);
+                    run.Arguments.GetValue(limit), cancellationToken);
                 run.Write(
                     report, ProtocolJson.Default.OrderReport,
                     r => run.Out.WriteLine(string.Join(' ', r.Samples.Select(Plain))));
                 return ExitCode.Success;
             });
+    }
+
+    private static List<uint> ParseWeights(string? text)
+    {
+        List<uint> weights = [];
+        foreach (string word in (text ?? string.Empty).Split(',', StringSplitOptions.RemoveEmptyEntries))
+        {
+            weights.Add(
+                uint.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out uint weight)
+                    ? weight
+                    : throw new DataLayerException(
+                        ErrorCode.InvalidArgument,
+                        $"--weights: '{word}' is no whole number from 0 to {uint.MaxValue}."));
+        }
+
+        return weights;
     }
 
     private static Command Change(

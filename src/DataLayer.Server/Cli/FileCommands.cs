@@ -362,10 +362,7 @@ internal static class FileCommands
                                 Show.Size(u.ResidentBytes), u.Path));
                 }
 
-                if (!run.Json)
-                {
-                    run.Out.Write(table);
-                }
+                run.Write(table);
 
                 return ExitCode.Success;
             }

@@ -42,10 +42,7 @@ internal static class HeadroomCommands
                     run.Write(headroom, ProtocolJson.Default.HeadroomReport, h => AddRow(table, h));
                 }
 
-                if (!run.Json)
-                {
-                    run.Out.Write(table);
-                }
+                run.Write(table);
 
                 return ExitCode.Success;
             });

@@ -32,8 +32,18 @@ internal static class JobCommands
     /// <returns>0 where it is done, else 1.</returns>
     public static async Task<int> FollowAsync(CommandRun run, JobStatus job, CancellationToken cancellationToken)
     {
-        JobStatus last = await ProgressBars.RunAsync<JobStatus, JobStatus>(
-            run, $"job {job.Id}",
+        JobStatus last = await WatchAsync(run, job, $"job {job.Id}", Describe, cancellationToken);
+        run.Write(last, ProtocolJson.Default.JobStatus, j => Print(run.Out, j));
+        return last.State == "done" ? ExitCode.Success : ExitCode.Failure;
+    }
+
+    /// <summary>Follows a job to its end, with a bar.</summary>
+    /// <returns>Its last state.</returns>
+    public static Task<JobStatus> WatchAsync(
+        CommandRun run, JobStatus job, string title, Func<JobStatus, (string Text, double? Part)> describe,
+        CancellationToken cancellationToken) =>
+        ProgressBars.RunAsync<JobStatus, JobStatus>(
+            run, title,
             async bar =>
             {
                 JobStatus seen = job;
@@ -45,10 +55,7 @@ internal static class JobCommands
 
                 return seen;
             },
-            Describe);
-        run.Write(last, ProtocolJson.Default.JobStatus, j => Print(run.Out, j));
-        return last.State == "done" ? ExitCode.Success : ExitCode.Failure;
-    }
+            describe);
 
     private static Command List(CommandFactory factory)
     {
@@ -82,10 +89,7 @@ internal static class JobCommands
                     cursor = page.Next;
                 }
                 while (cursor is not null && left > 0);
-                if (!run.Json)
-                {
-                    run.Out.Write(table);
-                }
+                run.Write(table);
 
                 return ExitCode.Success;
             });

@@ -31,6 +31,18 @@ internal sealed class LatencyHistogram
         }
     }
 
+    /// <summary>Counts what another one has counted; nobody adds to either meanwhile.</summary>
+    public void Add(LatencyHistogram other)
+    {
+        for (int i = 0; i < _counts.Length; i++)
+        {
+            _counts[i] += other._counts[i];
+        }
+
+        _count += other._count;
+        _longest = Math.Max(_longest, other._longest);
+    }
+
     /// <summary>What a share of all stayed below, seconds; 0 where nothing was counted.</summary>
     public double QuantileSeconds(double share)
     {

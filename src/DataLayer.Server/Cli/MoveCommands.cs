@@ -51,10 +51,7 @@ internal static class MoveCommands
                     from = page.Next;
                 }
 
-                if (!run.Json)
-                {
-                    run.Out.Write(table);
-                }
+                run.Write(table);
 
                 return ExitCode.Success;
             });

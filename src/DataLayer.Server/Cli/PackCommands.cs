@@ -42,10 +42,7 @@ internal static class PackCommands
                 after = page.Next;
             }
 
-            if (!run.Json)
-            {
-                run.Out.Write(table);
-            }
+            run.Write(table);
 
             return ExitCode.Success;
         });

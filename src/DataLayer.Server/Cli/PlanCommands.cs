@@ -150,10 +150,7 @@ internal static class PlanCommands
                 before = page.Next;
             }
             while (before is not null);
-            if (!run.Json)
-            {
-                run.Out.Write(table);
-            }
+            run.Write(table);
 
             return ExitCode.Success;
         });

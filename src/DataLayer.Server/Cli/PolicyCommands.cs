@@ -201,10 +201,7 @@ internal static class PolicyCommands
                     }
                 }
 
-                if (!run.Json)
-                {
-                    run.Out.Write(table);
-                }
+                run.Write(table);
 
                 return ExitCode.Success;
             });

@@ -74,15 +74,13 @@ internal sealed class PolicyFacts
             Dataset = arguments.GetValue(_dataset),
             StorageClass = arguments.GetValue(_storageClass),
             Pool = arguments.GetValue(_pool) ?? "default",
-            NowNanoseconds = ToNanoseconds(Now(arguments.GetValue(_now), time)),
+            NowNanoseconds = UnixTime.ToNanoseconds(Now(arguments.GetValue(_now), time)),
             PoolFill = Fill(arguments.GetValue(_fill) ?? []),
         };
     }
 
     private static Option<string?> Text(string name, string description, string help) =>
         new(name) { Description = description, HelpName = help };
-
-    private static long ToNanoseconds(DateTimeOffset time) => (time - DateTimeOffset.UnixEpoch).Ticks * 100;
 
     private static long? Size(string? text) =>
         text is null ? null

@@ -87,10 +87,7 @@ internal static class ProfileCommands
                         Show.Seconds(p.Seconds)));
             }
 
-            if (!run.Json)
-            {
-                run.Out.Write(table);
-            }
+            run.Write(table);
 
             return ExitCode.Success;
         });

@@ -71,10 +71,7 @@ internal static class ScheduleCommands
                             s.LastJob.ToString(CultureInfo.InvariantCulture), s.Spec.GetRawText()));
                 }
 
-                if (!run.Json)
-                {
-                    run.Out.Write(table);
-                }
+                run.Write(table);
 
                 return ExitCode.Success;
             });

@@ -66,10 +66,7 @@ internal static class TierCommands
                         a.ListingComplete ? "complete" : "interrupted"));
         }
 
-        if (!run.Json)
-        {
-            run.Out.Write(table);
-        }
+        run.Write(table);
 
         return ExitCode.Success;
     }

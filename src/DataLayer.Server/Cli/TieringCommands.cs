@@ -63,6 +63,15 @@ internal static class TieringCommands
                     $"Last job {r.LastJob} (datalayer job show {r.LastJob}); cost of 24 h {r.CostOfDay:F2}."));
             }
 
+            if (r.DeadPacks > 0 || r.RepackJob > 0 || r.Gathering > 0)
+            {
+                string job = r.RepackJob == 0 ? string.Empty : string.Create(
+                    CultureInfo.InvariantCulture, $"; last repacked by job {r.RepackJob}");
+                run.Out.WriteLine(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Packs mostly dead: {r.DeadPacks}{job}; {r.Gathering} files wait for more to be packed with."));
+            }
+
             foreach (string rule in r.PassedMarks)
             {
                 run.Out.WriteLine($"The high mark of rule '{rule}' is passed.");

@@ -118,10 +118,7 @@ internal static class TokenCommands
                         token.Expires is not { } end ? Never : end <= now ? $"{Date(end)} (expired)" : Date(end));
                 }
 
-                if (!run.Json)
-                {
-                    run.Out.Write(table);
-                }
+                run.Write(table);
 
                 return Task.FromResult(content.Problems.Count == 0 ? ExitCode.Success : ExitCode.Usage);
             });

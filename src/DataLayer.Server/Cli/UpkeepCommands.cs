@@ -127,10 +127,7 @@ internal static class UpkeepCommands
                                 Show.Size(t.FreeBytes), Show.Size(t.UsedBytes), t.Location, t.Fault ?? "-"));
                 }
 
-                if (!run.Json)
-                {
-                    run.Out.Write(table);
-                }
+                run.Write(table);
 
                 return ExitCode.Success;
             }

@@ -1,4 +1,5 @@
 using DataLayer.Core.Text;
+using DataLayer.Engine.Feeds.Prefetch;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Heat;
@@ -62,6 +63,7 @@ internal static class EngineSection
             UpkeepParallelism = section.Count(
                 "upkeep", d.UpkeepParallelism, 1, 256, "Files warmed, scrubbed or moved at once."),
             Archive = ReadArchive(section, d.Archive),
+            Prefetch = ReadPrefetch(section, d.Prefetch, share),
             CompactionInterval = section.Duration(
                 "compactionInterval", d.CompactionInterval, TimeSpan.Zero, TimeSpan.FromHours(24),
                 "How often mostly dead segments are looked for; 0s turns it off."),
@@ -118,6 +120,27 @@ internal static class EngineSection
         DayRetention = section.Duration(
             "historyDays", d.DayRetention, TimeSpan.FromDays(1), TimeSpan.FromDays(36500),
             "How long access history is kept by the day."),
+    };
+
+    private static PrefetchOptions ReadPrefetch(SettingReader section, PrefetchOptions d, long share) => new()
+    {
+        AheadBytes = section.Size(
+            "prefetch", d.AheadBytes, 0, MiB << 20,
+            "How far ahead of a feed its cold samples are brought in, at most an eighth of the cache; 0 turns that "
+            + "off."),
+        MemoryBytes = section.SizeOrAuto(
+            "prefetchMemory", null, MiB, 64 * GiB,
+            "Memory that requests ahead of feeds may hold. 'auto': half of what readahead gets by 'auto'.")
+            ?? share / 2,
+        MaxRequests = section.Count(
+            "prefetchRequests", d.MaxRequests, 1, 4096,
+            "Requests in flight ahead of feeds; while readers wait for one of 'requests', one."),
+        GapBytes = (int)section.Size(
+            "prefetchGap", d.GapBytes, 0, 16 * MiB,
+            "Samples in one pack with no more than this between them are brought in by one request."),
+        StallTime = section.Duration(
+            "feedStall", d.StallTime, TimeSpan.FromSeconds(1), TimeSpan.FromDays(1),
+            "After how long without a batch memory keeps nothing for a feed any more, until it goes on."),
     };
 
     private static void Check(SettingReader section, FileEngineOptions engine)

@@ -1,4 +1,5 @@
 using System.Net;
+using DataLayer.Engine.Feeds.Serving;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Jobs;
@@ -41,6 +42,9 @@ internal sealed record ServerConfiguration
 
     /// <summary>Jobs.</summary>
     public required JobsConfiguration Jobs { get; init; }
+
+    /// <summary>Feeds.</summary>
+    public required FeedOptions Feeds { get; init; }
 
     /// <summary>Prices and plans.</summary>
     public required TieringConfiguration Tiering { get; init; }

@@ -80,6 +80,7 @@ internal static class ServerConfigurationReader
             Tree = tree,
             Engine = EngineSection.Read(root.Section("engine"), budget, state),
             Jobs = JobsSection.Read(root.Section("jobs")),
+            Feeds = FeedsSection.Read(root.Section("feeds"), budget),
             Tiering = TieringSection.Read(root.Section("tiering"), reading, state),
             Tracing = TracingSection.Read(root.Section("tracing"), environment),
             Costs = CostSection.Read(

@@ -63,6 +63,9 @@ internal static class TieringSection
         reading.Problems.AddRange(prices.Problems);
         PlanOptions defaults = new() { PolicyHash = string.Empty };
         PackOptions packs = new();
+        double repackShare = section.Number(
+            "repackShare", packs.RepackShare, 0.05, 1,
+            "From which share of dead bytes on 'datalayer pack repack', and automatic tiering, write a pack anew.");
         PlanStoreOptions kept = new() { Folder = string.Empty };
         TieringConfiguration tiering = new()
         {
@@ -76,16 +79,14 @@ internal static class TieringSection
             UndoWindow = section.Duration(
                 "undoWindow", TimeSpan.FromDays(7), TimeSpan.Zero, TimeSpan.FromDays(365),
                 "How long after its end a job that applied a plan may be undone, as long as the job is kept."),
-            Auto = ReadAuto(section.Section("auto"), stateDirectory),
+            Auto = ReadAuto(section.Section("auto"), stateDirectory, repackShare),
             Learned = ReadLearned(section.Section("learned")),
             Packs = packs with
             {
                 PackBytes = section.Size(
                     "packSize", packs.PackBytes, 1L << 20, 256L << 20,
                     "How large a pack of small cold files becomes. One is held in memory while it is written."),
-                RepackShare = section.Number(
-                    "repackShare", packs.RepackShare, 0.05, 1,
-                    "From which share of dead bytes on 'datalayer pack repack' writes a pack anew."),
+                RepackShare = repackShare,
             },
             MaxPlanCount = section.Count(
                 "plansKept", kept.MaxPlanCount, 1, 10_000, "Plans kept; the oldest go."),
@@ -97,7 +98,7 @@ internal static class TieringSection
         return tiering;
     }
 
-    private static AutoTieringOptions ReadAuto(SettingReader section, string stateDirectory)
+    private static AutoTieringOptions ReadAuto(SettingReader section, string stateDirectory, double repackShare)
     {
         AutoTieringOptions d = new();
         double cost = section.Number(
@@ -117,6 +118,10 @@ internal static class TieringSection
                 "For how long it leaves a file alone that was moved."),
             MaxMoves = section.Count("moves", d.MaxMoves, 1, 1_000_000, "Files that one pass moves at most."),
             MaxCostPerDay = cost > 0 ? cost : null,
+            RepackShare = section.Flag(
+                "repack", true, "Whether it writes packs anew that are mostly dead ('tiering.repackShare').")
+                ? repackShare
+                : null,
             StormReads = section.Count(
                 "stormReads", (int)d.StormReads, 1, int.MaxValue,
                 "Reads from objects a minute from which on it may be a storm of recalls: then nothing is recalled "

@@ -4,6 +4,7 @@ using DataLayer.Protocol.Http;
 using DataLayer.Server.Access;
 using DataLayer.Server.Configuration;
 using DataLayer.Server.Diagnosis;
+using DataLayer.Server.Feeds;
 using DataLayer.Server.Http;
 using DataLayer.Server.Mounts;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -58,7 +59,8 @@ internal sealed class DataLayerService : IAsyncDisposable
             new WebApplicationOptions { ApplicationName = "datalayer" });
         configureServices?.Invoke(builder.Services);
         AddLogging(builder.Logging, configuration.Logging);
-        builder.Services.AddDataLayerNode(configuration).AddDataLayerMounts().AddDataLayerApi(configuration)
+        builder.Services.AddDataLayerNode(configuration).AddDataLayerMounts().AddDataLayerFeeds()
+            .AddDataLayerApi(configuration)
             .AddDataLayerTelemetry(configuration);
         builder.Services.AddRoutingCore();
         builder.Services.ConfigureHttpJsonOptions(o =>
@@ -94,6 +96,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<CostEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<PackEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<DatasetEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<FeedEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<HeadroomEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
         operations.AddRange(new CallerEndpoint(operations).GetOperations());
@@ -134,6 +137,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         Url = address is null ? null : new Uri(address);
         await Node.Opened.WaitAsync(cancellationToken);
         await _app.Services.GetRequiredService<MountHost>().Listening.WaitAsync(cancellationToken);
+        await _app.Services.GetRequiredService<FeedHost>().Listening.WaitAsync(cancellationToken);
     }
 
     /// <summary>Stops: requests in flight end (as long as the configuration allows), then the node closes.</summary>

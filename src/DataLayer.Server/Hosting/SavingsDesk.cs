@@ -1,4 +1,5 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Metadata;
@@ -21,7 +22,7 @@ internal sealed class SavingsDesk(NodeHost node, TimeProvider time)
         UsageLook look = await open.Costs.LookAsync(fresh: false, cancellationToken);
         await open.Costs.FlushAsync(cancellationToken);
         await open.Engine.Heat.FlushAsync(cancellationToken);
-        long now = CostPeriod.ToNanoseconds(time.GetUtcNow());
+        long now = UnixTime.ToNanoseconds(time.GetUtcNow());
         long tomorrow = CostPeriod.Of(now, CostLevel.Day).End;
         long asked = tomorrow - (days * CostPeriod.Day);
         long oldest = Math.Min(asked, tomorrow - (weeks * 7 * CostPeriod.Day));
@@ -35,8 +36,8 @@ internal sealed class SavingsDesk(NodeHost node, TimeProvider time)
         {
             Currency = pricing.Table.Currency,
             PriceTable = pricing.Table.Name,
-            From = CostPeriod.ToTime(first),
-            Until = CostPeriod.ToTime(now),
+            From = UnixTime.ToTime(first),
+            Until = UnixTime.ToTime(now),
             Definitions = Define(pricing, open.Hot.DefaultPool, open.Costs.Options.CopyCount),
             Total = ToLine(ComparedCosts.Of(span, read, pricing)),
             Datasets = await DatasetsAsync(open, look, span, read, (first, tomorrow), cancellationToken),
@@ -131,7 +132,7 @@ internal sealed class SavingsDesk(NodeHost node, TimeProvider time)
                     open, "/", Math.Max(from, own[0].StartNanoseconds), end, cancellationToken);
                 lines.Add(ToLine(ComparedCosts.Of(own, read, open.Costs.Pricing)) with
                 {
-                    Week = CostPeriod.ToTime(from),
+                    Week = UnixTime.ToTime(from),
                 });
             }
         }
@@ -146,7 +147,7 @@ internal sealed class SavingsDesk(NodeHost node, TimeProvider time)
         try
         {
             foreach (AccessBucket day in await open.Engine.Heat.History.QueryAsync(
-                path, HistoryLevel.Day, CostPeriod.ToTime(from), CostPeriod.ToTime(until), cancellationToken))
+                path, HistoryLevel.Day, UnixTime.ToTime(from), UnixTime.ToTime(until), cancellationToken))
             {
                 sums += day.Sums;
             }

@@ -1,6 +1,7 @@
 using DataLayer.Server.Access;
 using DataLayer.Server.Configuration;
 using DataLayer.Server.Diagnosis;
+using DataLayer.Server.Feeds;
 using DataLayer.Server.Http;
 using DataLayer.Server.Mounts;
 using DataLayer.Server.Telemetry;
@@ -30,6 +31,15 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<MountHost>();
         services.TryAddSingleton<MountEndpoints>();
         services.AddHostedService(provider => provider.GetRequiredService<MountHost>());
+        return services;
+    }
+
+    /// <summary>The feeds: a listener for training loops, stopped before the node.</summary>
+    public static IServiceCollection AddDataLayerFeeds(this IServiceCollection services)
+    {
+        services.TryAddSingleton<FeedHost>();
+        services.TryAddSingleton<FeedEndpoints>();
+        services.AddHostedService(provider => provider.GetRequiredService<FeedHost>());
         return services;
     }
 
@@ -82,6 +92,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<DoctorDesk>();
         services.TryAddSingleton<ServerMeter>();
         services.TryAddSingleton<MountMeter>();
+        services.TryAddSingleton<FeedMeter>();
         services.TryAddSingleton<MetricsCollector>();
         return services;
     }

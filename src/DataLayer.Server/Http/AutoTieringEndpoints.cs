@@ -1,3 +1,4 @@
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Tiering.Automation;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Access;
@@ -45,25 +46,25 @@ internal sealed class AutoTieringEndpoints(NodeHost node)
             Obstacle = now.Obstacle,
             PolicyVersion = now.PolicyVersion,
             PassedMarks = now.PassedMarks,
-            LastPassTimeNanoseconds = now.LastPassAt is { } at ? ToNanoseconds(at) : 0,
+            LastPassTimeNanoseconds = now.LastPassAt is { } at ? UnixTime.ToNanoseconds(at) : 0,
             Files = now.Files,
             Moves = now.Moves,
             CoolingDown = now.CoolingDown,
             PutOff = now.PutOff,
             Reserved = now.Reserved,
+            Gathering = now.Gathering,
+            DeadPacks = now.DeadPacks,
+            RepackJob = now.RepackJob,
             LastJob = now.LastJob,
             CostOfDay = now.CostOfDay,
             Storm = now.IsStorm,
             Alerts = [.. now.Alerts.Select(a => new TieringAlertReport
             {
-                TimeNanoseconds = ToNanoseconds(a.At),
+                TimeNanoseconds = UnixTime.ToNanoseconds(a.At),
                 Kind = a.Kind,
                 Message = a.Message,
             })],
         };
         return ApiJson.WriteAsync(context, report, ProtocolJson.Default.AutoTieringReport);
     }
-
-    private static long ToNanoseconds(DateTimeOffset time) =>
-        (time.UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) * 100;
 }

@@ -1,4 +1,5 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Metadata;
 using DataLayer.Protocol.Http;
@@ -128,7 +129,7 @@ internal sealed class CostEndpoints(NodeHost node, SavingsDesk savings, TimeProv
     {
         CostDimensions by = CostWire.Dimensions(RequestTarget.Text(context, "by") ?? "dataset,item");
         CostMeter costs = await FlushAsync(context);
-        long now = CostPeriod.ToNanoseconds(time.GetUtcNow());
+        long now = UnixTime.ToNanoseconds(time.GetUtcNow());
         long from = TimeOf(context, "from") ?? CostPeriod.Of(now, CostLevel.Day).Start;
         long until = TimeOf(context, "until") ?? now;
         if (from > until)
@@ -152,8 +153,8 @@ internal sealed class CostEndpoints(NodeHost node, SavingsDesk savings, TimeProv
             Currency = costs.Pricing.Table.Currency,
             PriceTable = costs.Pricing.Table.Name,
             Level = word,
-            From = CostPeriod.ToTime(from),
-            Until = CostPeriod.ToTime(until),
+            From = UnixTime.ToTime(from),
+            Until = UnixTime.ToTime(until),
             Job = job == 0 ? null : job,
             Total = CostWire.Total(paid),
             Lines = CostWire.Lines(paid, by),
@@ -234,7 +235,7 @@ internal sealed class CostEndpoints(NodeHost node, SavingsDesk savings, TimeProv
             Pool = pool,
             Level = word,
             Rows = [.. rows.Take(limit).Select(CostWire.ToRow)],
-            Next = rows.Count > limit ? CostPeriod.ToTime(CostPeriod.Of(rows[limit].TimeNanoseconds, level).Start)
+            Next = rows.Count > limit ? UnixTime.ToTime(CostPeriod.Of(rows[limit].TimeNanoseconds, level).Start)
                 : null,
         };
         await ApiJson.WriteTaggedAsync(context, history, ProtocolJson.Default.CapacityHistory);
@@ -264,5 +265,5 @@ internal sealed class CostEndpoints(NodeHost node, SavingsDesk savings, TimeProv
     };
 
     private static long? TimeOf(HttpContext context, string name) =>
-        RequestTarget.Time(context, name) is { } at ? CostPeriod.ToNanoseconds(at) : null;
+        RequestTarget.Time(context, name) is { } at ? UnixTime.ToNanoseconds(at) : null;
 }

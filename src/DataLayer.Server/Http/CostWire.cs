@@ -1,4 +1,5 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Metadata;
@@ -82,7 +83,7 @@ internal static class CostWire
         double hot = rows.Where(r => r.Key.Item == CostItem.HotStorage).Sum(r => r.Sums.StorageNanos) / 1e9;
         return new CostHistoryRow
         {
-            Start = CostPeriod.ToTime(start),
+            Start = UnixTime.ToTime(start),
             Requests = total.Requests,
             ReadBytes = total.ReadBytes,
             WrittenBytes = total.WrittenBytes,
@@ -98,7 +99,7 @@ internal static class CostWire
     /// <summary>One look of an hour or a day.</summary>
     public static CapacityRow ToRow(CapacitySample sample) => new()
     {
-        At = CostPeriod.ToTime(sample.TimeNanoseconds),
+        At = UnixTime.ToTime(sample.TimeNanoseconds),
         CapacityBytes = sample.CapacityBytes,
         FreeBytes = sample.FreeBytes,
         UsedBytes = sample.UsedBytes,
@@ -124,11 +125,11 @@ internal static class CostWire
             Currency = currency,
             WarnAt = budget.WarnAt,
             Action = WireWord.Of(budget.Action),
-            PeriodStart = CostPeriod.ToTime(status.PeriodStartNanoseconds),
-            PeriodEnd = CostPeriod.ToTime(CostPeriod.Of(status.PeriodStartNanoseconds, budget.Period).End),
+            PeriodStart = UnixTime.ToTime(status.PeriodStartNanoseconds),
+            PeriodEnd = UnixTime.ToTime(CostPeriod.Of(status.PeriodStartNanoseconds, budget.Period).End),
             Spent = status.SpentNanos / 1e9,
             State = WireWord.Of(status.State),
-            Since = CostPeriod.ToTime(status.SinceNanoseconds),
+            Since = UnixTime.ToTime(status.SinceNanoseconds),
             InForce = status.InForce is { } action ? WireWord.Of(action) : null,
         };
     }
@@ -138,7 +139,7 @@ internal static class CostWire
         UsageLook look, TierPricing pricing, BlockCacheStatistics cache,
         IReadOnlyDictionary<string, FillForecast?> forecasts) => new()
         {
-            TakenAt = CostPeriod.ToTime(look.TimeNanoseconds),
+            TakenAt = UnixTime.ToTime(look.TimeNanoseconds),
             Currency = pricing.Table.Currency,
             Files = look.Usage.Values.Sum(u => u.FileCount),
             SizeBytes = look.Usage.Values.Sum(u => u.SizeBytes),

@@ -1,5 +1,6 @@
 using System.Globalization;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Tiering.Headrooms;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Access;
@@ -238,5 +239,5 @@ internal sealed class HeadroomEndpoints(NodeHost node)
     };
 
     private static long ToNanoseconds(DateTimeOffset? at) =>
-        at is { } known ? (known.UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) * 100 : 0;
+        at is { } known ? UnixTime.ToNanoseconds(known) : 0;
 }

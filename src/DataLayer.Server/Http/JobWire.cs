@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using DataLayer.Core.Tree;
 using DataLayer.Metadata;
 using DataLayer.Protocol.Http;
 
@@ -44,7 +45,7 @@ internal static class JobWire
         Kind = schedule.Kind,
         Spec = ToJson(schedule.Spec),
         Owner = schedule.Owner,
-        NextTimeNanoseconds = next is { } due ? (due.UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) * 100 : 0,
+        NextTimeNanoseconds = next is { } due ? UnixTime.ToNanoseconds(due) : 0,
         LastTimeNanoseconds = schedule.LastTime,
         LastJob = schedule.LastJob,
     };
@@ -54,7 +55,7 @@ internal static class JobWire
     {
         JobProgress p = job.Progress;
         (long done, long total) = p.TotalBytes > 0 ? (p.DoneBytes, p.TotalBytes) : (p.DoneObjects, p.TotalObjects);
-        long now = (time.GetUtcNow().UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) * 100;
+        long now = UnixTime.ToNanoseconds(time.GetUtcNow());
         double seconds = (now - job.StartedTime) / 1e9;
         return job.State == JobState.Running && done > 0 && total >= done && seconds > 0
             ? Math.Round((total - done) * seconds / done, 1)

@@ -98,6 +98,6 @@ internal sealed class PackEndpoints(NodeHost node, TimeProvider time)
         LiveMembers = use.LiveCount,
         LiveBytes = use.LiveBytes,
         DeadShare = use.DeadShare,
-        CreatedAt = DateTimeOffset.UnixEpoch.AddTicks(use.Pack.CreatedTimeNanoseconds / 100),
+        CreatedAt = UnixTime.ToTime(use.Pack.CreatedTimeNanoseconds),
     };
 }

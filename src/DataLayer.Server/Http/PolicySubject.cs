@@ -29,7 +29,7 @@ internal sealed class PolicySubject(NodeHost node, ServerConfiguration configura
     public static FileFacts Fill(
         in FileFacts known, ExplainPolicyCommand asked, DateTimeOffset clock, out DateTimeOffset now)
     {
-        now = asked.NowNanoseconds is { } given ? FromNanoseconds(given) : clock;
+        now = asked.NowNanoseconds is { } given ? UnixTime.ToTime(given) : clock;
         return known with
         {
             Tenant = asked.Tenant ?? known.Tenant,
@@ -49,10 +49,6 @@ internal sealed class PolicySubject(NodeHost node, ServerConfiguration configura
     public static PolicyMoment MomentOf(
         CompiledPolicy policy, DateTimeOffset now, IReadOnlyDictionary<string, double> fill) =>
         new(now, fill, PolicyMarks.Next(policy, fill, new HashSet<int>()));
-
-    /// <summary>A time of the wire.</summary>
-    public static DateTimeOffset FromNanoseconds(long nanoseconds) =>
-        DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
 
     private static DateTimeOffset Before(DateTimeOffset now, double seconds) =>
         seconds >= 0 && seconds < (now - DateTimeOffset.MinValue).TotalSeconds

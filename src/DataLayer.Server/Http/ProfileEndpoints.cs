@@ -1,4 +1,5 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Tiering.Profiles;
 using DataLayer.Metadata;
 using DataLayer.Protocol.Http;
@@ -256,7 +257,7 @@ internal sealed class ProfileEndpoints(NodeHost node, TimeProvider time)
             Path = path,
             Level = word,
             Rows = [.. rows.Take(limit).Select(ToRow)],
-            Next = rows.Count > limit ? ToTime(rows[limit].StartNanoseconds) : null,
+            Next = rows.Count > limit ? UnixTime.ToTime(rows[limit].StartNanoseconds) : null,
         };
         await ApiJson.WriteAsync(context, report, ProtocolJson.Default.HistoryReport);
     }
@@ -271,13 +272,11 @@ internal sealed class ProfileEndpoints(NodeHost node, TimeProvider time)
             ErrorCode.InvalidArgument, $"{what} is {seconds}: give 0 to {366 * 86400.0}."),
     };
 
-    private static DateTimeOffset ToTime(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
-
     private static HistoryRow ToRow(AccessBucket row) => new()
     {
-        Start = ToTime(row.StartNanoseconds),
-        First = ToTime(row.FirstNanoseconds),
-        Last = ToTime(row.LastNanoseconds),
+        Start = UnixTime.ToTime(row.StartNanoseconds),
+        First = UnixTime.ToTime(row.FirstNanoseconds),
+        Last = UnixTime.ToTime(row.LastNanoseconds),
         Opens = row.Sums.OpenCount,
         Reads = row.Sums.ReadCount,
         MemoryBytes = row.Sums.MemoryBytes,

@@ -98,7 +98,9 @@ internal sealed partial class MountHost(
         string path = Path.Combine(configuration.StateDirectory, MountKeeperOptions.SocketName);
         try
         {
-            using Socket listener = Listen(path);
+            using Socket listener = UnixListener.Listen(
+                path, UnixFileMode.UserRead | UnixFileMode.UserWrite, "The keeper's",
+                "Use a shorter stateDirectory to mount.");
             _releasing = Task.Run(ReleaseOrphansAsync, CancellationToken.None);
             _unavailable = null;
             _listening.TrySetResult();
@@ -153,33 +155,6 @@ internal sealed partial class MountHost(
         catch (DataLayerException e)
         {
             LogOrphans(_log, e.Message);
-        }
-    }
-
-    private static Socket Listen(string path)
-    {
-        int length = System.Text.Encoding.UTF8.GetByteCount(path);
-        if (length > MountKeeperOptions.MaxSocketPathBytes)
-        {
-            throw new DataLayerException(
-                ErrorCode.NameTooLong,
-                $"The keeper's socket '{path}' has a path of {length} bytes; the kernel takes at most "
-                + $"{MountKeeperOptions.MaxSocketPathBytes}. Use a shorter stateDirectory to mount.");
-        }
-
-        File.Delete(path);
-        Socket listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            listener.Bind(new UnixDomainSocketEndPoint(path));
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            listener.Listen();
-            return listener;
-        }
-        catch
-        {
-            listener.Dispose();
-            throw;
         }
     }
 

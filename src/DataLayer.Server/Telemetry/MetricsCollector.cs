@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Text;
+using DataLayer.Server.Feeds;
 using DataLayer.Server.Mounts;
 
 namespace DataLayer.Server.Telemetry;
@@ -24,9 +25,10 @@ internal sealed class MetricsCollector : IDisposable
     /// <param name="own">This service's own meter. Meters with another scope belong to another service in the process
     /// and are left out.</param>
     /// <param name="mounts">Made with this collector, so that the mounts' instruments are there.</param>
-    public MetricsCollector(ServerMeter own, MountMeter mounts)
+    /// <param name="feeds">As the mounts.</param>
+    public MetricsCollector(ServerMeter own, MountMeter mounts, FeedMeter feeds)
     {
-        _ = mounts;
+        _ = (mounts, feeds);
         _scope = own;
         _listener.InstrumentPublished = OnPublished;
         _listener.SetMeasurementEventCallback<byte>((i, v, tags, state) => Record(i, v, tags, state));

@@ -90,6 +90,27 @@ public sealed class BlockCache : IAsyncDisposable
     }
 
     /// <summary>
+    /// Copies pieces of a cached block, all of them or none: one look-up and one access for many small reads. False
+    /// also where a piece reaches past the block's end; the buffer may then hold anything, and no miss is counted.
+    /// Allocates nothing.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">A piece does not fit the destination.</exception>
+    /// <exception cref="ObjectDisposedException">The cache is closed.</exception>
+    public bool TryReadMany(
+        in BlockId block, ReadOnlySpan<CachePiece> pieces, Span<byte> destination, int datasetId) =>
+        _memory.TryReadMany(block, pieces, destination, datasetId);
+
+    /// <summary>
+    /// Shows pieces of a cached block to a reader, all of them or none; what the reader made of them counts only if
+    /// this is true. False too for a block that does not lie in one piece. No miss is counted. Allocates nothing.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The cache is closed.</exception>
+    public bool TryVisit<TReader>(
+        in BlockId block, scoped ReadOnlySpan<CachePiece> pieces, ref TReader reader, int datasetId)
+        where TReader : struct, ICacheReader, allows ref struct =>
+        _memory.TryVisit(block, pieces, ref reader, datasetId);
+
+    /// <summary>
     /// Copies a whole block out and compares it with its checksum, for bytes that are to be stored elsewhere. False if
     /// it is not in memory, has another length than <paramref name="destination"/>, or is damaged (then dropped and
     /// counted). Not an access.
@@ -181,6 +202,12 @@ public sealed class BlockCache : IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(runningJobs);
         _memory.SetDataset(datasetId, passLengthBlocks, runningJobs);
     }
+
+    /// <summary>
+    /// Tells who knows when blocks will be read again, instead of whom before; null for nobody. Of their blocks those
+    /// that are read again last go first, all others are the configured policy's.
+    /// </summary>
+    public void SetFuture(IFutureUses? uses) => _memory.Future = uses;
 
     /// <summary>
     /// Reserves memory for shares, instead of what was reserved before: blocks of others do not push a share's blocks

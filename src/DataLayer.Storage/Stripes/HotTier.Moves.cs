@@ -50,15 +50,12 @@ public sealed partial class HotTier
     }
 
     /// <summary>
-    /// Gives a striped content another number of copies and returns the new placement, durable; the old one stays valid
-    /// until deleted. Nobody may write the content meanwhile. New copies are made of chunks that agree with their
-    /// checksums.
+    /// The placement of a striped content with another number of copies; nothing is copied or deleted. The first
+    /// copies stay where they are.
     /// </summary>
-    /// <exception cref="DataLayerException">NoSpace: fewer targets than copies have room. Corrupt: a chunk has no good
-    /// copy.</exception>
-    public async ValueTask<StripedPlacement> ChangeCopiesAsync(
-        ContentId content, StripedPlacement placement, long contentSizeBytes, int copyCount,
-        CancellationToken cancellationToken)
+    /// <exception cref="DataLayerException">NoSpace: fewer targets than copies have room.</exception>
+    public StripedPlacement ChooseCopies(
+        ContentId content, StripedPlacement placement, long contentSizeBytes, int copyCount)
     {
         ArgumentNullException.ThrowIfNull(placement);
         ArgumentOutOfRangeException.ThrowIfLessThan(copyCount, 1);
@@ -75,34 +72,52 @@ public sealed partial class HotTier
                 ErrorCode.NoSpace, $"{copyCount} copies need as many targets of pool '{pool.Name}' that are well.");
         }
 
+        for (int copy = placement.CopyCount; copy < copyCount; copy++)
+        {
+            for (int column = 0; column < placement.Width; column++)
+            {
+                targets = targets.Add(ChooseNew(
+                    pool, targets, column, content, placement with { CopyCount = copy }, leaving: -1,
+                    placement.ColumnLength(column, contentSizeBytes)));
+            }
+        }
+
+        return placement with { CopyCount = copyCount, Targets = targets };
+    }
+
+    /// <summary>
+    /// Makes the copies that <paramref name="wanted"/> (<see cref="ChooseCopies"/>) has more than a content has, from
+    /// chunks that agree with their checksums, and flushes them. Nobody may write the content meanwhile; its placement
+    /// stays valid. Where it fails, what it made is deleted.
+    /// </summary>
+    /// <exception cref="DataLayerException">Corrupt: a chunk has no good copy. Or what a target says.</exception>
+    public async ValueTask AddCopiesAsync(
+        ContentId content, StripedPlacement placement, StripedPlacement wanted, long contentSizeBytes,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(placement);
+        ArgumentNullException.ThrowIfNull(wanted);
+        int made = placement.Targets.Length;
         try
         {
-            for (int copy = placement.CopyCount; copy < copyCount; copy++)
+            for (int i = made; i < wanted.Targets.Length; i++)
             {
-                for (int column = 0; column < placement.Width; column++)
-                {
-                    int chosen = ChooseNew(
-                        pool, targets, column, content, placement with { CopyCount = copy }, leaving: -1,
-                        placement.ColumnLength(column, contentSizeBytes));
-                    targets = targets.Add(chosen);
-                    await MoveColumnAsync(
-                        content, placement, column, copy, chosen, contentSizeBytes, cancellationToken)
-                        .ConfigureAwait(false);
-                }
+                made = i + 1;
+                await MoveColumnAsync(
+                    content, placement, i % placement.Width, i / placement.Width, wanted.Targets[i], contentSizeBytes,
+                    cancellationToken).ConfigureAwait(false);
             }
         }
         catch
         {
-            for (int i = placement.Targets.Length; i < targets.Length; i++)
+            for (int i = placement.Targets.Length; i < made; i++)
             {
-                await _targets.Get(targets[i])
+                await _targets.Get(wanted.Targets[i])
                     .DeleteAsync(ColumnAt(content, placement, i), CancellationToken.None).ConfigureAwait(false);
             }
 
             throw;
         }
-
-        return placement with { CopyCount = copyCount, Targets = targets };
     }
 
     /// <summary>Deletes the parts of <paramref name="before"/> that <paramref name="after"/> does not use. Safe to

@@ -109,6 +109,55 @@ public sealed class PackTests(CephFixture ceph, ITestOutputHelper output) : ICla
         await it.CheckCleanAsync();
     }
 
+    [Fact]
+    public async Task A_fresh_service_on_the_same_bucket_shows_packed_files_with_a_lost_and_a_damaged_index_and_unpacks_them()
+    {
+        const string Bucket = "packs-anew";
+        using var s3 = ceph.Cluster.CreateClient();
+        await s3.PutBucketAsync(Bucket);
+        var store = new StoreSettings(ceph.Cluster.Endpoint, ceph.Cluster.AccessKey, ceph.Cluster.SecretKey);
+        AttachCommand attach = new() { Source = $"s3://{Bucket}/set", Path = "/data", Mode = AttachmentMode.ReadWrite };
+        Dictionary<string, byte[]> files;
+        await using (var first = await Installation.StartAsync(s => s with { Stores = [store], More = "tiering:\n  packSize: 1MiB\n" }))
+        {
+            await first.Client.Admin.AttachAsync(attach);
+            files = await WriteAsync(first, 300);
+            var applied = await EndAsync(first, await first.Client.Jobs.ApplyAsync(await PlanAsync(first), new MoveCommand()));
+            Assert.Equal(("done", 300), (applied.State, applied.Result!.Value.GetProperty("moved").GetInt32()));
+            await first.Client.Admin.FlushUploadsAsync("/data");
+        }
+
+        // The service may have ended before it deleted the last objects that packed files had: those show their files then.
+        var packed = (await s3.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Bucket, Prefix = "set/.datalayer/" })).S3Objects;
+        var own = (await s3.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Bucket, Prefix = "set/d" })).S3Objects?.Count ?? 0;
+        var indexes = packed.Where(o => o.Key.EndsWith(PackKeys.IndexSuffix, StringComparison.Ordinal)).ToList();
+        Assert.True(indexes.Count >= 2, $"{indexes.Count} packs");
+        await s3.DeleteObjectAsync(Bucket, indexes[0].Key);
+        await s3.PutObjectAsync(new PutObjectRequest { BucketName = Bucket, Key = indexes[1].Key, ContentBody = "{\"format\":\"datalayer-pack-index/1\"}" });
+
+        await using var it = await Installation.StartAsync(s => s with { Stores = [store] });
+        await it.Client.Admin.AttachAsync(attach);
+        var live = (await it.Client.Jobs.ListPacksAsync()).Packs.Sum(p => p.LiveMembers);
+        Assert.Equal(300, own + live);
+        foreach (var (path, bytes) in files)
+        {
+            Assert.True((await it.ReadAsync(path)).AsSpan().SequenceEqual(bytes), path);
+        }
+
+        var again = (await s3.ListObjectsV2Async(new ListObjectsV2Request { BucketName = Bucket, Prefix = "set/.datalayer/" })).S3Objects;
+        Assert.Equal(packed.Select(o => (o.Key, o.ETag)), again.Select(o => (o.Key, o.ETag)));
+        var unpacked = await EndAsync(it, await it.Client.Jobs.PackAsync(new PackCommand { Action = "unpack", Path = "/data" }));
+        Assert.Equal(("done", live), (unpacked.State, unpacked.Result!.Value.GetProperty("files").GetInt64()));
+        Assert.Empty((await it.Client.Jobs.ListPacksAsync()).Packs);
+        await it.EvictAsync("/data", hot: true);
+        foreach (var (path, bytes) in files)
+        {
+            Assert.True((await it.ReadAsync(path)).AsSpan().SequenceEqual(bytes), path);
+        }
+
+        await it.CheckCleanAsync();
+    }
+
     private static async Task<Dictionary<string, byte[]>> WriteAsync(Installation it, int count)
     {
         Dictionary<string, byte[]> files = [];

@@ -17,9 +17,14 @@ public static class CloneScript
 
     private const int MaxBytes = 500_000;
 
-    /// <summary>A random change.</summary>
-    public static string Draw(Random random, IReadOnlyCollection<string> names)
+    /// <summary>A random change; with <paramref name="copies"/> also <c>copies n k</c>: n gets k hot copies.</summary>
+    public static string Draw(Random random, IReadOnlyCollection<string> names, bool copies = false)
     {
+        if (copies && names.Count > 0 && random.Next(3) == 0)
+        {
+            return FormattableString.Invariant($"copies {names.ElementAt(random.Next(names.Count))} {random.Next(1, 4)}");
+        }
+
         string name = "n" + random.Next(9).ToString(CultureInfo.InvariantCulture);
         if (!names.Contains(name))
         {
@@ -57,6 +62,8 @@ public static class CloneScript
                 punched.AsSpan(from, Math.Min(NodesScript.Number(parts[3]), punched.Length - from)).Clear();
                 files[parts[1]] = punched;
                 break;
+            case "copies":
+                break;
             default:
                 NodesScript.Apply(files, line);
                 break;
@@ -74,6 +81,16 @@ public static class CloneScript
                 break;
             case "copy":
                 await CopyAsync(engine, PathOf(parts[1]), parts[2]);
+                break;
+            case "copies":
+                await worker.RunAsync($"fsync {parts[1]}");
+                InodeAttributes copied = await engine.StatAsync(PathOf(parts[1]), followLast: true, default);
+                int count = NodesScript.Number(parts[2]);
+                if (copied.SizeBytes > 0 && !await engine.Mover.ChangeCopiesAsync(copied.Inode, copied.Version, count, default))
+                {
+                    throw new InvalidOperationException($"{parts[1]} was not given {count} copies.");
+                }
+
                 break;
             case "punch":
                 InodeAttributes found = await engine.StatAsync(PathOf(parts[1]), followLast: true, default);

@@ -27,6 +27,14 @@ public sealed class NodesEngine : IAsyncDisposable
     /// <summary>The engine.</summary>
     public FileEngine Engine { get; }
 
+    /// <summary>The targets' folders of a shape of the tests that kill.</summary>
+    public static IReadOnlyList<string> TargetsOf(int shape) => shape switch
+    {
+        0 => ["target"],
+        3 => ["t0", "t1", "t2"],
+        _ => ["t0", "t1"],
+    };
+
     /// <summary>Opens it, and makes what is missing.</summary>
     public static Task<NodesEngine> OpenAsync(string folder, bool keepOrphans, TimeSpan writebackDelay) =>
         OpenAsync(folder, keepOrphans, writebackDelay, ["target"], copyCount: 1, step: null);

@@ -1,7 +1,14 @@
+using System.Numerics.Tensors;
 using System.Text;
 using DataLayer.Client;
+using DataLayer.Client.Checkpoints;
+using DataLayer.Client.Feeds;
+using DataLayer.Client.Feeds.Cuda;
+using DataLayer.Client.Feeds.Devices;
+using DataLayer.Core.Batches;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Order;
+using DataLayer.Protocol.Feeds;
 using DataLayer.Protocol.Http;
 using DataLayer.Tests.Server;
 using DataLayer.TestSupport;
@@ -194,6 +201,131 @@ public sealed class DocumentedExamples(RunningService service)
     }
 
     [Fact]
+    public async Task Feeds()
+    {
+        const string name = "feed-example";
+        await MakeDatasetAsync(name, "lines", string.Join('\n', Enumerable.Range(0, 10)));
+        string feedServer = "unix:" + service.FeedSocketPath;
+        List<string> samples = [];
+        string checkpoint = "";
+        long trained = 0;
+
+        // example: a feed
+        TrainingFeedOptions options = new()
+        {
+            Server = feedServer, // "unix:/var/lib/datalayer/feed.sock", from elsewhere "http://host:7070"
+            Dataset = name,
+            Batch = 2,
+            Order = new OrderSpec { Mode = OrderMode.Shuffle, Seed = 7 },
+            Rank = 0,
+            World = 2,
+        };
+        await using TrainingFeed feed = await TrainingFeed.OpenAsync(options);
+        await foreach (Batch batch in feed)
+        {
+            for (int i = 0; i < batch.Count; i++)
+            {
+                ReadOnlySpan<byte> sample = batch.GetSample(i);
+                samples.Add(Encoding.UTF8.GetString(sample));
+            }
+
+            checkpoint = batch.State.ToText();
+            break;
+        }
+        // end
+
+        Assert.Equal(4, FeedState.Parse(checkpoint).Cursor);
+
+        // example: a feed that goes on
+        options = options with { State = FeedState.Parse(checkpoint), Rank = 2, World = 3, Batch = 1 };
+        await using TrainingFeed resumed = await TrainingFeed.OpenAsync(options);
+        await foreach (Batch batch in resumed)
+        {
+            samples.Add(Encoding.UTF8.GetString(batch.GetSample(0)));
+            break;
+        }
+        // end
+
+        Assert.Equal(3, samples.Distinct().Count());
+
+        // example: a feed to a device
+        await using IFeedDevice device = CudaDriver.OpenOrHost();
+        await foreach (DeviceBatch batch in feed.ToDeviceAsync(device))
+        {
+            Train(batch.DataAddress, batch.DataBytes, batch.Labels);
+        }
+        // end
+
+        Assert.True(trained > 0);
+
+        void Train(nint address, long bytes, ReadOnlySpan<int> labels) => trained += address != 0 && labels.IsEmpty ? bytes : 0;
+    }
+
+    [Fact]
+    public async Task Tensors()
+    {
+        const string images = "feed-images";
+        await MakeDatasetAsync(images, "fixed", new string('\u007f', 50 * 16));
+        string feedServer = "unix:" + service.FeedSocketPath;
+        int rows = 0;
+        float brightest = 0;
+
+        // example: tensors
+        TrainingFeedOptions dense = new()
+        {
+            Server = feedServer,
+            Dataset = images,
+            Batch = 10,
+            Element = FeedElement.UInt8,
+            Cast = new FeedCast { To = "float32", Scale = [1 / 255f] },
+        };
+        await using TrainingFeed pixels = await TrainingFeed.OpenAsync(dense);
+        await foreach (Batch batch in pixels)
+        {
+            ReadOnlyTensorSpan<float> tensor = batch.GetTensor<float>();
+            rows += (int)tensor.Lengths[0];
+            brightest = Math.Max(brightest, Tensor.Max(tensor));
+        }
+        // end
+
+        Assert.Equal((50, 127 * (1 / 255f)), (rows, brightest));
+    }
+
+    [Fact]
+    public async Task Checkpoints()
+    {
+        DataLayerClient client = service.Client;
+        string folder = await service.MakeFolderAsync();
+        byte[] weights = [1, 2, 3];
+        string checkpoint = FeedState.Save(new OrderSpec(), new byte[32], 8).ToText();
+
+        // example: checkpoints
+        CheckpointWriter checkpoints = new(client, new CheckpointWriterOptions { Keep = 2 });
+        await checkpoints.SaveAsync($"{folder}/ckpt/step-000100.bin", weights);
+        await client.WriteFileAsync($"{folder}/ckpt/feed.json", Encoding.UTF8.GetBytes(checkpoint));
+
+        string? latest = await checkpoints.FindLatestAsync($"{folder}/ckpt");
+        byte[] restored = await checkpoints.LoadAsync(latest!);
+        // end
+
+        Assert.Equal(weights, restored);
+    }
+
+    private async Task MakeDatasetAsync(string name, string kind, string content)
+    {
+        string folder = await service.MakeFolderAsync();
+        await service.Client.WriteFileAsync($"{folder}/samples.bin", Encoding.UTF8.GetBytes(content));
+        DatasetCommand command = new() { Path = folder, Kind = kind, RecordBytes = kind == "fixed" ? 16 : null };
+        JobStatus made = await service.Client.Datasets.CreateAsync(name, command);
+        await foreach (JobStatus step in service.Client.Jobs.WatchAsync(made.Id))
+        {
+            made = step;
+        }
+
+        Assert.Equal("done", made.State);
+    }
+
+    [Fact]
     public void The_document_shows_exactly_these_examples()
     {
         string document = File.ReadAllText(Path.Combine(RepositoryRoot.Path, "docs", "CLIENT.md"));
@@ -211,6 +343,6 @@ public sealed class DocumentedExamples(RunningService service)
             }
         }
 
-        Assert.Equal(8, found);
+        Assert.Equal(13, found);
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Tiering;
 using DataLayer.TestSupport;
 using DataLayer.TestSupport.Nodes;
 using DataLayer.TestSupport.Processes;
@@ -8,15 +9,18 @@ using Xunit.Abstractions;
 namespace DataLayer.Tests.Engine;
 
 /// <summary>
-/// A process that clones files and changes clones is killed between any two steps; every file has the bytes its own changes gave it, and
-/// nothing is left over. DATALAYER_CLONE_KILLS sets how many kills for each shape.
+/// A process that clones files, changes clones and (shape 3) their numbers of copies is killed between any two steps; every file has the
+/// bytes its own changes gave it, and nothing is left over. DATALAYER_CLONE_KILLS sets how many kills for each shape.
 /// </summary>
 public sealed class CloneKillTests(ITestOutputHelper output)
 {
+    private const int CopiesShape = 3;
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(2)]
+    [InlineData(3)]
     public async Task Files_and_their_clones_keep_their_bytes_when_a_process_is_killed_between_any_two_steps(int shape)
     {
         int kills = int.Parse(Environment.GetEnvironmentVariable("DATALAYER_CLONE_KILLS") ?? "3", CultureInfo.InvariantCulture);
@@ -29,21 +33,10 @@ public sealed class CloneKillTests(ITestOutputHelper output)
         for (int round = 0; round < kills; round++)
         {
             int killStep = random.Next(1, round == 0 ? 900 : 500);
-            List<string> lines = await RunKilledAsync(folder.Path, random.Next(), shape, killStep);
-            string step = Assert.Single(lines, line => line[0] == '!')[2..];
+            string step;
+            string at = killStep.ToString(CultureInfo.InvariantCulture);
+            (step, model) = await KillAsync(folder.Path, random.Next(), shape, at, model, story);
             killedAt[step] = killedAt.GetValueOrDefault(step) + 1;
-            story.AddRange(lines);
-            string what = $"seed {seed}, shape {shape}, round {round}, killed at {step}";
-            await using NodesEngine opened = await OpenAsync(folder.Path, shape);
-            NodesWorker worker = await NodesWorker.OpenAsync(opened.Engine.Nodes, CloneScript.Folder);
-            string? open = Replay(model, lines);
-            Dictionary<string, byte[]> found = await worker.ReadAllAsync();
-            AssertMatches(found, model, open, what, story);
-            model = found;
-            ScrubReport scrub = await opened.Engine.ScrubAsync("/", null, default);
-            Assert.True(scrub.BadFiles == 0, $"{what}: {scrub.BadFiles} bad files");
-            CheckReport report = await opened.Engine.FsckAsync(repair: false, default);
-            Assert.True(report.Problems.Count == 0, $"{what}: {string.Join('\n', report.Problems)}");
         }
 
         foreach ((string step, int count) in killedAt.OrderBy(pair => pair.Key, StringComparer.Ordinal))
@@ -51,7 +44,50 @@ public sealed class CloneKillTests(ITestOutputHelper output)
             output.WriteLine($"{count} killed at {step}");
         }
 
-        await using NodesEngine last = await OpenAsync(folder.Path, shape);
+        await AssertNothingStaysAsync(folder.Path, shape);
+    }
+
+    [Fact]
+    public async Task A_process_killed_at_each_step_of_a_change_of_copies_loses_no_copy_and_leaves_none_behind()
+    {
+        using TempFolder folder = new("copies");
+        Dictionary<string, byte[]> model = [];
+        List<string> story = [];
+        Random random = new(int.Parse(Environment.GetEnvironmentVariable("DATALAYER_CLONE_SEED") ?? "7", CultureInfo.InvariantCulture));
+        foreach (string name in (string[])["copies.owed", "copies.striped", "copies.copied", "copies.committed", "hotcopy.deleted"])
+        {
+            (string step, model) = await KillAsync(folder.Path, random.Next(), CopiesShape, name, model, story);
+            Assert.Equal(name, step);
+        }
+
+        await AssertNothingStaysAsync(folder.Path, CopiesShape);
+    }
+
+    /// <summary>Runs the load until it is killed, and checks what it left.</summary>
+    private static async Task<(string Step, Dictionary<string, byte[]> Files)> KillAsync(
+        string folder, int seed, int shape, string killAt, Dictionary<string, byte[]> model, List<string> story)
+    {
+        List<string> lines = await RunKilledAsync(folder, seed, shape, killAt);
+        string step = Assert.Single(lines, line => line[0] == '!')[2..];
+        story.AddRange(lines);
+        string what = $"seed {seed}, shape {shape}, killed at {step}";
+        await using NodesEngine opened = await OpenAsync(folder, shape);
+        NodesWorker worker = await NodesWorker.OpenAsync(opened.Engine.Nodes, CloneScript.Folder);
+        string? open = Replay(model, lines);
+        await CheckCopiesAsync(opened, lines, open, what);
+        Dictionary<string, byte[]> found = await worker.ReadAllAsync();
+        AssertMatches(found, model, open, what, story);
+        ScrubReport scrub = await opened.Engine.ScrubAsync("/", null, default);
+        Assert.True(scrub.BadFiles == 0, $"{what}: {scrub.BadFiles} bad files");
+        CheckReport report = await opened.Engine.FsckAsync(repair: false, default);
+        Assert.True(report.Problems.Count == 0, $"{what}: {string.Join('\n', report.Problems)}");
+        return (step, found);
+    }
+
+    /// <summary>Removes all files; then no byte of them may be left on the targets.</summary>
+    private static async Task AssertNothingStaysAsync(string folder, int shape)
+    {
+        await using NodesEngine last = await OpenAsync(folder, shape);
         await last.Engine.RemoveAsync("/" + CloneScript.Folder, recursive: true, ifMatch: null, default);
         while (await last.Engine.Context.Tree.ListJournalAsync(null, 0, 1, default) is { Count: > 0 })
         {
@@ -59,22 +95,22 @@ public sealed class CloneKillTests(ITestOutputHelper output)
             await Task.Yield();
         }
 
-        Assert.Empty(FilesOf(folder.Path));
+        Assert.Empty(FilesOf(folder));
     }
 
     private static Task<NodesEngine> OpenAsync(string folder, int shape) => NodesEngine.OpenAsync(
-        folder, keepOrphans: false, TimeSpan.FromHours(1), shape == 0 ? ["target"] : ["t0", "t1"], shape == 2 ? 2 : 1, step: null);
+        folder, keepOrphans: false, TimeSpan.FromHours(1), NodesEngine.TargetsOf(shape), shape == 2 ? 2 : 1, step: null);
 
     private static List<string> FilesOf(string folder) =>
         [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
             .Where(path => path.Contains("/files/", StringComparison.Ordinal))];
 
-    private static async Task<List<string>> RunKilledAsync(string folder, int seed, int shape, int killStep)
+    private static async Task<List<string>> RunKilledAsync(string folder, int seed, int shape, string killAt)
     {
         string program = BuiltProgram.Find("DataLayer.TestProcess", "DataLayer.TestProcess");
         CultureInfo plain = CultureInfo.InvariantCulture;
         using System.Diagnostics.Process process = Command.Start(
-            "dotnet", [program, "clone-load", folder, seed.ToString(plain), shape.ToString(plain), killStep.ToString(plain)],
+            "dotnet", [program, "clone-load", folder, seed.ToString(plain), shape.ToString(plain), killAt],
             environment: null);
         OrphanWatch.Add(process.Id);
         Task<string> error = process.StandardError.ReadToEndAsync();
@@ -106,6 +142,20 @@ public sealed class CloneKillTests(ITestOutputHelper output)
         }
 
         return open;
+    }
+
+    /// <summary>A number of copies that was acknowledged last of all is the file's.</summary>
+    private static async Task CheckCopiesAsync(NodesEngine opened, List<string> lines, string? open, string what)
+    {
+        string[] last = lines.FindLast(line => line[0] == '<')?[2..].Split(' ') ?? [];
+        if (last is ["copies", var name, var count] && open?.Split(' ').Contains(name) != true)
+        {
+            string path = $"/{CloneScript.Folder}/{name}";
+            FileFacts facts = (await opened.Engine.Facts.ReadAsync(path, default).ToListAsync()).Single();
+            Assert.True(
+                facts.SizeBytes == 0 || facts.CopyCount == int.Parse(count, CultureInfo.InvariantCulture),
+                $"{what}: {name} has {facts.CopyCount} copies, not {count}");
+        }
     }
 
     private static void AssertMatches(

@@ -129,6 +129,7 @@ internal sealed class EngineFixture : IAsyncDisposable
             GroupRecall = basis.GroupRecall,
             GroupRecallBytes = basis.GroupRecallBytes,
             ReadaheadMemoryBytes = basis.ReadaheadMemoryBytes,
+            Prefetch = basis.Prefetch,
             DecorateStore = Probe.Over,
             StepHook = StepHook is null ? null : name => StepHook?.Invoke(name),
         };

@@ -1,4 +1,5 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.TestSupport.Objects;
@@ -23,6 +24,62 @@ public sealed class UploadTests
 
         Assert.Equal([1, 2, 3], await fixture.GetObjectAsync("a"));
         Assert.True(fixture.Probe.Writes >= 4);
+    }
+
+    [Fact]
+    public async Task Who_waits_for_an_upload_waits_until_readers_know_the_new_object()
+    {
+        TaskCompletionSource committed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        using ManualResetEventSlim goOn = new();
+        EngineFixture fixture = new()
+        {
+            StepHook = step =>
+            {
+                if (step == "upload.completed" && committed.TrySetResult())
+                {
+                    goOn.Wait();
+                }
+            },
+        };
+        await using EngineFixture opened = fixture;
+        await fixture.StartAsync();
+        await fixture.AttachAsync();
+        await fixture.WriteFileAsync("/data/a", [1, 2, 3]);
+        InodeAttributes file = await fixture.Engine.StatAsync("/data/a", followLast: true, default);
+        Task hurried = fixture.Engine.FlushUploadsAsync("/data", default).AsTask();
+        await committed.Task;
+
+        // The tree owes nothing any more, but the content's state still has the object from before.
+        Task waiting = Task.Run(() => fixture.Engine.Uploads.WaitAsync(file.Inode, retryFailures: false, default).AsTask());
+        for (int i = 0; i < 100 && !waiting.IsCompleted; i++)
+        {
+            Assert.Empty(await fixture.Engine.Context.Tree.ListJournalOfAsync(file.Inode, default));
+        }
+
+        Assert.False(waiting.IsCompleted);
+        goOn.Set();
+        await waiting;
+        await hurried;
+    }
+
+    [Fact]
+    public async Task An_upload_is_waited_for_even_if_it_has_the_number_of_one_before()
+    {
+        await using EngineFixture fixture = new();
+        await fixture.StartAsync();
+        await fixture.WriteFileAsync("/a", [1]);
+        InodeAttributes file = await fixture.Engine.StatAsync("/a", followLast: true, default);
+        JournalEntry before = UploadOf(new ContentId(new InodeId(file.Inode.Value + 1), 1));
+        JournalEntry after = UploadOf(new ContentId(file.Inode, 1));
+        fixture.Engine.Uploads.Started(before);
+        fixture.Engine.Uploads.Started(after);
+        fixture.Engine.Uploads.Stopped(before);
+
+        Task waiting = fixture.Engine.Uploads.WaitAsync(file.Inode, retryFailures: false, default).AsTask();
+        await fixture.Engine.Context.Tree.ListJournalOfAsync(file.Inode, default);
+        Assert.False(waiting.IsCompleted);
+        fixture.Engine.Uploads.Stopped(after);
+        await waiting.WaitAsync(TimeSpan.FromMinutes(1));
     }
 
     [Fact]
@@ -231,4 +288,7 @@ public sealed class UploadTests
         await fixture.Engine.FlushUploadsAsync("/data", CancellationToken.None);
         Assert.Equal([1], await fixture.GetObjectAsync("a"));
     }
+
+    private static JournalEntry UploadOf(ContentId content) =>
+        new() { Id = 5, Kind = JournalKind.UploadObject, Content = content };
 }

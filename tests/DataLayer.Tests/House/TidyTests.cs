@@ -93,7 +93,7 @@ public sealed partial class TidyTests
     {
         string[] allowed =
         [
-            "src", "tests", "benchmarks", "csi", "docs", "eng", "Dockerfile", "DataLayer.sln", "README.md", "LICENSE",
+            "src", "tests", "benchmarks", "csi", "docs", "eng", "examples", "Dockerfile", "DataLayer.sln", "README.md", "LICENSE",
             "Directory.Build.props", "Directory.Packages.props", "global.json", "artifacts", "TestResults",
         ];
         Assert.Empty(Directory.EnumerateFileSystemEntries(Repository.Root)

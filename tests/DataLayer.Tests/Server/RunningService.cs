@@ -35,6 +35,9 @@ public sealed class RunningService : IAsyncLifetime
     /// <summary>The Unix socket.</summary>
     public string SocketPath => _folder.Combine("api.sock");
 
+    /// <summary>The Unix socket of feeds.</summary>
+    public string FeedSocketPath => _folder.Combine("state", "feed.sock");
+
     public async Task InitializeAsync()
     {
         Service = DataLayerService.Build(

@@ -25,6 +25,7 @@ internal sealed class AttachmentService(EngineContext context)
             attachment = await ReloadAsync(attachment.Id, cancellationToken).ConfigureAwait(false);
         }
 
+        bool isResumed = attachment is not null;
         if (attachment is null)
         {
             Attachment wanted = new()
@@ -58,7 +59,8 @@ internal sealed class AttachmentService(EngineContext context)
                 $"'{request.Path}' is attached to {attachment.Source} already. Use refresh to list it again.");
         }
 
-        await ListAsync(attachment, ListingPlan.Parse(attachment.ListingCursor!), progress, cancellationToken)
+        await ListAsync(
+            attachment, ListingPlan.Parse(attachment.ListingCursor!), isResumed, progress, cancellationToken)
             .ConfigureAwait(false);
         return context.Attachments.Find(attachment.Id) ?? attachment;
     }
@@ -79,7 +81,8 @@ internal sealed class AttachmentService(EngineContext context)
             plan = ListingPlan.Whole(now); // The clock went back: what is seen from now on would count as unseen.
         }
 
-        return await ListAsync(attachment, plan, progress, cancellationToken).ConfigureAwait(false);
+        bool isResumed = attachment.ListingCursor is not null;
+        return await ListAsync(attachment, plan, isResumed, progress, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Removes an attachment with all names below; the bucket stays as it is.</summary>
@@ -118,7 +121,7 @@ internal sealed class AttachmentService(EngineContext context)
     }
 
     private async ValueTask<AttachProgress> ListAsync(
-        Attachment attachment, ListingPlan plan, IProgress<AttachProgress>? progress,
+        Attachment attachment, ListingPlan plan, bool isResumed, IProgress<AttachProgress>? progress,
         CancellationToken cancellationToken)
     {
         OriginUse.Current = OriginUse.Within(OriginUse.Current, OriginPurpose.Listing, null);
@@ -137,12 +140,20 @@ internal sealed class AttachmentService(EngineContext context)
             await ReleaseOrphansAsync(cancellationToken).ConfigureAwait(false);
         }
 
+        AttachProgress done = lister.Progress(done: true);
+        if (lister.SawPacks || isResumed)
+        {
+            // After what the listing did not see has gone: a file that was packed meanwhile has lost its object.
+            PackImporter packs = new(context, attachment, context.Attachments.StoreOf(attachment.Id));
+            await packs.RunAsync(cancellationToken).ConfigureAwait(false);
+            done = packs.AddTo(done);
+        }
+
         Attachment current = await ReloadAsync(attachment.Id, cancellationToken).ConfigureAwait(false) ?? attachment;
         Attachment complete = current with { ListingCursor = null };
         await context.Tree.UpdateAttachmentAsync(complete, cancellationToken).ConfigureAwait(false);
         context.Attachments.Put(complete);
         context.JournalSignal?.Invoke();
-        AttachProgress done = lister.Progress(done: true);
         progress?.Report(done);
         return done;
     }

@@ -27,6 +27,9 @@ internal sealed class BucketLister(
     private long _refused;
     private bool _wasSplit;
 
+    /// <summary>Whether packs, or their indexes, lie among what was listed.</summary>
+    public bool SawPacks { get; private set; }
+
     public AttachProgress Progress(bool done) => new(
         Volatile.Read(ref _objects),
         Volatile.Read(ref _bytes),
@@ -90,12 +93,13 @@ internal sealed class BucketLister(
 
             if (PackKeys.IsPackPath(one.Key.AsSpan(_prefix.Length)))
             {
+                SawPacks = true;
                 continue;
             }
 
             found.Add(new ImportedObject(
                 one.Key[_prefix.Length..], one.Key, one.ETag, one.VersionId, one.SizeBytes,
-                (one.LastModified.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100, one.StorageClass));
+                UnixTime.ToNanoseconds(one.LastModified), one.StorageClass));
             bytes += one.SizeBytes;
         }
 

@@ -21,6 +21,7 @@ internal sealed class BlockFetch(
 {
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly OriginUse? _origin = isCold ? OriginUse.Current : null;
+    private readonly TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _references = 1;
     private volatile bool _failed;
 
@@ -60,6 +61,14 @@ internal sealed class BlockFetch(
 
     /// <summary>Whether the cache took every block of it, so that nobody needs to hold the buffer.</summary>
     public bool IsCached { get; set; }
+
+    /// <summary>Whether it is on its way to the hot tier.</summary>
+    public bool IsRecalled { get; set; }
+
+    /// <summary>Ends, never with a fault, when the transfer ended and it is known who keeps its bytes.</summary>
+    public Task Settled => _settled.Task;
+
+    public void Settle() => _settled.TrySetResult();
 
     public TransferBuffer Buffer { get; } = buffer;
 

@@ -66,6 +66,13 @@ internal sealed class EngineMeter : IDisposable
             "datalayer.metadata.reads", Counter.MetadataReads, "{read}",
             "Reads of the tree that memory did not answer.");
         Count("datalayer.readahead.bytes", Counter.ReadaheadBytes, "By", "Bytes fetched ahead of readers.");
+        Count("datalayer.prefetch.bytes", Counter.PrefetchedBytes, "By", "Bytes fetched ahead of feeds.");
+        Count(
+            "datalayer.prefetch.useful", Counter.PrefetchUsefulBytes, "By",
+            "Bytes fetched ahead of feeds that were kept until the feed came to them.");
+        Count(
+            "datalayer.prefetch.wasted", Counter.PrefetchWastedBytes, "By",
+            "Bytes fetched ahead of feeds that nothing kept, or whose feed ended before.");
         Count(
             "datalayer.recall.bytes", Counter.RecalledBytes, "By", "Bytes written to the hot tier after a cold read.");
         Count(
@@ -134,7 +141,9 @@ internal sealed class EngineMeter : IDisposable
             "datalayer.transfer.buffers", () => context.Buffers.OutstandingBytes, "By", "Buffers of transfers in use.");
         _meter.CreateObservableGauge(
             "datalayer.read.amplification",
-            () => Ratio(counters.Sum(Counter.OriginBytes), counters.Sum(Counter.ColdReadBytes)), "1",
+            () => Ratio(
+                counters.Sum(Counter.OriginBytes),
+                counters.Sum(Counter.ColdReadBytes) + counters.Sum(Counter.PrefetchUsefulBytes)), "1",
             "Bytes asked of object stores for each cold byte that a reader got, since start.");
     }
 

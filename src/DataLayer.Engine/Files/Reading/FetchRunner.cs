@@ -60,6 +60,22 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
             static work => _ = work.Runner.RunAsync(work.Fetch), (Runner: this, Fetch: fetch), preferLocal: false);
     }
 
+    /// <summary>
+    /// As <see cref="RunLater"/> for fetches of contents that lie in one pack, sorted by where: one request reads them
+    /// all, and what lies between them.
+    /// </summary>
+    public void RunTogether(IReadOnlyList<BlockFetch> fetches)
+    {
+        foreach (BlockFetch _ in fetches)
+        {
+            context.Fetches.Begin();
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(
+            static work => _ = work.Runner.RunTogetherAsync(work.Fetches), (Runner: this, Fetches: fetches),
+            preferLocal: false);
+    }
+
     /// <summary>Reads an extent of the content's object, at the caller's cost; where the time went.</summary>
     /// <exception cref="DataLayerException">
     /// Stale when the object is another now; Archived, where reads do not wait for its restore; else what the store
@@ -214,27 +230,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
             }
 
             ReadTrace.EndTier(activity, fetch.Times);
-            fetch.Succeed();
-            if (fetch.IsBackground)
-            {
-                return;
-            }
-
-            fetch.IsCached = OfferToCache(content, fetch.OffsetBytes, fetch.Memory.Span, fetch.Epoch);
-            if (fetch.IsReadahead)
-            {
-                context.Counters.Add(Counter.ReadaheadBytes, fetch.LengthBytes);
-            }
-
-            if (fetch.IsCold)
-            {
-                recalls.Offer(fetch);
-            }
-
-            if (fetch.IsCached)
-            {
-                content.Streams.Drop(fetch);
-            }
+            Succeed(fetch);
         }
         catch (OperationCanceledException) when (context.Stopping.IsCancellationRequested)
         {
@@ -246,10 +242,82 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         }
         finally
         {
+            fetch.Settle();
             fetch.Release();
             context.Fetches.End();
         }
     }
+
+    private void Succeed(BlockFetch fetch)
+    {
+        ContentState content = fetch.Content;
+        fetch.Succeed();
+        if (fetch.IsBackground)
+        {
+            return;
+        }
+
+        fetch.IsCached = OfferToCache(content, fetch.OffsetBytes, fetch.Memory.Span, fetch.Epoch);
+        if (fetch.IsReadahead)
+        {
+            context.Counters.Add(Counter.ReadaheadBytes, fetch.LengthBytes);
+        }
+
+        if (fetch.IsCold)
+        {
+            fetch.IsRecalled = recalls.Offer(fetch);
+        }
+
+        if (fetch.IsCached)
+        {
+            content.Streams.Drop(fetch);
+        }
+    }
+
+    private async Task RunTogetherAsync(IReadOnlyList<BlockFetch> fetches)
+    {
+        BlockFetch first = fetches[0];
+        long start = PlaceOf(first);
+        int length = (int)(PlaceOf(fetches[^1]) + fetches[^1].LengthBytes - start);
+        TransferBuffer buffer = context.Buffers.Rent(length);
+        int ended = 0;
+        try
+        {
+            ReadTimes times = await ReadObjectAsync(
+                first.Content, first.OffsetBytes, buffer.Memory[..length], isBackground: false, first.Use,
+                context.Stopping).ConfigureAwait(false);
+            for (; ended < fetches.Count; ended++)
+            {
+                BlockFetch fetch = fetches[ended];
+                buffer.GetSpan().Slice((int)(PlaceOf(fetch) - start), fetch.LengthBytes).CopyTo(fetch.Memory.Span);
+                fetch.Times = times;
+                Succeed(fetch);
+            }
+        }
+        catch (Exception error)
+        {
+            Exception told = error is OperationCanceledException
+                ? new DataLayerException(ErrorCode.ShuttingDown, "The service stops; the read was given up.")
+                : error;
+            for (int i = ended; i < fetches.Count; i++)
+            {
+                Fail(fetches[i], told);
+            }
+        }
+        finally
+        {
+            context.Buffers.Return(buffer);
+            foreach (BlockFetch fetch in fetches)
+            {
+                fetch.Settle();
+                fetch.Release();
+                context.Fetches.End();
+            }
+        }
+    }
+
+    /// <summary>Where a fetch starts in the object that holds its content.</summary>
+    private static long PlaceOf(BlockFetch fetch) => fetch.Content.Content.Object!.PackOffsetBytes + fetch.OffsetBytes;
 
     private async ValueTask ReadColdAsync(BlockFetch fetch)
     {

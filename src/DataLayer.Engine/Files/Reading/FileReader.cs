@@ -5,6 +5,7 @@ using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
 using DataLayer.Metadata;
+using DataLayer.Storage.Cache;
 
 namespace DataLayer.Engine.Files.Reading;
 
@@ -31,15 +32,84 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
     /// </summary>
     public ValueTask<int> ReadAsync(
         ContentState content, long offsetBytes, Memory<byte> destination, long extentEndBytes,
-        CancellationToken cancellationToken) =>
-        ReadAsync(content, offsetBytes, destination, extentEndBytes, isForeground: true, cancellationToken);
+        CancellationToken cancellationToken, ReadTally? tally = null) =>
+        ReadAsync(content, offsetBytes, destination, extentEndBytes, isForeground: true, cancellationToken, tally);
+
+    /// <summary>
+    /// Reads what memory holds, all of it or nothing: false where a byte is not there, or lies behind the end; then
+    /// nothing was counted, and the buffer may hold anything. Allocates nothing.
+    /// </summary>
+    public bool TryReadMemory(ContentState content, long offsetBytes, Span<byte> destination)
+    {
+        long size = content.SizeBytes;
+        if (offsetBytes > size - destination.Length || destination.IsEmpty)
+        {
+            return destination.IsEmpty;
+        }
+
+        int hits = 1;
+        if (!(content.Staged is { } staged && staged.TryRead(content, offsetBytes, destination))
+            && ReadMemory(content, offsetBytes, destination, size, out hits) < destination.Length)
+        {
+            return false;
+        }
+
+        context.Recorder?.Note(content, offsetBytes, destination.Length);
+        NoteHit(content, hits, destination.Length, isForeground: true);
+        return true;
+    }
+
+    /// <summary>
+    /// Reads pieces of one block that memory holds, all of them or nothing: false where one is not there; then nothing
+    /// was counted, and the buffer may hold anything. Counts as one read. Allocates nothing.
+    /// </summary>
+    public bool TryReadMemory(
+        ContentState content, uint block, ReadOnlySpan<CachePiece> pieces, Span<byte> destination)
+    {
+        if (content.Staged is not null || context.Recorder is not null
+            || !context.Cache.TryReadMany(new BlockId(content.Id, block), pieces, destination, content.DatasetId))
+        {
+            return false; // Who records reads wants them one by one.
+        }
+
+        NoteHit(content, pieces);
+        return true;
+    }
+
+    /// <summary>
+    /// As the other; the pieces are shown to a reader where they lie. What it made of them counts only if this is true.
+    /// </summary>
+    public bool TryVisitMemory<TReader>(
+        ContentState content, uint block, scoped ReadOnlySpan<CachePiece> pieces, ref TReader reader)
+        where TReader : struct, ICacheReader, allows ref struct
+    {
+        if (content.Staged is not null || context.Recorder is not null
+            || !context.Cache.TryVisit(new BlockId(content.Id, block), pieces, ref reader, content.DatasetId))
+        {
+            return false;
+        }
+
+        NoteHit(content, pieces);
+        return true;
+    }
+
+    private void NoteHit(ContentState content, ReadOnlySpan<CachePiece> pieces)
+    {
+        int bytes = 0;
+        foreach (CachePiece piece in pieces)
+        {
+            bytes += piece.LengthBytes;
+        }
+
+        NoteHit(content, blocks: 1, bytes, isForeground: true);
+    }
 
     /// <summary>
     /// As the other; what is not in the foreground (a warm-up) is nobody's access and makes no file hotter.
     /// </summary>
     public ValueTask<int> ReadAsync(
         ContentState content, long offsetBytes, Memory<byte> destination, long extentEndBytes, bool isForeground,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, ReadTally? tally = null)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offsetBytes);
         long size = content.SizeBytes;
@@ -57,6 +127,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         if (content.Staged is { } staged && staged.TryRead(content, offsetBytes, destination.Span[..wanted]))
         {
             NoteHit(content, blocks: 1, wanted, isForeground);
+            tally?.Add(wanted, 0, 0);
             return ValueTask.FromResult(wanted);
         }
 
@@ -66,11 +137,12 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
             context.Counters.Add(Counter.MemoryHits, hits);
             context.Counters.Add(Counter.MemoryHitBytes, done);
             return ReadSlowAsync(
-                content, offsetBytes, destination[..wanted], done, Math.Min(extentEndBytes, size), isForeground,
+                content, offsetBytes, destination[..wanted], done, Math.Min(extentEndBytes, size), isForeground, tally,
                 cancellationToken);
         }
 
         NoteHit(content, hits, wanted, isForeground);
+        tally?.Add(wanted, 0, 0);
         if (content.Streams.IsActive)
         {
             readahead.Note(content, offsetBytes, wanted, Math.Min(extentEndBytes, size));
@@ -145,7 +217,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
 
     private async ValueTask<int> ReadSlowAsync(
         ContentState content, long offsetBytes, Memory<byte> destination, int done, long extentEndBytes,
-        bool isForeground, CancellationToken cancellationToken)
+        bool isForeground, ReadTally? tally, CancellationToken cancellationToken)
     {
         using Activity? activity = ReadTrace.Begin(content, offsetBytes, destination.Length, isForeground);
         long started = context.Time.GetTimestamp();
@@ -194,6 +266,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
             context.Folders?.Note(content);
         }
 
+        tally?.Add(request.MemoryBytes, request.HotBytes, request.ColdBytes);
         content.Streams.Passed(content.SizeBytes);
         context.Counters.Add(Counter.Reads, 1);
         context.Counters.Add(Counter.UpkeepReads, isForeground ? 0 : 1);

@@ -12,6 +12,10 @@ namespace DataLayer.Engine.Files.Reading;
 /// often than not). Readers that leave no gap are not waited for beyond <c>patience</c>: then pieces are let through
 /// for <see cref="_window"/>, a twelfth of the time by default, so that background work still ends and few reads meet
 /// any of it.</para>
+/// <para>Work on a reader's behalf (the rest of a folder whose first files were read) waits for no gap, since that
+/// reader
+/// would wait for each of its files otherwise; it has a few turns of its own, as narrow as the others while somebody
+/// reads, and the other background work waits meanwhile as it does for readers.</para>
 /// <para>What readers do is seen by counters that the read path has anyway; reads that the kernel answers itself
 /// (page cache, passthrough) are not seen. Any thread.</para>
 /// </remarks>
@@ -29,12 +33,14 @@ internal sealed class ForegroundYield(
     public const int WideBytes = 64 << 20;
 
     private const int LargeTurns = 2;
+    private const int AheadTurns = 4;
     private static readonly TimeSpan _recent = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan _shortestGap = TimeSpan.FromMilliseconds(3);
     private static readonly TimeSpan _longestGap = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan _window = TimeSpan.FromMilliseconds(8);
     private readonly SemaphoreSlim _narrow = new(1, 1);
     private readonly SemaphoreSlim _large = new(LargeTurns, LargeTurns);
+    private readonly SemaphoreSlim _ahead = new(AheadTurns, AheadTurns);
     private long _seen = activity();
     private long _seenAt = time.GetTimestamp() - (long)(_recent.TotalSeconds * time.TimestampFrequency);
     private long _stepTicks;
@@ -58,7 +64,7 @@ internal sealed class ForegroundYield(
     /// <param name="cancellationToken">Gives up waiting.</param>
     public async ValueTask<Turn> EnterAsync(bool isLarge, CancellationToken cancellationToken)
     {
-        if (!IsBusy())
+        if (!MustYield())
         {
             if (!isLarge)
             {
@@ -66,7 +72,7 @@ internal sealed class ForegroundYield(
             }
 
             await _large.WaitAsync(cancellationToken).ConfigureAwait(false);
-            if (!IsBusy())
+            if (!MustYield())
             {
                 return new Turn(this, _large, isWide: true);
             }
@@ -87,11 +93,20 @@ internal sealed class ForegroundYield(
         }
     }
 
+    /// <summary>Waits for a turn to work ahead of a reader; dispose it when the piece is done.</summary>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    public async ValueTask<Turn> EnterAheadAsync(CancellationToken cancellationToken)
+    {
+        await _ahead.WaitAsync(cancellationToken).ConfigureAwait(false);
+        return new Turn(this, _ahead, isWide: false);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
         _narrow.Dispose();
         _large.Dispose();
+        _ahead.Dispose();
     }
 
     private async ValueTask WaitForGapAsync(CancellationToken cancellationToken)
@@ -102,11 +117,11 @@ internal sealed class ForegroundYield(
             return;
         }
 
-        while (IsBusy())
+        while (MustYield())
         {
             long before = activity();
             await Task.Delay(Gap(), time, cancellationToken).ConfigureAwait(false);
-            if (activity() == before && !fetches.IsRead)
+            if (activity() == before && !fetches.IsRead && !IsAhead)
             {
                 return;
             }
@@ -118,6 +133,10 @@ internal sealed class ForegroundYield(
             }
         }
     }
+
+    private bool IsAhead => _ahead.CurrentCount < AheadTurns;
+
+    private bool MustYield() => IsAhead || IsBusy();
 
     /// <summary>How long it must have been quiet: as long as narrow pieces took lately.</summary>
     private TimeSpan Gap()
@@ -156,7 +175,7 @@ internal sealed class ForegroundYield(
         public int MaxBytes => _isWide ? WideBytes : NarrowBytes;
 
         /// <summary>Whether readers came meanwhile: no further request is to be started in a wide turn.</summary>
-        public bool ShallEnd => _isWide && _owner.IsBusy();
+        public bool ShallEnd => _isWide && _owner.MustYield();
 
         /// <inheritdoc/>
         public void Dispose() => _owner.Leave(_held, _owner.Since(_start));

@@ -98,7 +98,7 @@ internal sealed class Freshness(EngineContext context)
             ETag = seen.ETag,
             VersionId = seen.VersionId,
             StorageClass = seen.StorageClass,
-            StoredTimeNanoseconds = (seen.LastModified.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100,
+            StoredTimeNanoseconds = UnixTime.ToNanoseconds(seen.LastModified),
         };
         bool renewed;
         using (new ChangeScope(context.Stamps).Inode(inode))
@@ -203,7 +203,7 @@ internal sealed class Freshness(EngineContext context)
         ObjectProperties found = seen.Value;
         ImportedObject changed = new(
             path[folder.Length..].TrimStart('/'), found.Key, found.ETag, found.VersionId, found.SizeBytes,
-            (found.LastModified.UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100, found.StorageClass);
+            UnixTime.ToNanoseconds(found.LastModified), found.StorageClass);
         using (new ChangeScope(context.Stamps, all: true))
         {
             await context.Tree.ImportAsync(attachment.Id, [changed], attachment.ListingCursor, cancellationToken)

@@ -21,9 +21,19 @@ internal static class ReadTrace
             return null;
         }
 
-        ActivityContext caller = CallerOf(Activity.Current);
-        Activity.Current = null;
-        Activity? activity = EngineContext.Activities.StartActivity("read", ActivityKind.Internal, caller);
+        ActivityContext caller = default;
+        Activity? activity;
+        if (IsInRead())
+        {
+            activity = EngineContext.Activities.StartActivity("read"); // Of a batch, whose span is the root.
+        }
+        else
+        {
+            caller = CallerOf(Activity.Current);
+            Activity.Current = null;
+            activity = EngineContext.Activities.StartActivity("read", ActivityKind.Internal, caller);
+        }
+
         activity?.SetTag("inode", (long)content.Id.Inode.Value)
             .SetTag("dataset", content.DatasetId).SetTag("offset", offsetBytes).SetTag("length", lengthBytes);
         if (caller.TraceFlags.HasFlag(ActivityTraceFlags.Recorded))
@@ -32,6 +42,13 @@ internal static class ReadTrace
         }
 
         return activity;
+    }
+
+    /// <summary>A batch of a feed begins to wait for bytes; its reads are below it.</summary>
+    public static Activity? BeginBatch()
+    {
+        Activity.Current = null;
+        return EngineContext.Activities.StartActivity("feed.batch");
     }
 
     /// <summary>A tier is asked for a read; what runs ahead of readers leaves no span.</summary>

@@ -29,7 +29,6 @@ internal sealed class RecallQueue : IAsyncDisposable
     private readonly RecallWriter _writer;
     private readonly Channel<RecallItem>[] _channels;
     private readonly Task[] _loops;
-    private readonly long _cacheShareBytes;
     private long _cachedBytes;
     private long _heldBytes;
     private int _queuedItems;
@@ -39,7 +38,6 @@ internal sealed class RecallQueue : IAsyncDisposable
     {
         _context = context;
         _writer = writer;
-        _cacheShareBytes = context.Cache.KeepsAdmitted ? context.Cache.CapacityBytes : context.Cache.CapacityBytes / 4;
         int writers = context.Options.RecallWriters;
         _channels = new Channel<RecallItem>[writers];
         _loops = new Task[writers];
@@ -58,21 +56,23 @@ internal sealed class RecallQueue : IAsyncDisposable
         }
     }
 
-    /// <summary>Offers a cold fetch that succeeded. Takes a reference of its own if it accepts.</summary>
-    public void Offer(BlockFetch fetch)
+    /// <summary>
+    /// Offers a cold fetch that succeeded. Takes a reference of its own if it accepts; true then.
+    /// </summary>
+    public bool Offer(BlockFetch fetch)
     {
         ContentState content = fetch.Content;
         if (!HoldsWholeBlocks(fetch) || content.IsDirty
             || content.Content.Attributes.State is not (TierState.Released or TierState.Recalling)
             || _context.Time.GetTimestamp() < Volatile.Read(ref _pausedUntil))
         {
-            return;
+            return false;
         }
 
         if (TryReserve(fetch) is not { } item)
         {
             _context.Counters.Add(Counter.RecallsDroppedBytes, fetch.LengthBytes);
-            return;
+            return false;
         }
 
         item.Held?.AddReference();
@@ -81,7 +81,10 @@ internal sealed class RecallQueue : IAsyncDisposable
         if (!_channels[writer].Writer.TryWrite(item))
         {
             Done(item);
+            return false;
         }
+
+        return true;
     }
 
     public async ValueTask DisposeAsync()
@@ -203,7 +206,7 @@ internal sealed class RecallQueue : IAsyncDisposable
             return null;
         }
 
-        if (fetch.IsCached && TryAdd(ref _cachedBytes, fetch.LengthBytes, _cacheShareBytes))
+        if (fetch.IsCached && TryAdd(ref _cachedBytes, fetch.LengthBytes, CacheShareBytes()))
         {
             return new RecallItem(fetch, inCache: true);
         }
@@ -216,6 +219,13 @@ internal sealed class RecallQueue : IAsyncDisposable
         Interlocked.Decrement(ref _queuedItems);
         return null;
     }
+
+    /// <summary>
+    /// What may be left in the cache until it is written: while feeds run nothing, for what a feed has read is what
+    /// goes first.
+    /// </summary>
+    private long CacheShareBytes() => !_context.Futures.IsEmpty ? 0
+        : _context.Cache.KeepsAdmitted ? _context.Cache.CapacityBytes : _context.Cache.CapacityBytes / 4;
 
     private static bool TryAdd(ref long sum, long bytes, long limit)
     {

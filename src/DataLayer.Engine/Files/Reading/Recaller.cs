@@ -18,10 +18,10 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
     /// </summary>
     /// <param name="content">The content.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <param name="inTurns">False for work on a reader's behalf, which waits for no turn.</param>
+    /// <param name="isAhead">Whether it is work on a reader's behalf, which waits for no gap.</param>
     public ValueTask<bool> RecallAsync(
-        ContentState content, CancellationToken cancellationToken, bool inTurns = true) =>
-        RecallInTurnsAsync(content, () => Missing(content, content.SizeBytes), inTurns, cancellationToken);
+        ContentState content, CancellationToken cancellationToken, bool isAhead = false) =>
+        RecallInTurnsAsync(content, () => Missing(content, content.SizeBytes), isAhead, cancellationToken);
 
     /// <summary>
     /// As RecallAsync for some blocks; of a content in a segment, all of it. True if some were missing.
@@ -31,7 +31,7 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
     {
         List<uint> sorted = [.. blocks];
         sorted.Sort();
-        return RecallInTurnsAsync(content, () => Missing(content, sorted), inTurns: true, cancellationToken);
+        return RecallInTurnsAsync(content, () => Missing(content, sorted), isAhead: false, cancellationToken);
     }
 
     /// <summary>
@@ -74,7 +74,7 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
     }
 
     private async ValueTask<bool> RecallInTurnsAsync(
-        ContentState content, Func<List<uint>> look, bool inTurns, CancellationToken cancellationToken)
+        ContentState content, Func<List<uint>> look, bool isAhead, CancellationToken cancellationToken)
     {
         List<uint> missing = look();
         if (missing.Count == 0)
@@ -86,14 +86,14 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
         for (int turns = (2 * missing.Count) + 2; missing.Count > 0 && turns > 0; turns--)
         {
             bool isLarge = !context.Hot.UsesSegment(null, content.SizeBytes);
-            using ForegroundYield.Turn? turn = inTurns
-                ? await context.Yield.EnterAsync(isLarge, cancellationToken).ConfigureAwait(false)
-                : null;
+            using ForegroundYield.Turn turn = isAhead
+                ? await context.Yield.EnterAheadAsync(cancellationToken).ConfigureAwait(false)
+                : await context.Yield.EnterAsync(isLarge, cancellationToken).ConfigureAwait(false);
             await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
                 missing = look();
-                int most = (turn?.MaxBytes ?? context.Options.MaxRequestBytes) / BlockLayout.BlockBytes;
+                int most = turn.MaxBytes / BlockLayout.BlockBytes;
                 if (missing.Count > most)
                 {
                     missing.RemoveRange(most, missing.Count - most);

@@ -43,9 +43,13 @@ internal sealed class ContentState : IDisposable
         _appliedStamp = stamp;
         _sizeBytes = content.Attributes.SizeBytes;
         _accesses = new AccessCell(this);
+        IdlePlace = new LinkedListNode<ContentState>(this);
     }
 
     public ContentId Id { get; }
+
+    /// <summary>Its place among the idle ones. The table's.</summary>
+    public LinkedListNode<ContentState> IdlePlace { get; }
 
     public Lock Sync { get; } = new();
 

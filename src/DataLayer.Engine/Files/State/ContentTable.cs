@@ -1,41 +1,31 @@
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
-using Microsoft.Extensions.Caching.Memory;
 
 namespace DataLayer.Engine.Files.State;
 
 /// <summary>
 /// All contents in use, by inode. After the last release a content's state is kept for a while (its readers' streams
-/// outlive a stateless request), bounded in number.
+/// outlive a stateless request), bounded in number: of each shard those that were used last.
 /// </summary>
 /// <remarks>
-/// Lock order: a shard's lock is taken alone; callbacks of the idle cache take no lock of ours but a stream's.
+/// Opening and closing a file whose state is idle allocates nothing: feeds and mounts do it for each small file. Lock
+/// order: a shard's lock is taken alone; streams are let go outside of it.
 /// </remarks>
 internal sealed class ContentTable : IDisposable
 {
     private const int ShardCount = 64;
     private readonly Shard[] _shards = new Shard[ShardCount];
-    private readonly MemoryCache _idle;
-    private readonly PostEvictionCallbackRegistration _evicted;
+    private readonly int _idleLimit;
 
+    /// <summary>Makes an empty table.</summary>
+    /// <param name="idleLimit">How many idle states are kept, a count; shared evenly by the shards.</param>
     public ContentTable(int idleLimit)
     {
+        _idleLimit = (idleLimit + ShardCount - 1) / ShardCount;
         for (int i = 0; i < ShardCount; i++)
         {
             _shards[i] = new Shard();
         }
-
-        _idle = new MemoryCache(new MemoryCacheOptions { SizeLimit = idleLimit, CompactionPercentage = 0.05 });
-        _evicted = new PostEvictionCallbackRegistration
-        {
-            EvictionCallback = static (_, value, reason, _) =>
-            {
-                if (reason is not EvictionReason.Removed and not EvictionReason.Replaced && value is ContentState state)
-                {
-                    state.Streams.ReleaseAll();
-                }
-            },
-        };
     }
 
     /// <summary>
@@ -49,12 +39,12 @@ internal sealed class ContentTable : IDisposable
             ContentState? state = FindLocked(shard, id);
             if (state is null)
             {
-                if (!_idle.TryGetValue(id, out state) || state is null)
+                state = shard.TakeIdle(id);
+                if (state is null)
                 {
                     return null;
                 }
 
-                _idle.Remove(id);
                 shard.Active.Add(id, state);
             }
 
@@ -75,15 +65,7 @@ internal sealed class ContentTable : IDisposable
             ContentState? state = FindLocked(shard, id);
             if (state is null)
             {
-                if (_idle.TryGetValue(id, out state) && state is not null)
-                {
-                    _idle.Remove(id);
-                }
-                else
-                {
-                    state = new ContentState(id, content, stamp);
-                }
-
+                state = shard.TakeIdle(id) ?? new ContentState(id, content, stamp);
                 shard.Active.Add(id, state);
             }
 
@@ -106,6 +88,8 @@ internal sealed class ContentTable : IDisposable
     public bool Release(ContentState state)
     {
         Shard shard = ShardOf(state.Id.Inode);
+        ContentState? dropped;
+        bool isLast;
         lock (shard.Sync)
         {
             if (--state.References > 0)
@@ -114,25 +98,25 @@ internal sealed class ContentTable : IDisposable
             }
 
             shard.Active.Remove(state.Id);
-            MemoryCacheEntryOptions options = new() { Size = 1 };
-            options.PostEvictionCallbacks.Add(_evicted);
-            _idle.Set(state.Id, state, options);
-            return !IsInUseLocked(shard, state.Id.Inode);
+            dropped = shard.AddIdle(state, _idleLimit);
+            isLast = !IsInUseLocked(shard, state.Id.Inode);
         }
+
+        dropped?.Streams.ReleaseAll();
+        return isLast;
     }
 
     /// <summary>Forgets an idle content that will not be opened again.</summary>
     public void Forget(ContentId id)
     {
         Shard shard = ShardOf(id.Inode);
+        ContentState? state;
         lock (shard.Sync)
         {
-            if (!shard.Active.ContainsKey(id) && _idle.TryGetValue(id, out ContentState? state) && state is not null)
-            {
-                _idle.Remove(id);
-                state.Streams.ReleaseAll();
-            }
+            state = shard.TakeIdle(id);
         }
+
+        state?.Streams.ReleaseAll();
     }
 
     /// <summary>
@@ -199,7 +183,7 @@ internal sealed class ContentTable : IDisposable
         Shard shard = ShardOf(id.Inode);
         lock (shard.Sync)
         {
-            return FindLocked(shard, id) ?? (_idle.TryGetValue(id, out ContentState? state) ? state : null);
+            return FindLocked(shard, id) ?? shard.Idle.GetValueOrDefault(id);
         }
     }
 
@@ -260,8 +244,19 @@ internal sealed class ContentTable : IDisposable
 
     public void Dispose()
     {
-        _idle.Compact(1.0);
-        _idle.Dispose();
+        foreach (Shard shard in _shards)
+        {
+            lock (shard.Sync)
+            {
+                foreach (ContentState state in shard.Idle.Values)
+                {
+                    state.Streams.ReleaseAll();
+                }
+
+                shard.Idle.Clear();
+                shard.Recent.Clear();
+            }
+        }
     }
 
     private static ContentState? FindLocked(Shard shard, ContentId id) =>
@@ -306,5 +301,38 @@ internal sealed class ContentTable : IDisposable
         public Lock Sync { get; } = new();
 
         public Dictionary<ContentId, ContentState> Active { get; } = [];
+
+        public Dictionary<ContentId, ContentState> Idle { get; } = [];
+
+        /// <summary>The idle ones, the one used last at the end.</summary>
+        public LinkedList<ContentState> Recent { get; } = [];
+
+        /// <summary>Takes a state off the idle ones; null if it is none of them.</summary>
+        public ContentState? TakeIdle(ContentId id)
+        {
+            if (!Idle.Remove(id, out ContentState? state))
+            {
+                return null;
+            }
+
+            Recent.Remove(state.IdlePlace);
+            return state;
+        }
+
+        /// <summary>Keeps a state; gives the one that has to go for it.</summary>
+        public ContentState? AddIdle(ContentState state, int limit)
+        {
+            Idle.Add(state.Id, state);
+            Recent.AddLast(state.IdlePlace);
+            if (Idle.Count <= limit)
+            {
+                return null;
+            }
+
+            ContentState oldest = Recent.First!.Value;
+            Recent.RemoveFirst();
+            Idle.Remove(oldest.Id);
+            return oldest;
+        }
     }
 }

@@ -4,6 +4,7 @@ using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Feeds;
+using DataLayer.Engine.Feeds.Prefetch;
 using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Upkeep;
@@ -44,6 +45,9 @@ internal sealed class EngineContext : IDisposable
         HotWrites = new HotWrites(this);
         Shares = new ReservedShares(parts.Tree, parts.Hot, parts.Cache);
         OriginGate = new OriginGate(options.MaxRequests);
+        Futures = new FeedFutures(parts.Time, options.Prefetch.StallTime);
+        Prefetch = new PrefetchBudget(options.Prefetch, OriginGate);
+        parts.Cache.SetFuture(Futures);
         Stopping = _stopping.Token;
     }
 
@@ -97,6 +101,9 @@ internal sealed class EngineContext : IDisposable
     /// <summary>The files of pinned datasets.</summary>
     public DatasetPins DatasetPins { get; } = new();
 
+    /// <summary>What rules of the active policy keep hot; null where the engine follows none.</summary>
+    public RulePins? RulePins { get; set; }
+
     /// <summary>The contents that were read since the last look at them.</summary>
     public AccessLedger Accesses { get; }
 
@@ -132,6 +139,12 @@ internal sealed class EngineContext : IDisposable
     /// <summary>Bounds the GET requests in flight.</summary>
     public OriginGate OriginGate { get; }
 
+    /// <summary>What feeds come to: memory keeps what they come to first.</summary>
+    public FeedFutures Futures { get; }
+
+    /// <summary>What may be in flight ahead of feeds.</summary>
+    public PrefetchBudget Prefetch { get; }
+
     /// <summary>Cancelled when the engine stops; ends background work and fetches.</summary>
     public CancellationToken Stopping { get; }
 
@@ -141,7 +154,7 @@ internal sealed class EngineContext : IDisposable
     public ValueTask StopAsync() => new(_stopping.CancelAsync());
 
     /// <summary>Nanoseconds since 1970 UTC.</summary>
-    public long NowNanoseconds() => (Time.GetUtcNow().UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100;
+    public long NowNanoseconds() => UnixTime.ToNanoseconds(Time.GetUtcNow());
 
     /// <summary>Whether no spent budget keeps a content's cold bytes from being fetched ahead of readers.</summary>
     public bool MayFetchAhead(ContentState content) =>
@@ -353,6 +366,7 @@ internal sealed class EngineContext : IDisposable
 
     public void Dispose()
     {
+        Cache.SetFuture(null);
         Yield.Dispose();
         Room.Dispose();
         Unflushed.File.Dispose();

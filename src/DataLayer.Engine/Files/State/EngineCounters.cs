@@ -49,6 +49,9 @@ internal enum Counter
     RecallsWithoutSpace,
     RoomWaits,
     RoomReleasedBytes,
+    PrefetchedBytes,
+    PrefetchUsefulBytes,
+    PrefetchWastedBytes,
     Count,
 }
 

@@ -41,6 +41,18 @@ internal static partial class EngineLog
     public static partial void FlushFailed(ILogger log, string content, string reason);
 
     [LoggerMessage(
+        21, LogLevel.Information,
+        "Pack '{Key}' was found in the bucket: {Files} files lie in it, of {Superseded} there is something newer")]
+    public static partial void PackImported(ILogger log, string key, long files, long superseded);
+
+    [LoggerMessage(
+        22, LogLevel.Warning, "The index of pack '{Key}' is of no use and is made again from the tar: {Reason}")]
+    public static partial void PackIndexBad(ILogger log, string key, string reason);
+
+    [LoggerMessage(23, LogLevel.Error, "The files in pack '{Key}' cannot be shown: {Reason}")]
+    public static partial void PackRefused(ILogger log, string key, string reason);
+
+    [LoggerMessage(
         20, LogLevel.Information, "{Contents} contents that mounts wrote and nobody flushed were brought in")]
     public static partial void ReplayedUnflushed(ILogger log, int contents);
 }

@@ -162,7 +162,11 @@ internal sealed class Evictor(EngineContext context)
                 ? keeper
                 : known.Object is null || known.Attributes.State == TierState.Hot || known.Placement is null
                     ? "No object holds its current content."
-                    : context.DatasetPins.Contains(content.Id.Inode) ? "A pinned dataset needs it." : null;
+                    : context.DatasetPins.Contains(content.Id.Inode)
+                        ? "A pinned dataset needs it."
+                        : context.RulePins is { } rules
+                            ? await rules.KeeperOfAsync(content.Id.Inode, cancellationToken).ConfigureAwait(false)
+                            : null;
 
     /// <summary>The tree says durably that the hot copy is none any more; the journal owes its deletion.</summary>
     private async ValueTask CommitLockedAsync(

@@ -116,19 +116,20 @@ internal sealed class Mover(EngineContext context)
         }
 
         await content.WriteGate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        FileContent known = content.Content;
+        Placement? changed = known.Placement;
+        long journal = 0;
         try
         {
-            FileContent known = content.Content;
             if (content.IsDirty || content.Staged is not null || known.Attributes.Version != version)
             {
                 return false;
             }
 
-            (Placement? changed, long journal) = known.Placement switch
+            (changed, journal) = known.Placement switch
             {
-                StripedPlacement striped => (
-                    await context.Hot.ChangeCopiesAsync(
-                        content.Id, striped, content.SizeBytes, copies, cancellationToken).ConfigureAwait(false), 0),
+                StripedPlacement striped => await CopyStripesAsync(content, striped, copies, cancellationToken)
+                    .ConfigureAwait(false),
                 SegmentPlacement record when record.Targets.Length != copies =>
                     await StripeRecordAsync(content, record, copies, cancellationToken).ConfigureAwait(false),
                 _ => (known.Placement, 0),
@@ -149,6 +150,13 @@ internal sealed class Mover(EngineContext context)
         }
         catch (DataLayerException error) when (error.Code is ErrorCode.Stale)
         {
+            if (journal != 0)
+            {
+                await context.Hot.DeleteMovedAsync(content.Id, changed!, known.Placement!, CancellationToken.None)
+                    .ConfigureAwait(false);
+                await context.Tree.CompleteJournalAsync(journal, CancellationToken.None).ConfigureAwait(false);
+            }
+
             return false;
         }
         finally
@@ -169,17 +177,11 @@ internal sealed class Mover(EngineContext context)
             .ConfigureAwait(false);
         if (stripes.CopyCount > copies)
         {
-            stripes = await context.Hot.ChangeCopiesAsync(
-                content.Id, stripes, content.SizeBytes, copies, cancellationToken).ConfigureAwait(false);
+            stripes = context.Hot.ChooseCopies(content.Id, stripes, content.SizeBytes, copies);
         }
 
-        JournalEntry pending = new()
-        {
-            Kind = JournalKind.PendingWrite,
-            Content = content.Id,
-            Placement = stripes.ToText(),
-        };
-        long journal = await context.Tree.Relaxed.AddJournalAsync(pending, cancellationToken).ConfigureAwait(false);
+        StripedPlacement wanted = context.Hot.ChooseCopies(content.Id, stripes, content.SizeBytes, copies);
+        long journal = await OweAsync(content, wanted, cancellationToken).ConfigureAwait(false);
         TransferBuffer buffer = context.Buffers.Rent(Math.Max(1, record.LengthBytes));
         try
         {
@@ -188,9 +190,10 @@ internal sealed class Mover(EngineContext context)
                 .ConfigureAwait(false);
             await context.Hot.WriteAsync(content.Id, stripes, 0, bytes, cancellationToken).ConfigureAwait(false);
             await context.Hot.FlushAsync(content.Id, stripes, cancellationToken).ConfigureAwait(false);
-            return (
-                await context.Hot.ChangeCopiesAsync(
-                    content.Id, stripes, content.SizeBytes, copies, cancellationToken).ConfigureAwait(false), journal);
+            context.Step("copies.striped");
+            await context.Hot.AddCopiesAsync(content.Id, stripes, wanted, content.SizeBytes, cancellationToken)
+                .ConfigureAwait(false);
+            return (wanted, journal);
         }
         catch
         {
@@ -202,6 +205,49 @@ internal sealed class Mover(EngineContext context)
         {
             context.Buffers.Return(buffer);
         }
+    }
+
+    /// <summary>Makes the copies of a striped content that are missing, journalled till they are committed.</summary>
+    private async ValueTask<(Placement? Placement, long JournalId)> CopyStripesAsync(
+        ContentState content, StripedPlacement striped, int copies, CancellationToken cancellationToken)
+    {
+        StripedPlacement wanted = context.Hot.ChooseCopies(content.Id, striped, content.SizeBytes, copies);
+        if (copies <= striped.CopyCount)
+        {
+            return (wanted, 0); // The commit owes the deletion of those that are too many.
+        }
+
+        long journal = await OweAsync(content, wanted, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await context.Hot.AddCopiesAsync(content.Id, striped, wanted, content.SizeBytes, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch
+        {
+            await context.Tree.CompleteJournalAsync(journal, CancellationToken.None).ConfigureAwait(false);
+            throw;
+        }
+
+        return (wanted, journal);
+    }
+
+    /// <summary>
+    /// Notes what is about to be written: where it is never committed, the next start deletes what of it the content
+    /// does not use.
+    /// </summary>
+    private async ValueTask<long> OweAsync(
+        ContentState content, StripedPlacement wanted, CancellationToken cancellationToken)
+    {
+        JournalEntry pending = new()
+        {
+            Kind = JournalKind.PendingWrite,
+            Content = content.Id,
+            Placement = wanted.ToText(),
+        };
+        long journal = await context.Tree.Relaxed.AddJournalAsync(pending, cancellationToken).ConfigureAwait(false);
+        context.Step("copies.owed");
+        return journal;
     }
 
     private static ImmutableArray<int> TargetsOf(Placement? placement) => placement switch

@@ -133,7 +133,7 @@ internal sealed class JournalWorker : IAsyncDisposable
             await _context.Tree.TakeJournalAsync(lane.Kind, _lease, room, _context.Stopping).ConfigureAwait(false);
         foreach (JournalEntry entry in entries)
         {
-            _uploads.Started(entry.Id);
+            _uploads.Started(entry);
             Task task = Task.Run(() => RunAsync(entry));
             lock (_lock)
             {
@@ -170,7 +170,7 @@ internal sealed class JournalWorker : IAsyncDisposable
         }
         finally
         {
-            _uploads.Stopped(entry.Id);
+            _uploads.Stopped(entry);
             Signal();
         }
     }
@@ -223,7 +223,10 @@ internal sealed class JournalWorker : IAsyncDisposable
             {
                 double due = (_nextDue - _context.NowNanoseconds()) / 1e9;
                 wait = TimeSpan.FromSeconds(Math.Clamp(due + 0.001, 0.001, wait.TotalSeconds));
-                _nextDue = long.MaxValue;
+                if (due <= 0)
+                {
+                    _nextDue = long.MaxValue;
+                }
             }
         }
 

@@ -12,13 +12,15 @@ internal sealed class UploadWaits(EngineContext context)
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<InodeId, DataLayerException> _failures = [];
-    private readonly HashSet<long> _running = [];
+
+    /// <summary>By reference: the journal gives the number of an entry that ended to the next one.</summary>
+    private readonly HashSet<JournalEntry> _running = new(ReferenceEqualityComparer.Instance);
+
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>An upload ended: verified, or failed with the error.</summary>
+    /// <summary>An upload ended: verified, or failed with the error. <see cref="Stopped"/> wakes who waits.</summary>
     public void Ended(InodeId inode, DataLayerException? error)
     {
-        TaskCompletionSource changed;
         lock (_lock)
         {
             if (error is null)
@@ -29,15 +31,10 @@ internal sealed class UploadWaits(EngineContext context)
             {
                 _failures[inode] = error;
             }
-
-            changed = _changed;
-            _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         }
-
-        changed.TrySetResult();
     }
 
-    /// <summary>A task that ends at the next <see cref="Ended"/>.</summary>
+    /// <summary>A task that ends when the worker is done with the next upload.</summary>
     public Task NextAsync()
     {
         lock (_lock)
@@ -59,7 +56,8 @@ internal sealed class UploadWaits(EngineContext context)
     public long PendingCount { get; set; }
 
     /// <summary>
-    /// Waits until the inode owes no upload. A conflict is thrown; other failures too unless they are to be waited out.
+    /// Waits until the inode owes no upload and the last has ended here too: whoever reads the content after that
+    /// reads it by the object it has then. A conflict is thrown; other failures too unless they are to be waited out.
     /// </summary>
     public async ValueTask WaitAsync(InodeId inode, bool retryFailures, CancellationToken cancellationToken)
     {
@@ -68,11 +66,11 @@ internal sealed class UploadWaits(EngineContext context)
             _failures.Remove(inode);
         }
 
-        HashSet<long> hurried = [];
+        HashSet<(long, ContentId)> hurried = [];
         while (true)
         {
             Task next = NextAsync();
-            if (!await HurryAsync(inode, hurried, cancellationToken).ConfigureAwait(false))
+            if (!await HurryAsync(inode, hurried, cancellationToken).ConfigureAwait(false) && !IsRunning(inode))
             {
                 return;
             }
@@ -87,26 +85,57 @@ internal sealed class UploadWaits(EngineContext context)
         }
     }
 
-    /// <summary>Notes that the worker has an entry, so that nobody hurries it.</summary>
-    public void Started(long entryId)
+    /// <summary>
+    /// Notes that the worker has an entry: an upload is not hurried any more, and its end is waited for.
+    /// </summary>
+    public void Started(JournalEntry entry)
     {
-        lock (_lock)
+        if (entry.Kind == JournalKind.UploadObject)
         {
-            _running.Add(entryId);
+            lock (_lock)
+            {
+                _running.Add(entry);
+            }
         }
     }
 
-    /// <summary>The worker is done with an entry, one way or another.</summary>
-    public void Stopped(long entryId)
+    /// <summary>The worker is done with an entry, one way or another: of an upload, all who wait look again.</summary>
+    public void Stopped(JournalEntry entry)
+    {
+        TaskCompletionSource changed;
+        lock (_lock)
+        {
+            if (!_running.Remove(entry))
+            {
+                return;
+            }
+
+            changed = _changed;
+            _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+
+        changed.TrySetResult();
+    }
+
+    private bool IsRunning(InodeId inode)
     {
         lock (_lock)
         {
-            _running.Remove(entryId);
+            foreach (JournalEntry entry in _running)
+            {
+                if (entry.Content.Inode == inode)
+                {
+                    return true;
+                }
+            }
         }
+
+        return false;
     }
 
     /// <summary>Makes the inode's uploads due now, each once, unless they run. False when there is none.</summary>
-    private async ValueTask<bool> HurryAsync(InodeId inode, HashSet<long> hurried, CancellationToken cancellationToken)
+    private async ValueTask<bool> HurryAsync(
+        InodeId inode, HashSet<(long, ContentId)> hurried, CancellationToken cancellationToken)
     {
         bool any = false;
         long now = context.NowNanoseconds();
@@ -119,13 +148,7 @@ internal sealed class UploadWaits(EngineContext context)
             }
 
             any = true;
-            bool runs;
-            lock (_lock)
-            {
-                runs = _running.Contains(entry.Id);
-            }
-
-            if (!runs && entry.DueTimeNanoseconds > now && hurried.Add(entry.Id))
+            if (entry.DueTimeNanoseconds > now && !IsRunning(inode) && hurried.Add((entry.Id, entry.Content)))
             {
                 await context.Tree.PostponeJournalAsync(entry.Id, now, cancellationToken).ConfigureAwait(false);
             }

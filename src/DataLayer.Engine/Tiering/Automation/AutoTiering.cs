@@ -2,10 +2,12 @@ using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Text.Json;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Engine.Tiering.Moving;
+using DataLayer.Engine.Tiering.Packs;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Metadata;
@@ -37,8 +39,12 @@ public sealed class AutoTiering : IAsyncDisposable
     private const int MaxAlerts = 100;
     private const int MaxJobs = 1000;
     private const int PageMoves = 5000;
-    private const MoveKinds Movable =
-        MoveKinds.Upload | MoveKinds.Release | MoveKinds.Recall | MoveKinds.Reclass | MoveKinds.Copies;
+    private const MoveKinds Movable = MoveKinds.Upload | MoveKinds.Release | MoveKinds.Recall | MoveKinds.Reclass
+        | MoveKinds.Copies | MoveKinds.Pack;
+
+    // A store that knows no classes, a pool with too few targets, a file that is alone in its folder: not asked again
+    // at once.
+    private const MoveKinds Refusable = MoveKinds.Reclass | MoveKinds.Copies | MoveKinds.Pack;
     private static readonly TimeSpan _fullInterval = TimeSpan.FromMinutes(1);
     private readonly FileEngine _engine;
     private readonly PolicyVersions _policies;
@@ -51,6 +57,8 @@ public sealed class AutoTiering : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
     private readonly RecallStorm _storm;
+    private readonly AutoRepack _repack;
+    private readonly PackGathering _gathering;
     private readonly Dictionary<long, DateTimeOffset> _moved = [];
     private readonly HashSet<long> _knownJobs = [];
     private readonly Meter _meter = new("DataLayer.Engine");
@@ -60,6 +68,7 @@ public sealed class AutoTiering : IAsyncDisposable
     private IReadOnlySet<int> _marks = new HashSet<int>();
     private DateTimeOffset _lastPass = DateTimeOffset.MinValue;
     private bool _hasMore;
+    private bool _isAfterRepack;
     private long _lastJob;
     private long _alertCount;
     private Task _loop = Task.CompletedTask;
@@ -81,6 +90,8 @@ public sealed class AutoTiering : IAsyncDisposable
         _options = options;
         _log = log;
         _storm = new RecallStorm(options.StormReads, options.StormFactor);
+        _repack = new AutoRepack(parts, options);
+        _gathering = new PackGathering(parts.Pricing.Shape.PackBytes, options.CoolDown);
         _status = _status with { IsOn = options.SwitchFile is { } file && File.Exists(file) };
         _meter.CreateObservableCounter(
             "datalayer.tiering.alerts", () => Volatile.Read(ref _alertCount), "{alert}",
@@ -171,6 +182,14 @@ public sealed class AutoTiering : IAsyncDisposable
             return 0;
         }
 
+        return await PassAsync(active, new PolicyMoment(now, fills, marks), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Looks at all files, and at the packs before them.</summary>
+    private async Task<long> PassAsync(
+        ActivePolicy active, PolicyMoment moment, CancellationToken cancellationToken)
+    {
+        DateTimeOffset now = moment.Now;
         await LoadMovedAsync(now, cancellationToken).ConfigureAwait(false);
         double cost = await CostOfDayAsync(now, cancellationToken).ConfigureAwait(false);
         if (_options.MaxCostPerDay is { } most && cost >= most)
@@ -182,8 +201,15 @@ public sealed class AutoTiering : IAsyncDisposable
             return 0;
         }
 
+        if (moment.ActiveMarks.Count == 0 && !_isAfterRepack
+            && await RepackAsync(active.Policy, moment, cost, cancellationToken).ConfigureAwait(false)
+                is > 0 and var job)
+        {
+            return job;
+        }
+
+        _isAfterRepack = false;
         _lastPass = now;
-        PolicyMoment moment = new(now, fills, _marks);
         PlanOptions frame = await _frame(active, cancellationToken).ConfigureAwait(false);
         Pass pass = new(this, active.Policy, moment, frame);
         await pass.FindAsync(cancellationToken).ConfigureAwait(false);
@@ -200,6 +226,7 @@ public sealed class AutoTiering : IAsyncDisposable
             CoolingDown = pass.CoolingDown,
             PutOff = pass.PutOff,
             Reserved = pass.Reserved,
+            Gathering = pass.Gathering,
             CostOfDay = cost,
         });
         return chosen.Count == 0
@@ -231,6 +258,27 @@ public sealed class AutoTiering : IAsyncDisposable
         }
     }
 
+    /// <summary>Has packs written anew that are mostly dead, in the windows in which the policy packs.</summary>
+    /// <returns>The job; 0 for none.</returns>
+    private async ValueTask<long> RepackAsync(
+        CompiledPolicy policy, PolicyMoment moment, double cost, CancellationToken cancellationToken)
+    {
+        if (_storm.IsOn || !AutoRepack.IsOpen(policy, moment))
+        {
+            return 0;
+        }
+
+        long job = await _repack.StartAsync(_options.MaxCostPerDay - cost, cancellationToken).ConfigureAwait(false);
+        Change(s => s with { DeadPacks = _repack.DeadPacks, RepackJob = job > 0 ? job : s.RepackJob });
+        if (job > 0)
+        {
+            // The pass that is due now follows its end.
+            (_lastJob, _isAfterRepack, _hasMore) = (job, true, true);
+        }
+
+        return job;
+    }
+
     /// <summary>Whether the last job has not ended.</summary>
     private async ValueTask<bool> IsBusyAsync(CancellationToken cancellationToken) =>
         _lastJob != 0
@@ -260,7 +308,7 @@ public sealed class AutoTiering : IAsyncDisposable
         foreach (JobRecord job in await _jobs.ListAsync(long.MaxValue, MaxJobs, cancellationToken)
             .ConfigureAwait(false))
         {
-            if (ToTime(job.EndedTime) < now - _options.CoolDown || !job.HasEnded
+            if (UnixTime.ToTime(job.EndedTime) < now - _options.CoolDown || !job.HasEnded
                 || job.Kind is not (ApplyRunner.KindName or UndoRunner.KindName) || !_knownJobs.Add(job.Id))
             {
                 continue;
@@ -274,11 +322,9 @@ public sealed class AutoTiering : IAsyncDisposable
                     .ConfigureAwait(false);
                 foreach (MoveEntry move in page)
                 {
-                    // A change of class or copies that was refused is not asked for again at once either.
-                    if (move.DoneKinds != 0
-                        || ((MoveKinds)move.Kinds & (MoveKinds.Reclass | MoveKinds.Copies)) != MoveKinds.None)
+                    if (move.DoneKinds != 0 || ((MoveKinds)move.Kinds & Refusable) != MoveKinds.None)
                     {
-                        _moved[move.Inode.Value] = ToTime(move.EndedTime);
+                        _moved[move.Inode.Value] = UnixTime.ToTime(move.EndedTime);
                     }
 
                     from = move.Number + 1;
@@ -302,9 +348,12 @@ public sealed class AutoTiering : IAsyncDisposable
         foreach (JobRecord job in await _jobs.ListAsync(long.MaxValue, MaxJobs, cancellationToken)
             .ConfigureAwait(false))
         {
-            if (job is { Owner: Owner, Result: { } result } && now - ToTime(job.EndedTime) < TimeSpan.FromDays(1))
+            if (job is { Owner: Owner, Result: { } result }
+                && now - UnixTime.ToTime(job.EndedTime) < TimeSpan.FromDays(1))
             {
-                cost += JsonSerializer.Deserialize(result, MoveJson.Default.MoveOutcome)?.Cost ?? 0;
+                cost += job.Kind == PackRunner.KindName
+                    ? AutoRepack.CostOf(job)
+                    : JsonSerializer.Deserialize(result, MoveJson.Default.MoveOutcome)?.Cost ?? 0;
             }
         }
 
@@ -357,8 +406,6 @@ public sealed class AutoTiering : IAsyncDisposable
         return names;
     }
 
-    private static DateTimeOffset ToTime(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
-
     private void Alert(DateTimeOffset at, string kind, string message)
     {
         lock (_lock)
@@ -391,7 +438,8 @@ public sealed class AutoTiering : IAsyncDisposable
     private sealed class Pass(AutoTiering owner, CompiledPolicy policy, PolicyMoment moment, PlanOptions frame)
     {
         // The file that goes last is at the head, to be dropped when there are too many.
-        private readonly PriorityQueue<(FileFacts File, int Rule), (double Weight, long IdleTicks)> _found = new();
+        private readonly PriorityQueue<Found, (double Weight, long IdleTicks)> _found = new();
+        private readonly Dictionary<PackGroupKey, long> _packBytes = [];
 
         public long Files { get; private set; }
 
@@ -400,6 +448,8 @@ public sealed class AutoTiering : IAsyncDisposable
         public long PutOff { get; private set; }
 
         public long Reserved { get; private set; }
+
+        public long Gathering { get; private set; }
 
         public async ValueTask FindAsync(CancellationToken cancellationToken)
         {
@@ -424,20 +474,37 @@ public sealed class AutoTiering : IAsyncDisposable
                 {
                     Reserved++;
                 }
-                else if (owner._storm.IsOn && (change.Kinds & MoveKinds.Recall) != MoveKinds.None)
+                else if (owner._storm.IsOn && ReadsObjects(file, change))
                 {
                     PutOff++;
                 }
                 else
                 {
+                    PackGroupKey? group = GroupOf(file, change);
                     long idle = (moment.Now - (file.AccessedAt ?? file.ModifiedAt)).Ticks;
-                    _found.Enqueue((file, decision.RuleIndex), (decision.Weight, idle));
+                    _found.Enqueue(new Found(file, decision.RuleIndex, group), (decision.Weight, idle));
                     if (_found.Count > owner._options.MaxMoves)
                     {
                         _found.Dequeue();
                     }
                 }
             }
+        }
+
+        private static bool ReadsObjects(in FileFacts file, in PlacementChange change) =>
+            (change.Kinds & MoveKinds.Recall) != MoveKinds.None
+            || ((change.Kinds & MoveKinds.Pack) != MoveKinds.None && file.HotBytes < file.SizeBytes);
+
+        private PackGroupKey? GroupOf(in FileFacts file, in PlacementChange change)
+        {
+            if ((change.Kinds & MoveKinds.Pack) == MoveKinds.None)
+            {
+                return null;
+            }
+
+            PackGroupKey group = new(file.AttachmentId, change.StorageClass);
+            _packBytes[group] = _packBytes.GetValueOrDefault(group) + file.SizeBytes;
+            return group;
         }
 
         /// <summary>
@@ -454,17 +521,24 @@ public sealed class AutoTiering : IAsyncDisposable
         /// <summary>The files to move, first ones first; of rules with marks only what brings the pool down.</summary>
         public List<FileFacts> Choose()
         {
-            List<(FileFacts File, int Rule)> ordered = new(_found.Count);
-            while (_found.TryDequeue(out (FileFacts File, int Rule) last, out _))
+            List<Found> ordered = new(_found.Count);
+            while (_found.TryDequeue(out Found last, out _))
             {
                 ordered.Add(last);
             }
 
             ordered.Reverse();
             Dictionary<int, long> needs = Needs();
+            IReadOnlySet<PackGroupKey> waiting = owner._gathering.Look(_packBytes, moment.Now);
             List<FileFacts> chosen = new(ordered.Count);
-            foreach ((FileFacts file, int rule) in ordered)
+            foreach ((FileFacts file, int rule, PackGroupKey? group) in ordered)
             {
+                if (group is { } few && waiting.Contains(few) && !needs.ContainsKey(rule))
+                {
+                    Gathering++;
+                    continue;
+                }
+
                 if (needs.TryGetValue(rule, out long left))
                 {
                     if (left <= 0)
@@ -472,7 +546,7 @@ public sealed class AutoTiering : IAsyncDisposable
                         continue;
                     }
 
-                    needs[rule] = left - (file.HotBytes * Math.Max(1, file.CopyCount));
+                    needs[rule] = left - file.HotCopiesBytes;
                 }
 
                 chosen.Add(file);
@@ -497,5 +571,7 @@ public sealed class AutoTiering : IAsyncDisposable
 
             return needs;
         }
+
+        private readonly record struct Found(FileFacts File, int Rule, PackGroupKey? Group);
     }
 }

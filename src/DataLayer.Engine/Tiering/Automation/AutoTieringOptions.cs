@@ -24,6 +24,11 @@ public sealed record AutoTieringOptions
     public double? MaxCostPerDay { get; init; }
 
     /// <summary>
+    /// From which share of dead bytes on packs are written anew, 0.05 to 1; null to leave that to people. Default 0.5.
+    /// </summary>
+    public double? RepackShare { get; init; } = 0.5;
+
+    /// <summary>
     /// Reads from objects a minute from which on it may be a storm of recalls, a count, at least 1. Default 1,000.
     /// </summary>
     public long StormReads { get; init; } = 1000;

@@ -97,7 +97,7 @@ public sealed class CostMeter : IAsyncDisposable
             long most = LongestGap.Ticks * 100;
             if (now - _billedUntil > most)
             {
-                CostLog.Gap(_log, CostPeriod.ToTime(_billedUntil), CostPeriod.ToTime(now - most));
+                CostLog.Gap(_log, UnixTime.ToTime(_billedUntil), UnixTime.ToTime(now - most));
                 _billedUntil = now - most;
             }
 
@@ -203,7 +203,7 @@ public sealed class CostMeter : IAsyncDisposable
         _gate.Dispose();
     }
 
-    private long Now() => CostPeriod.ToNanoseconds(_time.GetUtcNow());
+    private long Now() => UnixTime.ToNanoseconds(_time.GetUtcNow());
 
     private async Task LoopAsync()
     {
@@ -388,7 +388,7 @@ public sealed class CostMeter : IAsyncDisposable
 
         CostLog.Worse(
             _log, after.Budget.Name, after.State.ToString(), after.SpentNanos / 1e9, after.Budget.Amount,
-            Pricing.Table.Currency, CostPeriod.ToTime(after.PeriodStartNanoseconds),
+            Pricing.Table.Currency, UnixTime.ToTime(after.PeriodStartNanoseconds),
             after.InForce?.ToString() ?? "nothing");
     }
 

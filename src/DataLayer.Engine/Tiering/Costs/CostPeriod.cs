@@ -1,3 +1,4 @@
+using DataLayer.Core.Tree;
 using DataLayer.Metadata;
 
 namespace DataLayer.Engine.Tiering.Costs;
@@ -16,20 +17,13 @@ public static class CostPeriod
     {
         if (level == CostLevel.Month)
         {
-            DateTimeOffset time = ToTime(timeNanoseconds);
+            DateTimeOffset time = UnixTime.ToTime(timeNanoseconds);
             DateTimeOffset month = new(time.Year, time.Month, 1, 0, 0, 0, TimeSpan.Zero);
-            return (ToNanoseconds(month), ToNanoseconds(month.AddMonths(1)));
+            return (UnixTime.ToNanoseconds(month), UnixTime.ToNanoseconds(month.AddMonths(1)));
         }
 
         long span = level == CostLevel.Hour ? Hour : Day;
         long start = timeNanoseconds - (((timeNanoseconds % span) + span) % span);
         return (start, start + span);
     }
-
-    /// <summary>As a time.</summary>
-    public static DateTimeOffset ToTime(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
-
-    /// <summary>As nanoseconds.</summary>
-    public static long ToNanoseconds(DateTimeOffset time) =>
-        (time.UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) * 100;
 }

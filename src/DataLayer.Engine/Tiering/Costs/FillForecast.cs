@@ -1,3 +1,4 @@
+using DataLayer.Core.Tree;
 using DataLayer.Metadata;
 
 namespace DataLayer.Engine.Tiering.Costs;
@@ -89,7 +90,7 @@ public sealed record FillForecast(
         FillForecast forecast = new(
             count, slope, slope - margin, slope + margin, sumYy <= 0 ? 1 : 1 - (unexplained / sumYy),
             FullAtSlope(last, slope), FullAtSlope(last, slope + margin), FullAtSlope(last, slope - margin));
-        return forecast with { Confidence = Judge(forecast, CostPeriod.ToTime(last.TimeNanoseconds)) };
+        return forecast with { Confidence = Judge(forecast, UnixTime.ToTime(last.TimeNanoseconds)) };
     }
 
     private static ForecastConfidence Judge(FillForecast forecast, DateTimeOffset last)
@@ -119,7 +120,7 @@ public sealed record FillForecast(
     private static DateTimeOffset? FullAtSlope(in CapacitySample last, double bytesPerDay)
     {
         double days = bytesPerDay <= 0 ? double.PositiveInfinity : last.FreeBytes / bytesPerDay;
-        return days > HorizonDays ? null : CostPeriod.ToTime(last.TimeNanoseconds).AddDays(days);
+        return days > HorizonDays ? null : UnixTime.ToTime(last.TimeNanoseconds).AddDays(days);
     }
 
     private static double Quantile(int degrees)

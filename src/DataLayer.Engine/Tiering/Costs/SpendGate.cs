@@ -98,7 +98,7 @@ public sealed class SpendGate
                 throw new DataLayerException(
                     ErrorCode.QuotaExceeded,
                     $"Budget '{budget.Budget.Name}' is spent: what no reader waits for stops until "
-                    + $"{CostPeriod.ToTime(end):yyyy-MM-dd HH:mm'Z'}. Raise costs.budgets, or read the files.");
+                    + $"{UnixTime.ToTime(end):yyyy-MM-dd HH:mm'Z'}. Raise costs.budgets, or read the files.");
             }
 
             TimeSpan wait = TryTake(Math.Max(1, requests));

@@ -2,8 +2,8 @@ using System.Globalization;
 using System.Text;
 using DataLayer.Core.Integrity;
 using DataLayer.Core.Text;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Tiering.Jobs;
-using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Metadata;
 using DataLayer.Storage.Stripes;
 
@@ -93,9 +93,8 @@ internal sealed class HeadroomCourse(HeadroomParts parts)
             return await RefillAsync(record, spec, state, cancellationToken).ConfigureAwait(false);
         }
 
-        ActivePolicy? active = await parts.Policies.GetActiveAsync(cancellationToken).ConfigureAwait(false);
         (IReadOnlyList<string> paths, long bytes) = await RoomFinder
-            .FindAsync(parts.Engine, active?.Policy, lacking, cancellationToken).ConfigureAwait(false);
+            .FindAsync(parts.Engine, parts.Policies, lacking, cancellationToken).ConfigureAwait(false);
         string? message = bytes >= lacking
             ? null
             : $"{UnitText.FormatSize(lacking)} have to be freed, and others' files that may go hold "
@@ -138,7 +137,7 @@ internal sealed class HeadroomCourse(HeadroomParts parts)
         if (lacking > 0)
         {
             await parts.Engine.CompactAsync(cancellationToken).ConfigureAwait(false);
-            if (job is not null && Now - ToTime(job.EndedTime) < _freeingPatience)
+            if (job is not null && Now - UnixTime.ToTime(job.EndedTime) < _freeingPatience)
             {
                 return state;
             }
@@ -206,13 +205,11 @@ internal sealed class HeadroomCourse(HeadroomParts parts)
 
     private async ValueTask<bool> IsRetryDueAsync(HeadroomState state, CancellationToken cancellationToken) =>
         await parts.Jobs.GetAsync(state.RefillJob, cancellationToken).ConfigureAwait(false) is not { } job
-        || Now - ToTime(job.EndedTime) >= _retryInterval;
+        || Now - UnixTime.ToTime(job.EndedTime) >= _retryInterval;
 
     private ValueTask<(JobRecord Job, bool IsNew)> AddAsync(
         WarmSpec spec, string key, CancellationToken cancellationToken) =>
         parts.Jobs.AddAsync(
             WarmRunner.KindName, spec.ToText(), HeadroomService.Owner, [], new IdempotencyKey(key, key),
             cancellationToken);
-
-    private static DateTimeOffset ToTime(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
+using DataLayer.Core.Text;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Tiering.Jobs;
@@ -19,8 +20,9 @@ namespace DataLayer.Engine.Tiering.Headrooms;
 /// <remarks>
 /// <para>The hot tier holds the part of the share that the folder does not use yet (<see cref="HotTier.SetHolds"/>);
 /// memory keeps the folder's blocks up to the share (<see cref="BlockCache.SetReserves"/>); what the folder has here is
-/// not released (<see cref="ReservedShares.KeeperOfAsync"/>). How much it has is measured every five minutes by a walk
-/// over its files and in between counted by the tiers.</para>
+/// not released (<see cref="ReservedShares.KeeperOfAsync"/>). How much it has is measured by a walk over its files in
+/// the background, every five minutes and a hundredth of the time at most, and in between counted by the tiers. Until
+/// the first such walk has ended no free bytes are held and no room is made, since nobody knows how many.</para>
 /// <para>The stored state is enough to go on after a restart in any phase: in force is what the clock says, jobs go on
 /// by themselves. Memory is empty then and filled again.</para>
 /// <para>Life: <see cref="StartAsync"/> puts into force what is due → looks at every edge of a window, every few
@@ -32,12 +34,16 @@ public sealed class HeadroomService : IAsyncDisposable
     public const string Owner = "headroom";
 
     private const int MaxHeadrooms = 100;
-    private const int MaxNameLength = 100;
     private const int MaxRefillPaths = 1000;
     private const double MemoryPart = 0.8;
     private const double HotPart = 0.9;
+
+    // How many times as long as a measurement took there is none, by itself and after something changed.
+    private const double SeldomShare = 100;
+    private const double OftenShare = 10;
     private static readonly TimeSpan _maxLead = TimeSpan.FromDays(2);
     private static readonly TimeSpan _measureInterval = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan _longestTook = TimeSpan.FromMinutes(1); // The clock may have been set.
     private static readonly TimeSpan _stepInterval = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan _idleInterval = TimeSpan.FromSeconds(30);
     private readonly HeadroomParts _parts;
@@ -46,7 +52,11 @@ public sealed class HeadroomService : IAsyncDisposable
     private readonly SemaphoreSlim _gate = new(1, 1);
     private readonly CancellationTokenSource _stop = new();
     private readonly Meter _meter = new("DataLayer.Engine");
+    private readonly ShareMeasurement _measurement;
     private IReadOnlyList<Measured> _inForce = [];
+    private Task _measuring = Task.CompletedTask;
+    private TimeSpan _measureTook;
+    private bool _isStale;
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private DateTimeOffset _measuredAt;
     private bool _wasStarted;
@@ -61,12 +71,14 @@ public sealed class HeadroomService : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(parts);
         _parts = parts;
         _course = new HeadroomCourse(parts);
+        _measurement = new ShareMeasurement(parts.Engine);
         _log = log;
         _meter.CreateObservableGauge(
             "datalayer.headroom.reserved", () => Observe(static m => (m.Spec.HotBytes, m.Spec.MemoryBytes)), "By",
             "What is reserved now, by headroom and tier.");
         _meter.CreateObservableGauge(
-            "datalayer.headroom.filled", () => Observe(m => (m.HotBytes, Context.Cache.GetShareBytes(m.Number))), "By",
+            "datalayer.headroom.filled",
+            () => Observe(m => (m.HotBytes ?? 0, Context.Cache.GetShareBytes(m.Number))), "By",
             "What a headroom's files have here while it is in force, by headroom and tier.");
         _meter.CreateObservableCounter(
             "datalayer.headroom.late", () => Volatile.Read(ref _late), "{window}",
@@ -82,7 +94,7 @@ public sealed class HeadroomService : IAsyncDisposable
     {
         try
         {
-            await LookAsync(cancellationToken).ConfigureAwait(false);
+            await LookOnceAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -97,6 +109,7 @@ public sealed class HeadroomService : IAsyncDisposable
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _loop.ConfigureAwait(false);
+        await _measuring.ConfigureAwait(false);
         _stop.Dispose();
         _gate.Dispose();
         _meter.Dispose();
@@ -119,11 +132,12 @@ public sealed class HeadroomService : IAsyncDisposable
     /// <summary>One headroom; null where there is none.</summary>
     public async ValueTask<HeadroomStatus?> GetAsync(long id, CancellationToken cancellationToken)
     {
-        foreach (HeadroomStatus headroom in await ListAsync(cancellationToken).ConfigureAwait(false))
+        foreach (HeadroomRecord record in await Context.Tree.ListHeadroomsAsync(cancellationToken)
+            .ConfigureAwait(false))
         {
-            if (headroom.Record.Id == id)
+            if (record.Id == id)
             {
-                return headroom;
+                return ToStatus(record, await CalendarsAsync(cancellationToken).ConfigureAwait(false));
             }
         }
 
@@ -208,9 +222,26 @@ public sealed class HeadroomService : IAsyncDisposable
         }
     }
 
-    /// <summary>Looks once: begins and ends windows, and goes a step further with those that are on.</summary>
+    /// <summary>Looks, and once more with what was measured because of it.</summary>
     /// <returns>When to look again.</returns>
     internal async Task<DateTimeOffset> LookAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            Task before = _measuring;
+            DateTimeOffset next = await LookOnceAsync(cancellationToken).ConfigureAwait(false);
+            if (ReferenceEquals(before, _measuring))
+            {
+                return next;
+            }
+
+            await _measuring.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Looks once: begins and ends windows, and goes a step further with those that are on.</summary>
+    /// <returns>When to look again.</returns>
+    internal async Task<DateTimeOffset> LookOnceAsync(CancellationToken cancellationToken)
     {
         await _gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -225,19 +256,6 @@ public sealed class HeadroomService : IAsyncDisposable
 
     private static DataLayerException Unknown(long id) =>
         new(ErrorCode.NotFound, $"There is no headroom {id}: 'datalayer headroom list' shows them.");
-
-    private static bool IsName(string name)
-    {
-        foreach (char c in name)
-        {
-            if (!char.IsAsciiLetterOrDigit(c) && c is not ('-' or '_' or '.'))
-            {
-                return false;
-            }
-        }
-
-        return name.Length is > 0 and <= MaxNameLength;
-    }
 
     private static void Demand(bool holds, string fault)
     {
@@ -272,7 +290,7 @@ public sealed class HeadroomService : IAsyncDisposable
     private async ValueTask<HeadroomSpec> CheckAsync(
         long id, string name, HeadroomSpec spec, CancellationToken cancellationToken)
     {
-        Demand(IsName(name), $"A headroom's name has 1 to {MaxNameLength} letters, digits, '-', '_' and '.'.");
+        Demand(PlainName.IsValid(name), $"'{name}' is not a headroom's name: {PlainName.Rule}.");
         Demand(
             spec.MemoryBytes >= 0 && spec.HotBytes >= 0 && spec.MemoryBytes + spec.HotBytes > 0,
             "Nothing is reserved: give bytes of memory, of the hot tier, or both.");
@@ -345,7 +363,7 @@ public sealed class HeadroomService : IAsyncDisposable
                 return status with
                 {
                     IsInForce = true,
-                    HotBytes = measured.HotBytes,
+                    HotBytes = measured.HotBytes ?? 0,
                     MemoryBytes = Context.Cache.GetShareBytes(measured.Number),
                 };
             }
@@ -385,7 +403,12 @@ public sealed class HeadroomService : IAsyncDisposable
             }
         }
 
-        await PutIntoForceAsync(active, now, cancellationToken).ConfigureAwait(false);
+        PutIntoForce(active);
+        if (active.Count > 0 && !IsMeasured())
+        {
+            return next < now + _stepInterval ? next : now + _stepInterval;
+        }
+
         foreach ((HeadroomRecord record, TimedHeadroom timed, HeadroomOccurrence window) in active)
         {
             bool isAtRest = await StepAsync(record, timed.Spec, window, now, cancellationToken).ConfigureAwait(false);
@@ -429,16 +452,15 @@ public sealed class HeadroomService : IAsyncDisposable
         if (state != before)
         {
             await SaveAsync(record, state, cancellationToken).ConfigureAwait(false);
-            _measuredAt = DateTimeOffset.MinValue; // Files came or went: the next look counts them.
+            _isStale = true; // Files came or went: the next look has them counted.
         }
 
         return state.Phase is HeadroomPhase.Ready or HeadroomPhase.Incomplete;
     }
 
-    /// <summary>Reserves for these headrooms and no others; measures what they have, where that is due.</summary>
-    private async ValueTask PutIntoForceAsync(
-        List<(HeadroomRecord Record, TimedHeadroom Timed, HeadroomOccurrence Window)> active, DateTimeOffset now,
-        CancellationToken cancellationToken)
+    /// <summary>Reserves for these headrooms and no others; has what they have measured, where that is due.</summary>
+    private void PutIntoForce(
+        List<(HeadroomRecord Record, TimedHeadroom Timed, HeadroomOccurrence Window)> active)
     {
         bool isSame = active.Count == _inForce.Count;
         for (int i = 0; i < active.Count && isSame; i++)
@@ -446,54 +468,106 @@ public sealed class HeadroomService : IAsyncDisposable
             isSame = _inForce[i].IsOf(active[i].Record, active[i].Window);
         }
 
-        if (isSame && (active.Count == 0 || now - _measuredAt < _measureInterval))
+        if (!isSame)
         {
-            return;
+            List<Measured> inForce = [];
+            foreach ((HeadroomRecord record, TimedHeadroom timed, HeadroomOccurrence window) in active)
+            {
+                long? hot = null;
+                foreach (Measured before in _inForce)
+                {
+                    hot = before.IsOf(record, window) ? before.HotBytes : hot;
+                }
+
+                inForce.Add(new Measured(
+                    record.Id, record.Name, record.Spec, timed.Spec, window, inForce.Count + 1, hot));
+            }
+
+            Apply(inForce, new ShareMap());
+            _measuredAt = DateTimeOffset.MinValue;
         }
 
-        ShareMap map = new();
-        List<Measured> measured = [];
+        TimeSpan since = Time.GetUtcNow() - _measuredAt;
+        bool isDue = since >= _measureInterval && since >= SeldomShare * _measureTook;
+        if (_inForce.Count > 0 && _measuring.IsCompleted && (isDue || (_isStale && since >= OftenShare * _measureTook)))
+        {
+            _isStale = false;
+            _measuring = MeasureAsync(_inForce);
+        }
+    }
+
+    private void Apply(List<Measured> inForce, ShareMap map)
+    {
         List<ReservedShare> shares = [];
         List<SpaceHold> holds = [];
         List<ShareReserve> reserves = [];
-        foreach ((HeadroomRecord record, TimedHeadroom timed, HeadroomOccurrence window) in active)
+        foreach (Measured one in inForce)
         {
-            int number = measured.Count + 1;
-            HeadroomSpec spec = timed.Spec;
-            long hot = await MeasureAsync(spec.Path, number, map, cancellationToken).ConfigureAwait(false);
-            measured.Add(new Measured(record.Id, record.Name, record.Spec, spec, window, number, hot));
-            shares.Add(new ReservedShare(number, record.Name, spec.Path, window.End));
-            holds.Add(new SpaceHold(number, Math.Max(0, spec.HotBytes - hot)));
-            reserves.Add(new ShareReserve(number, spec.MemoryBytes));
+            shares.Add(new ReservedShare(one.Number, one.Name, one.Spec.Path, one.Window.End));
+            holds.Add(new SpaceHold(
+                one.Number, one.HotBytes is { } hot ? Math.Max(0, one.Spec.HotBytes - hot) : 0));
+            reserves.Add(new ShareReserve(one.Number, one.Spec.MemoryBytes));
         }
 
         Context.Shares.Apply(shares, map, holds, reserves);
-        Volatile.Write(ref _inForce, measured);
-        _measuredAt = now;
+        Volatile.Write(ref _inForce, inForce);
     }
 
-    /// <summary>What a folder's files have in the hot tier, bytes with copies; notes whose they are.</summary>
-    private async ValueTask<long> MeasureAsync(
-        string path, int number, ShareMap map, CancellationToken cancellationToken)
+    private bool IsMeasured()
     {
-        long bytes = 0;
-        try
+        foreach (Measured one in _inForce)
         {
-            await foreach (FileFacts file in _parts.Engine.Facts.ReadAsync(path, cancellationToken)
-                .ConfigureAwait(false))
+            if (one.HotBytes is null)
             {
-                map.Set(file.Inode, number);
-                bytes += file.Pool is null || file.Pool == Context.Hot.DefaultPool
-                    ? file.HotBytes * Math.Max(1, file.CopyCount)
-                    : 0;
+                return false;
             }
         }
-        catch (DataLayerException e) when (e.Code is ErrorCode.NotFound or ErrorCode.NotADirectory)
-        {
-            _ = e; // The folder is gone: it has nothing, and may come back.
-        }
 
-        return bytes;
+        return true;
+    }
+
+    /// <summary>Measures what is in force, beside all else, and puts that into force.</summary>
+    private async Task MeasureAsync(IReadOnlyList<Measured> inForce)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        try
+        {
+            DateTimeOffset started = Time.GetUtcNow();
+            ShareMap map = new();
+            List<Measured> measured = [];
+            foreach (Measured one in inForce)
+            {
+                long hot = await _measurement.RunAsync(one.Spec.Path, one.Number, map, _stop.Token)
+                    .ConfigureAwait(false);
+                measured.Add(one with { HotBytes = hot });
+            }
+
+            await _gate.WaitAsync(_stop.Token).ConfigureAwait(false);
+            try
+            {
+                if (ReferenceEquals(_inForce, inForce))
+                {
+                    Apply(measured, map);
+                    _measuredAt = Time.GetUtcNow();
+                    TimeSpan took = _measuredAt - started;
+                    _measureTook = took < TimeSpan.Zero || took > _longestTook ? _longestTook : took;
+                }
+            }
+            finally
+            {
+                _gate.Release();
+            }
+
+            Signal();
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // The service stops.
+        }
+        catch (Exception e)
+        {
+            JobLog.HeadroomFailed(_log, e.Message); // The next look has it done again.
+        }
     }
 
     private long LackingBytes()
@@ -501,7 +575,7 @@ public sealed class HeadroomService : IAsyncDisposable
         long held = 0;
         foreach (Measured measured in _inForce)
         {
-            held += Math.Max(0, measured.Spec.HotBytes - measured.HotBytes);
+            held += Math.Max(0, measured.Spec.HotBytes - (measured.HotBytes ?? 0));
         }
 
         return held == 0 ? 0 : held - HeadroomCourse.FreeBytes(Context.Hot);
@@ -542,7 +616,7 @@ public sealed class HeadroomService : IAsyncDisposable
             Volatile.Write(ref _changed, new(TaskCreationOptions.RunContinuationsAsynchronously));
             try
             {
-                sleep = await LookAsync(stop).ConfigureAwait(false) - Time.GetUtcNow();
+                sleep = await LookOnceAsync(stop).ConfigureAwait(false) - Time.GetUtcNow();
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -561,7 +635,7 @@ public sealed class HeadroomService : IAsyncDisposable
 
     /// <summary>A headroom in force, and what its files had in the hot tier when that was measured.</summary>
     private sealed record Measured(
-        long Id, string Name, string SpecText, HeadroomSpec Spec, HeadroomOccurrence Window, int Number, long HotBytes)
+        long Id, string Name, string SpecText, HeadroomSpec Spec, HeadroomOccurrence Window, int Number, long? HotBytes)
     {
         public bool IsOf(HeadroomRecord record, in HeadroomOccurrence window) =>
             Id == record.Id && Name == record.Name && SpecText == record.Spec && Window.Start == window.Start;

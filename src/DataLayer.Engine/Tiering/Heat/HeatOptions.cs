@@ -17,10 +17,17 @@ public sealed record HeatOptions
     public TimeSpan FlushInterval { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// Files touched since the last flush at which it is not waited any longer, a count, 16 to 1 million. Default
-    /// 16,384: about 10 MB of counters at most.
+    /// Files with counters of their own in memory at which those are added up, a count, 16 to 1 million. Default
+    /// 16,384: about 10 MB.
     /// </summary>
     public int MaxTouchedFiles { get; init; } = 16_384;
+
+    /// <summary>
+    /// Files with counts that are not written yet at which the flush interval is not waited for, a count, 16 to 10
+    /// million. Default 100,000, about 20 MB: a feed touches hundreds of thousands of files a second, and each flush
+    /// costs some microseconds a file.
+    /// </summary>
+    public int MaxCountedFiles { get; init; } = 100_000;
 
     /// <summary>
     /// Files whose heat is kept in memory, a count, 16 to 100 million; the coldest are in the store only. Default
@@ -55,6 +62,7 @@ public sealed record HeatOptions
         Between(
             errors, nameof(FlushInterval), FlushInterval, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10));
         Between(errors, nameof(MaxTouchedFiles), MaxTouchedFiles, 16, 1_000_000);
+        Between(errors, nameof(MaxCountedFiles), MaxCountedFiles, 16, 10_000_000);
         Between(errors, nameof(MaxFiles), MaxFiles, 16, 100_000_000);
         Between(errors, nameof(MaxSeries), MaxSeries, 2, 100_000);
         Between(errors, nameof(FolderDepth), FolderDepth, 0, 16);

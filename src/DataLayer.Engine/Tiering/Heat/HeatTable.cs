@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
 using DataLayer.Metadata;
 
@@ -12,7 +13,7 @@ namespace DataLayer.Engine.Tiering.Heat;
 /// </summary>
 /// <remarks>
 /// <para>Reads count into the cells of their contents (<see cref="AccessCell"/>) and never come here. Every flush
-/// interval, and as soon as many contents were touched, one flush takes the cells' counts, reads the stored scores of
+/// interval, and as soon as many files have counts, one flush takes the cells' counts, reads the stored scores of
 /// files not known here, adds, and writes the changed rows in batches; the same batch carries the access history. A
 /// flush that fails leaves its changes for the next one. So a killed service loses one interval at most.</para>
 /// <para>The table is a cache over the store: past its bound the coldest tenth goes, all of which is stored.</para>
@@ -154,11 +155,17 @@ public sealed class HeatTable : IAsyncDisposable
 
     private async Task LoopAsync()
     {
+        long flushed = _context.Time.GetTimestamp();
         while (!_context.Stopping.IsCancellationRequested)
         {
             try
             {
-                await WaitAsync().ConfigureAwait(false);
+                if (!await WaitAsync(flushed).ConfigureAwait(false) && !await CountAsync().ConfigureAwait(false))
+                {
+                    continue; // Counted, not written: there is room for more.
+                }
+
+                flushed = _context.Time.GetTimestamp();
                 await FlushAsync(_context.Stopping).ConfigureAwait(false);
                 await TrimAsync(_context.Stopping).ConfigureAwait(false);
                 _hasFailed = false;
@@ -193,14 +200,38 @@ public sealed class HeatTable : IAsyncDisposable
         }
     }
 
-    private async Task WaitAsync()
+    /// <summary>
+    /// Waits until the interval since the last flush is over (true) or as many files were touched as have counters.
+    /// </summary>
+    private async Task<bool> WaitAsync(long flushed)
     {
+        TimeSpan left = _options.FlushInterval - _context.Time.GetElapsedTime(flushed);
+        if (left <= TimeSpan.Zero)
+        {
+            return true;
+        }
+
         using CancellationTokenSource woken = CancellationTokenSource.CreateLinkedTokenSource(_context.Stopping);
         Task signal = _signal.WaitAsync(woken.Token);
-        await Task.WhenAny(signal, Task.Delay(_options.FlushInterval, _context.Time, woken.Token))
-            .ConfigureAwait(false);
+        Task ended = await Task.WhenAny(signal, Task.Delay(left, _context.Time, woken.Token)).ConfigureAwait(false);
         await woken.CancelAsync().ConfigureAwait(false);
         _context.Stopping.ThrowIfCancellationRequested();
+        return ended != signal;
+    }
+
+    /// <summary>Takes the counters' counts; whether so many files have counts that they are to be written.</summary>
+    private async ValueTask<bool> CountAsync()
+    {
+        await _gate.WaitAsync(_context.Stopping).ConfigureAwait(false);
+        try
+        {
+            TakeCells();
+            return _taken.Count >= _options.MaxCountedFiles;
+        }
+        finally
+        {
+            _gate.Release();
+        }
     }
 
     /// <summary>Takes the counts of all touched cells. Under the gate.</summary>
@@ -359,7 +390,7 @@ public sealed class HeatTable : IAsyncDisposable
 
     private FileHeat ToHeat(in HeatEntry entry, long now) => new(
         _decay.At(entry.Score, entry.ScoreTime, now),
-        entry.AccessTime == 0 ? null : DateTimeOffset.UnixEpoch.AddTicks(entry.AccessTime / 100),
+        entry.AccessTime == 0 ? null : UnixTime.ToTime(entry.AccessTime),
         entry.ReadCount, entry.ReadBytes);
 
     private readonly record struct HeatEntry(

@@ -1,5 +1,6 @@
 using System.Globalization;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Metadata;
 
@@ -103,13 +104,11 @@ public sealed partial class JobService
                 $"There is no time zone '{schedule.Zone}': give one as Europe/Berlin or UTC.");
     }
 
-    private static DateTimeOffset FromNanoseconds(long time) => DateTimeOffset.UnixEpoch.AddTicks(time / 100);
-
     private async ValueTask<DateTimeOffset?> MakeDueAsync(
         JobSchedule schedule, DateTimeOffset now, CancellationToken cancellationToken)
     {
         (CronSchedule cron, TimeZoneInfo zone) = Parse(schedule);
-        DateTimeOffset since = FromNanoseconds(Math.Max(schedule.LastTime, schedule.CreatedTime));
+        DateTimeOffset since = UnixTime.ToTime(Math.Max(schedule.LastTime, schedule.CreatedTime));
         since = since < now - _catchUp ? now - _catchUp : since;
         if (ScheduleTimes.NextAfter(cron, zone, since) is not { } due)
         {
@@ -142,7 +141,7 @@ public sealed partial class JobService
             made = job.Id;
         }
 
-        long dueTime = (due.UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) * 100;
+        long dueTime = UnixTime.ToNanoseconds(due);
         await _tree.SaveScheduleAsync(schedule with { LastTime = dueTime, LastJob = made }, cancellationToken)
             .ConfigureAwait(false);
         return ScheduleTimes.NextAfter(cron, zone, now);

@@ -1,4 +1,5 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
 using DataLayer.Metadata;
 using Microsoft.Extensions.Logging;
 
@@ -313,7 +314,7 @@ public sealed partial class JobService : IAsyncDisposable
             $"Job {job.Id} cannot be {wanted}: it is {char.ToLowerInvariant(state[0])}{state[1..]}.");
     }
 
-    private long Now() => (_time.GetUtcNow().UtcTicks - DateTimeOffset.UnixEpoch.UtcTicks) * 100;
+    private long Now() => UnixTime.ToNanoseconds(_time.GetUtcNow());
 
     private LiveJob? Find(long id)
     {

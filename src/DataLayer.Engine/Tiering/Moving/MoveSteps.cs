@@ -170,8 +170,6 @@ internal sealed class MoveSteps(FileEngine engine)
 
         try
         {
-            // It may have got another object a moment ago: its pack may be gone.
-            await _context.ReloadAsync(content, cancellationToken).ConfigureAwait(false);
             if (content.Content.Attributes.Version != version)
             {
                 return MoveReasons.Changed;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Metadata;
 
@@ -42,7 +43,7 @@ public sealed class UndoRunner(Mover mover) : IJobRunner
     public static void DemandUndoable(JobRecord job, TimeSpan window, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(job);
-        DateTimeOffset ended = DateTimeOffset.UnixEpoch.AddTicks(job.EndedTime / 100);
+        DateTimeOffset ended = UnixTime.ToTime(job.EndedTime);
         string? why = job.Kind != ApplyRunner.KindName
             ? $"it is a job of kind '{job.Kind}', and only those of kind '{ApplyRunner.KindName}' are undone"
             : !job.HasEnded

@@ -32,6 +32,12 @@ public sealed record PackSpec
     /// <summary>From which share of dead bytes on a pack is written anew; null as configured.</summary>
     public double? DeadShare { get; init; }
 
+    /// <summary>The packs that are meant, by number; null for all at the path.</summary>
+    public IReadOnlyList<long>? Packs { get; init; }
+
+    /// <summary>What it is taken to cost, in the price table's currency; null where nobody reckoned.</summary>
+    public double? Cost { get; init; }
+
     /// <summary>As text for <see cref="JobRecord.Spec"/>.</summary>
     public string ToText() => JsonSerializer.Serialize(this, PackJson.Default.PackSpec);
 }
@@ -106,7 +112,7 @@ public sealed class PackRunner(Packer packer) : IJobRunner
         PackOutcome outcome = new();
         List<PackFile> files = [];
         long packs = 0;
-        await foreach ((PackUse use, IReadOnlyList<FileContent> members) in ListAsync(spec.Path, cancellationToken)
+        await foreach ((PackUse use, IReadOnlyList<FileContent> members) in ListAsync(spec, cancellationToken)
             .ConfigureAwait(false))
         {
             if (use.Pack.State == PackState.Live && use.LiveCount > 0 && use.DeadShare >= share)
@@ -114,7 +120,9 @@ public sealed class PackRunner(Packer packer) : IJobRunner
                 packs++;
                 foreach (FileContent member in members)
                 {
-                    files.Add(new PackFile(member.Attributes.Inode, member.Attributes.Version));
+                    // Into the class they are in.
+                    files.Add(new PackFile(
+                        member.Attributes.Inode, member.Attributes.Version, member.Object?.StorageClass));
                 }
             }
         }
@@ -198,7 +206,7 @@ public sealed class PackRunner(Packer packer) : IJobRunner
         Action<JobProgress> report, PackSpec spec, CancellationToken cancellationToken)
     {
         PackOutcome outcome = new();
-        await foreach ((PackUse use, _) in ListAsync(spec.Path, cancellationToken).ConfigureAwait(false))
+        await foreach ((PackUse use, _) in ListAsync(spec, cancellationToken).ConfigureAwait(false))
         {
             if (use.Pack.State != PackState.Live)
             {
@@ -221,11 +229,12 @@ public sealed class PackRunner(Packer packer) : IJobRunner
         return outcome;
     }
 
-    /// <summary>The packs that hold a file at or below a path, with the files they hold.</summary>
+    /// <summary>The packs that a job is about, with the files they hold.</summary>
     private async IAsyncEnumerable<(PackUse Use, IReadOnlyList<FileContent> Members)> ListAsync(
-        string path, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        PackSpec spec, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        string prefix = path.TrimEnd('/') + "/";
+        HashSet<long>? meant = spec.Packs is null ? null : [.. spec.Packs];
+        string prefix = spec.Path.TrimEnd('/') + "/";
         IReadOnlyList<PackUse> page;
         long after = 0;
         do
@@ -234,6 +243,11 @@ public sealed class PackRunner(Packer packer) : IJobRunner
             foreach (PackUse use in page)
             {
                 after = use.Pack.Id;
+                if (meant is not null && !meant.Contains(after))
+                {
+                    continue;
+                }
+
                 List<FileContent> members = [];
                 bool isBelow = prefix == "/";
                 foreach (InodeId inode in await Tree.ListPackFilesAsync(use.Pack.Id, cancellationToken)

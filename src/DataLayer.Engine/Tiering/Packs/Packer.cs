@@ -109,17 +109,7 @@ public sealed class Packer : IAsyncDisposable
             throw new DataLayerException(ErrorCode.Stale, $"Pack '{pack.Key}' is shorter than it was.");
         }
 
-        await WriteIndexAsync(store, PackIndex.Of(pack.Key, pack.ETag, tar), cancellationToken).ConfigureAwait(false);
-    }
-
-    private static async ValueTask WriteIndexAsync(
-        IObjectStore store, PackIndex index, CancellationToken cancellationToken)
-    {
-        PackImage bytes = new();
-        bytes.AddBytes(index.ToBytes());
-        await store.WriteAsync(
-            index.Pack + PackKeys.IndexSuffix, bytes, ObjectWriteCondition.None, cancellationToken)
-            .ConfigureAwait(false);
+        await PackIndex.Of(pack.Key, pack.ETag, tar).WriteAsync(store, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Sorts files into packs by their paths and lengths.</summary>
@@ -320,13 +310,14 @@ public sealed class Packer : IAsyncDisposable
         foreach (PackSource source in sources)
         {
             InodeAttributes file = source.Known.Attributes;
+            long modified = Math.Max(0, file.ModifyTimeNanoseconds / 1_000_000_000);
             byte[] header = TarFormat.Header(
-                source.Name, source.Bytes!.Length, file.Mode, (file.UserId, file.GroupId),
-                file.ModifyTimeNanoseconds / 1_000_000_000);
+                source.Name, source.Bytes!.Length, file.Mode, (file.UserId, file.GroupId), modified);
             long offset = image.Add(header, source.Bytes);
             members.Add(new PackMember(file.Content, file.Version, source.Known.Object!, offset));
             entries.Add(
-                new PackIndexMember(source.Name, offset, source.Bytes.Length, PackIndex.Checksum(source.Bytes)));
+                new PackIndexMember(
+                    source.Name, offset, source.Bytes.Length, PackIndex.Checksum(source.Bytes), modified));
         }
 
         image.End();
@@ -343,14 +334,8 @@ public sealed class Packer : IAsyncDisposable
         }
 
         _context.Step("pack.verified");
-        PackIndex index = new()
-        {
-            Pack = pack.Key,
-            ETag = stored.ETag,
-            SizeBytes = stored.SizeBytes,
-            Members = entries,
-        };
-        await WriteIndexAsync(store, index, cancellationToken).ConfigureAwait(false);
+        PackIndex index = PackIndex.Make(pack.Key, stored.ETag, stored.SizeBytes, entries);
+        await index.WriteAsync(store, cancellationToken).ConfigureAwait(false);
         _context.Step("pack.indexed");
         return await CompleteAsync(pack, stored, members, sources, cancellationToken).ConfigureAwait(false);
     }

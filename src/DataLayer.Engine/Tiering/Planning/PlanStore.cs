@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
 using DataLayer.Metadata;
 
 namespace DataLayer.Engine.Tiering.Planning;
@@ -49,7 +50,7 @@ public sealed class PlanStore(TreeStore tree, PlanStoreOptions options)
         string file = FileOf(id);
         using MoveSpool spool = new(file);
         TieringPlan plan = await make(spool, cancellationToken).ConfigureAwait(false) with { Id = id };
-        long created = (plan.CreatedAt - DateTimeOffset.UnixEpoch).Ticks * 100;
+        long created = UnixTime.ToNanoseconds(plan.CreatedAt);
         string summary = JsonSerializer.Serialize(plan, PlanJson.Default.TieringPlan);
         try
         {

@@ -81,13 +81,12 @@ public sealed class CompiledPolicy
     }
 
     /// <summary>Whether a rule applies at a moment, whatever the file.</summary>
-    internal static bool Applies(PolicyRule rule, PolicyMoment moment)
-    {
-        RuleTiming when = rule.When;
-        return (when.Fill is null || moment.ActiveMarks.Contains(rule.Index))
-            && (when.Inside.Count == 0 || AnyOpen(when.Inside, moment.Now))
-            && !AnyOpen(when.Outside, moment.Now);
-    }
+    internal static bool Applies(PolicyRule rule, PolicyMoment moment) =>
+        (rule.When.Fill is null || moment.ActiveMarks.Contains(rule.Index)) && IsInWindow(rule, moment.Now);
+
+    /// <summary>Whether a rule's windows let it apply at a time, whatever the fill.</summary>
+    internal static bool IsInWindow(PolicyRule rule, DateTimeOffset now) =>
+        (rule.When.Inside.Count == 0 || AnyOpen(rule.When.Inside, now)) && !AnyOpen(rule.When.Outside, now);
 
     private static bool AnyOpen(IReadOnlyList<PolicyWindow> windows, DateTimeOffset now)
     {

@@ -1,4 +1,5 @@
 using DataLayer.Core.Errors;
+using DataLayer.Core.Text;
 using DataLayer.Storage.Interop;
 
 namespace DataLayer.Engine.Tiering.Profiles;
@@ -8,7 +9,6 @@ namespace DataLayer.Engine.Tiering.Profiles;
 internal sealed class ProfileStore(string? folder)
 {
     private const string Suffix = ".dlprofile";
-    private const int MaxNameLength = 100;
 
     /// <summary>The names, in order.</summary>
     public List<string> List()
@@ -19,7 +19,7 @@ internal sealed class ProfileStore(string? folder)
             foreach (string file in Directory.EnumerateFiles(folder, "*" + Suffix))
             {
                 string name = Path.GetFileName(file)[..^Suffix.Length];
-                if (IsName(name))
+                if (PlainName.IsValid(name))
                 {
                     names.Add(name);
                 }
@@ -88,25 +88,14 @@ internal sealed class ProfileStore(string? folder)
     private static DataLayerException Missing(string name) => new(
         ErrorCode.NotFound, $"There is no profile '{name}': 'datalayer profile list' names them.");
 
-    private static bool IsName(string name)
-    {
-        bool good = name.Length is > 0 and <= MaxNameLength && name[0] != '.';
-        foreach (char c in name)
-        {
-            good &= char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.';
-        }
-
-        return good;
-    }
-
     private string PathOf(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        if (!IsName(name))
+        if (!PlainName.IsValid(name))
         {
             throw new DataLayerException(
                 ErrorCode.InvalidArgument,
-                $"'{name}' is not a profile's name: letters, digits, '-', '_', '.', {MaxNameLength} at most.");
+                $"'{name}' is not a profile's name: {PlainName.Rule}.");
         }
 
         return folder is null

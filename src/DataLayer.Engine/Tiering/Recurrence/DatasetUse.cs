@@ -1,3 +1,4 @@
+using DataLayer.Core.Tree;
 using DataLayer.Metadata;
 
 namespace DataLayer.Engine.Tiering.Recurrence;
@@ -28,7 +29,8 @@ public readonly record struct DatasetUse(DateTimeOffset Start, DateTimeOffset En
                 continue;
             }
 
-            DatasetUse next = new(ToTime(row.FirstNanoseconds), ToTime(row.LastNanoseconds), row.Sums.ReadBytes);
+            DatasetUse next = new(
+                UnixTime.ToTime(row.FirstNanoseconds), UnixTime.ToTime(row.LastNanoseconds), row.Sums.ReadBytes);
             if (open is { } known && next.Start - known.End <= pause)
             {
                 open = new DatasetUse(known.Start, next.End, known.ReadBytes + next.ReadBytes);
@@ -50,6 +52,4 @@ public readonly record struct DatasetUse(DateTimeOffset Start, DateTimeOffset En
             uses.Add(closed);
         }
     }
-
-    private static DateTimeOffset ToTime(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
 }

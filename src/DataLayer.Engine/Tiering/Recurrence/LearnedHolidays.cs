@@ -1,3 +1,4 @@
+using DataLayer.Core.Tree;
 using DataLayer.Metadata;
 
 namespace DataLayer.Engine.Tiering.Recurrence;
@@ -24,7 +25,7 @@ internal static class LearnedHolidays
             if (row.Sums.ReadBytes > 0)
             {
                 DateOnly day = DateOnly.FromDateTime(
-                    DateTimeOffset.UnixEpoch.AddTicks(row.StartNanoseconds / 100).UtcDateTime);
+                    UnixTime.ToTime(row.StartNanoseconds).UtcDateTime);
                 active.Add(day);
                 first = day < first ? day : first;
             }

@@ -189,7 +189,7 @@ internal sealed class BlockIndex : IDisposable
         EntryTable entries) : IDisposable
     {
         /// <summary>Counters of the reads done through this session: written by its holder, summed by anyone.</summary>
-        public long Hits, HitBytes, Misses;
+        public long Hits, HitBytes, FutureHitBytes, Misses;
 
         private int _taken;
 

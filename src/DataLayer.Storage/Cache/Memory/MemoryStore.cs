@@ -35,7 +35,7 @@ internal sealed unsafe partial class MemoryStore : IDisposable
     private readonly SlabArena _arena;
     private readonly EntryTable _entries;
     private readonly BlockIndex _index;
-    private readonly EvictionPolicy _policy;
+    private readonly FuturePolicy _policy;
     private readonly Action<MemoryStore, uint>? _onVictim;
     private readonly long _capacityBytes;
     private readonly long _pinBudgetBytes;
@@ -68,7 +68,8 @@ internal sealed unsafe partial class MemoryStore : IDisposable
         _fixedBytes = beside + SlabArena.MapBytes(_arena.CapacityBytes);
         _entries = new EntryTable(_arena.CapacityBytes / 2, TakeChunk);
         _index = new BlockIndex(_entries, hashBytes, _capacityBytes / 8, settings.SessionCount);
-        _policy = new PolicySettings(_entries, _arena.CapacityBytes, ghostSlots, settings.Seed).Create(settings.Policy);
+        PolicySettings policy = new(_entries, _arena.CapacityBytes, ghostSlots, settings.Seed);
+        _policy = new FuturePolicy(policy, policy.Create(settings.Policy), SumHitBytes);
     }
 
     /// <summary>Entries, for the scrubber and for tests that damage them.</summary>
@@ -82,6 +83,13 @@ internal sealed unsafe partial class MemoryStore : IDisposable
 
     /// <inheritdoc cref="EvictionPolicy.KeepsAdmitted"/>
     internal bool KeepsAdmitted => _policy.KeepsAdmitted;
+
+    /// <inheritdoc cref="FuturePolicy.Uses"/>
+    internal IFutureUses? Future
+    {
+        get => _policy.Uses;
+        set => _policy.Uses = value;
+    }
 
     /// <summary>Copies a part of a block out. Takes no lock on a hit and allocates nothing.</summary>
     public bool TryRead(in BlockId block, int offset, Span<byte> destination, int datasetId, out int bytesRead)
@@ -99,9 +107,7 @@ internal sealed unsafe partial class MemoryStore : IDisposable
                 {
                     if (copied && location.Agrees(ref _entries[location.Entry], block))
                     {
-                        _policy.OnHit(location.Entry, hash, datasetId);
-                        session.Hits++;
-                        session.HitBytes += bytesRead;
+                        NoteHit(session, location.Entry, hash, datasetId, bytesRead);
                         return true;
                     }
 
@@ -111,8 +117,87 @@ internal sealed unsafe partial class MemoryStore : IDisposable
 
             bytesRead = 0;
             session.Misses++;
-            _policy.OnMiss(hash, datasetId);
+            _policy.OnMiss(block, hash, datasetId);
             return false;
+        }
+        finally
+        {
+            BlockIndex.Return(session);
+        }
+    }
+
+    /// <inheritdoc cref="BlockCache.TryReadMany"/>
+    public bool TryReadMany(
+        in BlockId block, ReadOnlySpan<CachePiece> pieces, Span<byte> destination, int datasetId)
+    {
+        BlockIndex.Session session = _index.Borrow();
+        try
+        {
+            if (!session.TryFind(block, out BlockLocation location))
+            {
+                return false;
+            }
+
+            bool copied = true;
+            long bytes = 0;
+            foreach (CachePiece piece in pieces)
+            {
+                Span<byte> part = destination.Slice(piece.DestinationOffset, piece.LengthBytes);
+                copied &= (location.Extent > 0
+                    ? TryCopySingle(location, piece.OffsetInBlock, part, out int read)
+                    : TryCopyOut(location.Entry, piece.OffsetInBlock, part, out read)) && read == part.Length;
+                bytes += read;
+            }
+
+            if (!IsStill(location.Entry, location.Version) || !copied
+                || !location.Agrees(ref _entries[location.Entry], block))
+            {
+                return false; // Whoever reads the pieces one by one finds out why.
+            }
+
+            NoteHit(session, location.Entry, BlockIndex.Hash(block), datasetId, bytes);
+            return true;
+        }
+        finally
+        {
+            BlockIndex.Return(session);
+        }
+    }
+
+    /// <inheritdoc cref="BlockCache.TryVisit"/>
+    public bool TryVisit<TReader>(
+        in BlockId block, scoped ReadOnlySpan<CachePiece> pieces, ref TReader reader, int datasetId)
+        where TReader : struct, ICacheReader, allows ref struct
+    {
+        BlockIndex.Session session = _index.Borrow();
+        try
+        {
+            if (!session.TryFind(block, out BlockLocation location) || location.Extent <= 0
+                || !_arena.TryGetSingle(location.Piece, location.Extent, out byte* pointer))
+            {
+                return false;
+            }
+
+            long bytes = 0;
+            for (int i = 0; i < pieces.Length; i++)
+            {
+                (int offset, int length, _) = pieces[i];
+                if (offset < 0 || length < 0 || offset > location.Extent - length)
+                {
+                    return false;
+                }
+
+                reader.Take(i, new ReadOnlySpan<byte>(pointer + offset, length));
+                bytes += length;
+            }
+
+            if (!IsStill(location.Entry, location.Version) || !location.Agrees(ref _entries[location.Entry], block))
+            {
+                return false;
+            }
+
+            NoteHit(session, location.Entry, BlockIndex.Hash(block), datasetId, bytes);
+            return true;
         }
         finally
         {
@@ -182,7 +267,7 @@ internal sealed unsafe partial class MemoryStore : IDisposable
         BlockIndex.Session session = _index.Borrow();
         try
         {
-            Candidate candidate = new(BlockIndex.Hash(block), bytes.Length, datasetId);
+            Candidate candidate = new(BlockIndex.Hash(block), bytes.Length, datasetId) { Block = block };
             if (!TryReserve(session, block, candidate, out uint entry))
             {
                 Interlocked.Increment(ref _fillsRefused);
@@ -347,6 +432,35 @@ internal sealed unsafe partial class MemoryStore : IDisposable
             _entries.Dispose();
             _arena.Dispose();
         }
+    }
+
+    /// <summary>What the policy holds because its next use is known, and all else, bytes of blocks.</summary>
+    internal (long KnownBytes, long OtherBytes) SidesOfPolicy()
+    {
+        lock (_lock)
+        {
+            return (_policy.KnownBytes, _policy.OtherBytes);
+        }
+    }
+
+    private void NoteHit(BlockIndex.Session session, uint entry, ulong hash, int datasetId, long bytes)
+    {
+        _policy.OnHit(entry, hash, datasetId);
+        session.Hits++;
+        session.HitBytes += bytes;
+        session.FutureHitBytes += _entries[entry].Queue == FuturePolicy.Known ? bytes : 0;
+    }
+
+    private (long KnownBytes, long AllBytes) SumHitBytes()
+    {
+        long known = 0, all = 0;
+        foreach (BlockIndex.Session session in _index.Sessions)
+        {
+            known += Volatile.Read(ref session.FutureHitBytes);
+            all += Volatile.Read(ref session.HitBytes);
+        }
+
+        return (known, all);
     }
 
     private static long Footprint(int length) => SlabArena.RoundedBytes(length) + EntryTable.EntryBytes;

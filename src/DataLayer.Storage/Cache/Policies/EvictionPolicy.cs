@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using DataLayer.Core.Identity;
 using DataLayer.Storage.Cache.Memory;
 
 namespace DataLayer.Storage.Cache.Policies;
@@ -8,7 +9,11 @@ namespace DataLayer.Storage.Cache.Policies;
 /// <param name="Bytes">Its length, bytes.</param>
 /// <param name="DatasetId">Its dataset, 0 for none.</param>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct Candidate(ulong Hash, int Bytes, int DatasetId);
+internal readonly record struct Candidate(ulong Hash, int Bytes, int DatasetId)
+{
+    /// <summary>Which block it is.</summary>
+    public BlockId Block { get; init; }
+}
 
 /// <summary>
 /// Decides what a full cache gives up, and for whom. The real cache and the trace simulator run the same policies over
@@ -34,7 +39,7 @@ internal abstract class EvictionPolicy
     public abstract void OnHit(uint entry, ulong hash, int datasetId);
 
     /// <summary>A block that is not cached was asked for. Must not allocate.</summary>
-    public virtual void OnMiss(ulong hash, int datasetId)
+    public virtual void OnMiss(in BlockId block, ulong hash, int datasetId)
     {
     }
 
@@ -42,6 +47,11 @@ internal abstract class EvictionPolicy
     /// The entry to give up so that <paramref name="candidate"/> may come in, or 0 to refuse the candidate.
     /// </summary>
     public abstract uint SelectVictim(in Candidate candidate);
+
+    /// <summary>
+    /// The entry that this policy can do without most easily, for somebody who is owed the room; 0 if none may go.
+    /// </summary>
+    public virtual uint SelectLeast(in Candidate candidate) => SelectVictim(candidate);
 
     /// <summary>The block is in the cache now; its entry holds length and dataset.</summary>
     public abstract void OnInsert(uint entry, in Candidate candidate);

@@ -1,3 +1,4 @@
+using DataLayer.Core.Identity;
 using DataLayer.Storage.Cache.Memory;
 
 namespace DataLayer.Storage.Cache.Policies;
@@ -108,7 +109,7 @@ internal sealed class GuardPolicy : EvictionPolicy
     }
 
     /// <inheritdoc/>
-    public override void OnMiss(ulong hash, int datasetId)
+    public override void OnMiss(in BlockId block, ulong hash, int datasetId)
     {
         lock (_lock)
         {
@@ -152,6 +153,16 @@ internal sealed class GuardPolicy : EvictionPolicy
 
             uint lent = _area.Bytes > _ceilingBytes ? _area.SelectVictim(candidate) : 0;
             return lent != 0 ? lent : SelectByWorth(candidate, _models[index], datasetsOnly: true);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override uint SelectLeast(in Candidate candidate)
+    {
+        lock (_lock)
+        {
+            uint victim = LeastWorthy(datasetsOnly: false).Victim;
+            return victim != 0 ? victim : _area.SelectVictim(candidate);
         }
     }
 
@@ -307,8 +318,9 @@ internal sealed class GuardPolicy : EvictionPolicy
             uint entry = i < PoolSize ? _pool[i] : 1 + (uint)((NextRandom() >> 32) * (end - 1) >> 32);
             if (i >= Samples + PoolSize)
             {
-                // Among many small blocks of the area random picks rarely meet a dataset's: go through those in turn.
-                if (!datasetsOnly || seen >= PoolSize || _guarded.Count == 0)
+                // Among many blocks of others (the area's, or feeds') random picks rarely meet a dataset's: go through
+                // those in turn.
+                if (seen >= (datasetsOnly ? PoolSize : 1) || _guarded.Count == 0)
                 {
                     break;
                 }
@@ -318,7 +330,7 @@ internal sealed class GuardPolicy : EvictionPolicy
             }
 
             ref CacheEntry node = ref _entries[entry];
-            if (entry == 0 || node.Queue == 0 || !_entries.MayEvict(ref node)
+            if (entry == 0 || node.Queue is 0 or > Guarded || !_entries.MayEvict(ref node)
                 || (datasetsOnly && node.Queue != Guarded))
             {
                 continue;
@@ -367,7 +379,7 @@ internal sealed class GuardPolicy : EvictionPolicy
         for (uint entry = 1 + (uint)(NextRandom() % stride); entry < _entries.End; entry += stride)
         {
             ref CacheEntry node = ref _entries[entry];
-            if (node.Queue != 0)
+            if (node.Queue is not 0 and <= Guarded)
             {
                 AddWaiting(RecordOf(ref node), stride);
             }

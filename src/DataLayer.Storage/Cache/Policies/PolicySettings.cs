@@ -36,7 +36,7 @@ internal sealed record PolicySettings(EntryTable Entries, long CapacityBytes, in
             }
         }
 
-        if (!alsoBelady || name != "belady")
+        if (!alsoBelady || name is not ("belady" or "future"))
         {
             throw Unknown(name);
         }

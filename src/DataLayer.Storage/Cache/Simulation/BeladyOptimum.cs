@@ -53,7 +53,8 @@ internal static class BeladyOptimum
         return new SimulationRow("belady", sizeBytes, trace.Count, hits, bytes, hitBytes);
     }
 
-    private static int[] NextUses(CacheTrace trace)
+    /// <summary>For each access, the next one of its object; the largest number for none.</summary>
+    public static int[] NextUses(CacheTrace trace)
     {
         int[] next = new int[trace.Count], latest = new int[trace.ObjectCount];
         Array.Fill(latest, int.MaxValue);

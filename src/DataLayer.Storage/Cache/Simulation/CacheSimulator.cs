@@ -21,6 +21,9 @@ namespace DataLayer.Storage.Cache.Simulation;
 /// </code></example>
 public static class CacheSimulator
 {
+    /// <summary>The policy of feeds, where the whole trace is known in advance.</summary>
+    internal const string FutureName = "future";
+
     /// <summary>The policies that can be asked for; <c>lru</c> and <c>belady</c> are always added to a run.</summary>
     public static IReadOnlyList<string> PolicyNames => PolicySettings.Names;
 
@@ -74,10 +77,13 @@ public static class CacheSimulator
         {
             using EntryTable entries = new(
                 ((long)trace.ObjectCount + 1) * EntryTable.EntryBytes * 2, () => NewChunk(chunks));
-            EvictionPolicy policy = new PolicySettings(entries, sizeBytes, GhostSlots(trace, sizeBytes), 1).Create(
-                policyName);
+            PolicySettings settings = new(entries, sizeBytes, GhostSlots(trace, sizeBytes), 1);
+            TraceFuture? future = policyName == FutureName ? new TraceFuture(trace) : null;
+            EvictionPolicy policy = future is null
+                ? settings.Create(policyName)
+                : new FuturePolicy(settings, settings.Create(PolicySettings.Names[0]), null) { Uses = future };
             prepare?.Invoke(policy);
-            return Replay(trace, policy, entries, sizeBytes);
+            return Replay(trace, policy, entries, sizeBytes, future);
         }
         finally
         {
@@ -88,12 +94,14 @@ public static class CacheSimulator
         }
     }
 
-    private static SimulationRow Replay(CacheTrace trace, EvictionPolicy policy, EntryTable entries, long sizeBytes)
+    private static SimulationRow Replay(
+        CacheTrace trace, EvictionPolicy policy, EntryTable entries, long sizeBytes, TraceFuture? future)
     {
         uint[] entryOf = new uint[trace.ObjectCount];
         long used = 0, hits = 0, bytes = 0, hitBytes = 0;
         for (int i = 0; i < trace.Count; i++)
         {
+            future?.MoveTo(i);
             int id = trace.Objects[i], size = trace.Sizes[i], dataset = trace.DatasetOf[id];
             ulong hash = HashOf(id);
             bytes += size;
@@ -106,13 +114,13 @@ public static class CacheSimulator
                 continue;
             }
 
-            policy.OnMiss(hash, dataset);
+            policy.OnMiss(new BlockId(id + 1, 1, 0), hash, dataset);
             if (entry != 0)
             {
                 Remove(entry, evicted: false);
             }
 
-            Candidate candidate = new(hash, size, dataset);
+            Candidate candidate = new(hash, size, dataset) { Block = new BlockId(id + 1, 1, 0) };
             uint victim = 0;
             while (used + size > sizeBytes && size <= sizeBytes && (victim = policy.SelectVictim(candidate)) != 0)
             {

@@ -34,6 +34,47 @@ public sealed class SampleOrderTests
         }
     }
 
+    [Fact]
+    public void Where_an_ordinal_stands_is_found_without_a_table()
+    {
+        Random random = new(12);
+        for (int trial = 0; trial < 200; trial++)
+        {
+            int count = random.Next(1, 1500);
+            long[] classes = [count / 3, 0, count - (count / 3) - (count / 5), count / 5];
+            OrderSpec spec = new()
+            {
+                Mode = new[] { OrderMode.Sequential, OrderMode.Shuffle, OrderMode.Blocks, OrderMode.Balanced }[trial % 4],
+                BlockSamples = random.Next(1, 70),
+                WindowBlocks = random.Next(1, 9),
+                Seed = trial,
+            };
+            SampleOrder order = new(spec, _hash, count, classes);
+            long from = random.NextInt64(order.PassLength);
+            Dictionary<long, long> first = [];
+            for (long position = order.PassLength - 1; position >= from; position--)
+            {
+                first[order.At(trial, position)] = position;
+            }
+
+            for (long ordinal = 0; ordinal < count; ordinal++)
+            {
+                // Of a class that comes seldom, an ordinal may stand a whole trip further on.
+                long found = order.Find(trial, ordinal, from);
+                Assert.True(found == first.GetValueOrDefault(ordinal, -1), $"trial {trial}, ordinal {ordinal} from {from}: {found}");
+            }
+        }
+    }
+
+    [Fact]
+    public void Draws_have_no_inverse()
+    {
+        SampleOrder order = new(new OrderSpec { Mode = OrderMode.Weighted, Weights = [1, 2, 3, 4] }, _hash, 1000, _classes);
+
+        Assert.False(order.HasInverse);
+        Assert.Throws<InvalidOperationException>(() => order.Find(0, 0, 0));
+    }
+
     [Theory]
     [InlineData(OrderMode.Sequential)]
     [InlineData(OrderMode.Shuffle)]

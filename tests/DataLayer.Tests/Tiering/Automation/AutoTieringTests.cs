@@ -1,5 +1,7 @@
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Automation;
+using DataLayer.Engine.Tiering.Packs;
 using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Metadata;
@@ -20,6 +22,15 @@ public sealed class AutoTieringTests
           - name: all but b
             match: {path: "/data/{a,c}*"}
             then: {place: release}
+        """;
+
+    private const string Pack =
+        """
+        version: 1
+        rules:
+          - name: small
+            match: {path: "/data/**"}
+            then: {place: cold, pack: true}
         """;
 
     private const string WhenFull =
@@ -144,6 +155,78 @@ public sealed class AutoTieringTests
     }
 
     [Fact]
+    public async Task Small_files_wait_until_there_are_enough_for_a_pack_or_for_a_cool_down()
+    {
+        await using MoveFixture fixture = await OpenAsync(Pack);
+        await using AutoTiering auto = Make(fixture, new AutoTieringOptions());
+        auto.Switch(true);
+        Assert.Equal(0, await auto.LookAsync(CancellationToken.None));
+        Assert.Equal((0, 4), (auto.Status.Moves, auto.Status.Gathering));
+
+        await using AutoTiering restless = Make(fixture, new AutoTieringOptions { CoolDown = TimeSpan.Zero });
+        restless.Switch(true);
+        JobRecord job = await fixture.EndAsync(await restless.LookAsync(CancellationToken.None));
+
+        Assert.All(await fixture.MovesAsync(job), m => Assert.Equal((MoveState.Done, (long)MoveKinds.Pack), (m.State, m.DoneKinds)));
+        Assert.Equal(4, (await PacksAsync(fixture)).Single().LiveCount);
+        Assert.Equal(0, restless.Status.Gathering);
+    }
+
+    [Fact]
+    public async Task Packs_mostly_dead_are_written_anew_by_a_job_of_its_own_and_once_in_a_cool_down()
+    {
+        await using MoveFixture fixture = await OpenAsync(Pack);
+        AutoTieringOptions restless = new() { CoolDown = TimeSpan.Zero };
+        await using AutoTiering auto = Make(fixture, restless);
+        auto.Switch(true);
+        await fixture.EndAsync(await auto.LookAsync(CancellationToken.None));
+        await RemoveAsync(fixture, "a1", "b");
+
+        foreach (AutoTieringOptions options in (AutoTieringOptions[])[new(), restless with { RepackShare = null }, restless with { MaxCostPerDay = 1e-12 }])
+        {
+            await using AutoTiering calm = Make(fixture, options); // The pack is young; it is turned off; it costs too much.
+            calm.Switch(true);
+            Assert.Equal(0, await calm.LookAsync(CancellationToken.None));
+            Assert.Equal(0, calm.Status.RepackJob);
+        }
+
+        auto.Switch(true); // As at once after the interval.
+        JobRecord job = await fixture.EndAsync(await auto.LookAsync(CancellationToken.None));
+
+        Assert.Equal((JobState.Done, AutoTiering.Owner, PackRunner.KindName), (job.State, job.Owner, job.Kind));
+        Assert.Equal((1, job.Id), (auto.Status.DeadPacks, auto.Status.RepackJob));
+        PackUse pack = Assert.Single(await PacksAsync(fixture));
+        Assert.Equal((2, 0.0), (pack.LiveCount, pack.DeadShare));
+        Assert.Equal(0, await auto.LookAsync(CancellationToken.None)); // The pass that it came before.
+        Assert.NotNull(auto.Status.LastPassAt);
+        Assert.True(auto.Status.CostOfDay > 0);
+
+        // A job that has tried a pack says so after a restart.
+        await RemoveAsync(fixture, "a2");
+        await using AutoTiering later = Make(fixture, restless);
+        later.Switch(true);
+        JobRecord next = await fixture.EndAsync(await later.LookAsync(CancellationToken.None));
+        Assert.Equal(PackRunner.KindName, next.Kind);
+        Assert.False((await fixture.FactsAsync("c")).IsPacked); // The last of its pack needs none.
+    }
+
+    [Theory]
+    [InlineData("", true)]
+    [InlineData("  - {name: p, match: {path: /x/**}, when: {fill: {pool: default, high: 90%, low: 80%}}, then: {place: cold, pack: true}}", true)]
+    [InlineData("  - {name: p, match: {path: /x/**}, when: {window: night}, then: {place: cold, pack: true}}", false)]
+    [InlineData("  - {name: p, match: {path: /x/**}, when: {outside: night}, then: {place: cold, pack: true}}", true)]
+    public void Packs_are_written_anew_in_the_windows_of_rules_that_pack(string rule, bool isOpen)
+    {
+        PolicyParseResult parsed = PolicyDocument.Parse(
+            "version: 1\nwindows:\n  night: {from: \"22:00\", to: \"04:00\"}\nrules:\n"
+            + "  - {name: other, match: {path: /y/**}, then: {place: cold}}\n" + rule);
+        Assert.Empty(parsed.Errors);
+        PolicyMoment noon = new(new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero), new Dictionary<string, double>(), new HashSet<int>());
+
+        Assert.Equal(isOpen, AutoRepack.IsOpen(parsed.Policy!.Compile(), noon));
+    }
+
+    [Fact]
     public async Task Spent_money_stops_it_and_raises_an_alert()
     {
         await using MoveFixture fixture = await OpenAsync(Release);
@@ -183,6 +266,17 @@ public sealed class AutoTieringTests
         Assert.True(storm.IsOn);
         Assert.False(After(100));
         Assert.False(storm.IsOn);
+    }
+
+    private static async Task<IReadOnlyList<PackUse>> PacksAsync(MoveFixture fixture) =>
+        await fixture.Tree.ListPacksAsync(0, 10, CancellationToken.None);
+
+    private static async Task RemoveAsync(MoveFixture fixture, params string[] names)
+    {
+        foreach (string name in names)
+        {
+            await fixture.Engine.Engine.RemoveAsync("/data/" + name, false, null, CancellationToken.None);
+        }
     }
 
     private static string ClassOf(string name) =>

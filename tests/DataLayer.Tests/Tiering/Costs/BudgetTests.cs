@@ -11,7 +11,7 @@ namespace DataLayer.Tests.Tiering.Costs;
 /// <summary>Budgets: where they stand, and what they keep from going out.</summary>
 public sealed class BudgetTests
 {
-    private static readonly long _day = CostPeriod.ToNanoseconds(new DateTimeOffset(2026, 3, 10, 0, 0, 0, TimeSpan.Zero));
+    private static readonly long _day = UnixTime.ToNanoseconds(new DateTimeOffset(2026, 3, 10, 0, 0, 0, TimeSpan.Zero));
     private static readonly CostBudget _budget = new() { Name = "b", Amount = 10, Action = BudgetAction.StopPrefetch };
 
     [Fact]

@@ -1,3 +1,4 @@
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Metadata;
 
@@ -64,6 +65,6 @@ public sealed class FillForecastTests
     private static List<CapacitySample> Days(params double[] usedGib) =>
     [
         .. usedGib.Select((used, day) => new CapacitySample(
-            CostPeriod.ToNanoseconds(_start.AddDays(day)), "pool", 1000 * Gib, (1000 * Gib) - (long)(used * Gib), 0, 0, 0, 0, 0, 0)),
+            UnixTime.ToNanoseconds(_start.AddDays(day)), "pool", 1000 * Gib, (1000 * Gib) - (long)(used * Gib), 0, 0, 0, 0, 0, 0)),
     ];
 }

@@ -114,7 +114,7 @@ internal sealed class MoveFixture : IAsyncDisposable
         await _mover.SettleAsync(id => open.Any(j => j.Id == id), CancellationToken.None);
         Jobs = await JobService.OpenAsync(
             Tree,
-            [new ApplyRunner(_mover, Plans, (_, _) => new(Stale)), new UndoRunner(_mover)],
+            [new ApplyRunner(_mover, Plans, (_, _) => new(Stale)), new UndoRunner(_mover), new PackRunner(_packer)],
             new JobServiceOptions(), TimeProvider.System, NullLogger<JobService>.Instance, CancellationToken.None);
     }
 

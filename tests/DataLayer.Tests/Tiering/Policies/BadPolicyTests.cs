@@ -1,5 +1,6 @@
 using System.Text;
 using DataLayer.Engine.Tiering.Policies;
+using DataLayer.Tests.Engine;
 
 namespace DataLayer.Tests.Tiering.Policies;
 
@@ -28,6 +29,26 @@ public sealed class BadPolicyTests
             places.SequenceEqual(result.Errors.Select(e => (e.Line, e.Column))),
             $"{text}\nexpected {string.Join(' ', places)}\n{string.Join('\n', result.Errors)}");
         Assert.All(result.Errors, Says_what_is_wrong_and_what_to_write);
+    }
+
+    [Fact]
+    public async Task None_of_them_changes_the_active_policy()
+    {
+        await using EngineFixture fixture = await EngineFixture.OpenAsync();
+        PolicyVersions policies = new(fixture.Tree);
+        const string Good = "version: 1\nrules: [{name: kept, match: {path: /data/**}, then: {place: cold}}]\n";
+        PolicySetResult set = await policies.SetAsync(Good, "tester", "", activate: true, ifActive: null, CancellationToken.None);
+
+        foreach (string bad in BadPolicies.All)
+        {
+            PolicySetResult refused = await policies.SetAsync(
+                Strip(bad).Text, "tester", "", activate: true, ifActive: null, CancellationToken.None);
+            Assert.Null(refused.Version);
+        }
+
+        ActivePolicy? active = await policies.GetActiveAsync(CancellationToken.None);
+        Assert.Equal((set.Version!.Version, set.Version.Hash), (active!.Version, active.Policy.Hash));
+        Assert.Single(await policies.ListAsync(before: null, limit: 10, CancellationToken.None));
     }
 
     [Fact]

@@ -1,0 +1,325 @@
+using System.Threading.Channels;
+using DataLayer.Core.Batches;
+using DataLayer.Core.Errors;
+using DataLayer.Core.Order;
+using DataLayer.Engine.Feeds.Prefetch;
+using DataLayer.Engine.Files;
+
+namespace DataLayer.Engine.Feeds.Serving;
+
+/// <summary>A batch that is ready.</summary>
+/// <param name="Slab">The slab it lies at the begin of; the taker's until <see cref="FeedRun.Release"/>.</param>
+/// <param name="LengthBytes">Its length, bytes.</param>
+/// <param name="Header">What it is.</param>
+public readonly record struct FeedBatch(Slab Slab, int LengthBytes, BatchHeader Header);
+
+/// <summary>
+/// One feed: assembles the batches of a rank ahead of whoever takes them, as many as it has slabs, and gives them out
+/// in order.
+/// </summary>
+/// <remarks>
+/// <para>One task plans steps, waits for a free slab, and copies what memory holds; what it does not hold is read
+/// meanwhile, by bounded many reads over all batches under way. So a batch in memory costs no wait, and a cold one is
+/// asked for as far ahead as there are slabs.</para>
+/// <para>One taker (<see cref="NextAsync"/>); <see cref="Release"/> from any thread. After the first failure no more
+/// batches come. Disposal ends all reads and unmaps the slabs when the last one ended.</para>
+/// </remarks>
+public sealed class FeedRun : IAsyncDisposable
+{
+    private readonly FeedService _service;
+    private readonly FileEngine _engine;
+    private readonly FeedSetup _setup;
+    private readonly FeedFiles _files;
+    private readonly SlabSet _slabs;
+    private readonly SemaphoreSlim _reads;
+    private readonly AssemblyParts _parts;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Channel<BatchAssembly> _ready = Channel.CreateUnbounded<BatchAssembly>(
+        new UnboundedChannelOptions
+        {
+            SingleReader = true,
+            SingleWriter = true,
+
+            // Who waits for a batch sends it from the thread that made it: each hop less is several µs a batch.
+            AllowSynchronousContinuations = true,
+        });
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<ulong, Slab> _leased = [];
+    private readonly Stack<BatchAssembly> _spare = [];
+    private BatchAssembly? _current;
+    private Task _producing = Task.CompletedTask;
+    private FeedProgress _progress;
+    private int _underWay;
+    private int _disposed;
+
+    internal FeedRun(FeedService service, FileEngine engine, FeedSetup setup, SlabBudget budget, string owner)
+    {
+        _service = service;
+        _engine = engine;
+        _setup = setup;
+        Owner = owner;
+        OpenedAt = engine.Context.Time.GetUtcNow();
+        _files = new FeedFiles(engine, setup.Index);
+        _slabs = new SlabSet(budget, setup.Request.SlabCount);
+        _reads = new SemaphoreSlim(service.Options.MaxReads, service.Options.MaxReads);
+        _parts = new AssemblyParts(engine, setup, _files, _reads, _stopping.Token);
+        _progress = new FeedProgress { Cursor = setup.Request.Cursor };
+    }
+
+    /// <summary>What was asked for.</summary>
+    public FeedRequest Request => _setup.Request;
+
+    /// <summary>Who asked.</summary>
+    public string Owner { get; }
+
+    /// <summary>When.</summary>
+    public DateTimeOffset OpenedAt { get; }
+
+    /// <summary>The index that is read.</summary>
+    public SampleIndex Index => _setup.Index;
+
+    /// <summary>The order of the samples.</summary>
+    public SampleOrder Order => _setup.Order;
+
+    /// <summary>How the samples of a batch lie.</summary>
+    public BatchLayoutKind Layout => _setup.Layout;
+
+    /// <summary>What the data of a batch are.</summary>
+    public FeedElement Element => _setup.Element;
+
+    /// <summary>The shape of one sample; null where unknown.</summary>
+    public IReadOnlyList<long>? Shape => _setup.Index.Record?.Shape;
+
+    /// <summary>How far it is.</summary>
+    public FeedProgress Progress
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _progress with
+                {
+                    LeasedCount = _leased.Count,
+                    QueuedCount = Volatile.Read(ref _underWay),
+                    SlabBytes = _slabs.UsedBytes,
+                };
+            }
+        }
+    }
+
+    /// <summary>Begins to assemble.</summary>
+    internal void Start() => _producing = Task.Run(ProduceAsync, CancellationToken.None);
+
+    /// <summary>The next batch, in order; null after the last one, or after <see cref="Stop"/>.</summary>
+    /// <exception cref="DataLayerException">Why there are no more: Stale, Overloaded, what a read fails
+    /// with.</exception>
+    public async ValueTask<FeedBatch?> NextAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            _current ??= await _ready.Reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+            await _current.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (ChannelClosedException e)
+        {
+            return e.InnerException is null or OperationCanceledException
+                ? null
+                : throw Rethrown(e.InnerException);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return null; // It was stopped.
+        }
+
+        BatchAssembly assembly = _current;
+        FeedBatch batch = new(assembly.Slab, assembly.LengthBytes, assembly.Header);
+        lock (_lock)
+        {
+            _leased.Add(assembly.Sequence, assembly.Slab);
+            _spare.Push(assembly);
+            _progress = _progress.After(batch.Header);
+        }
+
+        _current = null;
+        Interlocked.Decrement(ref _underWay);
+        _service.Note(batch.Header);
+        return batch;
+    }
+
+    /// <summary>Gives the slab of a batch back.</summary>
+    /// <exception cref="DataLayerException">InvalidArgument: no such batch is out.</exception>
+    public void Release(ulong sequence)
+    {
+        Slab? slab;
+        lock (_lock)
+        {
+            if (!_leased.Remove(sequence, out slab))
+            {
+                throw new DataLayerException(
+                    ErrorCode.InvalidArgument,
+                    $"Batch {sequence} is not leased: release each batch once, after it came.");
+            }
+        }
+
+        _slabs.Free(slab);
+    }
+
+    /// <summary>Makes no more batches; those that were given out stay leased.</summary>
+    public void Stop() => _stopping.Cancel();
+
+    /// <summary>Ends all reads, and gives the memory of all slabs back when the last one ended.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _producing.ConfigureAwait(false);
+        while (_current is not null || _ready.Reader.TryRead(out _current))
+        {
+            await _current.Completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _current = null;
+        }
+
+        _slabs.Dispose();
+        await _files.DisposeAsync().ConfigureAwait(false);
+        _reads.Dispose();
+        _stopping.Dispose();
+        _service.Remove(this);
+    }
+
+    private static Exception Rethrown(Exception fault)
+    {
+        System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(fault);
+        return fault;
+    }
+
+    private async Task ProduceAsync()
+    {
+        Exception? failure = null;
+        try
+        {
+            await ProduceStepsAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            failure = e;
+        }
+
+        _ready.Writer.Complete(failure);
+    }
+
+    private async Task ProduceStepsAsync()
+    {
+        long cursor = _setup.Request.Cursor;
+        long length = _setup.Order.PassLength;
+        long end = _setup.Request.Passes > 0 && _setup.Request.Passes < long.MaxValue / length
+            ? _setup.Request.Passes * length
+            : long.MaxValue;
+
+        // As long as batches read, memory keeps what they come to: what is fetched ahead is not for nothing.
+        Queue<(Task Completion, long NextCursor)> reading = new();
+        FeedPrefetch ahead = FeedPrefetch.Open(_engine, _setup.Index, _setup.Order, _setup.Slice, cursor, end);
+        await using (ahead.ConfigureAwait(false))
+        {
+            await ProduceStepsAsync(ahead, cursor, reading).ConfigureAwait(false);
+            foreach ((Task completion, long next) in reading)
+            {
+                await completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                ahead.MoveTo(next);
+            }
+        }
+    }
+
+    private async Task ProduceStepsAsync(
+        FeedPrefetch ahead, long cursor, Queue<(Task Completion, long NextCursor)> reading)
+    {
+        long lastPass = -1;
+        for (ulong sequence = 0; ; sequence++)
+        {
+            FeedStep step = _setup.Slice.StepAt(cursor);
+            if (_setup.Request.Passes > 0 && step.Pass >= _setup.Request.Passes)
+            {
+                return;
+            }
+
+            if (step.Pass != lastPass)
+            {
+                // Once a pass each file is looked at anew: whether it is still what the index is of.
+                await _files.CloseIdleAsync().ConfigureAwait(false);
+                lastPass = step.Pass;
+            }
+
+            BatchAssembly assembly = TakeSpare();
+            assembly.Plan(step, cursor);
+            int spare = _setup.Layout == BatchLayoutKind.Dense ? 0 : assembly.LengthBytes / 8;
+            Slab slab = await _slabs.TakeAsync(assembly.LengthBytes, spare, _stopping.Token).ConfigureAwait(false);
+            await ahead.WhenLookedAsync(step.NextCursor, _stopping.Token).ConfigureAwait(false);
+            await assembly.StartAsync(slab, sequence).ConfigureAwait(false);
+            Interlocked.Increment(ref _underWay);
+            reading.Enqueue((assembly.Completion, step.NextCursor));
+            _ready.Writer.TryWrite(assembly);
+            cursor = step.NextCursor;
+            while (reading.TryPeek(out (Task Completion, long NextCursor) oldest) && oldest.Completion.IsCompleted)
+            {
+                ahead.MoveTo(reading.Dequeue().NextCursor);
+            }
+        }
+    }
+
+    private BatchAssembly TakeSpare()
+    {
+        lock (_lock)
+        {
+            return _spare.TryPop(out BatchAssembly? spare) ? spare : new BatchAssembly(_parts);
+        }
+    }
+}
+
+/// <summary>How far a feed is.</summary>
+public readonly record struct FeedProgress
+{
+    /// <summary>The cursor after the last batch that was given out.</summary>
+    public long Cursor { get; init; }
+
+    /// <summary>Batches given out, a count.</summary>
+    public long Batches { get; init; }
+
+    /// <summary>Samples given out, a count.</summary>
+    public long Samples { get; init; }
+
+    /// <summary>Batches that are assembled or under way, a count.</summary>
+    public int QueuedCount { get; init; }
+
+    /// <summary>Batches that the client holds, a count.</summary>
+    public int LeasedCount { get; init; }
+
+    /// <summary>Memory of its slabs, bytes.</summary>
+    public long SlabBytes { get; init; }
+
+    /// <summary>How long batches waited for their bytes, ns.</summary>
+    public long WaitNanoseconds { get; init; }
+
+    /// <summary>Bytes from memory.</summary>
+    public long MemoryBytes { get; init; }
+
+    /// <summary>Bytes from the hot tier.</summary>
+    public long HotBytes { get; init; }
+
+    /// <summary>Bytes from the origin.</summary>
+    public long OriginBytes { get; init; }
+
+    internal FeedProgress After(in BatchHeader batch) => this with
+    {
+        Cursor = batch.NextCursor,
+        Batches = Batches + 1,
+        Samples = Samples + batch.SampleCount,
+        WaitNanoseconds = WaitNanoseconds + batch.WaitNanoseconds,
+        MemoryBytes = MemoryBytes + batch.MemoryBytes,
+        HotBytes = HotBytes + batch.HotBytes,
+        OriginBytes = OriginBytes + batch.OriginBytes,
+    };
+}
