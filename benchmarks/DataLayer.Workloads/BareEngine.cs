@@ -31,8 +31,9 @@ internal sealed class BareEngine : IAsyncDisposable
     /// <param name="cache">The memory tier.</param>
     /// <param name="stores">The stores it knows.</param>
     /// <param name="stop">Gives up.</param>
+    /// <param name="engine">The engine's options; its state directory is this one's.</param>
     public static async Task<BareEngine> OpenAsync(
-        string name, BlockCacheOptions cache, ObjectStoreOptions[] stores, CancellationToken stop)
+        string name, BlockCacheOptions cache, ObjectStoreOptions[] stores, CancellationToken stop, FileEngineOptions? engine = null)
     {
         BareEngine it = new(name);
         TimeProvider time = TimeProvider.System;
@@ -45,8 +46,8 @@ internal sealed class BareEngine : IAsyncDisposable
         it.Cache = new BlockCache(cache, time);
         it._stores = new ObjectStoreRegistry(stores, time, NullLoggerFactory.Instance);
         it.Engine = await FileEngine.OpenAsync(
-            new FileEngineParts(it.Tree, it._hot, it.Cache, it._stores, time), new FileEngineOptions { StateDirectory = it._folder.MakeFolder("engine") }, NullLoggerFactory.Instance,
-            stop);
+            new FileEngineParts(it.Tree, it._hot, it.Cache, it._stores, time),
+            (engine ?? new FileEngineOptions()) with { StateDirectory = it._folder.MakeFolder("engine") }, NullLoggerFactory.Instance, stop);
         return it;
     }
 

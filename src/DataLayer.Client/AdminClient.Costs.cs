@@ -27,6 +27,10 @@ public sealed partial class AdminClient
     public ValueTask<IReadOnlyList<BudgetReport>> ListBudgetsAsync(CancellationToken cancellationToken = default) =>
         GetAsync(ApiRoutes.Budgets, ProtocolJson.Default.IReadOnlyListBudgetReport, cancellationToken);
 
+    /// <summary>The tenants, what each holds and what it got.</summary>
+    public ValueTask<IReadOnlyList<TenantReport>> ListTenantsAsync(CancellationToken cancellationToken = default) =>
+        GetAsync(ApiRoutes.Tenants, ProtocolJson.Default.IReadOnlyListTenantReport, cancellationToken);
+
     /// <summary>What lies where.</summary>
     /// <param name="fresh">Whether to look again where it was looked a moment ago.</param>
     /// <param name="cancellationToken">Gives up.</param>

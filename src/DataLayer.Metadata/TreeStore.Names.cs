@@ -9,6 +9,12 @@ namespace DataLayer.Metadata;
 /// <content>Names, attributes, orphans, extended attributes.</content>
 public sealed partial class TreeStore
 {
+    /// <summary>The extended attribute of a folder's quota of bytes: a decimal number.</summary>
+    public const string QuotaBytesAttribute = QuotaChanges.BytesAttribute;
+
+    /// <summary>The extended attribute of a folder's quota of inodes: a decimal number.</summary>
+    public const string QuotaInodesAttribute = QuotaChanges.InodesAttribute;
+
     /// <summary>
     /// Whether an extended attribute of a folder is its quota: <c>trusted.datalayer.quota</c> (bytes) or
     /// <c>trusted.datalayer.quota.inodes</c>, decimal. Setting one counts everything below in it from then on.

@@ -1,8 +1,9 @@
 using DataLayer.Core.Identity;
+using DataLayer.Engine.Tenants;
 
 namespace DataLayer.Engine.Files;
 
-/// <content>What a mount's extended attributes show.</content>
+/// <content>What a mount's extended attributes show, and reports.</content>
 public sealed partial class FileEngine
 {
     /// <summary>As <see cref="DescribeAsync(string, CancellationToken)"/>, by inode; null if it has no name.</summary>
@@ -10,4 +11,7 @@ public sealed partial class FileEngine
         await Context.Tree.GetPathAsync(inode, cancellationToken).ConfigureAwait(false) is { } path
             ? await DescribeAsync(path, cancellationToken).ConfigureAwait(false)
             : null;
+
+    /// <summary>The tenants, what each holds and what it got.</summary>
+    public IReadOnlyList<TenantStatus> DescribeTenants() => Context.Tenants.Report();
 }

@@ -163,6 +163,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         {
             await engine.Context.Attachments.LoadAsync(cancellationToken).ConfigureAwait(false);
             await new StartUp(engine.Context, engine._attaching).RunAsync(cancellationToken).ConfigureAwait(false);
+            await engine.Context.Tenants.PrepareAsync(engine, cancellationToken).ConfigureAwait(false);
             engine._recalls.Start();
             engine._journal.Start();
             engine._compactor.Start();

@@ -3,6 +3,7 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Objects;
 using DataLayer.Engine.Feeds.Prefetch;
+using DataLayer.Engine.Tenants;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Heat;
 
@@ -51,6 +52,15 @@ public sealed record FileEngineOptions
 
     /// <summary>GET requests in flight, a count, 1 to 4,096. Default 128. Further ones wait.</summary>
     public int MaxRequests { get; init; } = 128;
+
+    /// <summary>
+    /// What reads of object stores, and of the hot tier, may have in flight while several tenants read, bytes, 1 MiB to
+    /// 16 GiB. Default 16 MiB: what keeps a store busy, so that who comes next waits for little before it.
+    /// </summary>
+    public long ContendedBytes { get; init; } = 16L << 20;
+
+    /// <summary>The tenants. Default none.</summary>
+    public IReadOnlyList<TenantOptions> Tenants { get; init; } = [];
 
     /// <summary>
     /// Cold content waiting to be written to the hot tier, bytes, 0 to 16 GiB; 0 turns recall by reading off. Default
@@ -187,6 +197,7 @@ public sealed record FileEngineOptions
         Range(errors, nameof(SubBlockBytes), SubBlockBytes, 16 << 10, BlockLayout.BlockBytes);
         Range(errors, nameof(MaxRequestsPerFile), MaxRequestsPerFile, 1, 256);
         Range(errors, nameof(MaxRequests), MaxRequests, 1, 4096);
+        Range(errors, nameof(ContendedBytes), ContendedBytes, 1L << 20, 16L << 30);
         Range(errors, nameof(RecallQueueBytes), RecallQueueBytes, 0, 16L << 30);
         Range(errors, nameof(RecallWriters), RecallWriters, 1, 64);
         Range(errors, nameof(WriteDepth), WriteDepth, 1, 64);
@@ -201,6 +212,7 @@ public sealed record FileEngineOptions
         Positive(errors, nameof(JournalInterval), JournalInterval);
         Heat.Check(errors);
         Archive.Check(errors);
+        TenantOptions.CheckAll(errors, Tenants);
         Range(errors, nameof(UnflushedBytes), UnflushedBytes, 4L << 20, 1L << 30);
         if (WritebackDelay < TimeSpan.FromMilliseconds(100) || WritebackDelay > TimeSpan.FromHours(1))
         {

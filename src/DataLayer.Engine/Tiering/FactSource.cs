@@ -16,8 +16,8 @@ namespace DataLayer.Engine.Tiering;
 /// <remarks>
 /// A page is read in one transaction, the pages are not: files that come, go or change meanwhile may be in it as before
 /// or after. Each fact carries the version it is of. Writes that are not flushed yet are not seen. Pins are those at
-/// the start (<see cref="PinTable"/>). Until there are tenants, all files are of none; a dataset is what is attached,
-/// named by the path it was attached at.
+/// the start (<see cref="PinTable"/>). A tenant is the nearest one above a file; a dataset is what is attached, named
+/// by the path it was attached at.
 /// </remarks>
 public sealed class FactSource
 {
@@ -134,6 +134,7 @@ public sealed class FactSource
             Version = file.Version,
             Path = path,
             Dataset = file.AttachmentId == 0 ? null : _context.Attachments.Find(file.AttachmentId)?.Path,
+            Tenant = _context.Tenants.Of(file) is { Name.Length: > 0 } tenant ? tenant.Name : null,
             OwnerId = file.UserId,
             SizeBytes = file.SizeBytes,
             HotBytes = hotBytes,

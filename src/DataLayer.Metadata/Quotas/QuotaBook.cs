@@ -68,6 +68,33 @@ public sealed class QuotaBook
         }
     }
 
+    /// <summary>The folder of the quota that a folder's quota lies in; 0 for none.</summary>
+    public long ParentOf(long folder)
+    {
+        lock (_sync)
+        {
+            return FindLocked(folder)?.Parent ?? 0;
+        }
+    }
+
+    /// <summary>What a folder's own quota allows, whatever it lies in; null for a folder without one.</summary>
+    public QuotaSpace? OwnSpaceOf(long folder)
+    {
+        lock (_sync)
+        {
+            return FindLocked(folder)?.ToSpace();
+        }
+    }
+
+    /// <summary>The folders that have quotas.</summary>
+    public IReadOnlyList<long> Folders()
+    {
+        lock (_sync)
+        {
+            return [.. _accounts.Keys];
+        }
+    }
+
     /// <summary>
     /// Claims a length for an unflushed content, in its quota and all that it lies in. Shrinking is never refused.
     /// </summary>

@@ -53,6 +53,9 @@ public static class ApiRoutes
     /// <summary>Headrooms: GET, POST; <c>/N</c> by GET, PUT and DELETE.</summary>
     public const string Headrooms = "/api/v1/headrooms";
 
+    /// <summary>Tenants: GET.</summary>
+    public const string Tenants = "/api/v1/tenants";
+
     /// <summary>The media type of server-sent events.</summary>
     public const string EventMediaType = "text/event-stream";
 

@@ -65,6 +65,8 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(HeadroomCommand))]
 [JsonSerializable(typeof(HeadroomReport))]
 [JsonSerializable(typeof(IReadOnlyList<HeadroomReport>))]
+[JsonSerializable(typeof(TenantReport))]
+[JsonSerializable(typeof(IReadOnlyList<TenantReport>))]
 [JsonSerializable(typeof(JobStatus))]
 [JsonSerializable(typeof(JobPage))]
 [JsonSerializable(typeof(ReadyReport))]

@@ -24,6 +24,7 @@ internal static class CommandLine
             DatasetCommands.Make(factory),
             FeedCommands.Make(factory),
             HeadroomCommands.Make(factory),
+            TenantCommands.Make(factory),
             .. FileCommands.Make(factory),
             .. MountCommands.Make(factory),
             StatisticsCommands.Make(factory),

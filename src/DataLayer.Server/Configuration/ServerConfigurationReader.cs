@@ -1,4 +1,5 @@
 using System.Collections;
+using DataLayer.Engine.Tenants;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;
@@ -68,6 +69,8 @@ internal static class ServerConfigurationReader
             "objectStores", s => StoreSection.Read(s, environment), () => [StoreSection.Default()]);
         StoreSection.Check(root, stores);
         TreeStoreOptions tree = ReadTree(root.Section("metadata"), state);
+        IReadOnlyList<TenantOptions> tenants = root.Items("tenants", TenantSection.Read, () => []);
+        TenantSection.Check(root, tenants);
         ServerConfiguration configuration = new()
         {
             StateDirectory = state,
@@ -78,7 +81,7 @@ internal static class ServerConfigurationReader
             Hot = hot,
             ObjectStores = stores,
             Tree = tree,
-            Engine = EngineSection.Read(root.Section("engine"), budget, state),
+            Engine = EngineSection.Read(root.Section("engine"), budget, state) with { Tenants = tenants },
             Jobs = JobsSection.Read(root.Section("jobs")),
             Feeds = FeedsSection.Read(root.Section("feeds"), budget),
             Tiering = TieringSection.Read(root.Section("tiering"), reading, state),

@@ -76,6 +76,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<PackEndpoints>();
         services.TryAddSingleton<DatasetEndpoints>();
         services.TryAddSingleton<HeadroomEndpoints>();
+        services.TryAddSingleton<TenantEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton(_ => new ConsolePages());
         services.TryAddSingleton<ApiFront>();

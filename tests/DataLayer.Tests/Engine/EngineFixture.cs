@@ -130,6 +130,9 @@ internal sealed class EngineFixture : IAsyncDisposable
             GroupRecallBytes = basis.GroupRecallBytes,
             ReadaheadMemoryBytes = basis.ReadaheadMemoryBytes,
             Prefetch = basis.Prefetch,
+            MaxRequests = basis.MaxRequests,
+            ContendedBytes = basis.ContendedBytes,
+            Tenants = basis.Tenants,
             DecorateStore = Probe.Over,
             StepHook = StepHook is null ? null : name => StepHook?.Invoke(name),
         };

@@ -5,6 +5,7 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
+using DataLayer.Engine.Tenants;
 
 namespace DataLayer.Engine.Feeds.Prefetch;
 
@@ -389,7 +390,7 @@ internal sealed class FeedPrefetch : IAsyncDisposable
         ContentState content, long from, long to, long position, CancellationToken cancellationToken)
     {
         _foundCold = true;
-        await TakeAsync(to - from, cancellationToken).ConfigureAwait(false);
+        await TakeAsync(content, to - from, cancellationToken).ConfigureAwait(false);
         BlockFetch? fetch = Make(content, from, to);
         if (fetch is null)
         {
@@ -419,9 +420,10 @@ internal sealed class FeedPrefetch : IAsyncDisposable
     }
 
     /// <summary>Waits for room; who waits for us to look is let go meanwhile.</summary>
-    private async ValueTask TakeAsync(long bytes, CancellationToken cancellationToken)
+    private async ValueTask TakeAsync(ContentState content, long bytes, CancellationToken cancellationToken)
     {
-        while (!_budget.TryTake(bytes, out Task freed))
+        Tenant tenant = _context.Tenants.Of(content.Content.Attributes);
+        while (!_budget.TryTake(tenant, bytes, out Task freed))
         {
             SetLooked(LookedTo, isBlocked: true);
             await freed.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -473,7 +475,7 @@ internal sealed class FeedPrefetch : IAsyncDisposable
     {
         _foundCold = true;
         long bytes = parts[^1].EndBytes - parts[0].Source.PackOffsetBytes;
-        await TakeAsync(2 * bytes, cancellationToken).ConfigureAwait(false);
+        await TakeAsync(parts[0].Content, 2 * bytes, cancellationToken).ConfigureAwait(false);
         List<BlockFetch> fetches = [];
         long position = long.MaxValue;
         foreach (PackedPart part in parts)

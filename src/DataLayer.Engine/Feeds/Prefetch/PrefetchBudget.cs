@@ -1,12 +1,12 @@
-using DataLayer.Engine.Files.State;
+using DataLayer.Engine.Tenants;
 
 namespace DataLayer.Engine.Feeds.Prefetch;
 
 /// <summary>
-/// What the prefetch of all feeds may have in flight. While readers wait for a turn at the origin it is one request, so
-/// that theirs go first.
+/// What the prefetch of all feeds may have in flight. While reads of the same tenant wait for a turn at the origin it
+/// is one request, so that theirs go first; against other tenants the gate itself shares.
 /// </summary>
-internal sealed class PrefetchBudget(PrefetchOptions options, OriginGate gate)
+internal sealed class PrefetchBudget(PrefetchOptions options, FairGate gate)
 {
     private readonly Lock _lock = new();
     private TaskCompletionSource _freed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -24,13 +24,14 @@ internal sealed class PrefetchBudget(PrefetchOptions options, OriginGate gate)
     /// <summary>
     /// Takes room for a request; one alone always has it. Else <paramref name="freed"/> ends when another ended.
     /// </summary>
-    public bool TryTake(long bytes, out Task freed)
+    public bool TryTake(Tenant tenant, long bytes, out Task freed)
     {
         lock (_lock)
         {
             freed = _freed.Task;
             if (_requests > 0
-                && (_requests >= options.MaxRequests || _bytes + bytes > options.MemoryBytes || gate.Waiting > 0))
+                && (_requests >= options.MaxRequests || _bytes + bytes > options.MemoryBytes
+                    || gate.Of(tenant).Waiting > 0))
             {
                 return false;
             }

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using DataLayer.Engine.Files.State;
+using DataLayer.Engine.Tenants;
 
 namespace DataLayer.Engine.Files.Reading;
 
@@ -133,6 +134,11 @@ internal sealed class EngineMeter : IDisposable
         _meter.CreateObservableGauge(
             "datalayer.origin.waiting", () => context.OriginGate.Waiting, "{read}",
             "Reads of object stores that wait for one of the engine.requests slots.");
+        if (!context.Tenants.IsEmpty)
+        {
+            AddTenants(context);
+        }
+
         _meter.CreateObservableGauge(
             "datalayer.uploads.pending", pendingUploads, "{upload}", "Uploads that are due or under way.");
         _meter.CreateObservableGauge(
@@ -145,6 +151,44 @@ internal sealed class EngineMeter : IDisposable
                 counters.Sum(Counter.OriginBytes),
                 counters.Sum(Counter.ColdReadBytes) + counters.Sum(Counter.PrefetchUsefulBytes)), "1",
             "Bytes asked of object stores for each cold byte that a reader got, since start.");
+    }
+
+    private void AddTenants(EngineContext context)
+    {
+        _meter.CreateObservableCounter(
+            "datalayer.tenant.transfers", () => ByTenant(context, t => t.Requests), "{transfer}",
+            "Transfers from object stores and the hot tier, by tenant.");
+        _meter.CreateObservableCounter(
+            "datalayer.tenant.bytes", () => ByTenant(context, t => t.Bytes), "By", "What they brought.");
+        _meter.CreateObservableCounter(
+            "datalayer.tenant.wait", () => ByTenant(context, t => t.Waited.TotalSeconds), "s",
+            "How long transfers waited for a turn beside other tenants.");
+        _meter.CreateObservableGauge(
+            "datalayer.tenant.active", () => ByTenant(context, t => (long)StateOf(context, t).Active), "{transfer}",
+            "Transfers in flight, by tenant.");
+        _meter.CreateObservableGauge(
+            "datalayer.tenant.waiting", () => ByTenant(context, t => (long)StateOf(context, t).Waiting), "{transfer}",
+            "Transfers that wait for a turn, by tenant.");
+    }
+
+    private static (int Active, int Waiting) StateOf(EngineContext context, Tenant tenant)
+    {
+        (int active, int waiting) = context.OriginGate.Of(tenant);
+        (int hotActive, int hotWaiting) = context.HotGate.Of(tenant);
+        return (active + hotActive, waiting + hotWaiting);
+    }
+
+    private static Measurement<T>[] ByTenant<T>(EngineContext context, Func<Tenant, T> value)
+        where T : struct
+    {
+        Measurement<T>[] all = new Measurement<T>[context.Tenants.All.Count];
+        for (int i = 0; i < all.Length; i++)
+        {
+            Tenant tenant = context.Tenants.All[i];
+            all[i] = new Measurement<T>(value(tenant), new KeyValuePair<string, object?>("tenant", tenant.Name));
+        }
+
+        return all;
     }
 
     private Measurement<double>[] Causes()

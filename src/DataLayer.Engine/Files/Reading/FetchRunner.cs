@@ -4,6 +4,7 @@ using DataLayer.Core.Layout;
 using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.State;
+using DataLayer.Engine.Tenants;
 using DataLayer.Storage.Objects;
 
 namespace DataLayer.Engine.Files.Reading;
@@ -120,13 +121,19 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
                 + "they are neither hot nor in an object.");
         IObjectStore store = context.Attachments.StoreOf(source.AttachmentId);
         long started = context.Time.GetTimestamp();
-        await context.OriginGate.EnterAsync(cancellationToken).ConfigureAwait(false);
+        Tenant tenant = context.Tenants.Of(current.Attributes);
+        await context.OriginGate.EnterAsync(tenant, destination.Length, cancellationToken).ConfigureAwait(false);
         TimeSpan queued = context.Time.GetElapsedTime(started);
+        tenant.NoteTurn(destination.Length, queued);
         try
         {
             context.Counters.Add(Counter.OriginReads, 1);
             context.Counters.Add(Counter.OriginBytes, destination.Length);
-            OriginUse.Current = use with { StorageClass = source.StorageClass ?? string.Empty };
+            OriginUse.Current = use with
+            {
+                StorageClass = source.StorageClass ?? string.Empty,
+                Tenant = use.Tenant.Length > 0 ? use.Tenant : tenant.Name,
+            };
             if (isBackground)
             {
                 context.Counters.Add(Counter.BackgroundReads, 1);
@@ -153,7 +160,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         }
         finally
         {
-            context.OriginGate.Leave();
+            context.OriginGate.Leave(tenant, destination.Length);
         }
     }
 
@@ -201,13 +208,42 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         Placement placement = content.Content.Placement
             ?? throw new DataLayerException(ErrorCode.NotFound, $"Content {content.Id} has no hot copy any more.");
         long started = context.Time.GetTimestamp();
-        await context.Hot.ReadAsync(
-            content.Id, placement, content.SizeBytes, offsetBytes, destination, cancellationToken)
-            .ConfigureAwait(false);
+        if (context.Tenants.IsEmpty)
+        {
+            await context.Hot.ReadAsync(
+                content.Id, placement, content.SizeBytes, offsetBytes, destination, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        else
+        {
+            await ReadHotInTurnAsync(content, placement, offsetBytes, destination, cancellationToken)
+                .ConfigureAwait(false);
+        }
+
         TimeSpan elapsed = context.Time.GetElapsedTime(started);
         EngineMeter.RecordTier(isCold: false, elapsed);
         context.Counters.Add(Counter.HotReadNanoseconds, (long)elapsed.TotalNanoseconds);
         return elapsed;
+    }
+
+    private async ValueTask ReadHotInTurnAsync(
+        ContentState content, Placement placement, long offsetBytes, Memory<byte> destination,
+        CancellationToken cancellationToken)
+    {
+        Tenant tenant = context.Tenants.Of(content.Content.Attributes);
+        long started = context.Time.GetTimestamp();
+        await context.HotGate.EnterAsync(tenant, destination.Length, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            tenant.NoteTurn(destination.Length, context.Time.GetElapsedTime(started));
+            await context.Hot.ReadAsync(
+                content.Id, placement, content.SizeBytes, offsetBytes, destination, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        finally
+        {
+            context.HotGate.Leave(tenant, destination.Length);
+        }
     }
 
     private async Task RunAsync(BlockFetch fetch)

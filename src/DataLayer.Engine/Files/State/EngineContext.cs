@@ -9,6 +9,7 @@ using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Tenants;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Headrooms;
@@ -44,7 +45,9 @@ internal sealed class EngineContext : IDisposable
         Quotas = new QuotaClaims(parts.Tree.Quotas);
         HotWrites = new HotWrites(this);
         Shares = new ReservedShares(parts.Tree, parts.Hot, parts.Cache);
-        OriginGate = new OriginGate(options.MaxRequests);
+        Tenants = new TenantTable(this, options.Tenants);
+        OriginGate = NewGate(options.MaxRequests);
+        HotGate = NewGate(int.MaxValue);
         Futures = new FeedFutures(parts.Time, options.Prefetch.StallTime);
         Prefetch = new PrefetchBudget(options.Prefetch, OriginGate);
         parts.Cache.SetFuture(Futures);
@@ -136,8 +139,14 @@ internal sealed class EngineContext : IDisposable
     /// <summary>The shares of memory and hot tier that are reserved now.</summary>
     public ReservedShares Shares { get; }
 
-    /// <summary>Bounds the GET requests in flight.</summary>
-    public OriginGate OriginGate { get; }
+    /// <summary>Whose files are.</summary>
+    public TenantTable Tenants { get; }
+
+    /// <summary>Bounds the GET requests in flight, and shares them among tenants.</summary>
+    public FairGate OriginGate { get; }
+
+    /// <summary>Shares the reads of the hot tier among tenants; not asked where there are none.</summary>
+    public FairGate HotGate { get; }
 
     /// <summary>What feeds come to: memory keeps what they come to first.</summary>
     public FeedFutures Futures { get; }
@@ -361,6 +370,9 @@ internal sealed class EngineContext : IDisposable
         }
     }
 
+    private FairGate NewGate(int limit) =>
+        new(limit, Options.ContendedBytes, Options.Tenants.Count + 1, Parts.Time);
+
     private long ForegroundActivity() => Counters.Sum(Counter.Reads) - Counters.Sum(Counter.UpkeepReads)
         + Counters.Sum(Counter.WrittenBytes);
 
@@ -374,6 +386,5 @@ internal sealed class EngineContext : IDisposable
         View.Dispose();
         Contents.Dispose();
         Buffers.Dispose();
-        OriginGate.Dispose();
     }
 }

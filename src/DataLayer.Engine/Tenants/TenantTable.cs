@@ -1,0 +1,196 @@
+using System.Globalization;
+using System.Text;
+using DataLayer.Core.Errors;
+using DataLayer.Core.Identity;
+using DataLayer.Core.Tree;
+using DataLayer.Engine.Files;
+using DataLayer.Engine.Files.State;
+using DataLayer.Metadata;
+using DataLayer.Metadata.Quotas;
+
+namespace DataLayer.Engine.Tenants;
+
+/// <summary>The tenants: whose a file is, and what tenants may hold.</summary>
+/// <remarks>
+/// A tenant's folder is an account of its own in the table of quotas, and every inode names the nearest account above
+/// it. So whose a file is costs a look at its attributes, follows renames of folders, and needs no path. A tenant
+/// without limits has an account that is never full.
+/// </remarks>
+internal sealed class TenantTable
+{
+    /// <summary>Names the tenant on its folder, so that a later start knows what it made.</summary>
+    public const string Attribute = "trusted.datalayer.tenant";
+
+    /// <summary>The limit of inodes that stands for none.</summary>
+    public const long Unlimited = 1L << 60;
+
+    private const int FolderMode = 0x1FD; // 0775
+    private readonly EngineContext _context;
+    private readonly Tenant[] _all;
+
+    public TenantTable(EngineContext context, IReadOnlyList<TenantOptions> options)
+    {
+        (_context, Options) = (context, options);
+        _all = new Tenant[options.Count + 1];
+        _all[0] = new Tenant(string.Empty, "/", TenantClass.Standard, 1, 0);
+        for (int i = 0; i < options.Count; i++)
+        {
+            TenantOptions one = options[i];
+            _all[i + 1] = new Tenant(one.Name, one.Folder, one.Class, one.Weight, i + 1);
+        }
+    }
+
+    /// <summary>What was configured.</summary>
+    public IReadOnlyList<TenantOptions> Options { get; }
+
+    /// <summary>Whether there are none: then all is as if this class did not exist.</summary>
+    public bool IsEmpty => _all.Length == 1;
+
+    /// <summary>All, first the one that stands for files of no tenant.</summary>
+    public IReadOnlyList<Tenant> All => _all;
+
+    /// <summary>Whose a file is: the nearest tenant above it, or the one that stands for none.</summary>
+    public Tenant Of(InodeAttributes file)
+    {
+        if (_all.Length == 1 || file.QuotaFolder == 0)
+        {
+            return _all[0];
+        }
+
+        long account = file.QuotaFolder;
+        do
+        {
+            foreach (Tenant tenant in _all)
+            {
+                if (tenant.FolderInode == account)
+                {
+                    return tenant;
+                }
+            }
+
+            account = _context.Tree.Quotas.ParentOf(account);
+        }
+        while (account != 0);
+        return _all[0];
+    }
+
+    /// <summary>Each tenant, what it holds and what it got.</summary>
+    public IReadOnlyList<TenantStatus> Report()
+    {
+        List<TenantStatus> all = [];
+        for (int i = 0; i < Options.Count; i++)
+        {
+            Tenant tenant = _all[i + 1];
+            QuotaSpace space = _context.Tree.Quotas.OwnSpaceOf(tenant.FolderInode) ?? default;
+            (int active, int waiting) = _context.OriginGate.Of(tenant);
+            (int hotActive, int hotWaiting) = _context.HotGate.Of(tenant);
+            all.Add(new TenantStatus(
+                Options[i], space.LimitInodes == Unlimited ? space with { LimitInodes = 0 } : space,
+                active + hotActive, waiting + hotWaiting, tenant.Requests, tenant.Bytes, tenant.Waited));
+        }
+
+        return all;
+    }
+
+    /// <summary>
+    /// Makes folders and accounts what the options say, and takes those of tenants that are gone. Repeating it changes
+    /// nothing.
+    /// </summary>
+    /// <exception cref="DataLayerException">NotADirectory, InvalidArgument: a folder that cannot be a tenant's.
+    /// </exception>
+    public async ValueTask PrepareAsync(FileEngine engine, CancellationToken cancellationToken)
+    {
+        await RemoveFormerAsync(engine, cancellationToken).ConfigureAwait(false);
+        for (int i = 0; i < Options.Count; i++)
+        {
+            TenantOptions one = Options[i];
+            InodeAttributes folder = await FindFolderAsync(engine, one, cancellationToken).ConfigureAwait(false);
+            await SetAsync(engine, one.Folder, Attribute, one.Name, cancellationToken).ConfigureAwait(false);
+            long inodes = one is { LimitBytes: 0, LimitInodes: 0 } ? Unlimited : one.LimitInodes;
+            await SetNumberAsync(engine, one.Folder, TreeStore.QuotaInodesAttribute, inodes, cancellationToken)
+                .ConfigureAwait(false);
+            await SetNumberAsync(engine, one.Folder, TreeStore.QuotaBytesAttribute, one.LimitBytes, cancellationToken)
+                .ConfigureAwait(false);
+            _all[i + 1].FolderInode = folder.Inode.Value;
+        }
+    }
+
+    private static async ValueTask<InodeAttributes> FindFolderAsync(
+        FileEngine engine, TenantOptions tenant, CancellationToken cancellationToken)
+    {
+        InodeAttributes folder;
+        try
+        {
+            folder = await engine.StatAsync(tenant.Folder, followLast: false, cancellationToken).ConfigureAwait(false);
+        }
+        catch (DataLayerException error) when (error.Code == ErrorCode.NotFound)
+        {
+            return await engine.MakeDirectoryAsync(tenant.Folder, FolderMode, parents: true, cancellationToken)
+                .ConfigureAwait(false);
+        }
+
+        return folder.Kind == FileKind.Directory
+            ? folder
+            : throw new DataLayerException(
+                ErrorCode.NotADirectory,
+                $"Tenant '{tenant.Name}' has the folder '{tenant.Folder}', which is a {folder.Kind}: give it another.");
+    }
+
+    private async ValueTask RemoveFormerAsync(FileEngine engine, CancellationToken cancellationToken)
+    {
+        foreach (long account in _context.Tree.Quotas.Folders())
+        {
+            InodeId inode = new(account);
+            byte[]? name = await _context.Tree.GetXattrAsync(inode, Attribute, cancellationToken).ConfigureAwait(false);
+            string? path = name is null
+                ? null : await _context.Tree.GetPathAsync(inode, cancellationToken).ConfigureAwait(false);
+            if (path is null || IsTenant(path))
+            {
+                continue;
+            }
+
+            await ClearAsync(engine, path, TreeStore.QuotaBytesAttribute, cancellationToken).ConfigureAwait(false);
+            await ClearAsync(engine, path, TreeStore.QuotaInodesAttribute, cancellationToken).ConfigureAwait(false);
+            await ClearAsync(engine, path, Attribute, cancellationToken).ConfigureAwait(false);
+        }
+    }
+    private bool IsTenant(string path)
+    {
+        foreach (TenantOptions one in Options)
+        {
+            if (one.Folder == path)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static async ValueTask SetAsync(
+        FileEngine engine, string path, string name, string value, CancellationToken cancellationToken)
+    {
+        byte[] wanted = Encoding.UTF8.GetBytes(value);
+        byte[]? known = await engine.GetXattrAsync(path, name, cancellationToken).ConfigureAwait(false);
+        if (known is null || !known.AsSpan().SequenceEqual(wanted))
+        {
+            await engine.SetXattrAsync(path, name, wanted, XattrCondition.None, cancellationToken)
+                .ConfigureAwait(false);
+        }
+    }
+
+    private static ValueTask SetNumberAsync(
+        FileEngine engine, string path, string name, long value, CancellationToken cancellationToken) =>
+        value == 0
+            ? ClearAsync(engine, path, name, cancellationToken)
+            : SetAsync(engine, path, name, value.ToString(CultureInfo.InvariantCulture), cancellationToken);
+
+    private static async ValueTask ClearAsync(
+        FileEngine engine, string path, string name, CancellationToken cancellationToken)
+    {
+        if (await engine.GetXattrAsync(path, name, cancellationToken).ConfigureAwait(false) is not null)
+        {
+            await engine.RemoveXattrAsync(path, name, cancellationToken).ConfigureAwait(false);
+        }
+    }
+}
