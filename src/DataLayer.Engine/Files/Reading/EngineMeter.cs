@@ -134,11 +134,7 @@ internal sealed class EngineMeter : IDisposable
         _meter.CreateObservableGauge(
             "datalayer.origin.waiting", () => context.OriginGate.Waiting, "{read}",
             "Reads of object stores that wait for one of the engine.requests slots.");
-        if (!context.Tenants.IsEmpty)
-        {
-            AddTenants(context);
-        }
-
+        AddTenants(context);
         _meter.CreateObservableGauge(
             "datalayer.uploads.pending", pendingUploads, "{upload}", "Uploads that are due or under way.");
         _meter.CreateObservableGauge(
@@ -157,7 +153,7 @@ internal sealed class EngineMeter : IDisposable
     {
         _meter.CreateObservableCounter(
             "datalayer.tenant.transfers", () => ByTenant(context, t => t.Requests), "{transfer}",
-            "Transfers from object stores and the hot tier, by tenant.");
+            "Transfers from object stores, and where there are tenants from the hot tier, by tenant.");
         _meter.CreateObservableCounter(
             "datalayer.tenant.bytes", () => ByTenant(context, t => t.Bytes), "By", "What they brought.");
         _meter.CreateObservableCounter(
