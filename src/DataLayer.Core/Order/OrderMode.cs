@@ -23,4 +23,9 @@ public enum OrderMode
     /// shuffled trips.
     /// </summary>
     Balanced,
+
+    /// <summary>
+    /// Each sample once: runs of samples of near lengths, in shuffled order, so that a batch that is padded wastes little.
+    /// </summary>
+    Lengths,
 }
