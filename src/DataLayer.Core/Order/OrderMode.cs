@@ -25,7 +25,7 @@ public enum OrderMode
     Balanced,
 
     /// <summary>
-    /// Each sample once: runs of samples of near lengths, in shuffled order, so that a batch that is padded wastes little.
+    /// Each sample once: blocks of samples of near lengths, in shuffled order, so that padding a batch wastes little.
     /// </summary>
     Lengths,
 }

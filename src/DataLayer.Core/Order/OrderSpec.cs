@@ -23,8 +23,8 @@ public sealed record OrderSpec
     public int BlockSamples { get; init; } = 1024;
 
     /// <summary>
-    /// Of <see cref="OrderMode.Blocks"/> and <see cref="OrderMode.Lengths"/>: among how many blocks samples are shuffled,
-    /// 1 to 2^20. Default 16.
+    /// Of <see cref="OrderMode.Blocks"/> and <see cref="OrderMode.Lengths"/>: among how many blocks samples are
+    /// shuffled, 1 to 2^20. Default 16.
     /// </summary>
     public int WindowBlocks { get; init; } = 16;
 

@@ -303,8 +303,8 @@ public sealed class SampleOrder
         long window = block * Spec.WindowBlocks;
         long number = ordinal / window;
         long start = number * window;
-        long place = start
-            + new KeyedPermutation(keys.Second, (ulong)number, Math.Min(window, _count - start)).Invert(ordinal - start);
+        KeyedPermutation mixed = new(keys.Second, (ulong)number, Math.Min(window, _count - start));
+        long place = start + mixed.Invert(ordinal - start);
         long shortStart = keys.ShortRank * block;
         if (place >= shortStart && place < shortStart + rest)
         {

@@ -34,8 +34,8 @@ public sealed unsafe partial class SampleIndex
         {
             throw new DataLayerException(
                 ErrorCode.InvalidArgument,
-                $"The order 'lengths' sorts at most {Array.MaxLength} samples, and the dataset has {Count}: take 'shuffle' or "
-                    + "'blocks', or split the dataset.");
+                $"The order 'lengths' sorts at most {Array.MaxLength} samples, and the dataset has {Count}: take "
+                    + "'shuffle' or 'blocks', or split the dataset.");
         }
 
         (long Length, int Number)[] samples = new (long, int)[CountOf(part)];
@@ -64,7 +64,8 @@ public sealed unsafe partial class SampleIndex
         {
             int middle = low + ((high - low) / 2);
             long other = LengthOf(sorted[middle]);
-            (low, high) = other < length || (other == length && sorted[middle] < sample) ? (middle + 1, high) : (low, middle);
+            bool isBefore = other < length || (other == length && sorted[middle] < sample);
+            (low, high) = isBefore ? (middle + 1, high) : (low, middle);
         }
 
         return low;

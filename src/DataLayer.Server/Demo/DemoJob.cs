@@ -11,8 +11,8 @@ namespace DataLayer.Server.Demo;
 
 /// <summary>
 /// The main job on real input, as <c>eng/run</c> shows it: puts a dataset into an object store, attaches it, reads all
-/// of it several times in shuffled order through the client, then once through a mount and once through a feed, and says
-/// per pass what it took and where the bytes came from.
+/// of it several times in shuffled order through the client, then once through a mount and once through a feed, and
+/// says per pass what it took and where the bytes came from.
 /// </summary>
 internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsiConsole console)
 {
@@ -244,8 +244,8 @@ internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsi
 
         if (passes[^1] is { Through: "feed" } feed && feed != last)
         {
-            Say($"the feed: [bold]{feed.FilesPerSecond / last.FilesPerSecond:F1} times[/] the files/s of pass {last.Pass}, "
-                + $"batches in shared memory, in shuffled order");
+            Say($"the feed: [bold]{feed.FilesPerSecond / last.FilesPerSecond:F1} times[/] the files/s of "
+                + $"pass {last.Pass}, batches in shared memory, in shuffled order");
         }
 
         Say($"the service runs at [bold]{options.Server}[/] (data API, /metrics, /openapi/v1.json)");

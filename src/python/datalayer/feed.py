@@ -26,9 +26,9 @@ class Feed:
     """An iterator of batches.
 
     `dataset` is its name, `batch` how many samples a step of one rank has. The order is `order` (`shuffle`,
-    `sequential`, `blocks`, `weighted`, `balanced`, `lengths`, or a whole line as docs/FORMATS/order.md has it) with `part`, `seed`
-    and, where they apply, `block`, `window` and `weights`. `rank` and `world` say which positions are taken, `last`
-    what becomes of the rest of a pass (`drop` or `pad`). It begins at `cursor`, or where `state` says, and ends where
+    `sequential`, `blocks`, `weighted`, `balanced`, `lengths`, or a whole line as docs/FORMATS/order.md has it) with
+    `part`, `seed` and, where they apply, `block`, `window` and `weights`. `rank` and `world` say which positions are
+    taken, `last` what becomes of the rest of a pass (`drop` or `pad`). It begins at `cursor`, or where `state` says, and ends where
     pass `passes` would begin (counted from pass 0; 0 is never).
 
     `layout`, `pad`, `element`, `cast`, `keys` and `slabs` are those of docs/FORMATS/feed.md. `hold` is how many batches

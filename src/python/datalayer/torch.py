@@ -195,7 +195,7 @@ class FeedDataset(torch.utils.data.IterableDataset):
                 self._feed = None
 
     def _copies(self, worker: int, workers: int) -> Iterator[FeedItem]:
-        # Whole steps are dealt out, as the loader asks for them: worker 0 the first, worker 1 the second, and round again.
+        # Whole steps are dealt out as the loader asks for them: worker 0 the first, worker 1 the second, and round.
         passes = self._end()
         with self._open(False, passes, every=workers, skip=worker) as feed:
             for batch in feed:

@@ -109,7 +109,7 @@ public sealed class FeedKillTests(ITestOutputHelper output)
             int world = random.Next(1, 4);
             int batch = random.Next(1, 60);
             bool local = random.Next(2) == 0;
-            await using KilledJob job = KilledJob.Start(folder.MakeFolder($"round-{round}"), AddressOf(service, local), "numbers", world, batch, state);
+            await using KilledJob job = KilledJob.Start(AddressOf(service, local), "numbers", world, batch, state);
             int victim = random.Next(world);
             int steps = random.Next(1, 30);
             await Task.WhenAll(Enumerable.Range(0, world).Select(rank => job.WhenDidAsync(rank, rank == victim ? steps : 1, limit.Token)));

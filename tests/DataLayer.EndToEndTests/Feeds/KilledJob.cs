@@ -11,71 +11,47 @@ namespace DataLayer.EndToEndTests.Feeds;
 /// <param name="State">The state behind it.</param>
 internal sealed record RankStep(long NextCursor, int[] Samples, string State);
 
-/// <summary>One incarnation of a job: a process a rank, each with a log of its steps.</summary>
+/// <summary>One incarnation of a job: a process a rank, each of which writes down its steps.</summary>
 internal sealed class KilledJob : IAsyncDisposable
 {
-    private readonly string[] _logs;
-    private readonly Process[] _ranks;
+    private readonly Rank[] _ranks;
 
-    private KilledJob(string[] logs, Process[] ranks) => (_logs, _ranks) = (logs, ranks);
+    private KilledJob(Rank[] ranks) => _ranks = ranks;
 
     /// <summary>Starts all ranks.</summary>
-    public static KilledJob Start(string folder, string server, string dataset, int world, int batch, string state)
+    public static KilledJob Start(string server, string dataset, int world, int batch, string state)
     {
         string program = BuiltProgram.Find("DataLayer.TestProcess", "DataLayer.TestProcess");
-        string[] logs = [.. Enumerable.Range(0, world).Select(rank => Path.Combine(folder, rank.ToString(CultureInfo.InvariantCulture)))];
-        Process[] ranks = [.. Enumerable.Range(0, world).Select(rank => Command.Start(
-            "dotnet", [program, "feed-rank", server, dataset, $"{rank}/{world}/{batch}", state, logs[rank]], environment: null))];
-        Array.ForEach(ranks, rank => OrphanWatch.Add(rank.Id));
-        return new KilledJob(logs, ranks);
+        return new KilledJob([.. Enumerable.Range(0, world).Select(rank => new Rank(Command.Start(
+            "dotnet", [program, "feed-rank", server, dataset, $"{rank}/{world}/{batch}", state], environment: null)))]);
     }
 
-    /// <summary>The whole lines of a rank's log.</summary>
-    public IReadOnlyList<RankStep> StepsOf(int rank)
-    {
-        if (!File.Exists(_logs[rank]))
-        {
-            return [];
-        }
-
-        string text = File.ReadAllText(_logs[rank]);
-        return [.. text[..(text.LastIndexOf('\n') + 1)].Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line =>
-        {
-            string[] fields = line.Split('\t');
-            int[] samples = [.. fields[1].Split(',', StringSplitOptions.RemoveEmptyEntries).Select(n => int.Parse(n, CultureInfo.InvariantCulture))];
-            return new RankStep(long.Parse(fields[0], CultureInfo.InvariantCulture), samples, fields[2]);
-        })];
-    }
+    /// <summary>The steps of a rank so far; after <see cref="KillAsync"/> all that it ever did.</summary>
+    public IReadOnlyList<RankStep> StepsOf(int rank) => _ranks[rank].Steps;
 
     /// <summary>Waits until a rank has done so many steps.</summary>
     /// <exception cref="InvalidOperationException">It ended; with what it wrote.</exception>
     public async Task WhenDidAsync(int rank, int steps, CancellationToken stop)
     {
-        while (StepsOf(rank).Count < steps)
+        int count = await _ranks[rank].WhenMoreThanAsync(steps - 1, stop);
+        if (count < steps)
         {
-            stop.ThrowIfCancellationRequested();
-            if (_ranks[rank].HasExited)
-            {
-                throw new InvalidOperationException($"Rank {rank} ended: {await _ranks[rank].StandardError.ReadToEndAsync(stop)}");
-            }
-
-            await Task.Delay(5, stop);
+            throw new InvalidOperationException($"Rank {rank} ended after {count} steps: {await _ranks[rank].Process.StandardError.ReadToEndAsync(stop)}");
         }
     }
 
     /// <summary>Kills one rank, then the others, which cannot go on without it.</summary>
     public async Task KillAsync(int victim)
     {
-        _ranks[victim].Kill();
-        await _ranks[victim].WaitForExitAsync();
-        foreach (Process rank in _ranks)
+        foreach (Rank rank in (Rank[])[_ranks[victim], .. _ranks])
         {
-            if (!rank.HasExited)
+            if (!rank.Process.HasExited)
             {
-                rank.Kill();
+                rank.Process.Kill();
             }
 
-            await rank.WaitForExitAsync();
+            await rank.Process.WaitForExitAsync();
+            await rank.Reading;
         }
     }
 
@@ -83,6 +59,74 @@ internal sealed class KilledJob : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await KillAsync(0);
-        Array.ForEach(_ranks, rank => rank.Dispose());
+        Array.ForEach(_ranks, rank => rank.Process.Dispose());
+    }
+
+    /// <summary>A process and the lines it wrote.</summary>
+    private sealed class Rank
+    {
+        private readonly Lock _lock = new();
+        private readonly List<RankStep> _steps = [];
+        private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Rank(Process process)
+        {
+            OrphanWatch.Add(process.Id);
+            Process = process;
+            Reading = ReadAsync();
+        }
+
+        public Process Process { get; }
+
+        public Task Reading { get; }
+
+        public IReadOnlyList<RankStep> Steps
+        {
+            get
+            {
+                lock (_lock)
+                {
+                    return [.. _steps];
+                }
+            }
+        }
+
+        /// <summary>Waits for more than so many steps, or the end of the process; how many there are.</summary>
+        public async Task<int> WhenMoreThanAsync(int steps, CancellationToken stop)
+        {
+            while (true)
+            {
+                Task changed;
+                lock (_lock)
+                {
+                    if (_steps.Count > steps || Reading.IsCompleted)
+                    {
+                        return _steps.Count;
+                    }
+
+                    changed = _changed.Task;
+                }
+
+                await Task.WhenAny(changed, Reading).WaitAsync(stop);
+            }
+        }
+
+        private async Task ReadAsync()
+        {
+            while (await Process.StandardOutput.ReadLineAsync() is { } line)
+            {
+                // A line that the kill cut short lacks its point.
+                if (line.Split('\t') is [var next, var seen, var state, "."])
+                {
+                    int[] samples = [.. seen.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(n => int.Parse(n, CultureInfo.InvariantCulture))];
+                    lock (_lock)
+                    {
+                        _steps.Add(new RankStep(long.Parse(next, CultureInfo.InvariantCulture), samples, state));
+                        _changed.SetResult();
+                        _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                    }
+                }
+            }
+        }
     }
 }
