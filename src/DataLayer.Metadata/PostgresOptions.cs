@@ -1,3 +1,4 @@
+using System.Buffers;
 using DataLayer.Core.Errors;
 
 namespace DataLayer.Metadata;
@@ -23,6 +24,8 @@ public sealed class PostgresOptions
 {
     /// <summary>The port where none is written.</summary>
     public const int DefaultPort = 5432;
+
+    private static readonly SearchValues<char> _neverInHosts = SearchValues.Create(" ,;='\"");
 
     /// <summary>
     /// Servers as <c>host</c>, <c>host:port</c>, <c>[v6]:port</c>, or the folder of a Unix socket, perhaps with
@@ -95,12 +98,13 @@ public sealed class PostgresOptions
         }
 
         host = host.StartsWith('[') && host.EndsWith(']') ? host[1..^1] : host;
-        return host.Length == 0 || host.AsSpan().IndexOfAny(" ,;='\"") >= 0 ? null : (host, port);
+        return host.Length == 0 || host.AsSpan().IndexOfAny(_neverInHosts) >= 0 ? null : (host, port);
     }
 
-    /// <summary>Adds what is wrong.</summary>
-    internal void Validate(List<string> errors)
+    /// <summary>Checks every value: what is wrong, empty where nothing is.</summary>
+    public IReadOnlyList<string> FindFaults()
     {
+        List<string> errors = [];
         if (Hosts.Count is 0 or > 16)
         {
             errors.Add($"Hosts has {Hosts.Count} entries, allowed are 1 to 16");
@@ -126,6 +130,7 @@ public sealed class PostgresOptions
         CheckTime(errors, nameof(StatementTimeout), StatementTimeout, 1_000, 86_400_000);
         CheckTime(errors, nameof(LockTimeout), LockTimeout, 100, 3_600_000);
         CheckTime(errors, nameof(OwnerWait), OwnerWait, 0, 300_000);
+        return errors;
     }
 
     /// <summary>The password, or null where none is given.</summary>

@@ -145,7 +145,7 @@ public sealed partial class TreeStore : IAsyncDisposable
     private static TreeStore Open(
         TreeStoreOptions options, IReadOnlyList<SchemaStep> schema, TimeProvider time, ILogger<TreeStore> log)
     {
-        PostgresDialect? postgres = options.Postgres is null ? null : new PostgresDialect(options.Postgres);
+        PostgresDialect? postgres = options.Postgres is null ? null : new PostgresDialect(options.Postgres, time);
         ISqlDialect dialect = postgres ?? (ISqlDialect)new SqliteDialect(options);
         TreeWriter? writer = null;
         ReadPool? reads = null;

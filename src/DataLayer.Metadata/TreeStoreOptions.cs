@@ -63,7 +63,7 @@ public sealed class TreeStoreOptions
     public void Validate()
     {
         List<string> errors = [];
-        Postgres?.Validate(errors);
+        errors.AddRange(Postgres?.FindFaults() ?? []);
         if (Postgres is null && string.IsNullOrWhiteSpace(DatabasePath))
         {
             errors.Add("DatabasePath is empty");

@@ -25,6 +25,9 @@ internal sealed partial class GroupCommitter
     // Only spreads the pauses; nothing depends on the numbers.
     private readonly Random _jitter = new();
 
+    // Never set: its waits are the pauses of the writer's own thread.
+    private readonly ManualResetEventSlim _pause = new(initialState: false);
+
     private long DeadlineOfNow() => _isLocal ? long.MaxValue : Stopwatch.GetTimestamp()
         + (long)(_writer.Tables.Session.Dialect.OutageWait.TotalSeconds * Stopwatch.Frequency);
 
@@ -195,7 +198,7 @@ internal sealed partial class GroupCommitter
         double most = Math.Min(
             _longestPause.TotalMilliseconds, _firstPause.TotalMilliseconds * Math.Pow(2, Math.Min(tries, 16)));
 #pragma warning disable CA5394 // Not for secrets.
-        Thread.Sleep(TimeSpan.FromMilliseconds(most * (0.5 + (_jitter.NextDouble() / 2))));
+        _pause.Wait(TimeSpan.FromMilliseconds(most * (0.5 + (_jitter.NextDouble() / 2))));
 #pragma warning restore CA5394
     }
 

@@ -172,6 +172,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
 
         _arrived.Set();
         await _stopped.Task.ConfigureAwait(false);
+        _pause.Dispose();
     }
 
     private void Loop()

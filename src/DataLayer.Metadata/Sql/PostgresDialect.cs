@@ -48,10 +48,10 @@ internal sealed class PostgresDialect : ISqlDialect
     private bool _isRemoteApply;
 
     /// <summary>A tree in a PostgreSQL database; nothing is connected yet.</summary>
-    public PostgresDialect(PostgresOptions options)
+    public PostgresDialect(PostgresOptions options, TimeProvider time)
     {
         _options = options;
-        _owner = new PostgresOwner(options);
+        _owner = new PostgresOwner(options, time);
         foreach (string host in options.Hosts)
         {
             _hosts.Add(PostgresOptions.ParseHost(host)!.Value);
@@ -270,8 +270,8 @@ internal sealed class PostgresDialect : ISqlDialect
         {
             _ when refused.SqlState.StartsWith("28", StringComparison.Ordinal) => new DataLayerException(
                 ErrorCode.PermissionDenied,
-                $"The {DisplayName} refuses user '{_options.User}': {refused.MessageText}. Check metadata.postgres.user, "
-                    + "passwordFile or passwordEnv, and the server's pg_hba.conf.",
+                $"The {DisplayName} refuses user '{_options.User}': {refused.MessageText}. Check "
+                    + "metadata.postgres.user, passwordFile or passwordEnv, and the server's pg_hba.conf.",
                 error),
             "3D000" => new DataLayerException(
                 ErrorCode.NotFound,
@@ -280,8 +280,8 @@ internal sealed class PostgresDialect : ISqlDialect
                 error),
             "42501" => new DataLayerException(
                 ErrorCode.PermissionDenied,
-                $"User '{_options.User}' may not do this in the {DisplayName}: {refused.MessageText}. Make it the owner "
-                    + $"of schema '{_options.Schema}'.",
+                $"User '{_options.User}' may not do this in the {DisplayName}: {refused.MessageText}. Make it the "
+                    + $"owner of schema '{_options.Schema}'.",
                 error),
             "53100" => new DataLayerException(
                 ErrorCode.NoSpace,

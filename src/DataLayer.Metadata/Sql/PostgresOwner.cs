@@ -1,5 +1,4 @@
 using System.Data.Common;
-using System.Diagnostics;
 using System.Globalization;
 using DataLayer.Core.Errors;
 using Npgsql;
@@ -21,7 +20,7 @@ namespace DataLayer.Metadata.Sql;
 /// <see cref="Rejoin"/> decides.
 /// </para>
 /// </remarks>
-internal sealed class PostgresOwner(PostgresOptions options)
+internal sealed class PostgresOwner(PostgresOptions options, TimeProvider time)
 {
     // "DLTR": the first half of the advisory lock's key; the second is the schema's number.
     private const int LockClass = 0x444C5452;
@@ -35,9 +34,11 @@ internal sealed class PostgresOwner(PostgresOptions options)
             owner TEXT COLLATE "C" NOT NULL)
         """;
 
-    private const string TryLock =
-        "SELECT 1 WHERE pg_try_advisory_lock($1::int, "
+    private const string TakeLock =
+        "SELECT pg_advisory_lock($1::int, "
             + "(SELECT (oid::bigint - 2147483648)::int FROM pg_namespace WHERE nspname = $2))";
+
+    private const string LockNotAvailable = "55P03";
 
     private const string Become =
         """
@@ -59,8 +60,6 @@ internal sealed class PostgresOwner(PostgresOptions options)
 
     private const string SelectStart =
         "SELECT pg_backend_pid(), backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()";
-
-    private static readonly TimeSpan _lockPoll = TimeSpan.FromMilliseconds(20);
 
     private long _epoch;
     private long _committed;
@@ -147,28 +146,37 @@ internal sealed class PostgresOwner(PostgresOptions options)
                     + "server that was behind. Restart the service, so that it forgets them too.");
         }
 
+        // Nothing is forgotten before all is asked: this connection may be lost as well.
+        Remember(session);
         bool isCommitted = _pending != 0 && found.Commits == _pending;
         _committed = found.Commits;
         _pending = 0;
-        Remember(session);
         return isCommitted;
     }
 
     private bool WaitForLock(SqlSession session)
     {
-        long start = Stopwatch.GetTimestamp();
-        while (!session.Get(TryLock).Add((long)LockClass).Add(options.Schema).QueryAny())
+        SetLockTimeout(session, options.OwnerWait);
+        try
         {
-            if (Stopwatch.GetElapsedTime(start) >= options.OwnerWait)
-            {
-                return false;
-            }
-
-            Thread.Sleep(_lockPoll);
+            return session.Get(TakeLock).Add((long)LockClass).Add(options.Schema).QueryAny();
         }
-
-        return true;
+        catch (PostgresException error) when (error.SqlState == LockNotAvailable)
+        {
+            return false;
+        }
+        finally
+        {
+            if (session.IsOpen)
+            {
+                SetLockTimeout(session, options.LockTimeout);
+            }
+        }
     }
+
+    // 0 would wait for good.
+    private static void SetLockTimeout(SqlSession session, TimeSpan time) => session.ExecuteScript(string.Create(
+        CultureInfo.InvariantCulture, $"SET lock_timeout = {Math.Max(1, (long)time.TotalMilliseconds)}"));
 
     private void Remember(SqlSession session)
     {
@@ -187,10 +195,10 @@ internal sealed class PostgresOwner(PostgresOptions options)
     private DataLayerException Fenced((long Epoch, long Commits, string Owner) other) => new(
         ErrorCode.TargetFailed,
         $"Another service has taken the tree in schema '{options.Schema}' of the {options.DisplayName}: {other.Owner}, "
-            + $"epoch {other.Epoch}; this one has epoch {_epoch} and writes no more. Stop one of them, then restart the "
-            + "other.");
+            + $"epoch {other.Epoch}; this one has epoch {_epoch} and writes no more. Stop one of them, then restart "
+            + "the other.");
 
-    private static string NameOfOwner() => string.Create(
+    private string NameOfOwner() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Environment.MachineName}, process {Environment.ProcessId}, since {DateTimeOffset.UtcNow:yyyy-MM-dd HH:mm:ss}Z");
+        $"{Environment.MachineName}, process {Environment.ProcessId}, since {time.GetUtcNow():yyyy-MM-dd HH:mm:ss}Z");
 }

@@ -108,7 +108,7 @@ internal sealed class SqlStatement : IDisposable
 #pragma warning restore CA2100
         for (int i = 0; i < _values.Length; i++)
         {
-            // Parameters without a name are the positional ones of PostgreSQL. Their kinds never change from run to run.
+            // Parameters without a name are the positional ones of PostgreSQL. Their kinds are the same at each run.
             command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = TypeOf(_values[i].Kind) });
         }
 

@@ -113,4 +113,12 @@ public static class PostgresTrees
         protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
             OpenTreeAsync(configure);
     }
+
+    /// <summary>Random operations beside a model.</summary>
+    public sealed class Models : TreeModels
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            OpenTreeAsync(configure);
+    }
 }

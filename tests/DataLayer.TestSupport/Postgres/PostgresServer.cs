@@ -86,19 +86,26 @@ public sealed class PostgresServer : IAsyncDisposable
     }
 
     /// <summary>Stops the server as an administrator does who is in a hurry: connections are cut, the rest is written.</summary>
-    public async Task StopAsync()
-    {
-        Signals.Send(_process!.Id, Signals.Interrupt);
-        await _process.WaitForEndAsync();
-        await _process.DisposeAsync();
-    }
+    public Task StopAsync() => EndAsync(Signals.Interrupt);
 
     /// <summary>Kills the server between two instructions; its other processes end when they see it.</summary>
-    public async Task KillAsync()
+    public Task KillAsync() => EndAsync(Signals.Kill);
+
+    private async Task EndAsync(int signal)
     {
-        Signals.Send(_process!.Id, Signals.Kill);
-        await _process.WaitForEndAsync();
-        await _process.DisposeAsync();
+        ReadyProcess process = _process ?? throw new InvalidOperationException("The server does not run.");
+        string id = process.Id.ToString(CultureInfo.InvariantCulture);
+        string[] children = File.ReadAllText($"/proc/{id}/task/{id}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        _process = null;
+        Signals.Send(process.Id, signal);
+        await process.WaitForEndAsync();
+        await process.DisposeAsync();
+
+        // Those of a killed server end by themselves; a new one does not start beside them.
+        foreach (string child in children)
+        {
+            Command.Run("tail", "--pid=" + child, "-s", "0.02", "-f", "/dev/null");
+        }
     }
 
     /// <summary>Options for a tree of its own, over the Unix socket.</summary>
@@ -141,9 +148,9 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (_process is { IsRunning: true })
+        if (_process is not null)
         {
-            await StopAsync();
+            await KillAsync();
         }
 
         Remove();
@@ -151,9 +158,9 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private void Remove()
     {
-        if (_process is { IsRunning: true })
+        if (_process is { } process)
         {
-            Signals.Send(_process.Id, Signals.Kill);
+            Signals.Send(process.Id, Signals.Kill);
         }
 
         try
