@@ -306,8 +306,8 @@ public sealed class FeedRun : IAsyncDisposable
             ahead.MoveTo(_reading.Dequeue().NextCursor);
         }
 
-        FeedStep step = _setup.Slice.StepAt(_cursor);
-        if (_setup.Request.Passes > 0 && step.Pass >= _setup.Request.Passes)
+        FeedStep step = NextStep(ref _cursor, _sequence == 0 ? _setup.Request.Skip : _setup.Request.Every - 1);
+        if (IsOver(step))
         {
             return null;
         }
@@ -343,6 +343,21 @@ public sealed class FeedRun : IAsyncDisposable
         Interlocked.Increment(ref _underWay);
         _ready.Writer.TryWrite(assembly);
     }
+
+    /// <summary>The step at a cursor, or behind so many that are others'.</summary>
+    private FeedStep NextStep(ref long cursor, int skip)
+    {
+        FeedStep step = _setup.Slice.StepAt(cursor);
+        for (; skip > 0 && !IsOver(step); skip--)
+        {
+            cursor = step.NextCursor;
+            step = _setup.Slice.StepAt(cursor);
+        }
+
+        return step;
+    }
+
+    private bool IsOver(in FeedStep step) => _setup.Request.Passes > 0 && step.Pass >= _setup.Request.Passes;
 
     private BatchAssembly TakeSpare()
     {
