@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net.Security;
-using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
@@ -42,7 +41,7 @@ internal sealed class TlsMaterial
         _certificate = SslStreamCertificateContext.Create(leaf, between, offline: true);
         _authorities = authorities;
         Subject = leaf.Subject;
-        Expires = leaf.NotAfter.ToUniversalTime();
+        Expires = new DateTimeOffset(leaf.NotAfter);
     }
 
     /// <summary>Whom the certificate names.</summary>
@@ -161,7 +160,7 @@ internal sealed class TlsMaterial
                     $"'{file}' holds '{authority.Subject}', which is no authority and can vouch for no client.",
                     "Give the certificate of the authority that issues the clients' ones (basicConstraints CA:TRUE)."));
             }
-            else if (authority.NotAfter.ToUniversalTime() <= now)
+            else if (new DateTimeOffset(authority.NotAfter) <= now)
             {
                 problems.Add(new TlsProblem(
                     "clientAuthorityFile",
@@ -179,14 +178,14 @@ internal sealed class TlsMaterial
         void Report(string message, string remedy) =>
             problems.Add(new TlsProblem("certificateFile", $"The certificate in '{file}' {message}.", remedy));
 
-        if (leaf.NotBefore.ToUniversalTime() > now)
+        if (new DateTimeOffset(leaf.NotBefore) > now)
         {
             Report(
                 $"holds only from {Date(leaf.NotBefore)}",
                 "Wait, correct this machine's clock, or give another certificate.");
         }
 
-        if (leaf.NotAfter.ToUniversalTime() <= now)
+        if (new DateTimeOffset(leaf.NotAfter) <= now)
         {
             Report($"has expired on {Date(leaf.NotAfter)}", "Renew it.");
         }

@@ -63,7 +63,7 @@ class Server(NamedTuple):
 
 
 def parse_server(text: Optional[str]) -> Server:
-    """`http://host:port`, `host:port`, `https://host:port`, or `unix:/path`; None takes DATALAYER_SERVER or the default."""
+    """`http(s)://host:port`, `host:port` or `unix:/path`; None takes DATALAYER_SERVER or the default."""
     text = text or os.environ.get("DATALAYER_SERVER") or DEFAULT_SERVER
     if text.startswith("unix:"):
         path = text[5:]

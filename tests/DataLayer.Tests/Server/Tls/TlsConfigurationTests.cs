@@ -77,7 +77,7 @@ public sealed class TlsConfigurationTests : IDisposable
         ];
         foreach ((string settings, string key, string says) in bad)
         {
-            IReadOnlyList<ConfigurationProblem> problems = Read(settings);
+            List<ConfigurationProblem> problems = Read(settings);
 
             Assert.True(
                 problems.Any(p => p.Key == "listen.tls." + key && p.ToString().Contains(says, StringComparison.Ordinal) && p.Remedy.Length > 0),
@@ -96,9 +96,9 @@ public sealed class TlsConfigurationTests : IDisposable
     {
         string bare = $"stateDirectory: {_folder.Path}\nauth: {{anonymousAnywhere: true}}\nlisten:\n  address: {address}\n";
 
-        IReadOnlyList<ConfigurationProblem> plain = ReadText(bare);
-        IReadOnlyList<ConfigurationProblem> allowed = ReadText(bare + "  insecure: true\n");
-        IReadOnlyList<ConfigurationProblem> secured = ReadText(bare + $"  tls: {{{_authority.Server().Settings}}}\n");
+        List<ConfigurationProblem> plain = ReadText(bare);
+        List<ConfigurationProblem> allowed = ReadText(bare + "  insecure: true\n");
+        List<ConfigurationProblem> secured = ReadText(bare + $"  tls: {{{_authority.Server().Settings}}}\n");
 
         Assert.Empty(allowed);
         Assert.Empty(secured);
@@ -115,9 +115,9 @@ public sealed class TlsConfigurationTests : IDisposable
         Assert.Contains("insecure: true", problem.Remedy, StringComparison.Ordinal);
     }
 
-    private IReadOnlyList<ConfigurationProblem> Read(string tls, Hashtable? environment = null) =>
+    private List<ConfigurationProblem> Read(string tls, Hashtable? environment = null) =>
         ReadText($"stateDirectory: {_folder.Path}\nlisten:\n  tls: {{{tls}}}\n", environment);
 
-    private static IReadOnlyList<ConfigurationProblem> ReadText(string text, Hashtable? environment = null) =>
+    private static List<ConfigurationProblem> ReadText(string text, Hashtable? environment = null) =>
         ServerConfigurationReader.ReadText(text, "test.yaml", environment ?? []).Reading.Problems;
 }

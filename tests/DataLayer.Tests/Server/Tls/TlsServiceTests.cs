@@ -6,7 +6,6 @@ using System.Security.Authentication;
 using System.Text;
 using DataLayer.Client;
 using DataLayer.Client.Feeds;
-using DataLayer.Core.Batches;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Order;
 using DataLayer.Protocol.Http;
@@ -288,7 +287,7 @@ public sealed class TlsServiceTests : IAsyncLifetime
         {
             SslOptions = new SslClientAuthenticationOptions
             {
-                RemoteCertificateValidationCallback = (_, _, _, _) => true,
+                RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null,
                 ClientCertificateContext = own is null
                     ? null
                     : SslStreamCertificateContext.Create(
@@ -313,7 +312,7 @@ public sealed class TlsServiceTests : IAsyncLifetime
         {
             TargetHost = url.Host,
             EnabledSslProtocols = protocols,
-            RemoteCertificateValidationCallback = (_, _, _, _) => true,
+            RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null,
         });
         return stream.SslProtocol;
     }
@@ -326,7 +325,7 @@ public sealed class TlsServiceTests : IAsyncLifetime
         await stream.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
         {
             TargetHost = url.Host,
-            RemoteCertificateValidationCallback = (_, _, _, _) => true,
+            RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is not null,
         });
         return ((System.Security.Cryptography.X509Certificates.X509Certificate2)stream.RemoteCertificate!).Thumbprint;
     }
