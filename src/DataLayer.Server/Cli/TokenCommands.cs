@@ -12,7 +12,8 @@ namespace DataLayer.Server.Cli;
 
 /// <summary>
 /// Verb token: create, list, rotate, revoke. They change the token file on the service's machine; a running service
-/// takes the change over within a second. There is no call of the API that makes tokens: who holds one cannot make others.
+/// takes the change over within a second. There is no call of the API that makes tokens: who holds one cannot make
+/// others.
 /// </summary>
 internal static class TokenCommands
 {

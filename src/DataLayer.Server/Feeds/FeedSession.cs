@@ -85,7 +85,7 @@ internal sealed class FeedSession(FeedWire wire, FeedService feeds, DatasetServi
         }
     }
 
-    /// <summary>Sends batches and takes releases at once, until one of the two, or the caller's right, is over.</summary>
+    /// <summary>Sends batches and takes releases, until one of the two, or the caller's right, is over.</summary>
     private async Task StreamAsync(FeedRun run, Func<bool> isStillKnown, CancellationToken stopping)
     {
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(stopping);
