@@ -5,17 +5,17 @@ namespace DataLayer.Engine.Tenants;
 /// as much in flight as keeps a store busy and no more.
 /// </summary>
 /// <remarks>
-/// <para>While one tenant alone transfers, or did within <see cref="Linger"/>, it has all of the limit. When several
-/// do, no transfer starts while <paramref name="contendedBytes"/> are in flight, so that who comes next waits for little
+/// <para>While one tenant alone transfers, or did within <see cref="Linger"/>, it has all of the limit. When several do,
+/// no transfer starts while <paramref name="contendedBytes"/> are in flight, so that who comes next waits for little
 /// before it; whose turn it is says the tag at which its bytes begin, when each tenant's bytes are counted in parts of
 /// its share. A tenant that was away is not owed what it left.</para>
-/// <para>While one of a higher class is there a tenant starts nothing while its part of those bytes is in flight for it,
-/// even where that leaves room (one transfer it always has, so that nobody starves): who takes free room holds it when
-/// the other comes back a moment later.</para>
+/// <para>While one of a higher class is there a tenant starts nothing while its part of those bytes is in flight for
+/// it, even where that leaves room (one transfer it always has, so that nobody starves): who takes free room holds it
+/// when the other comes back a moment later.</para>
 /// <para>One lock, a leaf, held for a look at each tenant. Waiting ends in the order in which a tenant asked.</para>
 /// </remarks>
 /// <param name="limit">Transfers in flight, a count.</param>
-/// <param name="contendedBytes">What may be in flight while several tenants transfer; one transfer more at most.</param>
+/// <param name="contendedBytes">What may be in flight while several tenants transfer; a transfer more at most.</param>
 /// <param name="tenantCount">Tenants, with the one that stands for files of none.</param>
 /// <param name="time">The clock.</param>
 internal sealed class FairGate(int limit, long contendedBytes, int tenantCount, TimeProvider time)
