@@ -11,7 +11,7 @@ namespace DataLayer.Workloads.Feeds;
 /// <summary>
 /// Loads shaped like those of DLIO (sizes, batches and compute times of its accelerators; fewer samples; no result of MLPerf), all of it in memory. Rows
 /// <c>-warm</c>: samples a second of a feed against plain reads of the same files on ext4 with a warm page cache, by as many threads as there are
-/// processors, into as many buffers. Rows <c>-busy</c>: the share of the time that an emulated accelerator computes, against what is wanted.
+/// processors, into as many buffers; runs of seconds, since a service that has just begun is compiled while it is measured. Rows <c>-busy</c>: the share of the time that an emulated accelerator computes, against what is wanted.
 /// </summary>
 internal sealed class AcceleratorsWorkload : IWorkload
 {
@@ -21,10 +21,10 @@ internal sealed class AcceleratorsWorkload : IWorkload
 
     public async Task RunAsync(BenchmarkReport report, CancellationToken cancellationToken)
     {
-        await MeasureAsync(report, new Shape("retinanet", 322_957, 960, 24) { Passes = 8 }, [("b200", 0.04755, 0.85)], cancellationToken);
-        await MeasureAsync(report, new Shape("resnet50", 114_660, 2800, 400) { Passes = 8 }, [("h100", 0.224, 0.9)], cancellationToken);
-        await MeasureAsync(report, new Shape("unet3d", 146_600_628, 14, 7) { Passes = 4, Slabs = 2 }, [("h100", 0.323, 0.9), ("b200", 0.162, 0.9)], cancellationToken);
-        await MeasureAsync(report, new Shape("cosmoflow", 2_828_486, 150, 1) { Passes = 8 }, [("h100", 0.0035, 0.7)], cancellationToken);
+        await MeasureAsync(report, new Shape("retinanet", 322_957, 960, 24) { Passes = 60 }, [("b200", 0.04755, 0.85)], cancellationToken);
+        await MeasureAsync(report, new Shape("resnet50", 114_660, 2800, 400) { Passes = 60 }, [("h100", 0.224, 0.9)], cancellationToken);
+        await MeasureAsync(report, new Shape("unet3d", 146_600_628, 14, 7) { Passes = 10, Slabs = 2 }, [("h100", 0.323, 0.9), ("b200", 0.162, 0.9)], cancellationToken);
+        await MeasureAsync(report, new Shape("cosmoflow", 2_828_486, 150, 1) { Passes = 60 }, [("h100", 0.0035, 0.7)], cancellationToken);
         if (report.Wants("retinanet-cold") || report.Wants("latency-50"))
         {
             await DistantLoads.MeasureAsync(report, cancellationToken);

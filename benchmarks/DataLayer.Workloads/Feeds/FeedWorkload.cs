@@ -112,8 +112,8 @@ internal sealed partial class FeedWorkload : IWorkload
         TrainingFeedOptions options = new() { Server = string.Empty, Dataset = "records", Batch = 256, Slabs = 16 };
         using GatherLibrary gather = GatherLibrary.Build();
         await report.MeasureAsync(
-            "memory-784B", "samples/s", Runs, async () => (await bench.ReadAsync(options, 40, stop)).Samples,
-            () => Task.FromResult(gather.Run(records, Size, 256, 40)));
+            "memory-784B", "samples/s", Runs, async () => (await bench.ReadAsync(options, 200, stop)).Samples,
+            () => Task.FromResult(gather.Run(records, Size, 256, 200)));
     }
 
     /// <summary>float32 to float16 on the way, against the same feed without it: samples a second.</summary>
@@ -127,7 +127,7 @@ internal sealed partial class FeedWorkload : IWorkload
         TrainingFeedOptions options = new() { Server = string.Empty, Dataset = "floats", Batch = 256, Slabs = 16, Element = Core.Batches.FeedElement.Float32 };
         TrainingFeedOptions cast = options with { Cast = new FeedCast { To = "float16" } };
         await report.MeasureAsync(
-            "cast-float16", "samples/s", Runs, async () => (await bench.ReadAsync(cast, 40, stop)).Samples, async () => (await bench.ReadAsync(options, 40, stop)).Samples);
+            "cast-float16", "samples/s", Runs, async () => (await bench.ReadAsync(cast, 200, stop)).Samples, async () => (await bench.ReadAsync(options, 200, stop)).Samples);
     }
 
     /// <summary>Tensors in PyTorch: a feed against the best of a DataLoader with 0, 1 and 2 workers over the same files.</summary>

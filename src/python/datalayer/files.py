@@ -226,7 +226,9 @@ class FileWriter(io.BufferedIOBase):
         # A connection of its own: its upload may stay open for long, and a kept one may have been closed meanwhile.
         from ._http import _Connection
 
-        self._connection = connection = _Connection(self._transport.server, self._transport.timeout)
+        self._connection = connection = _Connection(
+            self._transport.server, self._transport.timeout, self._transport.tls
+        )
         connection.connect()
         route = "/api/v1/files" + encode_path(self.name) + ("?parents=true" if self._parents else "")
         connection.putrequest("PUT", route)
