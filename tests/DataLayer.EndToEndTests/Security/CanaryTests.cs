@@ -67,37 +67,8 @@ public sealed class CanaryTests
                 // Read, with keys that were added.
             }
 
-            // The origin refuses, and is gone: errors tell of requests.
-            origin.Script = _ => OriginScript.AccessDenied;
-            await SendAsync(http, HttpMethod.Post, "/api/v1/attachments/refresh", """{"path":"/s3"}""", told);
-            await SendAsync(http, HttpMethod.Get, "/api/v1/files/added/none", null, told);
-            foreach (string bad in new[] { "{\"name\":\"x\"", $$"""{"name":"../x","accessKey":"{{AccessKey}}","secretKey":"{{AddedKey}}"}""", $$"""{"name":"x","colour":"{{AddedKey}}"}""" })
-            {
-                await SendAsync(http, HttpMethod.Post, ApiRoutes.Stores, bad, told);
-            }
-
-            using (HttpClient refused = new() { BaseAddress = service.Endpoint })
-            {
-                refused.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", wrong);
-                await SendAsync(refused, HttpMethod.Get, ApiRoutes.Version, null, told);
-            }
-
-            JsonObject paths = JsonNode.Parse(await http.GetStringAsync(new Uri(ApiRoutes.OpenApi, UriKind.Relative)))!["paths"]!.AsObject();
-            foreach ((string path, JsonNode? methods) in paths.Where(p => p.Value!["get"] is not null && !p.Key.Contains('{', StringComparison.Ordinal)))
-            {
-                await SendAsync(http, HttpMethod.Get, path + (path.Contains("doctor", StringComparison.Ordinal) || path.Contains("accesslog", StringComparison.Ordinal) ? "?seconds=1" : ""), null, told);
-            }
-
-            foreach (string[] verb in new[]
-            {
-                new[] { "config", "show", "--config", config }, ["config", "show", "--json", "--config", config], ["token", "list", "--config", config],
-                ["token", "list", "--json", "--config", config], ["credentials", "rekey", "--config", config], ["stats", "--json", "--count", "1"],
-            })
-            {
-                CommandResult result = await service.RunVerbAsync(verb);
-                told.Add(result.Output + result.Error);
-            }
-
+            await TroubleAsync(service, origin, http, wrong, told);
+            await AskAllAsync(service, http, config, told);
             told.Add(await File.ReadAllTextAsync($"/proc/{service.ProcessId}/cmdline"));
             foreach (string child in Children(service.ProcessId))
             {
@@ -121,6 +92,45 @@ public sealed class CanaryTests
         origin.Script = _ => OriginScript.Serve;
         using FileBytes bytes = await again.Client.ReadFileAsync("/added/object");
         Assert.Equal("content", Encoding.UTF8.GetString(bytes.Memory.Span));
+    }
+
+    /// <summary>Errors of the origin, of bodies and of tokens.</summary>
+    private static async Task TroubleAsync(ServiceProcess service, ScriptedS3 origin, HttpClient http, string wrong, List<string> told)
+    {
+        // The origin refuses, and is gone: errors tell of requests.
+        origin.Script = _ => OriginScript.AccessDenied;
+        await SendAsync(http, HttpMethod.Post, "/api/v1/attachments/refresh", """{"path":"/s3"}""", told);
+        await SendAsync(http, HttpMethod.Get, "/api/v1/files/added/none", null, told);
+        foreach (string bad in new[] { "{\"name\":\"x\"", $$"""{"name":"../x","accessKey":"{{AccessKey}}","secretKey":"{{AddedKey}}"}""", $$"""{"name":"x","colour":"{{AddedKey}}"}""" })
+        {
+            await SendAsync(http, HttpMethod.Post, ApiRoutes.Stores, bad, told);
+        }
+
+        using (HttpClient refused = new() { BaseAddress = service.Endpoint })
+        {
+            refused.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", wrong);
+            await SendAsync(refused, HttpMethod.Get, ApiRoutes.Version, null, told);
+        }
+    }
+
+    /// <summary>All that can be asked of the API and of the program.</summary>
+    private static async Task AskAllAsync(ServiceProcess service, HttpClient http, string config, List<string> told)
+    {
+        JsonObject paths = JsonNode.Parse(await http.GetStringAsync(new Uri(ApiRoutes.OpenApi, UriKind.Relative)))!["paths"]!.AsObject();
+        foreach ((string path, JsonNode? methods) in paths.Where(p => p.Value!["get"] is not null && !p.Key.Contains('{', StringComparison.Ordinal)))
+        {
+            await SendAsync(http, HttpMethod.Get, path + (path.Contains("doctor", StringComparison.Ordinal) || path.Contains("accesslog", StringComparison.Ordinal) ? "?seconds=1" : ""), null, told);
+        }
+
+        foreach (string[] verb in new[]
+        {
+            new[] { "config", "show", "--config", config }, ["config", "show", "--json", "--config", config], ["token", "list", "--config", config],
+            ["token", "list", "--json", "--config", config], ["credentials", "rekey", "--config", config], ["stats", "--json", "--count", "1"],
+        })
+        {
+            CommandResult result = await service.RunVerbAsync(verb);
+            told.Add(result.Output + result.Error);
+        }
     }
 
     private static IEnumerable<string> Children(int process) =>
