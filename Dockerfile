@@ -7,6 +7,8 @@ FROM node:22-slim AS node
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 # npm, for the console's charts.
 COPY --from=node /usr/local /usr/local
+# Python, for the list of parts (eng/sbom).
+RUN apt-get update && apt-get install -y --no-install-recommends python3 && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .
 RUN eng/publish /app

@@ -1,3 +1,4 @@
+using System.Globalization;
 using DataLayer.Engine.Files;
 using DataLayer.Server.Http;
 
@@ -42,9 +43,16 @@ internal sealed partial class AccessGate(ILogger<AccessGate> log)
 
         LogAudit(
             request.Caller.Name, context.Connection.RemoteIpAddress?.ToString() ?? "unix", operation.Id,
-            context.Request.Method, context.Request.Path.Value ?? "/", string.Join(" ", request.Paths),
-            context.Response.StatusCode);
+            context.Request.Method, Printable(context.Request.Path.Value ?? "/"),
+            Printable(string.Join(" ", request.Paths)), context.Response.StatusCode);
     }
+
+    /// <summary>A text whose control characters cannot forge a line or move a terminal's cursor.</summary>
+    internal static string Printable(string text) => !text.Any(char.IsControl)
+        ? text
+        : string.Concat(text.Select(c => char.IsControl(c)
+            ? string.Create(CultureInfo.InvariantCulture, $"\\x{(int)c:x2}")
+            : c.ToString()));
 
     private static ApiOperation? OperationOf(HttpContext context) =>
         context.GetEndpoint()?.Metadata.GetMetadata<ApiOperation>();

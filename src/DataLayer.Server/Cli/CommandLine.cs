@@ -42,6 +42,7 @@ internal static class CommandLine
             PolicyCommands.Make(factory),
             JobCommands.Make(factory),
             TokenCommands.Make(factory),
+            CredentialCommands.Make(factory),
             ConfigCommands.Make(factory),
             DemoCommand.Make(factory),
             CompletionCommand.Make(factory),

@@ -8,6 +8,9 @@ internal static class AuthSection
     /// <summary>The setting with the tokens' file.</summary>
     public const string TokenFileSetting = "auth.tokenFile";
 
+    /// <summary>The setting with the file of keys that credentials are sealed with.</summary>
+    public const string CredentialKeySetting = "auth.credentialKeyFile";
+
     /// <summary>Reads the section, and the token file: what is wrong in it is wrong with the configuration.</summary>
     public static AuthConfiguration Read(SettingReader section, string stateDirectory)
     {
@@ -22,6 +25,12 @@ internal static class AuthSection
             "Processes of this machine need no token and may do everything. Turn it off where others can log in.");
         bool anywhere = section.Flag(
             "anonymousAnywhere", false, "Let everybody who reaches the address do everything, without a token.");
+        string key = Path.GetFullPath(
+            section.Text(
+                "credentialKeyFile", Path.Combine(stateDirectory, "credentials.key"),
+                "The file (mode 0600) with the keys that the S3 keys of stores added by the API are sealed with on "
+                + "disk; made when the first is added. Put it on another disk than the state folder, or into a secret.",
+                "a path")!);
         section.Done();
         TokenFileContent content = TokenFile.Read(file);
         foreach (string problem in content.Problems)
@@ -32,6 +41,7 @@ internal static class AuthSection
         return new AuthConfiguration
         {
             TokenFile = file,
+            CredentialKeyFile = key,
             AnonymousLoopback = loopback,
             AnonymousAnywhere = anywhere,
             TokenCount = content.Tokens.Count,

@@ -93,6 +93,15 @@ internal static class ConfigurationSource
                     "Mind indentation, colons and quotes."));
             return empty;
         }
+        catch (Exception e) when (e is EndOfStreamException or InvalidOperationException or ArgumentException)
+        {
+            // The scanner's own words for some texts that are none.
+            problems.Add(
+                new ConfigurationProblem(
+                    empty.Origin, string.Empty, $"This is not YAML: {e.Message.TrimEnd('.')}.",
+                    "Mind indentation, colons and quotes."));
+            return empty;
+        }
     }
 
     /// <summary>Lays the environment's values over a tree.</summary>

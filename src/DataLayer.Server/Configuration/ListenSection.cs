@@ -46,6 +46,12 @@ internal static class ListenSection
                 "maxConnections", 4096, 1, 1_000_000, "Connections at once; more are closed."),
             MaxRequests = section.Count(
                 "maxRequests", 1024, 1, 1_000_000, "Requests at once; more get 503 with Retry-After."),
+            RateLimit = section.Count(
+                "rateLimit", 0, 0, 1_000_000,
+                "Requests a second of one token (of one address without one); more get 429 with Retry-After. 0: any."),
+            HeaderTimeout = section.Duration(
+                "headerTimeout", TimeSpan.FromSeconds(30), TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(10),
+                "How long a client may take to send a request's head, and TLS to shake hands (at most 10 s)."),
             MinUploadRateBytes = section.Size(
                 "minUploadRate", 240, 0, 1L << 30,
                 "Slowest upload, bytes a second, that is not cut off after 5 s of grace. 0 allows any."),

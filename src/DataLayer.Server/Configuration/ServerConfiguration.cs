@@ -78,6 +78,12 @@ internal sealed record ListenConfiguration
     /// <summary>Requests at once, a count; more get 503.</summary>
     public int MaxRequests { get; init; }
 
+    /// <summary>How long a client may take for a request's head.</summary>
+    public TimeSpan HeaderTimeout { get; init; }
+
+    /// <summary>Requests a second of one token or address; 0 for any.</summary>
+    public int RateLimit { get; init; }
+
     /// <summary>Slowest upload that is not cut off, bytes a second; 0 for any.</summary>
     public long MinUploadRateBytes { get; init; }
 
@@ -90,6 +96,9 @@ internal sealed record AuthConfiguration
 {
     /// <summary>The file with the tokens; it need not exist.</summary>
     public required string TokenFile { get; init; }
+
+    /// <summary>The file with the keys that credentials are sealed with; it need not exist.</summary>
+    public required string CredentialKeyFile { get; init; }
 
     /// <summary>Whether processes of this machine need no token.</summary>
     public bool AnonymousLoopback { get; init; }

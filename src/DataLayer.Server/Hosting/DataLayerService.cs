@@ -29,6 +29,7 @@ namespace DataLayer.Server.Hosting;
 /// </remarks>
 internal sealed class DataLayerService : IAsyncDisposable
 {
+    private static readonly TimeSpan _handshakeTimeout = TimeSpan.FromSeconds(10);
     private readonly WebApplication _app;
     private readonly ListenConfiguration _listen;
 
@@ -187,7 +188,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         options.Limits.MaxRequestHeadersTotalSize = 32 << 10;
         options.Limits.MaxRequestLineSize = 16 << 10;
         options.Limits.MaxRequestHeaderCount = 64;
-        options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(30);
+        options.Limits.RequestHeadersTimeout = listen.HeaderTimeout;
         options.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(10);
 
         // One piece of a large read on its way to the socket while the next is copied.
@@ -207,7 +208,9 @@ internal sealed class DataLayerService : IAsyncDisposable
                     // The certificate is chosen anew for each connection: a changed one needs no restart.
                     o.UseHttps(new TlsHandshakeCallbackOptions
                     {
-                        HandshakeTimeout = TimeSpan.FromSeconds(10),
+                        HandshakeTimeout = listen.HeaderTimeout < _handshakeTimeout
+                            ? listen.HeaderTimeout
+                            : _handshakeTimeout,
                         OnConnection = _ => ValueTask.FromResult(tls.MakeOptions()),
                     });
                 }

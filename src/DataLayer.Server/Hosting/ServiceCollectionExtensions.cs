@@ -59,8 +59,11 @@ internal static class ServiceCollectionExtensions
                 tls, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<TlsStore>>()));
         }
 
+        services.TryAddSingleton(provider => new RateLimiter(
+            configuration.Listen.RateLimit, provider.GetRequiredService<TimeProvider>()));
         services.TryAddSingleton<RefusalLog>();
         services.TryAddSingleton<Authenticator>();
+        services.TryAddSingleton<CallerDesk>();
         services.TryAddSingleton<AccessGate>();
         services.TryAddSingleton<StatisticsSource>();
         services.TryAddSingleton<FileReadEndpoint>();

@@ -102,7 +102,9 @@ internal sealed class StorageNode : IAsyncDisposable
                 await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
             node.Cache = node.Keep(new BlockCache(configuration.Cache, time));
             node.Stores = node.Keep(new ObjectStoreRegistry(configuration.ObjectStores, time, logs));
-            node.DefinedStores = new DefinedStores(Path.Combine(configuration.StateDirectory, "stores"));
+            node.DefinedStores = new DefinedStores(
+                Path.Combine(configuration.StateDirectory, DefinedStores.FolderName),
+                new CredentialSeal(configuration.Auth.CredentialKeyFile));
             foreach (ObjectStoreOptions store in node.DefinedStores.Load())
             {
                 node.Stores.Define(store);

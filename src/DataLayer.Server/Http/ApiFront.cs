@@ -15,7 +15,7 @@ namespace DataLayer.Server.Http;
 /// is a measurable part.
 /// </summary>
 internal sealed class ApiFront(
-    RequestGate gate, Authenticator authenticator, AccessGate access, FileReadEndpoint reads, ServerMeter meter,
+    RequestGate gate, CallerDesk callers, AccessGate access, FileReadEndpoint reads, ServerMeter meter,
     TimeProvider time, ILogger<ApiFront> log)
 {
     private const string FilesPrefix = ApiRoutes.Files + "/";
@@ -41,7 +41,14 @@ internal sealed class ApiFront(
         try
         {
             string method = context.Request.Method;
-            Caller caller = authenticator.Identify(context);
+            Caller caller = callers.Identify(context);
+            if (callers.WaitOf(context, caller) is { } wait)
+            {
+                await RefuseForNowAsync(context, wait);
+                return;
+            }
+
+            RefuseEncodedBody(context);
             if (caller.Use is { } use)
             {
                 OriginUse.Current = use;
@@ -108,6 +115,29 @@ internal sealed class ApiFront(
                 ErrorCode.Overloaded,
                 $"{gate.MaxRequests} requests are in flight, the most the service takes (listen.maxRequests).",
                 instance: context.Request.Path.Value));
+
+    private static Task RefuseForNowAsync(HttpContext context, TimeSpan wait) =>
+        ProblemWriter.WriteAsync(
+            context,
+            ProblemWriter.Describe(
+                ErrorCode.Overloaded,
+                "This caller sent more requests a second than the service takes of one (listen.rateLimit).",
+                StatusCodes.Status429TooManyRequests, context.Request.Path.Value),
+            wait);
+
+    /// <summary>
+    /// A compressed body is refused: commands would grow without bound, and contents are kept as they come.
+    /// </summary>
+    private static void RefuseEncodedBody(HttpContext context)
+    {
+        string encoding = context.Request.Headers.ContentEncoding.ToString();
+        if (encoding.Length > 0 && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
+        {
+            throw new BadHttpRequestException(
+                "The body is encoded (Content-Encoding), which the service does not take: send it as it is.",
+                StatusCodes.Status415UnsupportedMediaType);
+        }
+    }
 
     /// <summary>Routing answers an unknown path or method without a body; ours has one.</summary>
     private static Task DescribeUnroutedAsync(HttpContext context, string path)

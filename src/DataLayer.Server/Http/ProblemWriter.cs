@@ -41,6 +41,9 @@ internal static partial class ProblemWriter
                     : e.StatusCode is 413 ? ErrorCode.FileTooLarge
                     : ErrorCode.InvalidArgument,
                 e.Message, e.StatusCode, instance),
+            IOException { InnerException: OverflowException } => Describe(
+                ErrorCode.InvalidArgument, "The body has a chunk whose size is no number that can be.",
+                StatusCodes.Status400BadRequest, instance),
             JsonException e => Describe(
                 ErrorCode.InvalidArgument, $"The body is not the JSON this operation takes: {e.Message}",
                 instance: instance),
@@ -102,7 +105,7 @@ internal static partial class ProblemWriter
             response.Headers.ContentRange = contentRange;
         }
 
-        if (problem.Status == StatusCodes.Status503ServiceUnavailable)
+        if (problem.Status is StatusCodes.Status503ServiceUnavailable or StatusCodes.Status429TooManyRequests)
         {
             response.Headers.RetryAfter = retryAfter is { } wait
                 ? Math.Max(1, Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture)

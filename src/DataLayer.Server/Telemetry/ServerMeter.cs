@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Diagnosis;
+using DataLayer.Server.Access;
 using DataLayer.Server.Hosting;
 using DataLayer.Server.Tls;
 
@@ -51,7 +52,8 @@ internal sealed class ServerMeter : IDisposable
     private readonly NodeHost _host;
 
     /// <summary>Makes the instruments.</summary>
-    public ServerMeter(NodeHost host, RequestGate gate, HostProbe probe, TlsStore? tls = null)
+    public ServerMeter(
+        NodeHost host, RequestGate gate, HostProbe probe, RateLimiter limiter, TlsStore? tls = null)
     {
         _host = host;
         for (int route = 0; route < _routes.Length; route++)
@@ -76,6 +78,9 @@ internal sealed class ServerMeter : IDisposable
         _meter.CreateObservableCounter(
             "datalayer.http.requests.refused", () => gate.Refused, "{request}",
             "Requests refused with 503 because too many were in flight.");
+        _meter.CreateObservableCounter(
+            "datalayer.http.requests.limited", () => limiter.Refused, "{request}",
+            "Requests refused with 429 because their caller sent too many a second.");
         _meter.CreateObservableGauge(
             "datalayer.ready", () => host.Node is null ? 0 : 1, null, "1 while the node is open.");
         _meter.CreateObservableGauge(

@@ -45,6 +45,16 @@ internal static unsafe partial class BeneathFile
     internal static SafeFileHandle? TryOpenFile(SafeFileHandle root, string relative) =>
         TryOpen(root, relative, Libc.OpenReadOnly | OpenNonBlocking);
 
+    /// <summary>What is at a path below the root; null if there is nothing, or a symbolic link leads there.</summary>
+    internal static FileStatus? TryStatBelow(SafeFileHandle root, string relative)
+    {
+        using SafeFileHandle? found = Resolve(root, relative, OpenPathOnly | Libc.OpenNoFollow);
+        int errno = found is null ? Marshal.GetLastPInvokeError() : 0;
+        return found is not null ? FileStatus.Of(found, relative)
+            : errno is Errno.NoEntry or Errno.NotADirectory or TooManyLinks ? null
+            : throw LinuxError.Create(errno, "openat2", relative);
+    }
+
     /// <summary>
     /// The path of an open folder for calls that take paths: names below it resolve from the descriptor.
     /// </summary>
@@ -64,6 +74,15 @@ internal static unsafe partial class BeneathFile
             or NotPermitted or AccessDenied or Busy
             ? false
             : throw LinuxError.Create(errno, "rmdir", name);
+    }
+
+    /// <summary>Sets the permission bits of an open file.</summary>
+    internal static void SetMode(SafeFileHandle file, string path, uint mode)
+    {
+        if (ChangeModeOf(file, mode) != 0)
+        {
+            throw LinuxError.Last("fchmod", path);
+        }
     }
 
     /// <summary>Sets the permission bits of a file or folder.</summary>
@@ -107,7 +126,11 @@ internal static unsafe partial class BeneathFile
         };
     }
 
-    private static SafeFileHandle? TryOpen(SafeFileHandle root, string relative, int flags)
+    private static SafeFileHandle? TryOpen(SafeFileHandle root, string relative, int flags) =>
+        Resolve(root, relative, flags) ?? NullIfMissing("openat2", relative);
+
+    /// <summary>Opens; null with the errno as the last error.</summary>
+    private static SafeFileHandle? Resolve(SafeFileHandle root, string relative, int flags)
     {
         OpenHow how = new()
         {
@@ -120,7 +143,7 @@ internal static unsafe partial class BeneathFile
             descriptor = OpenAt2(SyscallOpenAt2, root, relative, &how, (nuint)Unsafe.SizeOf<OpenHow>());
         }
         while (descriptor < 0 && Marshal.GetLastPInvokeError() == Errno.Interrupted);
-        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : NullIfMissing("openat2", relative);
+        return descriptor >= 0 ? new SafeFileHandle(descriptor, ownsHandle: true) : null;
     }
 
     private static SafeFileHandle? NullIfMissing(string call, string path)
@@ -146,6 +169,9 @@ internal static unsafe partial class BeneathFile
 
     [LibraryImport("libc", EntryPoint = "chmod", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int ChangeMode(string path, uint mode);
+
+    [LibraryImport("libc", EntryPoint = "fchmod", SetLastError = true)]
+    private static partial int ChangeModeOf(SafeFileHandle file, uint mode);
 
     [LibraryImport("libc", EntryPoint = "futimens", SetLastError = true)]
     private static partial int SetTimes(SafeFileHandle file, long* times);

@@ -102,8 +102,13 @@ public sealed class BucketVolumeTests(RunningDriver driver)
         Assert.DoesNotContain(Access, reply.Message + driver.Logs.Text, StringComparison.Ordinal);
         Assert.DoesNotContain(Secret, reply.Message + driver.Logs.Text, StringComparison.Ordinal);
         string file = Path.Combine(driver.StateFolder, "stores", $"csi-{request.VolumeId}.json");
-        Assert.Contains(Secret, await File.ReadAllTextAsync(file), StringComparison.Ordinal);
+        Assert.Contains("\"sealed\"", await File.ReadAllTextAsync(file), StringComparison.Ordinal);
+        Assert.DoesNotContain(Secret, await File.ReadAllTextAsync(file), StringComparison.Ordinal);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        DataLayer.Storage.Objects.CredentialSeal seal = new(Path.Combine(driver.StateFolder, "credentials.key"));
+        Assert.Contains(
+            new DataLayer.Storage.Objects.DefinedStores(Path.Combine(driver.StateFolder, "stores"), seal).Load(),
+            store => store.AccessKey == Access && store.SecretKey == Secret);
     }
 
     [Fact]

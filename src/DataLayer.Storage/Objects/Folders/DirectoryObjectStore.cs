@@ -64,7 +64,7 @@ internal sealed class DirectoryObjectStore : IObjectStore
             _keyLocks[i] = new SemaphoreSlim(1, 1);
         }
 
-        TemporaryNames.RemoveAbandoned(Path.Combine(_root, DirectoryKey.TemporaryFolder));
+        RemoveAbandoned();
     }
 
     /// <inheritdoc/>
@@ -196,9 +196,43 @@ internal sealed class DirectoryObjectStore : IObjectStore
     private SemaphoreSlim LockOf(string path) =>
         _keyLocks[(uint)string.GetHashCode(path, StringComparison.Ordinal) % KeyLockCount];
 
+    /// <summary>The folder of files being written, held open: who swaps it for a link leads nobody out.</summary>
+    private SafeFileHandle OpenTemporaryFolder()
+    {
+        for (int attempt = 0; attempt < ParentRaceLimit; attempt++)
+        {
+            if (BeneathFile.TryOpenFolder(_rootFolder, DirectoryKey.TemporaryFolder) is { } found)
+            {
+                return found;
+            }
+
+            DurableFile.MakeDirectory(BeneathFile.PathOf(_rootFolder, DirectoryKey.TemporaryFolder));
+        }
+
+        throw new DataLayerException(
+            ErrorCode.TargetFailed,
+            $"'{DirectoryKey.TemporaryFolder}' in {DisplayName} is no folder, or vanishes as soon as it is made.");
+    }
+
+    private void RemoveAbandoned()
+    {
+        try
+        {
+            using SafeFileHandle? folder = BeneathFile.TryOpenFolder(_rootFolder, DirectoryKey.TemporaryFolder);
+            if (folder is not null)
+            {
+                TemporaryNames.RemoveAbandoned(BeneathFile.PathOf(folder, "."));
+            }
+        }
+        catch (DataLayerException e) when (e.Code == ErrorCode.PermissionDenied)
+        {
+            // A link, or not ours to read: nothing of it is ours to remove. Writes say so.
+        }
+    }
+
     private ObjectProperties? Describe(string path)
     {
-        FileStatus? status = FileStatus.Of(_rootFolder, path, path);
+        FileStatus? status = BeneathFile.TryStatBelow(_rootFolder, path);
         return status is { IsRegular: true } found ? PropertiesOf(path, found) : null;
     }
 
@@ -241,9 +275,8 @@ internal sealed class DirectoryObjectStore : IObjectStore
     private async ValueTask<ObjectProperties> WriteCoreAsync(
         string path, IObjectContent content, ObjectWriteCondition condition, CancellationToken cancellationToken)
     {
-        string temporaryFolder = Path.Combine(_root, DirectoryKey.TemporaryFolder);
-        string temporary = Path.Combine(temporaryFolder, TemporaryNames.Next());
-        DurableFile.MakeDirectory(temporaryFolder);
+        using SafeFileHandle temporaryFolder = OpenTemporaryFolder();
+        string temporary = BeneathFile.PathOf(temporaryFolder, TemporaryNames.Next());
         bool renamed = false;
         try
         {
@@ -304,7 +337,7 @@ internal sealed class DirectoryObjectStore : IObjectStore
     /// <summary>Makes the file's content durable and tells it apart from every other of the same name.</summary>
     private FileStatus Finish(SafeFileHandle file, string temporary, BlockChecksums checksums)
     {
-        BeneathFile.SetMode(temporary, ObjectFileMode);
+        BeneathFile.SetMode(file, temporary, ObjectFileMode);
         long ticks = NextModifiedTicks();
         BeneathFile.SetModified(
             file, temporary, ticks / TimeSpan.TicksPerSecond, ticks % TimeSpan.TicksPerSecond * 100);
@@ -400,14 +433,16 @@ internal sealed class DirectoryObjectStore : IObjectStore
             {
                 int slash = folder.IndexOf('/', start);
                 int end = slash < 0 ? folder.Length : slash;
-                string below = BeneathFile.PathOf(parent, folder[start..end]);
-                if (DurableFile.MakeDirectory(below))
+                bool isMade = DurableFile.MakeDirectory(BeneathFile.PathOf(parent, folder[start..end]));
+
+                // By the open folder: the name may be somebody's link by now.
+                SafeFileHandle? next = BeneathFile.TryOpenFolder(_rootFolder, folder[..end]);
+                if (isMade && next is not null)
                 {
-                    BeneathFile.SetMode(below, FolderMode);
+                    BeneathFile.SetMode(BeneathFile.PathOf(next, "."), FolderMode);
                     DurableFile.FlushDirectory(BeneathFile.PathOf(parent, "."));
                 }
 
-                SafeFileHandle? next = BeneathFile.TryOpenFolder(_rootFolder, folder[..end]);
                 if (next is null && Find(folder[..end]) is not null)
                 {
                     throw Conflict(key, folder[..end], null);

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Xml;
 using Amazon.Runtime;
 using DataLayer.Core.Errors;
 
@@ -24,6 +25,8 @@ internal static class S3Fault
         HttpRequestException or IOException or SocketException => Unavailable(what, endpoint, Reason(e), e),
         ArgumentException or FormatException or InvalidOperationException =>
             Unavailable(what, endpoint, "the answer is damaged", e), // What HttpClient throws on some broken heads.
+        XmlException or OverflowException or NullReferenceException or IndexOutOfRangeException =>
+            Unavailable(what, endpoint, "the answer is damaged or not S3's", e), // What the SDK throws on some bodies.
         AmazonServiceException => Unavailable(what, endpoint, Reason(e), e),
         AmazonClientException => new DataLayerException(
             ErrorCode.PermissionDenied, $"{what} at {endpoint} was not sent: {e.Message}", e),
