@@ -39,6 +39,7 @@ internal static class CommandLine
             JobCommands.Make(factory),
             TokenCommands.Make(factory),
             ConfigCommands.Make(factory),
+            MetadataCommands.Make(factory),
             DemoCommand.Make(factory),
             CompletionCommand.Make(factory),
         ];
