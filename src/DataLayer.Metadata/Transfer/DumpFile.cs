@@ -1,9 +1,7 @@
-using System.Buffers;
 using System.Buffers.Binary;
 using System.Text.Json.Nodes;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Integrity;
-using DataLayer.Metadata.Sql;
 
 namespace DataLayer.Metadata.Transfer;
 

@@ -100,9 +100,12 @@ public static class TreeTransfer
     public static async Task<IReadOnlyList<TreeProblem>> CheckAsync(
         TreeStoreOptions options, TimeProvider time, CancellationToken cancellationToken)
     {
-        await using TreeStore tree = await TreeStore.OpenAsync(
+        TreeStore tree = await TreeStore.OpenAsync(
             options, time, NullLogger<TreeStore>.Instance, cancellationToken).ConfigureAwait(false);
-        return await tree.CheckAsync(cancellationToken).ConfigureAwait(false);
+        await using (tree.ConfigureAwait(false))
+        {
+            return await tree.CheckAsync(cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private static void RefuseEmpty(TransferDatabase source)
