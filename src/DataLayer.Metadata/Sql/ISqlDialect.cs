@@ -1,5 +1,6 @@
 using System.Data.Common;
 using DataLayer.Core.Errors;
+using DataLayer.Metadata.Transfer;
 
 namespace DataLayer.Metadata.Sql;
 
@@ -86,6 +87,9 @@ internal interface ISqlDialect : IDisposable
 
     /// <summary>Whether a table exists.</summary>
     bool HasTable(SqlSession session, string table);
+
+    /// <summary>A table's columns in their order; none where there is no such table.</summary>
+    IReadOnlyList<TableColumn> ListColumns(SqlSession session, string table);
 
     /// <summary>Lets the database check its own structure: one message a fault, empty when sound.</summary>
     IReadOnlyList<string> CheckIntegrity(SqlSession session, bool quick);

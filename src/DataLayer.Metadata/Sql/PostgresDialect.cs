@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Globalization;
 using DataLayer.Core.Errors;
+using DataLayer.Metadata.Transfer;
 using Npgsql;
 
 namespace DataLayer.Metadata.Sql;
@@ -33,6 +34,14 @@ internal sealed class PostgresDialect : ISqlDialect
         JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_collation o ON o.oid = a.attcollation
         WHERE n.nspname = $1 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND o.collname <> 'C'
         LIMIT 1
+        """;
+
+    private const string SelectColumns =
+        """
+        SELECT a.attname::text, t.typname::text, COALESCE(array_position(x.indkey::int2[], a.attnum), -1) + 1
+        FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_index x ON x.indrelid = c.oid AND x.indisprimary
+        WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
         """;
 
     private const string SelectInvalid =
@@ -236,6 +245,25 @@ internal sealed class PostgresDialect : ISqlDialect
     public bool HasTable(SqlSession session, string table) =>
         session.Get("SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = $2")
             .Add(_options.Schema).Add(table).QueryAny();
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TableColumn> ListColumns(SqlSession session, string table)
+    {
+        List<TableColumn> columns = [];
+        using DbDataReader reader = session.Get(SelectColumns).Add(_options.Schema).Add(table).Query();
+        while (reader.Read())
+        {
+            SqlKind kind = reader.GetString(1) switch
+            {
+                "int8" => SqlKind.Number,
+                "text" => SqlKind.Text,
+                _ => SqlKind.Bytes,
+            };
+            columns.Add(new TableColumn(reader.GetString(0), kind, (int)reader.GetInt64(2)));
+        }
+
+        return columns;
+    }
 
     /// <inheritdoc/>
     public IReadOnlyList<string> CheckIntegrity(SqlSession session, bool quick)

@@ -146,6 +146,9 @@ internal sealed class SqlStatement : IDisposable
         return count;
     }
 
+    /// <summary>Binds the next parameter, of any kind.</summary>
+    public SqlStatement Add(in SqlValue value) => AddValue(value);
+
     private SqlStatement AddValue(in SqlValue value)
     {
         _values[_bound++] = value;

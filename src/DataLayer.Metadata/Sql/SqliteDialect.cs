@@ -1,6 +1,7 @@
 using System.Data.Common;
 using System.Globalization;
 using DataLayer.Core.Errors;
+using DataLayer.Metadata.Transfer;
 using Microsoft.Data.Sqlite;
 using Microsoft.Win32.SafeHandles;
 
@@ -171,6 +172,22 @@ internal sealed class SqliteDialect : ISqlDialect
         }
 
         return faults;
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TableColumn> ListColumns(SqlSession session, string table)
+    {
+        List<TableColumn> columns = [];
+        using DbDataReader reader = session.Get("SELECT name, type, pk FROM pragma_table_info($1) ORDER BY cid")
+            .Add(table).Query();
+        while (reader.Read())
+        {
+            string type = reader.GetString(1);
+            SqlKind kind = type == Int64Type ? SqlKind.Number : type == TextType ? SqlKind.Text : SqlKind.Bytes;
+            columns.Add(new TableColumn(reader.GetString(0), kind, (int)reader.GetInt64(2)));
+        }
+
+        return columns;
     }
 
     // The lock file is held as long as the process lives: there is nothing to check or to leave behind.

@@ -44,6 +44,7 @@ internal static class CommandLine
             TokenCommands.Make(factory),
             CredentialCommands.Make(factory),
             ConfigCommands.Make(factory),
+            MetadataCommands.Make(factory),
             DemoCommand.Make(factory),
             CompletionCommand.Make(factory),
         ];
