@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Files;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;

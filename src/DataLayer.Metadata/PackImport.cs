@@ -57,4 +57,5 @@ public readonly record struct PackImportMember(
 /// <param name="IsKnown">Whether the tree counts the pack among its own from now on.</param>
 /// <param name="Refused">Members that have no place in the tree, with the reason.</param>
 public sealed record PackImportResult(
-    long Next, long Added, long Replaced, long Superseded, bool IsKnown, IReadOnlyList<(string Key, string Reason)> Refused);
+    long Next, long Added, long Replaced, long Superseded, bool IsKnown,
+    IReadOnlyList<(string Key, string Reason)> Refused);

@@ -68,10 +68,10 @@ public sealed record PackUse(PackRecord Pack, long LiveCount, long LiveBytes)
 /// <summary>What became of a pack's members since they were packed.</summary>
 /// <param name="Pack">The pack.</param>
 /// <param name="Gone">Offsets of members that no file needs any more, bytes, ascending.</param>
-/// <param name="Renamed">Offsets, ascending, and paths below the attachment's folder of members that are called otherwise
-/// now.</param>
-/// <param name="IsDeferred">Whether members that left are not named as gone yet, because their files' newer contents are
-/// not in the bucket.</param>
+/// <param name="Renamed">Offsets, ascending, and paths below the attachment's folder of members that are called
+/// otherwise now.</param>
+/// <param name="IsDeferred">Whether members that left are not named as gone yet, because their files' newer contents
+/// are not in the bucket.</param>
 public sealed record PackNamesOwed(
     PackRecord Pack, IReadOnlyList<long> Gone, IReadOnlyList<(long OffsetBytes, string Name)> Renamed, bool IsDeferred);
 

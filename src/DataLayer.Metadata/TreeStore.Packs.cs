@@ -43,15 +43,16 @@ public sealed partial class TreeStore
     {
         ArgumentNullException.ThrowIfNull(key);
         return _reads.RunAsync(
-            t => t.Packs.FindByKey(attachmentId, key) is { State: not PackState.Importing } || t.Journal.ListOfKey(attachmentId, key).Count > 0,
+            t => t.Packs.FindByKey(attachmentId, key) is { State: not PackState.Importing }
+                || t.Journal.ListOfKey(attachmentId, key).Count > 0,
             cancellationToken);
     }
 
     /// <summary>
-    /// Brings some files of a pack into the tree that it does not know: one piece, one transaction. An object of its own
-    /// beats a place in a pack, a newer pack an older one, and what was changed here and is not uploaded beats both. How
-    /// far an import came is kept, so that the next one goes on there. A pack of the last day of which nothing is needed
-    /// may be one that somebody is writing: it stays unknown.
+    /// Brings some files of a pack into the tree that it does not know: one piece, one transaction. An object of its
+    /// own beats a place in a pack, a newer pack an older one, and what was changed here and is not uploaded beats
+    /// both. How far an import came is kept, so that the next one goes on there. A pack of the last day of which
+    /// nothing is needed may be one that somebody is writing: it stays unknown.
     /// </summary>
     /// <exception cref="DataLayerException">NotFound: no such attachment.</exception>
     public ValueTask<PackImportResult> ImportPackAsync(PackImport pack, CancellationToken cancellationToken)

@@ -83,8 +83,8 @@ internal sealed partial class ImportChange
         return false;
     }
 
-    // One that nobody needs is known too: else its members came back when their newer contents are deleted. Only a young
-    // one may be one that somebody is about to need.
+    // One that nobody needs is known too: else its members came back when their newer contents are deleted. Only a
+    // young one may be one that somebody is about to need.
     private static bool EndImport(TreeWriter writer, PackRecord pack)
     {
         if (!writer.Tables.Packs.IsLive(pack.Id) && writer.Now - pack.CreatedTimeNanoseconds <= DayNanoseconds)

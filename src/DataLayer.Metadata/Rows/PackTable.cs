@@ -5,8 +5,8 @@ using DataLayer.Metadata.Sql;
 namespace DataLayer.Metadata.Rows;
 
 /// <summary>
-/// The statements on <c>packs</c>, <c>pack_members</c> and <c>pack_changes</c>. What of a pack is in use is not counted there: the files'
-/// own rows say so, by an index over those in packs.
+/// The statements on <c>packs</c>, <c>pack_members</c> and <c>pack_changes</c>. What of a pack is in use is not counted
+/// there: the files' own rows say so, by an index over those in packs.
 /// </summary>
 internal sealed class PackTable(SqlSession session)
 {

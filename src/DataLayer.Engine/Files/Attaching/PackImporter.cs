@@ -17,8 +17,8 @@ namespace DataLayer.Engine.Files.Attaching;
 /// is read for that, and stored where the bucket may be written. A pack whose tar cannot be read (damaged, in an
 /// archive)
 /// is told as refused, holds no other one up, and is tried again at the next refresh. The object beside a tar that says
-/// which of its members are gone or renamed is heeded where it is whole; else all are shown as they were packed. Members
-/// come in some at a time, and an import that was cut short goes on where it was.
+/// which of its members are gone or renamed is heeded where it is whole; else all are shown as they were packed.
+/// Members come in some at a time, and an import that was cut short goes on where it was.
 /// </remarks>
 internal sealed class PackImporter(EngineContext context, Attachment attachment, IObjectStore store)
 {

@@ -50,8 +50,9 @@ internal static partial class EngineLog
     public static partial void PackIndexBad(ILogger log, string key, string reason);
 
     [LoggerMessage(
-        25, LogLevel.Warning, "What lies beside pack '{Key}' does not say which of its files were removed or renamed: all "
-            + "are shown as they were packed")]
+        25, LogLevel.Warning,
+        "What lies beside pack '{Key}' does not say which of its files were removed or renamed: all are shown as "
+            + "packed")]
     public static partial void PackNamesBad(ILogger log, string key);
 
     [LoggerMessage(23, LogLevel.Error, "The files in pack '{Key}' cannot be shown: {Reason}")]

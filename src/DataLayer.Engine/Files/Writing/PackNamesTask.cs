@@ -7,8 +7,8 @@ using DataLayer.Metadata;
 namespace DataLayer.Engine.Files.Writing;
 
 /// <summary>
-/// Writes beside a pack what became of its members. What is written is what the tree says at that time, added to what is
-/// there; a newer change of the tree makes a newer entry of the journal.
+/// Writes beside a pack what became of its members. What is written is what the tree says at that time, added to what
+/// is there; a newer change of the tree makes a newer entry of the journal.
 /// </summary>
 internal sealed class PackNamesTask(EngineContext context)
 {

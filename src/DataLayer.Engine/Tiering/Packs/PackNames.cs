@@ -4,7 +4,6 @@ using System.Text;
 using System.Text.Json;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Objects;
-using DataLayer.Core.Tree;
 using DataLayer.Metadata;
 
 namespace DataLayer.Engine.Tiering.Packs;
@@ -17,8 +16,8 @@ internal sealed record PackRename(long OffsetBytes, string Name);
 /// <summary>
 /// What became of a pack's members since they were packed, JSON beside it: which are gone, which are called otherwise.
 /// Only what is not as the tar says stands in it, so without it every member is shown as it was packed. It is read by a
-/// service that attaches the bucket anew, and by whoever writes it: what one service wrote down as gone, no other brings
-/// back.
+/// service that attaches the bucket anew, and by whoever writes it: what one service wrote down as gone, no other
+/// brings back.
 /// </summary>
 internal sealed record PackNames
 {
@@ -151,7 +150,8 @@ internal sealed record PackNames
     }
 
     /// <summary>Whether it says the same as another of the same pack.</summary>
-    public bool SaysAs(PackNames? other) => other is not null && ChangesCrc32C == other.ChangesCrc32C && Gone.Count == other.Gone.Count
+    public bool SaysAs(PackNames? other) => other is not null && ChangesCrc32C == other.ChangesCrc32C
+        && Gone.Count == other.Gone.Count
         && Renamed.Count == other.Renamed.Count;
 
     /// <summary>
