@@ -145,12 +145,14 @@ public sealed partial class TreeStore : IAsyncDisposable
     private static TreeStore Open(
         TreeStoreOptions options, IReadOnlyList<SchemaStep> schema, TimeProvider time, ILogger<TreeStore> log)
     {
-        SqliteDialect dialect = new(options);
+        PostgresDialect? postgres = options.Postgres is null ? null : new PostgresDialect(options.Postgres, time);
+        ISqlDialect dialect = postgres ?? (ISqlDialect)new SqliteDialect(options);
         TreeWriter? writer = null;
         ReadPool? reads = null;
         try
         {
             writer = new TreeWriter(new SqlSession(dialect, forWriting: true), options, time);
+            postgres?.Take(writer.Tables.Session);
             if (dialect.WasStoppedUncleanly && options.CheckAfterUncleanStop)
             {
                 IReadOnlyList<string> faults = dialect.CheckIntegrity(writer.Tables.Session, quick: true);

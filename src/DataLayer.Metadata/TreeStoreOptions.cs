@@ -8,6 +8,9 @@ public sealed class TreeStoreOptions
     /// <summary>The SQLite database file; made if absent. No default: the service's state directory decides.</summary>
     public required string DatabasePath { get; init; }
 
+    /// <summary>The PostgreSQL database that holds the tree in place of the file, or null, the default.</summary>
+    public PostgresOptions? Postgres { get; init; }
+
     /// <summary>
     /// How many changes one commit may gather, a count, 1 to 10,000. Default 256: one fsync then costs each under 10
     /// µs.
@@ -60,7 +63,8 @@ public sealed class TreeStoreOptions
     public void Validate()
     {
         List<string> errors = [];
-        if (string.IsNullOrWhiteSpace(DatabasePath))
+        errors.AddRange(Postgres?.FindFaults() ?? []);
+        if (Postgres is null && string.IsNullOrWhiteSpace(DatabasePath))
         {
             errors.Add("DatabasePath is empty");
         }
@@ -85,7 +89,7 @@ public sealed class TreeStoreOptions
         }
     }
 
-    private static void Check(List<string> errors, string name, long value, long low, long high)
+    internal static void Check(List<string> errors, string name, long value, long low, long high)
     {
         if (value < low || value > high)
         {

@@ -45,7 +45,13 @@ if (args is ["mount-load", var root, var loadSeed, var clients, var manifest])
         root, int.Parse(loadSeed, CultureInfo.InvariantCulture), int.Parse(clients, CultureInfo.InvariantCulture), manifest, Console.Out);
 }
 
+if (args is ["feed-rank", var feedServer, var dataset, var place, var feedState])
+{
+    await FeedRank.RunAsync(feedServer, dataset, place, feedState, Console.Out);
+    return 0;
+}
+
 await Console.Error.WriteLineAsync(
     "usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | stripes-load FOLDER SEED | clone-load FOLDER SEED SHAPE STEP | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS "
-    + "| mount-load FOLDER SEED CLIENTS MANIFEST");
+    + "| mount-load FOLDER SEED CLIENTS MANIFEST | feed-rank SERVER DATASET RANK/WORLD/BATCH STATE");
 return 2;

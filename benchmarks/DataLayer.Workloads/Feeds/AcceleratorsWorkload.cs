@@ -25,6 +25,10 @@ internal sealed class AcceleratorsWorkload : IWorkload
         await MeasureAsync(report, new Shape("resnet50", 114_660, 2800, 400) { Passes = 8 }, [("h100", 0.224, 0.9)], cancellationToken);
         await MeasureAsync(report, new Shape("unet3d", 146_600_628, 14, 7) { Passes = 4, Slabs = 2 }, [("h100", 0.323, 0.9), ("b200", 0.162, 0.9)], cancellationToken);
         await MeasureAsync(report, new Shape("cosmoflow", 2_828_486, 150, 1) { Passes = 8 }, [("h100", 0.0035, 0.7)], cancellationToken);
+        if (report.Wants("retinanet-cold") || report.Wants("latency-50"))
+        {
+            await DistantLoads.MeasureAsync(report, cancellationToken);
+        }
     }
 
     private static async Task MeasureAsync(
@@ -65,6 +69,12 @@ internal sealed class AcceleratorsWorkload : IWorkload
             stop, "feed", "bench", shape.Name, "--accelerators", "1", "--batch", shape.Batch.ToString(CultureInfo.InvariantCulture), "--compute",
             seconds.ToString(CultureInfo.InvariantCulture), "--slabs", shape.Slabs.ToString(CultureInfo.InvariantCulture), "--steps",
             steps.ToString(CultureInfo.InvariantCulture), "--passes", passes.ToString(CultureInfo.InvariantCulture), "--socket", bench.Socket["unix:".Length..], "--json");
+        return UtilisationOf(result);
+    }
+
+    /// <summary>The share of time in which the accelerators of <c>datalayer feed bench</c> were busy.</summary>
+    public static double UtilisationOf(CommandResult result)
+    {
         if (result.ExitCode != 0)
         {
             throw new InvalidOperationException($"feed bench failed: {result.Error}");

@@ -137,7 +137,7 @@ internal sealed class FeedEvictWorkload : IWorkload
                     long[] samples = new long[step.Count - step.PaddingCount];
                     for (int k = 0; k < samples.Length; k++)
                     {
-                        samples[k] = index.Select(order.Spec.Part, order.IsByClass, order.At(step.Pass, step[k]));
+                        samples[k] = index.Select(order.Spec.Part, order.Sorting, order.At(step.Pass, step[k]));
                     }
 
                     steps.Add((job, step, samples));

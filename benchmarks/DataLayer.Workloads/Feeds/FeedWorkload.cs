@@ -26,6 +26,11 @@ internal sealed partial class FeedWorkload : IWorkload
     {
         await using (FeedBench bench = await FeedBench.StartAsync("bench-feed", s => s))
         {
+            if (report.Wants("fashion"))
+            {
+                await FashionRows.MeasureAsync(report, bench, cancellationToken);
+            }
+
             if (report.Wants("memory"))
             {
                 await MeasureLargeAsync(report, bench, cancellationToken);

@@ -23,4 +23,9 @@ public enum OrderMode
     /// shuffled trips.
     /// </summary>
     Balanced,
+
+    /// <summary>
+    /// Each sample once: blocks of samples of near lengths, in shuffled order, so that padding a batch wastes little.
+    /// </summary>
+    Lengths,
 }

@@ -17,12 +17,14 @@ public sealed record OrderSpec
     public long Seed { get; init; }
 
     /// <summary>
-    /// Of <see cref="OrderMode.Blocks"/>: how many neighbours a block has, 1 to 2^31 − 1. Default 1,024.
+    /// Of <see cref="OrderMode.Blocks"/>: how many neighbours a block has; of <see cref="OrderMode.Lengths"/> how many
+    /// samples of near lengths stand together: a step of all ranks, or several. 1 to 2^31 − 1. Default 1,024.
     /// </summary>
     public int BlockSamples { get; init; } = 1024;
 
     /// <summary>
-    /// Of <see cref="OrderMode.Blocks"/>: among how many blocks samples are shuffled, 1 to 2^20. Default 16.
+    /// Of <see cref="OrderMode.Blocks"/> and <see cref="OrderMode.Lengths"/>: among how many blocks samples are
+    /// shuffled, 1 to 2^20. Default 16.
     /// </summary>
     public int WindowBlocks { get; init; } = 16;
 
@@ -44,6 +46,8 @@ public sealed record OrderSpec
             OrderMode.Weighted => string.Create(
                 CultureInfo.InvariantCulture, $"weighted;weights={string.Join(',', Weights)}"),
             OrderMode.Balanced => "balanced",
+            OrderMode.Lengths => string.Create(
+                CultureInfo.InvariantCulture, $"lengths;block={BlockSamples};window={WindowBlocks}"),
             _ => throw new InvalidOperationException($"There is no order {Mode}."),
         };
         string part = Part switch

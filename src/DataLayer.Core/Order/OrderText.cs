@@ -21,6 +21,7 @@ public static class OrderText
             "blocks" => new OrderSpec { Mode = OrderMode.Blocks },
             "weighted" => new OrderSpec { Mode = OrderMode.Weighted },
             "balanced" => new OrderSpec { Mode = OrderMode.Balanced },
+            "lengths" => new OrderSpec { Mode = OrderMode.Lengths },
             _ => throw Bad(text, $"there is no mode '{parts[0]}'"),
         };
         foreach (string part in parts.AsSpan(1))
@@ -31,8 +32,14 @@ public static class OrderText
             {
                 ("part", _) => order with { Part = PartOf(text, value) },
                 ("seed", _) => order with { Seed = Number(text, value, long.MinValue, long.MaxValue) },
-                ("block", OrderMode.Blocks) => order with { BlockSamples = (int)Number(text, value, 1, int.MaxValue) },
-                ("window", OrderMode.Blocks) => order with { WindowBlocks = (int)Number(text, value, 1, 1 << 20) },
+                ("block", OrderMode.Blocks or OrderMode.Lengths) => order with
+                {
+                    BlockSamples = (int)Number(text, value, 1, int.MaxValue),
+                },
+                ("window", OrderMode.Blocks or OrderMode.Lengths) => order with
+                {
+                    WindowBlocks = (int)Number(text, value, 1, 1 << 20),
+                },
                 ("weights", OrderMode.Weighted) => order with { Weights = Numbers(text, value) },
                 _ => throw Bad(text, $"the mode '{parts[0]}' has no '{part}'"),
             };

@@ -46,7 +46,7 @@ public sealed class SampleOrder
         }
 
         PassLength = count;
-        if (spec.Mode == OrderMode.Blocks
+        if (spec.Mode is OrderMode.Blocks or OrderMode.Lengths
             && (spec.BlockSamples < 1 || spec.WindowBlocks is < 1 or > 1 << 20))
         {
             throw Refuse("A block has 1 to 2147483647 samples, and a window 1 to 1048576 blocks.");
@@ -81,6 +81,14 @@ public sealed class SampleOrder
     /// <summary>Whether ordinals count the samples sorted by class.</summary>
     public bool IsByClass => Spec.Mode is OrderMode.Weighted or OrderMode.Balanced;
 
+    /// <summary>How ordinals count the samples of the part.</summary>
+    public OrdinalSorting Sorting => Spec.Mode switch
+    {
+        OrderMode.Weighted or OrderMode.Balanced => OrdinalSorting.Class,
+        OrderMode.Lengths => OrdinalSorting.Length,
+        _ => OrdinalSorting.Number,
+    };
+
     /// <summary>
     /// Whether <see cref="Find"/> can say where an ordinal stands: not for <see cref="OrderMode.Weighted"/>, where each
     /// position is a draw of its own.
@@ -102,6 +110,7 @@ public sealed class SampleOrder
             OrderMode.Shuffle => KeysOf(pass).All.Map(position),
             OrderMode.Blocks => InBlocks(KeysOf(pass), position),
             OrderMode.Weighted => Draw(KeysOf(pass), position),
+            OrderMode.Lengths => InLengths(KeysOf(pass), position),
             _ => InRounds(KeysOf(pass), position),
         };
     }
@@ -154,6 +163,7 @@ public sealed class SampleOrder
             OrderMode.Shuffle => KeysOf(pass).All.Invert(ordinal),
             OrderMode.Blocks => FindInBlocks(KeysOf(pass), ordinal),
             OrderMode.Balanced => FindInRounds(KeysOf(pass), ordinal, from),
+            OrderMode.Lengths => FindInLengths(KeysOf(pass), ordinal),
             _ => throw new InvalidOperationException("An order of draws has no inverse."),
         };
         return position >= from ? position : -1;
@@ -261,6 +271,50 @@ public sealed class SampleOrder
         return (keys.All.Map(rank) * block) + (inWindow % block);
     }
 
+    /// <summary>
+    /// Neighbours by length are shuffled among a window of them; the result is cut into blocks, and those are shuffled.
+    /// One block, drawn anew for each pass, has what is left over, and comes last.
+    /// </summary>
+    private long InLengths(PassKeys keys, long position)
+    {
+        long block = Spec.BlockSamples;
+        long full = _count / block;
+        long rest = _count - (full * block);
+        long place = (keys.ShortRank * block) + position - (full * block);
+        if (position < full * block)
+        {
+            long rank = keys.All.Map(position / block);
+            place = (rank * block) + (position % block) + (rank >= keys.ShortRank ? rest : 0);
+        }
+
+        long window = block * Spec.WindowBlocks;
+        long number = place / window;
+        long start = number * window;
+        return start
+            + new KeyedPermutation(keys.Second, (ulong)number, Math.Min(window, _count - start)).Map(place - start);
+    }
+
+    /// <summary><see cref="InLengths"/>, backwards.</summary>
+    private long FindInLengths(PassKeys keys, long ordinal)
+    {
+        long block = Spec.BlockSamples;
+        long full = _count / block;
+        long rest = _count - (full * block);
+        long window = block * Spec.WindowBlocks;
+        long number = ordinal / window;
+        long start = number * window;
+        KeyedPermutation mixed = new(keys.Second, (ulong)number, Math.Min(window, _count - start));
+        long place = start + mixed.Invert(ordinal - start);
+        long shortStart = keys.ShortRank * block;
+        if (place >= shortStart && place < shortStart + rest)
+        {
+            return (full * block) + place - shortStart;
+        }
+
+        place -= place >= shortStart ? rest : 0;
+        return (keys.All.Invert(place / block) * block) + (place % block);
+    }
+
     /// <summary>A number below the sum of all weights; its place among them names class and sample.</summary>
     private long Draw(PassKeys keys, long position)
     {
@@ -350,11 +404,20 @@ public sealed class SampleOrder
             OrderSpec spec = order.Spec;
             First = OrderKey.Derive("first", order._indexHash, spec.Seed, pass);
             Second = OrderKey.Derive("second", order._indexHash, spec.Seed, pass);
-            long count = spec.Mode == OrderMode.Blocks
-                ? ((order._count - 1) / spec.BlockSamples) + 1
-                : order._count;
+            long count = spec.Mode switch
+            {
+                OrderMode.Blocks => ((order._count - 1) / spec.BlockSamples) + 1,
+                OrderMode.Lengths => Math.Max(1, order._count / spec.BlockSamples),
+                _ => order._count,
+            };
             All = new KeyedPermutation(First, 0, count);
-            ShortRank = spec.Mode == OrderMode.Blocks ? All.Invert(count - 1) : 0;
+            ShortRank = spec.Mode switch
+            {
+                OrderMode.Blocks => All.Invert(count - 1),
+                OrderMode.Lengths => (long)Math.BigMul(
+                    First.Draw(0), (ulong)(order._count / spec.BlockSamples) + 1, out ulong _),
+                _ => 0,
+            };
         }
 
         public long Pass { get; }
@@ -366,7 +429,9 @@ public sealed class SampleOrder
         /// <summary>Of the part's samples, or of its blocks.</summary>
         public KeyedPermutation All { get; }
 
-        /// <summary>The place of the last block, which may be short, among the shuffled ones.</summary>
+        /// <summary>
+        /// The place of the last block, which may be short, among the shuffled ones; of lengths the short block itself.
+        /// </summary>
         public long ShortRank { get; }
     }
 }

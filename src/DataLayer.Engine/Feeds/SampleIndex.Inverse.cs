@@ -43,7 +43,7 @@ public sealed unsafe partial class SampleIndex
     }
 
     /// <summary>The ordinal of a sample (the inverse of <see cref="Select"/>); −1 if the part lacks it.</summary>
-    internal long OrdinalOf(DatasetPart part, bool isByClass, long sample)
+    internal long OrdinalOf(DatasetPart part, OrdinalSorting sorting, long sample)
     {
         CheckSample(sample);
         bool wanted = part == DatasetPart.Validation;
@@ -53,7 +53,12 @@ public sealed unsafe partial class SampleIndex
             return -1;
         }
 
-        if (isByClass)
+        if (sorting == OrdinalSorting.Length)
+        {
+            return FindByLength(part, sample);
+        }
+
+        if (sorting == OrdinalSorting.Class)
         {
             Column sorted = _columns[(int)(isWhole ? IndexColumn.ByClass
                 : wanted ? IndexColumn.ValidationByClass : IndexColumn.TrainByClass)];

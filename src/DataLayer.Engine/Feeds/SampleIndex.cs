@@ -150,18 +150,29 @@ public sealed unsafe partial class SampleIndex
     public SampleOrder MakeOrder(OrderSpec spec)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        return new SampleOrder(spec, _hash, CountOf(spec.Part), ClassCountsOf(spec.Part));
+        SampleOrder order = new(spec, _hash, CountOf(spec.Part), ClassCountsOf(spec.Part));
+        if (order.Sorting == OrdinalSorting.Length)
+        {
+            _ = ByLength(spec.Part);
+        }
+
+        return order;
     }
 
     /// <summary>The number of the sample that an order's ordinal means.</summary>
     /// <param name="part">The order's part.</param>
-    /// <param name="isByClass">Whether ordinals count the samples sorted by class.</param>
+    /// <param name="sorting">How ordinals count the samples.</param>
     /// <param name="ordinal">The ordinal, from 0.</param>
-    public long Select(DatasetPart part, bool isByClass, long ordinal)
+    public long Select(DatasetPart part, OrdinalSorting sorting, long ordinal)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(ordinal);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(ordinal, CountOf(part));
-        if (isByClass)
+        if (sorting == OrdinalSorting.Length)
+        {
+            return ByLength(part)[ordinal];
+        }
+
+        if (sorting == OrdinalSorting.Class)
         {
             Column sorted = _columns[(int)(part switch
             {

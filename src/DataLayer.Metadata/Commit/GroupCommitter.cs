@@ -17,7 +17,8 @@ namespace DataLayer.Metadata.Commit;
 /// fenced, every later change fails until the store is opened anew.
 /// <para>
 /// A relaxed change waits for no disk, so a change of threads would cost more than it: where nothing is queued or
-/// under way its caller runs it alone. In a batch with a durable change it becomes durable with it.
+/// under way its caller runs it alone. In a batch with a durable change it becomes durable with it. (Not so where the
+/// database is another process: there all changes go through the writer thread.)
 /// </para>
 /// Lock order: <c>_turn</c> (whose holder uses the writer), then <c>_gate</c>; nothing is called under the latter.
 /// </remarks>
@@ -37,6 +38,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
     private readonly List<PendingChange> _batch = [];
     private readonly List<PendingChange> _done = [];
     private readonly List<(PendingChange Change, Exception Error)> _refused = [];
+    private readonly bool _isLocal;
     private bool _closing;
     private volatile DataLayerException? _fence;
 
@@ -47,6 +49,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
         _meter = meter;
         _log = log;
         _journalAdded = journalAdded;
+        _isLocal = writer.Tables.Session.Dialect.IsLocal;
         _batchLimit = writer.Options.GroupCommitLimit;
         _slots = new SemaphoreSlim(writer.Options.QueueLimit);
         Thread thread = new(Loop) { IsBackground = true, Name = "metadata-writer" };
@@ -76,7 +79,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
     public ValueTask<T> RunAsync<T>(
         Func<TreeWriter, T> change, CancellationToken cancellationToken, bool relaxed = false)
     {
-        if (relaxed && _turn.TryEnter())
+        if (relaxed && _isLocal && _turn.TryEnter())
         {
             try
             {
@@ -136,7 +139,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
         await _slots.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            PendingChange<T> pending = new(change) { IsRelaxed = relaxed };
+            PendingChange<T> pending = new(change) { IsRelaxed = relaxed, Deadline = DeadlineOfNow() };
             lock (_gate)
             {
                 if (_closing)
@@ -169,6 +172,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
 
         _arrived.Set();
         await _stopped.Task.ConfigureAwait(false);
+        _pause.Dispose();
     }
 
     private void Loop()
@@ -236,13 +240,8 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
         }
 
         long start = Stopwatch.GetTimestamp();
-        try
+        if (TryCommit(_batch) is { } error)
         {
-            CommitTogether(_batch);
-        }
-        catch (DbException error)
-        {
-            _writer.Rollback();
             LogBatchUndone(_batch.Count, error.Message);
             RunOneByOne(error);
         }
@@ -271,6 +270,11 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
         }
 
         _writer.Commit();
+        Answer();
+    }
+
+    private void Answer()
+    {
         foreach ((PendingChange change, Exception error) in _refused)
         {
             change.Fail(error);
@@ -314,13 +318,8 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
         {
             one.Clear();
             one.Add(change);
-            try
+            if (!change.IsAnswered && TryCommit(one) is { } error)
             {
-                CommitTogether(one);
-            }
-            catch (DbException error)
-            {
-                _writer.Rollback();
                 change.Fail(_writer.Tables.Session.Dialect.Map(error));
                 if (IsFatal(error))
                 {
@@ -328,6 +327,12 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
                     FailAll(_batch, _fence!);
                     return;
                 }
+            }
+
+            if (_fence is not null)
+            {
+                FailAll(_batch, _fence);
+                return;
             }
         }
     }
@@ -339,7 +344,8 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
     {
         string cause = error is DbException database ? _writer.Tables.Session.Dialect.Map(database).Message
             : error.Message;
-        ErrorCode code = error is DbException ? ErrorCode.TargetFailed : ErrorCode.Internal;
+        ErrorCode code = error is DbException ? ErrorCode.TargetFailed
+            : error is DataLayerException known ? known.Code : ErrorCode.Internal;
         _fence = new DataLayerException(
             code, $"A commit of the metadata failed, and no change is taken until the service is restarted. Cause: "
                 + $"{cause}", error);

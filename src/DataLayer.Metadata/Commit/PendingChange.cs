@@ -15,6 +15,14 @@ internal abstract class PendingChange
     /// <summary>Whether the commit need not wait for the disk.</summary>
     public bool IsRelaxed { get; init; }
 
+    /// <summary>
+    /// When its caller's patience with a database that does not answer ends, a time stamp of the stopwatch.
+    /// </summary>
+    public long Deadline { get; init; }
+
+    /// <summary>Whether the caller has been answered.</summary>
+    public abstract bool IsAnswered { get; }
+
     /// <summary>Takes the change for a batch.</summary>
     /// <returns>False if its caller has given it up.</returns>
     public bool TryTake() => Interlocked.CompareExchange(ref _state, Taken, Queued) == Queued;
@@ -41,6 +49,9 @@ internal sealed class PendingChange<T>(Func<TreeWriter, T> change) : PendingChan
 
     /// <summary>Completes when the change is durable, or failed.</summary>
     public Task<T> Task => _completion.Task;
+
+    /// <inheritdoc/>
+    public override bool IsAnswered => _completion.Task.IsCompleted;
 
     /// <inheritdoc/>
     public override void Run(TreeWriter writer) => _result = change(writer);

@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Diagnostics;
 using DataLayer.Core.Errors;
 using DataLayer.Metadata.Rows;
 using DataLayer.Metadata.Sql;
@@ -11,6 +12,8 @@ namespace DataLayer.Metadata.Commit;
 /// </summary>
 internal sealed class ReadPool : IDisposable
 {
+    private const int LongestPauseMilliseconds = 400;
+
     private readonly SemaphoreSlim _free;
     private readonly Lock _gate = new();
     private readonly Stack<TreeTables> _idle = new();
@@ -44,7 +47,8 @@ internal sealed class ReadPool : IDisposable
     public ValueTask<T> RunAsync<T>(Func<TreeTables, T> read, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return _free.Wait(0, CancellationToken.None)
+        return !_dialect.IsLocal ? RunRemoteAsync(read, cancellationToken)
+            : _free.Wait(0, CancellationToken.None)
             ? new ValueTask<T>(RunNow(read))
             : RunSlowAsync(read, cancellationToken);
     }
@@ -88,6 +92,72 @@ internal sealed class ReadPool : IDisposable
     {
         await _free.WaitAsync(cancellationToken).ConfigureAwait(false);
         return RunNow(read);
+    }
+
+    /// <summary>
+    /// A read of a database that may go away: it is run again over a new connection until the wait for an outage is
+    /// over. Reads have no effect, so that they may run twice; they leave nothing behind before they return.
+    /// </summary>
+    private async ValueTask<T> RunRemoteAsync<T>(Func<TreeTables, T> read, CancellationToken cancellationToken)
+    {
+        long start = Stopwatch.GetTimestamp();
+        for (int tries = 1; ; tries++)
+        {
+            await _free.WaitAsync(cancellationToken).ConfigureAwait(false);
+            (T? result, DbException? error) = TryRunNow(read);
+            if (error is null)
+            {
+                return result!;
+            }
+
+            SqlFault fault = _dialect.Classify(error);
+            if (fault == SqlFault.Refused)
+            {
+                throw _dialect.Map(error);
+            }
+
+            // The first connection may just be an old one, cut off while idle: another try costs nothing.
+            if (tries > 1 && Stopwatch.GetElapsedTime(start) >= _dialect.OutageWait)
+            {
+                throw fault == SqlFault.Lost ? _dialect.Unreachable(error, isChange: false) : _dialect.Map(error);
+            }
+
+            if (tries > 1)
+            {
+                double most = Math.Min(LongestPauseMilliseconds, 5 * Math.Pow(2, Math.Min(tries, 16)));
+                TimeSpan pause = TimeSpan.FromMilliseconds(most * (0.5 + (tries * 37 % 50 / 100.0)));
+                await Task.Delay(pause, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private (T? Result, DbException? Error) TryRunNow<T>(Func<TreeTables, T> read)
+    {
+        DbException? lost = null;
+        T? result = default;
+        result = RunNow(tables =>
+        {
+            try
+            {
+                if (!tables.Session.IsOpen)
+                {
+                    tables.Session.Reopen();
+                }
+
+                return read(tables);
+            }
+            catch (DbException error)
+            {
+                lost = error;
+                if (_dialect.Classify(error) == SqlFault.Lost)
+                {
+                    tables.Session.Break();
+                }
+
+                return default!;
+            }
+        });
+        return (result, lost);
     }
 
     private T RunNow<T>(Func<TreeTables, T> read)

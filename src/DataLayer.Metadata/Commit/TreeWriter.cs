@@ -17,7 +17,7 @@ internal sealed class TreeWriter : IDisposable
     private readonly NumberRange _inodes = new("inode", 1024);
     private readonly NumberRange _journalIds = new("journal", 1024);
     private Dictionary<long, Attachment>? _attachments;
-    private bool _isDurable = true;
+    private bool? _isDurable; // Of a new connection nobody has said yet.
     private bool _hasRelaxed = true; // What a killed process committed may not be on the disk yet.
 
     /// <summary>A writer over the connection of <paramref name="session"/>, which is disposed with it.</summary>
@@ -99,19 +99,50 @@ internal sealed class TreeWriter : IDisposable
         }
 
         Tables.Session.Get(Tables.Session.Dialect.BeginWrite).Execute();
+        Tables.Session.Dialect.EnterWrite(Tables.Session);
     }
 
     /// <summary>Commits; a durable commit makes all relaxed ones before it durable too.</summary>
     public void Commit()
     {
-        if (!_isDurable)
+        if (_isDurable == false)
         {
             Volatile.Write(ref _hasRelaxed, true);
         }
 
+        IsCommitting = true;
         Tables.Session.Get("COMMIT").Execute();
+        Committed(_isDurable == true);
+    }
+
+    /// <summary>Whether a COMMIT is sent that nobody has heard the outcome of.</summary>
+    public bool IsCommitting { get; private set; }
+
+    /// <summary>
+    /// Gives the writer a new connection after its own was lost; the caller undoes what was under way, or runs it to
+    /// its end as committed.
+    /// </summary>
+    /// <returns>Whether the transaction that was under way is committed.</returns>
+    /// <exception cref="System.Data.Common.DbException">Not yet.</exception>
+    /// <exception cref="DataLayer.Core.Errors.DataLayerException">Nothing may be written any more.</exception>
+    public bool Rejoin()
+    {
+        _isDurable = null;
+        if (!Tables.Session.Dialect.Rejoin(Tables.Session))
+        {
+            return false;
+        }
+
+        Committed(isDurable: false);
+        return true;
+    }
+
+    private void Committed(bool isDurable)
+    {
+        IsCommitting = false;
+        Tables.Session.Dialect.WriteCommitted();
         Quotas.Committed();
-        if (_isDurable)
+        if (isDurable)
         {
             Volatile.Write(ref _hasRelaxed, false);
         }
@@ -157,6 +188,12 @@ internal sealed class TreeWriter : IDisposable
 
     private void RollbackStatement()
     {
+        IsCommitting = false;
+        if (!Tables.Session.IsOpen)
+        {
+            return;
+        }
+
         try
         {
             Tables.Session.Get("ROLLBACK").Execute();

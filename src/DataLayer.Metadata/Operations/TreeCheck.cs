@@ -4,6 +4,7 @@ using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
 using DataLayer.Metadata.Rows;
+using DataLayer.Metadata.Sql;
 
 namespace DataLayer.Metadata.Operations;
 
@@ -130,14 +131,17 @@ internal sealed class TreeCheck
     public static TreeCheckReport Run(TreeTables tables)
     {
         TreeCheck check = new(tables);
-        tables.Session.ExecuteScript("BEGIN");
+        tables.Session.ExecuteScript(tables.Session.Dialect.BeginSnapshot);
         try
         {
             check.Run();
         }
         finally
         {
-            tables.Session.ExecuteScript("ROLLBACK");
+            if (tables.Session.IsOpen)
+            {
+                tables.Session.ExecuteScript("ROLLBACK");
+            }
         }
 
         return new TreeCheckReport(check._inodes, check._contents, 0, check._problems);
@@ -186,7 +190,7 @@ internal sealed class TreeCheck
         {
             section();
         }
-        catch (DbException error)
+        catch (DbException error) when (_tables.Session.Dialect.Classify(error) == SqlFault.Refused)
         {
             Add(Database, InodeId.None, _tables.Session.Dialect.Map(error).Message);
         }

@@ -24,6 +24,8 @@ internal static class UsageScan
         TreeTables tables, InodeId after, IReadOnlyDictionary<string, long> leastBytes,
         IDictionary<UsageGroup, UsageSums> sums, int limit)
     {
+        // A page counts as a whole or not at all: where the connection is lost in the middle it is read again.
+        Dictionary<UsageGroup, UsageSums> page = [];
         int rows = 0;
         long last = after.Value;
         using DbDataReader reader = tables.Session.Get(SelectPage).Add(after.Value).Add((long)limit).Query();
@@ -33,15 +35,27 @@ internal static class UsageScan
             last = reader.GetInt64(0);
             if ((FileKind)reader.GetInt64(1) == FileKind.Regular)
             {
-                Add(reader, leastBytes, sums);
+                Add(reader, leastBytes, page);
             }
+        }
+
+        foreach ((UsageGroup group, UsageSums more) in page)
+        {
+            sums.TryGetValue(group, out UsageSums sum);
+            sums[group] = new UsageSums(
+                sum.FileCount + more.FileCount,
+                sum.SizeBytes + more.SizeBytes,
+                sum.FileBilledBytes + more.FileBilledBytes,
+                sum.HotBytes + more.HotBytes,
+                sum.ObjectBytes + more.ObjectBytes,
+                sum.ObjectBilledBytes + more.ObjectBilledBytes);
         }
 
         return rows < limit ? InodeId.None : new InodeId(last);
     }
 
     private static void Add(
-        DbDataReader reader, IReadOnlyDictionary<string, long> leastBytes, IDictionary<UsageGroup, UsageSums> sums)
+        DbDataReader reader, IReadOnlyDictionary<string, long> leastBytes, Dictionary<UsageGroup, UsageSums> sums)
     {
         long size = reader.GetInt64(2);
         TierState state = (TierState)reader.GetInt64(3);

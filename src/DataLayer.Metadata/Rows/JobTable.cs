@@ -50,7 +50,8 @@ internal sealed class JobTable(SqlSession session)
     private const string DeleteOldKeys =
         """
         DELETE FROM job_keys WHERE created_time < $1 OR created_time <
-            (SELECT MIN(created_time) FROM (SELECT created_time FROM job_keys ORDER BY created_time DESC LIMIT $2))
+            (SELECT MIN(k.created_time) FROM
+                (SELECT created_time FROM job_keys ORDER BY created_time DESC LIMIT $2) k)
         """;
 
     /// <summary>One job, or null.</summary>

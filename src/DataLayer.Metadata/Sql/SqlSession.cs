@@ -1,3 +1,4 @@
+using System.Data;
 using System.Data.Common;
 
 namespace DataLayer.Metadata.Sql;
@@ -5,12 +6,14 @@ namespace DataLayer.Metadata.Sql;
 /// <summary>One connection with its prepared statements. Owned by one thread at a time.</summary>
 internal sealed class SqlSession : IDisposable
 {
+    private readonly bool _forWriting;
     private readonly Dictionary<string, SqlStatement> _statements = new(StringComparer.Ordinal);
 
     /// <summary>Opens a connection of <paramref name="dialect"/>.</summary>
     public SqlSession(ISqlDialect dialect, bool forWriting)
     {
         Dialect = dialect;
+        _forWriting = forWriting;
         Connection = dialect.Open(forWriting);
     }
 
@@ -18,7 +21,25 @@ internal sealed class SqlSession : IDisposable
     public ISqlDialect Dialect { get; }
 
     /// <summary>The connection.</summary>
-    public DbConnection Connection { get; }
+    public DbConnection Connection { get; private set; }
+
+    /// <summary>Whether the connection is up, as far as is known without asking.</summary>
+    public bool IsOpen => Connection.State == ConnectionState.Open;
+
+    /// <summary>Gives up the connection, which is not worth asking any more.</summary>
+    public void Break()
+    {
+        Forget();
+        Connection.Dispose();
+    }
+
+    /// <summary>Puts a new connection in the place of one that is gone.</summary>
+    /// <exception cref="DbException">There is none to be had.</exception>
+    public void Reopen()
+    {
+        Break();
+        Connection = Dialect.Open(_forWriting);
+    }
 
     /// <summary>The prepared form of <paramref name="sql"/>, made at first use and kept.</summary>
     public SqlStatement Get(string sql)
@@ -43,7 +64,9 @@ internal sealed class SqlSession : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public void Dispose() => Break();
+
+    private void Forget()
     {
         foreach (SqlStatement statement in _statements.Values)
         {
@@ -51,6 +74,5 @@ internal sealed class SqlSession : IDisposable
         }
 
         _statements.Clear();
-        Connection.Dispose();
     }
 }

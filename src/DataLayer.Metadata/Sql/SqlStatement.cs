@@ -1,6 +1,7 @@
 using System.Data.Common;
-using System.Globalization;
 using Microsoft.Data.Sqlite;
+using Npgsql;
+using NpgsqlTypes;
 
 namespace DataLayer.Metadata.Sql;
 
@@ -26,17 +27,19 @@ internal sealed class SqlStatement : IDisposable
     }
 
     /// <summary>Binds the next parameter.</summary>
-    public SqlStatement Add(long value) => AddValue(new SqlValue(value, null, null, IsNull: false));
+    public SqlStatement Add(long value) => AddValue(new SqlValue(value, null, null, IsNull: false, SqlKind.Number));
 
     /// <summary>Binds the next parameter; null is NULL.</summary>
     public SqlStatement Add(long? value) =>
-        AddValue(new SqlValue(value.GetValueOrDefault(), null, null, IsNull: !value.HasValue));
+        AddValue(new SqlValue(value.GetValueOrDefault(), null, null, IsNull: !value.HasValue, SqlKind.Number));
 
     /// <summary>Binds the next parameter; null is NULL.</summary>
-    public SqlStatement Add(string? value) => AddValue(new SqlValue(0, value, null, IsNull: value is null));
+    public SqlStatement Add(string? value) =>
+        AddValue(new SqlValue(0, value, null, IsNull: value is null, SqlKind.Text));
 
     /// <summary>Binds the next parameter; null is NULL.</summary>
-    public SqlStatement Add(byte[]? value) => AddValue(new SqlValue(0, null, value, IsNull: value is null));
+    public SqlStatement Add(byte[]? value) =>
+        AddValue(new SqlValue(0, null, value, IsNull: value is null, SqlKind.Bytes));
 
     /// <summary>Runs a statement that returns no rows.</summary>
     /// <returns>How many rows it changed.</returns>
@@ -105,16 +108,21 @@ internal sealed class SqlStatement : IDisposable
 #pragma warning restore CA2100
         for (int i = 0; i < _values.Length; i++)
         {
-            DbParameter parameter = command.CreateParameter();
-            parameter.ParameterName = string.Create(CultureInfo.InvariantCulture, $"${i + 1}");
-            parameter.Value = DBNull.Value;
-            command.Parameters.Add(parameter);
+            // Parameters without a name are the positional ones of PostgreSQL. Their kinds are the same at each run.
+            command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = TypeOf(_values[i].Kind) });
         }
 
         command.Prepare();
         _command = command;
         return command;
     }
+
+    private static NpgsqlDbType TypeOf(SqlKind kind) => kind switch
+    {
+        SqlKind.Number => NpgsqlDbType.Bigint,
+        SqlKind.Text => NpgsqlDbType.Text,
+        _ => NpgsqlDbType.Bytea,
+    };
 
     private static int CountParameters(string sql)
     {

@@ -79,7 +79,16 @@ internal sealed class SqliteDialect : ISqlDialect
     public string DisplayName => "SQLite " + _options.DatabasePath;
 
     /// <inheritdoc/>
+    public bool IsLocal => true;
+
+    /// <inheritdoc/>
+    public TimeSpan OutageWait => TimeSpan.Zero;
+
+    /// <inheritdoc/>
     public string BeginWrite => "BEGIN IMMEDIATE";
+
+    /// <inheritdoc/>
+    public string BeginSnapshot => "BEGIN";
 
     /// <inheritdoc/>
     public string CommitMode(bool durable) => durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL";
@@ -163,6 +172,27 @@ internal sealed class SqliteDialect : ISqlDialect
 
         return faults;
     }
+
+    // The lock file is held as long as the process lives: there is nothing to check or to leave behind.
+    /// <inheritdoc/>
+    public void EnterWrite(SqlSession session)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void WriteCommitted()
+    {
+    }
+
+    /// <inheritdoc/>
+    public bool Rejoin(SqlSession session) => throw new NotSupportedException("A file does not get lost.");
+
+    /// <inheritdoc/>
+    public SqlFault Classify(DbException error) => SqlFault.Refused;
+
+    /// <inheritdoc/>
+    public DataLayerException Unreachable(Exception cause, bool isChange) =>
+        throw new NotSupportedException("A file does not get lost.");
 
     /// <inheritdoc/>
     public void Checkpoint(SqlSession session) => session.ExecuteScript("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -256,8 +286,8 @@ internal sealed class SqliteDialect : ISqlDialect
         }
     }
 
-    /// <summary>The error for a database whose pages are damaged.</summary>
-    internal DataLayerException DamagedDatabase(string what, Exception? error) => new(
+    /// <inheritdoc/>
+    public DataLayerException DamagedDatabase(string what, Exception? error) => new(
         ErrorCode.Corrupt,
         $"The metadata database '{_options.DatabasePath}' is damaged: {what} Restore it from a backup, or move it "
             + "away and attach the buckets again.",

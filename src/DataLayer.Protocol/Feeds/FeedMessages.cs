@@ -54,6 +54,12 @@ public sealed record FeedOpen
     /// <summary>Where this pass would begin the feed ends; 0 is never; null for 1.</summary>
     public long? Passes { get; init; }
 
+    /// <summary>Of the rank's steps only each so many-th comes: workers share a rank's steps; null for 1.</summary>
+    public int? Every { get; init; }
+
+    /// <summary>How many of the rank's steps are left out before the first, below <see cref="Every"/>.</summary>
+    public int Skip { get; init; }
+
     /// <summary>Batches assembled ahead or held by the client, a count, 2 to 64; null for 4.</summary>
     public int? Slabs { get; init; }
 

@@ -224,8 +224,8 @@ internal static class DatasetCommands
         Option<long> pass = Number("--pass", 0L, "The pass. Default: 0.");
         Option<long> from = Number("--from", 0L, "The first position. Default: 0.");
         Option<int> limit = Number("--limit", 20, "At most so many, up to 10,000. Default: 20.");
-        Option<int> block = Number("--block", 1024, "Of blocks: samples a block has. Default: 1024.");
-        Option<int> window = Number("--window", 16, "Of blocks: blocks a window has. Default: 16.");
+        Option<int> block = Number("--block", 1024, "Of blocks and lengths: samples a block has. Default: 1024.");
+        Option<int> window = Number("--window", 16, "Of blocks and lengths: blocks a window has. Default: 16.");
         Option<string?> weights = Text("--weights", "W,W,…", "Of weighted: a whole number for each class.");
         return factory.Make(
             "order", "Shows which sample stands at each position of a pass.",

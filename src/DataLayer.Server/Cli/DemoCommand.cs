@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DataLayer.Client;
 using DataLayer.Server.Demo;
 
 namespace DataLayer.Server.Cli;
@@ -37,10 +38,11 @@ internal static class DemoCommand
         };
         Option<int> seed = new("--seed") { Description = "Seed of the order.", DefaultValueFactory = _ => 1 };
         return factory.Make(
-            "demo", "Attaches a dataset and reads it several times in shuffled order.",
+            "demo", "Attaches a dataset, reads it several times in shuffled order, and once through a feed.",
             [bucket, data, store, passes, readers, mount, seed],
             (run, cancellationToken) =>
             {
+                DataLayerClientOptions client = run.ClientOptions();
                 DemoOptions options = new()
                 {
                     Server = run.Server,
@@ -51,6 +53,8 @@ internal static class DemoCommand
                     ReaderCount = run.Arguments.GetValue(readers),
                     MountFolder = run.Arguments.GetValue(mount),
                     Seed = run.Arguments.GetValue(seed),
+                    Token = client.Token,
+                    TokenFile = client.TokenFile,
                     Json = run.Json,
                 };
                 return new DemoJob(options, run.Client, run.Out).RunAsync(cancellationToken);

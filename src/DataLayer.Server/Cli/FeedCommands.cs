@@ -34,7 +34,7 @@ internal static class FeedCommands
         Option<int> steps = Number("--steps", 0, "At most so many batches each; 0 is all. Default: 0.");
         Option<OrderMode> mode = new("--mode")
         {
-            Description = "sequential, shuffle, blocks or balanced. Default: shuffle.",
+            Description = "sequential, shuffle, blocks, lengths or balanced. Default: shuffle.",
             DefaultValueFactory = _ => OrderMode.Shuffle,
             HelpName = "MODE",
         };

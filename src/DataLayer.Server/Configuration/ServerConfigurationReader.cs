@@ -67,7 +67,7 @@ internal static class ServerConfigurationReader
         IReadOnlyList<ObjectStoreOptions> stores = root.Items(
             "objectStores", s => StoreSection.Read(s, environment), () => [StoreSection.Default()]);
         StoreSection.Check(root, stores);
-        TreeStoreOptions tree = ReadTree(root.Section("metadata"), state);
+        TreeStoreOptions tree = ReadTree(root.Section("metadata"), state, environment);
         ServerConfiguration configuration = new()
         {
             StateDirectory = state,
@@ -138,11 +138,15 @@ internal static class ServerConfigurationReader
         return cache;
     }
 
-    private static TreeStoreOptions ReadTree(SettingReader section, string state)
+    private static TreeStoreOptions ReadTree(SettingReader section, string state, IDictionary environment)
     {
+        string kind = section.Choice(
+            "kind", "sqlite", "Where the tree lies: 'sqlite', a file in the state directory, or 'postgres'.", "sqlite",
+            "postgres");
         TreeStoreOptions tree = new()
         {
             DatabasePath = Path.Combine(state, "tree.db"),
+            Postgres = PostgresSection.Read(section.Section("postgres"), kind == "postgres", environment),
             GroupCommitLimit = section.Count(
                 "groupCommit", 256, 1, 10_000, "Changes that one commit may gather."),
             QueueLimit = section.Count("queue", 4096, 1, 100_000, "Changes that may wait for the writer."),
@@ -156,6 +160,12 @@ internal static class ServerConfigurationReader
             CheckAfterUncleanStop = section.Flag(
                 "checkAfterUncleanStop", true, "Check the database's pages after a crash; about 1 s per GB."),
         };
+        if (kind == "sqlite" && section.Has("postgres"))
+        {
+            section.Report(
+                "postgres", "It is given, but metadata.kind is sqlite.", "Write kind: postgres, or remove it.");
+        }
+
         section.Done();
         return tree;
     }

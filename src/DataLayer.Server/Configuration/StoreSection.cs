@@ -73,7 +73,8 @@ internal static class StoreSection
         string summary
     ) => section.Duration(name, fallback, TimeSpan.FromMilliseconds(10), TimeSpan.FromSeconds(maxSeconds), summary);
 
-    private static string? ReadSecret(SettingReader section, string key, string what, IDictionary environment)
+    /// <summary>Reads where a secret is: a variable or a file, never the secret itself.</summary>
+    public static string? ReadSecret(SettingReader section, string key, string what, IDictionary environment)
     {
         string? variable = section.Text(key + "Env", null, $"Environment variable with {what}.");
         string? file = section.Text(key + "File", null, $"File with {what}.");

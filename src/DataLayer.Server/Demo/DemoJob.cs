@@ -11,8 +11,8 @@ namespace DataLayer.Server.Demo;
 
 /// <summary>
 /// The main job on real input, as <c>eng/run</c> shows it: puts a dataset into an object store, attaches it, reads all
-/// of it
-/// several times in shuffled order through the client, and says per pass what it took and where the bytes came from.
+/// of it several times in shuffled order through the client, then once through a mount and once through a feed, and
+/// says per pass what it took and where the bytes came from.
 /// </summary>
 internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsiConsole console)
 {
@@ -54,6 +54,7 @@ internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsi
             await ReadThroughMountAsync(at, files, passes, cancellationToken);
         }
 
+        await ReadThroughFeedAsync(passes, cancellationToken);
         Summarise(passes);
         return 0;
     }
@@ -77,8 +78,28 @@ internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsi
         }
     }
 
+    /// <summary>The last pass: batches of a feed over an index of the same files.</summary>
+    private async Task ReadThroughFeedAsync(List<DemoPass> passes, CancellationToken cancellationToken)
+    {
+        DemoFeed feed = new(options, client);
+        try
+        {
+            long start = Stopwatch.GetTimestamp();
+            long samples = await feed.IndexAsync(TreeFolder, cancellationToken);
+            Say($"indexed {samples:N0} samples as dataset [bold]{DemoFeed.Dataset}[/] in "
+                + $"{Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
+            int batch = passes.Count == 0 ? 1 : DemoFeed.BatchOf(passes[0].Files, passes[0].Bytes);
+            passes.Add(await feed.ReadAsync(passes.Count + 1, batch, cancellationToken));
+            Say(Line(passes[^1]));
+        }
+        catch (DataLayerException e)
+        {
+            Say(Markup.Escape($"no pass through a feed: {e.Message}"));
+        }
+    }
+
     private static string Line(DemoPass pass) => string.Create(CultureInfo.InvariantCulture,
-        $"pass {pass.Pass}{(pass.Through == "api" ? "" : ", through the mount")}: {pass.Seconds:F1} s, "
+        $"pass {pass.Pass}{(pass.Through == "api" ? "" : $", through the {pass.Through}")}: {pass.Seconds:F1} s, "
         + $"{pass.FilesPerSecond:N0} files/s, {pass.MegabytesPerSecond:F1} MB/s");
 
     /// <summary>
@@ -219,6 +240,12 @@ internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsi
             double less = 1 - (last.WaitSeconds / first.WaitSeconds);
             Say($"I/O wait of pass {last.Pass}: [bold]{less:P0}[/] less than of pass 1; "
                 + $"origin requests {first.OriginRequests:N0} → {last.OriginRequests:N0}");
+        }
+
+        if (passes[^1] is { Through: "feed" } feed && feed != last)
+        {
+            Say($"the feed: [bold]{feed.FilesPerSecond / last.FilesPerSecond:F1} times[/] the files/s of "
+                + $"pass {last.Pass}, batches in shared memory, in shuffled order");
         }
 
         Say($"the service runs at [bold]{options.Server}[/] (data API, /metrics, /openapi/v1.json)");

@@ -27,6 +27,12 @@ internal sealed record DemoOptions
     /// <summary>Where the dataset is mounted for one more pass through the mount; null for none.</summary>
     public string? MountFolder { get; init; }
 
+    /// <summary>The bearer token, where the service asks for one.</summary>
+    public string? Token { get; init; }
+
+    /// <summary>A file with the token.</summary>
+    public string? TokenFile { get; init; }
+
     /// <summary>Print one JSON object instead of tables.</summary>
     public bool Json { get; init; }
 }

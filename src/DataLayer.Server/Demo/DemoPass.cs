@@ -8,9 +8,9 @@ namespace DataLayer.Server.Demo;
 /// <param name="Files">Files read, a count.</param>
 /// <param name="Bytes">Bytes read.</param>
 /// <param name="WaitSeconds">Time the service's readers waited for a tier below memory, summed over readers.</param>
-/// <param name="MemoryHits">Reads answered from memory, a count.</param>
-/// <param name="HotReads">Reads answered from the targets, a count.</param>
-/// <param name="ColdReads">Reads answered from the object store, a count.</param>
+/// <param name="MemoryHits">Reads answered from memory, a count; of a feed bytes.</param>
+/// <param name="HotReads">Reads answered from the targets, a count; of a feed bytes.</param>
+/// <param name="ColdReads">Reads answered from the object store, a count; of a feed bytes.</param>
 /// <param name="OriginRequests">Requests to the object store, a count.</param>
 /// <param name="OriginDollars">What those requests would cost at S3.</param>
 internal sealed record DemoPass(
@@ -22,7 +22,7 @@ internal sealed record DemoPass(
     private const double DollarsPerRead = 0.0004 / 1000;
     private const double DollarsPerWriteOrList = 0.005 / 1000;
 
-    /// <summary>What it was read through: <c>api</c> or <c>mount</c>.</summary>
+    /// <summary>What it was read through: <c>api</c>, <c>mount</c> or <c>feed</c>.</summary>
     public string Through { get; init; } = "api";
 
     /// <summary>Files a second.</summary>

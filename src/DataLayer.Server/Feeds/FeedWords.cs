@@ -29,6 +29,8 @@ internal static class FeedWords
         },
         Cursor = open.Cursor,
         Passes = open.Passes ?? 1,
+        Every = open.Every ?? 1,
+        Skip = open.Skip,
         SlabCount = open.Slabs ?? 4,
         Layout = open.Layout switch
         {

@@ -289,7 +289,7 @@ internal sealed class DatasetEndpoints(NodeHost node, TimeProvider time)
         order.Fill(pass, from, 1, samples);
         for (int i = 0; i < samples.Length; i++)
         {
-            samples[i] = index.Select(spec.Part, order.IsByClass, samples[i]);
+            samples[i] = index.Select(spec.Part, order.Sorting, samples[i]);
         }
 
         OrderReport report = new()

@@ -26,9 +26,9 @@ class Feed:
     """An iterator of batches.
 
     `dataset` is its name, `batch` how many samples a step of one rank has. The order is `order` (`shuffle`,
-    `sequential`, `blocks`, `weighted`, `balanced`, or a whole line as docs/FORMATS/order.md has it) with `part`, `seed`
-    and, where they apply, `block`, `window` and `weights`. `rank` and `world` say which positions are taken, `last`
-    what becomes of the rest of a pass (`drop` or `pad`). It begins at `cursor`, or where `state` says, and ends where
+    `sequential`, `blocks`, `weighted`, `balanced`, `lengths`, or a whole line as docs/FORMATS/order.md has it) with
+    `part`, `seed` and, where they apply, `block`, `window` and `weights`. `rank` and `world` say which positions are
+    taken, `last` what becomes of the rest of a pass (`drop` or `pad`). It begins at `cursor`, or where `state` says, and ends where
     pass `passes` would begin (counted from pass 0; 0 is never).
 
     `layout`, `pad`, `element`, `cast`, `keys` and `slabs` are those of docs/FORMATS/feed.md. `hold` is how many batches
@@ -38,6 +38,9 @@ class Feed:
     (`shared_memory` None: where that can be; True: or fail; False: never), else over the API's port. A connection that
     breaks is made again for `reconnect` seconds and the feed goes on from its cursor: no sample is lost, none comes
     twice. `timeout` is how long the service may be silent, seconds.
+
+    `every=k, skip=j` takes only steps j, j + k, ... of the rank's: so k workers share them, each step whole and exactly
+    what it is without workers. Such a feed's own state says nothing of the others' steps; `one_pass` is not for it.
 
     Not for several threads at once, except `Batch.release`. A fork does not inherit it: the child has to open its own.
     """
@@ -74,6 +77,8 @@ class Feed:
         shared_memory: Optional[bool] = None,
         reconnect: float = 30.0,
         timeout: float = 30.0,
+        every: int = 1,
+        skip: int = 0,
     ) -> None:
         self._link: Optional[Link] = None
         self._closed = True
@@ -83,12 +88,14 @@ class Feed:
         _want(batch >= 1, f"A batch of {batch} samples.", "Take 1 or more.")
         _want(2 <= slabs <= 64, f"{slabs} slabs.", "Take 2 to 64.")
         _want(1 <= hold < slabs, f"hold={hold} with {slabs} slabs.", "Hold at least 1, and fewer than there are slabs.")
+        _want(1 <= every <= 4096 and 0 <= skip < every, f"every={every}, skip={skip}.", "Skip fewer steps than every.")
         _want(reconnect >= 0 and timeout > 0, "Times are in seconds and not negative.", "")
         self.dataset, self.rank, self.world = dataset, rank, world
         self._hold, self._pin, self._reconnect, self._timeout = hold, pin, reconnect, timeout
         self._socket, self._shared = socket, shared_memory
         self._transport = Transport(server, token, timeout=timeout, retry=0.0)
         self._cursor = cursor
+        self._every, self._first_skip, self._skip = every, skip, skip
         self._state = parse_state(state) if state is not None else None
         self._request: Dict[str, Any] = {
             "dataset": dataset, "index": index, "order": self.spec.canonical(), "rank": rank, "world": world,
@@ -167,17 +174,18 @@ class Feed:
             self._held.popleft().release()
         if self._ended:
             raise StopIteration
-        stood = self._cursor
+        stood, skip = self._cursor, self._skip
         try:
             made = self._batch(*self._arrival())
             self._held.append(made)
-            self._cursor = made.next_cursor
+            self._cursor, self._skip = made.next_cursor, self._every - 1
             return made
         except StopIteration:
             raise
         except BaseException:
             # Also an interrupt by a signal, at any place: what came half, or was not handed out, comes again.
             self._rewind(stood)
+            self._skip = skip
             raise
 
     def _arrival(self) -> Tuple[Link, Arrival]:
@@ -232,7 +240,7 @@ class Feed:
             self._held.popleft().release()
         if read["cursor"] != self._cursor or self._ended or self._link is None:
             self._drop(polite=True)
-            self._cursor, self._ended = read["cursor"], False
+            self._cursor, self._ended, self._skip = read["cursor"], False, self._first_skip
             self._connect(self._reconnect)
 
     def _rewind(self, cursor: int) -> None:
@@ -361,6 +369,8 @@ class Feed:
             if self.opened:
                 request["index"] = self.opened["index"]
             request["cursor"] = self._cursor
+            if self._every > 1:
+                request.update(every=self._every, skip=self._skip)
             opened = link.open(hello, request)
             if self.opened and opened.get("feed") != self.opened.get("feed"):
                 raise StaleError(

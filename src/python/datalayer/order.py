@@ -24,7 +24,7 @@ __all__ = ["FeedStep", "OrderSpec", "Permutation", "RankSlice", "SampleOrder", "
 
 _M = (1 << 64) - 1
 _G, _F, _S = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-_MODES = ("sequential", "shuffle", "blocks", "weighted", "balanced")
+_MODES = ("sequential", "shuffle", "blocks", "weighted", "balanced", "lengths")
 _PARTS = ("all", "train", "validation")
 Key = Tuple[int, int, int, int]
 
@@ -135,8 +135,8 @@ class OrderSpec:
     def canonical(self) -> str:
         """The line that identities are made of."""
         mode = self.mode
-        if mode == "blocks":
-            mode = f"blocks;block={self.block};window={self.window}"
+        if mode in ("blocks", "lengths"):
+            mode = f"{mode};block={self.block};window={self.window}"
         elif mode == "weighted":
             mode = f"weighted;weights={','.join(map(str, self.weights))}"
         return f"{mode};part={self.part};seed={self.seed}"
@@ -265,6 +265,15 @@ class SampleOrder:
             c = classes[Permutation(first, r, len(classes)).map(p % len(classes))]
             tweak = (mix(c) + r // self.counts[c]) & _M
             return self._starts[c] + Permutation(second, tweak, self.counts[c]).map(r % self.counts[c])
+        if spec.mode == "lengths":
+            full, rest, short = self._short_run(first)
+            place = short * spec.block + p - full * spec.block
+            if p < full * spec.block:
+                run = Permutation(first, 0, full).map(p // spec.block)
+                place = run * spec.block + p % spec.block + (rest if run >= short else 0)
+            span = spec.block * spec.window
+            k = place // span
+            return k * span + Permutation(second, k, min(span, n - k * span)).map(place - k * span)
         blocks, rank, lacking = self._short_block(first)
         span, short = spec.block * spec.window, rank // spec.window
         k = p // span
@@ -309,7 +318,22 @@ class SampleOrder:
             counts = np.array(self.counts, dtype=np.uint64)[c.astype(np.int64)]
             starts = np.array(self._starts, dtype=np.uint64)[c.astype(np.int64)]
             return starts + _permute(second, _mix(c) + r // counts, counts, r % counts)
-        return self._take_blocks(first, second, p)
+        return self._take_lengths(first, second, p) if spec.mode == "lengths" else self._take_blocks(first, second, p)
+
+    def _short_run(self, first: Key) -> Tuple[int, int, int]:
+        """Whole blocks, samples left over, and which block has those."""
+        full, rest = divmod(self.count, self.spec.block)
+        return full, rest, mix(first[0] ^ mix(first[1])) * (full + 1) >> 64
+
+    def _take_lengths(self, first: Key, second: Key, p: "np.ndarray") -> "np.ndarray":
+        block, span, n = _u64(self.spec.block), _u64(self.spec.block * self.spec.window), _u64(self.count)
+        full, rest, short = self._short_run(first)
+        whole = p < _u64(full) * block
+        run = _permute(first, _u64(0), max(1, full), np.where(whole, p // block, _u64(0)))
+        place = run * block + p % block + np.where(run >= _u64(short), _u64(rest), _u64(0))
+        place = np.where(whole, place, _u64(short) * block + p - _u64(full) * block)
+        k = place // span
+        return k * span + _permute(second, k, np.minimum(span, n - k * span), place - k * span)
 
     def _take_blocks(self, first: Key, second: Key, p: "np.ndarray") -> "np.ndarray":
         spec = self.spec

@@ -12,7 +12,7 @@ import torch.utils.data
 from ._http import encode_path
 from .batch import Batch
 from .client import connect
-from .errors import FeedError, from_code
+from .errors import from_code
 from .feed import Feed
 from .order import OrderSpec, RankSlice, check_state, make_state, parse_state
 
@@ -36,11 +36,6 @@ class FeedItem(NamedTuple):
     """Which worker made it, from 0."""
     workers: int
     """How many there are; 1 without a DataLoader's."""
-
-    @property
-    def is_state(self) -> bool:
-        """Whether a state can be taken behind it: the last worker's step of a round."""
-        return self.worker == self.workers - 1
 
 
 def rank_and_world(rank: Optional[int] = None, world: Optional[int] = None) -> Tuple[int, int]:
@@ -73,9 +68,9 @@ class FeedDataset(torch.utils.data.IterableDataset):
     """A feed as an iterable dataset of whole batches: use it as it is, or as `DataLoader(ds, batch_size=None)`.
 
     Takes what `Feed` takes. Without workers the tensors are views of the slab: they are valid until the next step
-    (`hold` keeps more). With `num_workers=k` each worker takes a sub-rank and copies its batches once into shared
-    memory; a round of k steps has the samples that one worker's next k steps have, so the global order is the same at
-    any number of workers. States are taken behind a whole round (`FeedItem.is_state`).
+    (`hold` keeps more). With `num_workers=k` worker j takes the rank's steps j, j + k, ... and copies each batch once
+    into shared memory: the loader hands out the same batches, in the same order, at any number of workers, and
+    `state_dict(item)` is exact behind each.
 
     `transform` makes of a `Batch` what `FeedItem.data` shall be; it runs in the worker, and has to copy what it keeps.
     `pin` page-locks the slabs with `cudaHostRegister` where CUDA is there (not in workers), so that
@@ -134,14 +129,11 @@ class FeedDataset(torch.utils.data.IterableDataset):
         return self._feed
 
     def state_dict(self, item: Optional[FeedItem] = None) -> Dict[str, Any]:
-        """Where the feed stands behind `item`, or (without workers) behind the newest step. The same on each rank."""
+        """Where the feed stands behind `item`, or (without workers) behind the newest step. The same on each rank.
+
+        With workers give the item that was used last: what they have made ahead is not counted, and comes again.
+        """
         if item is not None:
-            if not item.is_state:
-                raise FeedError(
-                    f"The step is worker {item.worker + 1}'s of {item.workers} in its round: the rest of the round "
-                    "would be lost.", code="wrongState",
-                    remedy="Take the state behind an item with is_state, or use the dataset without workers.",
-                )
             self._cursor = item.next_cursor
         return make_state(self.feed_id, self._cursor, self.index, self.spec.canonical())
 
@@ -166,7 +158,7 @@ class FeedDataset(torch.utils.data.IterableDataset):
     def _look_up(self, server: Optional[str], token: Optional[str]) -> Dict[str, Any]:
         spec = self.spec
         query: Dict[str, Any] = {"mode": spec.mode, "part": spec.part, "seed": spec.seed, "limit": 1}
-        if spec.mode == "blocks":
+        if spec.mode in ("blocks", "lengths"):
             query.update(block=spec.block, window=spec.window)
         if spec.mode == "weighted":
             query["weights"] = ",".join(map(str, spec.weights))
@@ -176,19 +168,23 @@ class FeedDataset(torch.utils.data.IterableDataset):
     def __getstate__(self) -> Dict[str, Any]:
         return {**self.__dict__, "_feed": None}
 
-    def _open(self, rank: int, world: int, pin: bool) -> Feed:
-        passes = self._passes
-        if passes is None:
-            steps = RankSlice(self._pass_length, self.batch, rank, world, self._options.get("last", "drop")).checked()
-            passes = steps.step_at(self._cursor).position_pass + 1
+    def _end(self) -> int:
+        """Where this iteration ends: the pass that is not read any more."""
+        if self._passes is not None:
+            return self._passes
+        last = self._options.get("last", "drop")
+        steps = RankSlice(self._pass_length, self.batch, self.rank, self.world, last).checked()
+        return steps.step_at(self._cursor).position_pass + 1
+
+    def _open(self, pin: bool, passes: int, **deal: int) -> Feed:
         return Feed(
-            self.dataset, self.batch, order=self.spec, rank=rank, world=world, index=self.index, cursor=self._cursor,
-            passes=passes, pin=pin, **self._options,
+            self.dataset, self.batch, order=self.spec, rank=self.rank, world=self.world, index=self.index,
+            cursor=self._cursor, passes=passes, pin=pin, **deal, **self._options,
         )
 
     def _views(self) -> Iterator[FeedItem]:
         pin = torch.cuda.is_available() if self._pin is None else self._pin
-        with self._open(self.rank, self.world, pin) as feed:
+        with self._open(pin, self._end()) as feed:
             self._feed = feed
             try:
                 for batch in feed:
@@ -199,12 +195,13 @@ class FeedDataset(torch.utils.data.IterableDataset):
                 self._feed = None
 
     def _copies(self, worker: int, workers: int) -> Iterator[FeedItem]:
-        # Sub-rank: the workers of a rank take every (world x workers)-th position, beginning `world` apart.
-        with self._open(worker * self.world + self.rank, self.world * workers, False) as feed:
+        # Whole steps are dealt out as the loader asks for them: worker 0 the first, worker 1 the second, and round.
+        passes = self._end()
+        with self._open(False, passes, every=workers, skip=worker) as feed:
             for batch in feed:
                 yield FeedItem(*(_shared(part) for part in self._item(batch, worker, workers)))
-            # Of a persistent worker the next iteration takes the next pass.
-            self._cursor = feed.cursor
+        # Of a persistent worker the next iteration takes the next pass, whoever had the last step of this one.
+        self._cursor = passes * self._pass_length
 
     def _item(self, batch: Batch, worker: int, workers: int) -> FeedItem:
         data = self._transform(batch) if self._transform is not None else batch.tensor()

@@ -109,4 +109,12 @@ public static class SqliteTrees
         protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
             TreeFixture.OpenAsync(configure);
     }
+
+    /// <summary>Random operations beside a model.</summary>
+    public sealed class Models : TreeModels
+    {
+        /// <inheritdoc/>
+        protected override Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+            TreeFixture.OpenAsync(configure);
+    }
 }

@@ -264,6 +264,7 @@ public abstract class TreeJournals : TreeConformance
         await using TreeFixture t = await OpenAsync(o => new TreeStoreOptions
         {
             DatabasePath = o.DatabasePath,
+            Postgres = o.Postgres,
             FolderRenameLimit = 2,
         });
         Attachment a = await t.AttachAsync("/d", AttachmentMode.ReadWrite);

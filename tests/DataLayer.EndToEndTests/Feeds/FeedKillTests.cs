@@ -1,3 +1,4 @@
+using System.Globalization;
 using DataLayer.Client;
 using DataLayer.Client.Feeds;
 using DataLayer.Core.Order;
@@ -16,12 +17,15 @@ public sealed class FeedKillTests(ITestOutputHelper output)
     private const int RecordBytes = 64;
     private static readonly TimeSpan _longest = TimeSpan.FromMinutes(3);
 
-    [Fact]
-    public async Task Feeds_outlive_a_service_that_is_killed_and_no_sample_is_lost_or_seen_twice()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Feeds_outlive_a_service_that_is_killed_and_no_sample_is_lost_or_seen_twice(bool local)
     {
         Random random = new(TestSeed.Take(output));
         using TempFolder folder = new("feed-kill");
-        await using ServiceProcess service = await ServiceProcess.StartAsync(new ServiceSettings { StateFolder = folder.MakeFolder("state") });
+        await using ServiceProcess service = await ServiceProcess.StartAsync(
+            new ServiceSettings { StateFolder = folder.MakeFolder("state"), Port = FreePort.Next() });
         byte[] bytes = await MakeDatasetAsync(service.Client, random);
         const int world = 3;
         List<TrainingFeed> feeds = [];
@@ -32,7 +36,7 @@ public sealed class FeedKillTests(ITestOutputHelper output)
             TrainingFeed feed = await TrainingFeed.OpenAsync(
                 new TrainingFeedOptions
                 {
-                    Server = "unix:" + Path.Combine(service.Settings.StateFolder, "feed.sock"),
+                    Server = AddressOf(service, local),
                     Dataset = "numbers",
                     Batch = 25,
                     Rank = rank,
@@ -87,6 +91,65 @@ public sealed class FeedKillTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task Whoever_is_killed_at_random_no_sample_is_lost_or_seen_twice_at_the_worlds_that_follow()
+    {
+        Random random = new(TestSeed.Take(output));
+        int rounds = int.Parse(Environment.GetEnvironmentVariable("KILL_ROUNDS") ?? "4", CultureInfo.InvariantCulture);
+        using TempFolder folder = new("feed-kill");
+        await using ServiceProcess service = await ServiceProcess.StartAsync(
+            new ServiceSettings { StateFolder = folder.MakeFolder("state"), Port = FreePort.Next() });
+        await MakeDatasetAsync(service.Client, random);
+        int[] counts = new int[Records];
+        long stood = 0;
+        string state = "-";
+        TimeSpan slowest = default;
+        for (int round = 0; round < rounds; round++)
+        {
+            using CancellationTokenSource limit = new(_longest);
+            int world = random.Next(1, 4);
+            int batch = random.Next(1, 60);
+            bool local = random.Next(2) == 0;
+            await using KilledJob job = KilledJob.Start(AddressOf(service, local), "numbers", world, batch, state);
+            int victim = random.Next(world);
+            int steps = random.Next(1, 30);
+            await Task.WhenAll(Enumerable.Range(0, world).Select(rank => job.WhenDidAsync(rank, rank == victim ? steps : 1, limit.Token)));
+            if (random.NextDouble() < 0.4)
+            {
+                await service.KillAsync();
+                await service.RestartAsync();
+                long restarted = System.Diagnostics.Stopwatch.GetTimestamp();
+                int[] done = [.. Enumerable.Range(0, world).Select(rank => job.StepsOf(rank).Count)];
+                await Task.WhenAll(Enumerable.Range(0, world).Select(rank => job.WhenDidAsync(rank, done[rank] + 2, limit.Token)));
+                TimeSpan took = System.Diagnostics.Stopwatch.GetElapsedTime(restarted);
+                slowest = took > slowest ? took : slowest;
+            }
+
+            await job.KillAsync(victim);
+            IReadOnlyList<RankStep>[] all = [.. Enumerable.Range(0, world).Select(job.StepsOf)];
+
+            // What all ranks have done is kept; what some did beyond it is of a model that is gone.
+            RankStep last = all.Select(each => each[^1]).MinBy(step => step.NextCursor)!;
+            foreach (RankStep step in all.SelectMany(each => each).Where(step => step.NextCursor <= last.NextCursor))
+            {
+                Array.ForEach(step.Samples, sample => counts[sample]++);
+            }
+
+            Assert.True(last.NextCursor > stood);
+            (state, stood) = (last.State, last.NextCursor);
+            Assert.Equal(stood, counts.Sum(count => (long)count));
+        }
+
+        (long whole, long rest) = Math.DivRem(stood, Records);
+        Assert.All(counts, count => Assert.InRange(count, whole, whole + (rest > 0 ? 1 : 0)));
+        output.WriteLine($"{rounds} rounds, {stood} samples, at most {slowest.TotalSeconds:F2} s from the service's start to the next two steps");
+        using CancellationTokenSource late = new(_longest);
+        while (SlabsOf(service.ProcessId) > 0 || (await service.Client.Datasets.ListFeedsAsync(late.Token)).Count > 0)
+        {
+            await Task.Yield();
+        }
+    }
+
+    [Fact]
     public async Task A_client_that_is_killed_leaves_the_next_one_all_slabs()
     {
         Random random = new(TestSeed.Take(output));
@@ -132,10 +195,19 @@ public sealed class FeedKillTests(ITestOutputHelper output)
         Assert.Equal(Records, samples);
     }
 
+    /// <summary>The feed's socket, or the API's port, which stays the same over restarts.</summary>
+    private static string AddressOf(ServiceProcess service, bool local) =>
+        local ? "unix:" + Path.Combine(service.Settings.StateFolder, "feed.sock") : service.Endpoint.ToString().TrimEnd('/');
+
     private static async Task<byte[]> MakeDatasetAsync(DataLayerClient client, Random random)
     {
         byte[] bytes = new byte[Records * RecordBytes];
         random.NextBytes(bytes);
+        for (int i = 0; i < Records; i++)
+        {
+            BitConverter.TryWriteBytes(bytes.AsSpan(i * RecordBytes), i);
+        }
+
         await client.MakeDirectoryAsync("/numbers");
         await client.WriteFileAsync("/numbers/records.bin", bytes);
         DatasetCommand command = new() { Path = "/numbers", Kind = "fixed", RecordBytes = RecordBytes };

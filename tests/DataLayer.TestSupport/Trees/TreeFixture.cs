@@ -12,9 +12,15 @@ public sealed class TreeFixture : IAsyncDisposable
     private readonly TempFolder _folder = new("tree");
     private readonly TreeStoreOptions _options;
 
-    private TreeFixture(Func<TreeStoreOptions, TreeStoreOptions>? configure)
+    private TreeFixture(PostgresOptions? postgres, Func<TreeStoreOptions, TreeStoreOptions>? configure)
     {
-        TreeStoreOptions options = new() { DatabasePath = _folder.Combine("tree.db"), UploadDelay = TimeSpan.Zero };
+        TreeStoreOptions options = new()
+        {
+            DatabasePath = _folder.Combine("tree.db"),
+            UploadDelay = TimeSpan.Zero,
+            Postgres = postgres,
+            ReadConnectionCount = postgres is null ? 4 : 2,
+        };
         _options = configure is null ? options : configure(options);
     }
 
@@ -27,10 +33,15 @@ public sealed class TreeFixture : IAsyncDisposable
     /// <summary>The database file.</summary>
     public string DatabasePath => _options.DatabasePath;
 
-    /// <summary>Opens an empty tree.</summary>
-    public static async Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null)
+    /// <summary>Opens an empty tree on SQLite.</summary>
+    public static Task<TreeFixture> OpenAsync(Func<TreeStoreOptions, TreeStoreOptions>? configure = null) =>
+        OpenAsync(postgres: null, configure);
+
+    /// <summary>Opens a tree in a PostgreSQL database, or on SQLite.</summary>
+    public static async Task<TreeFixture> OpenAsync(
+        PostgresOptions? postgres, Func<TreeStoreOptions, TreeStoreOptions>? configure = null)
     {
-        TreeFixture fixture = new(configure);
+        TreeFixture fixture = new(postgres, configure);
         await fixture.OpenTreeAsync();
         return fixture;
     }

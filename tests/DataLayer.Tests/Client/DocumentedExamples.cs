@@ -292,6 +292,65 @@ public sealed class DocumentedExamples(RunningService service)
     }
 
     [Fact]
+    public async Task A_training_loop()
+    {
+        const string digits = "feed-training";
+        const int classes = 4;
+        const int features = 64;
+        await MakeLabelledAsync(digits, classes, 400);
+        string feedServer = "unix:" + service.FeedSocketPath;
+        List<double> losses = [];
+
+        // example: a training loop
+        TrainingFeedOptions training = new()
+        {
+            Server = feedServer,
+            Dataset = digits, // images of bytes (.npy, IDX, raw records), with labels
+            Batch = 32,
+            Passes = 3,
+            Cast = new FeedCast { To = "float32", Scale = [1 / 255f] },
+        };
+        float[] weights = new float[classes * features];
+        await using TrainingFeed feed = await TrainingFeed.OpenAsync(training);
+        await foreach (Batch batch in feed)
+        {
+            losses.Add(Learn(weights, batch.GetValues<float>(), batch.Labels, rate: 0.5f));
+        }
+
+        // One step of softmax regression: the mean loss of the batch, before the step.
+        static double Learn(float[] weights, ReadOnlySpan<float> images, ReadOnlySpan<int> labels, float rate)
+        {
+            float[] gradient = new float[weights.Length];
+            float[] scores = new float[classes];
+            double loss = 0;
+            for (int i = 0; i < labels.Length; i++)
+            {
+                ReadOnlySpan<float> image = images.Slice(i * features, features);
+                for (int c = 0; c < classes; c++)
+                {
+                    scores[c] = TensorPrimitives.Dot(image, weights.AsSpan(c * features, features));
+                }
+
+                TensorPrimitives.SoftMax(scores, scores);
+                loss -= Math.Log(Math.Max(scores[labels[i]], 1e-9)) / labels.Length;
+                for (int c = 0; c < classes; c++)
+                {
+                    Span<float> row = gradient.AsSpan(c * features, features);
+                    TensorPrimitives.MultiplyAdd(image, scores[c] - (c == labels[i] ? 1 : 0), row, row);
+                }
+            }
+
+            TensorPrimitives.MultiplyAdd(gradient, -rate / labels.Length, weights, weights);
+            return loss;
+        }
+        // end
+
+        Assert.Equal(3 * (400 / 32), losses.Count);
+        Assert.Equal(Math.Log(classes), losses[0], 3);
+        Assert.True(losses[^1] < 0.25 * losses[0], string.Join(' ', losses));
+    }
+
+    [Fact]
     public async Task Checkpoints()
     {
         DataLayerClient client = service.Client;
@@ -311,11 +370,44 @@ public sealed class DocumentedExamples(RunningService service)
         Assert.Equal(weights, restored);
     }
 
+    /// <summary>Images of 8 × 8 with a bright quarter that tells their class, and noise.</summary>
+    private async Task MakeLabelledAsync(string name, int classes, int count)
+    {
+        Random random = new(1);
+        byte[] images = [0, 0, 8, 3, 0, 0, (byte)(count >> 8), (byte)count, 0, 0, 0, 8, 0, 0, 0, 8, .. new byte[count * 64]];
+        byte[] labels = [0, 0, 8, 1, 0, 0, (byte)(count >> 8), (byte)count, .. new byte[count]];
+        for (int i = 0; i < count; i++)
+        {
+            labels[8 + i] = (byte)random.Next(classes);
+            for (int pixel = 0; pixel < 64; pixel++)
+            {
+                bool isBright = labels[8 + i] == (pixel / 32 * 2) + (pixel % 8 / 4);
+                images[16 + (i * 64) + pixel] = (byte)(random.Next(90) + (isBright ? 120 : 0));
+            }
+        }
+
+        string folder = await service.MakeFolderAsync();
+        await service.Client.WriteFileAsync($"{folder}/images.idx", images);
+        await service.Client.WriteFileAsync($"{folder}/labels.idx", labels);
+        await IndexAsync(name, new DatasetCommand
+        {
+            Path = folder,
+            Kind = "fixed",
+            Include = "images*",
+            Labels = "array",
+            LabelsFrom = $"{folder}/labels.idx",
+        });
+    }
+
     private async Task MakeDatasetAsync(string name, string kind, string content)
     {
         string folder = await service.MakeFolderAsync();
         await service.Client.WriteFileAsync($"{folder}/samples.bin", Encoding.UTF8.GetBytes(content));
-        DatasetCommand command = new() { Path = folder, Kind = kind, RecordBytes = kind == "fixed" ? 16 : null };
+        await IndexAsync(name, new DatasetCommand { Path = folder, Kind = kind, RecordBytes = kind == "fixed" ? 16 : null });
+    }
+
+    private async Task IndexAsync(string name, DatasetCommand command)
+    {
         JobStatus made = await service.Client.Datasets.CreateAsync(name, command);
         await foreach (JobStatus step in service.Client.Jobs.WatchAsync(made.Id))
         {
@@ -343,6 +435,6 @@ public sealed class DocumentedExamples(RunningService service)
             }
         }
 
-        Assert.Equal(13, found);
+        Assert.Equal(14, found);
     }
 }

@@ -175,7 +175,7 @@ public sealed class FeedFuturesTests : IDisposable
             FeedStep step = slice.StepAt(cursor);
             for (int i = 0; i < step.Count - step.PaddingCount; i++, done++)
             {
-                SamplePlace place = index[index.Select(order.Spec.Part, order.IsByClass, order.At(step.Pass, step[i]))];
+                SamplePlace place = index[index.Select(order.Spec.Part, order.Sorting, order.At(step.Pass, step[i]))];
                 uint last = BlockLayout.BlockIndex(place.OffsetBytes + place.LengthBytes - 1);
                 for (uint block = BlockLayout.BlockIndex(place.OffsetBytes); block <= last; block++)
                 {

@@ -250,7 +250,7 @@ public sealed class FeedPrefetchTests
                 List<Task> reads = [];
                 for (int i = 0; i < step.Count; i++)
                 {
-                    reads.Add(ReadAsync(_index[_index.Select(_order.Spec.Part, false, _order.At(step.Pass, step[i]))]));
+                    reads.Add(ReadAsync(_index[_index.Select(_order.Spec.Part, _order.Sorting, _order.At(step.Pass, step[i]))]));
                 }
 
                 Prefetch.MoveTo(step.NextCursor);

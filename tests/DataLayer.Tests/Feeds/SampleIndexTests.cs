@@ -209,7 +209,8 @@ public sealed class SampleIndexTests
         const int count = 5000;
         Random random = new(3);
         int[] labels = [.. Enumerable.Range(0, count).Select(_ => random.Next(7))];
-        await run.WriteAsync("/d/1.jsonl", string.Join('\n', labels.Select(l => $"{{\"y\":{l}}}")));
+        string[] lines = [.. labels.Select(l => $"{{\"y\":{l}{new string(' ', random.Next(40))}}}")];
+        await run.WriteAsync("/d/1.jsonl", string.Join('\n', lines));
         DatasetSpec spec = new() { Path = "/d", Kind = DatasetKind.Lines, Labels = LabelSource.Field, LabelsFrom = "y", ValidationShare = 0.2 };
         DatasetRecord built = await run.BuildAsync(spec);
         SampleIndex index = run.Datasets.Open("set");
@@ -219,12 +220,17 @@ public sealed class SampleIndexTests
         {
             long[] members = [.. Enumerable.Range(0, count).Where(i => part == DatasetPart.All || index.IsValidation(i) == (part == DatasetPart.Validation))];
             Assert.Equal(members.Length, index.CountOf(part));
-            Assert.Equal(members, Enumerable.Range(0, members.Length).Select(i => index.Select(part, false, i)));
+            Assert.Equal(members, Enumerable.Range(0, members.Length).Select(i => index.Select(part, OrdinalSorting.Number, i)));
             long[] sorted = [.. members.OrderBy(i => labels[i])];
-            Assert.Equal(sorted, Enumerable.Range(0, members.Length).Select(i => index.Select(part, true, i)));
+            Assert.Equal(sorted, Enumerable.Range(0, members.Length).Select(i => index.Select(part, OrdinalSorting.Class, i)));
+            long[] shortestFirst = [.. members.OrderBy(i => lines[i].Length)];
+            Assert.Equal(shortestFirst, Enumerable.Range(0, members.Length).Select(i => index.Select(part, OrdinalSorting.Length, i)));
+            Assert.All(Enum.GetValues<OrdinalSorting>(), sorting => Assert.Equal(
+                Enumerable.Range(0, members.Length).Select(i => (long)i),
+                Enumerable.Range(0, members.Length).Select(i => index.OrdinalOf(part, sorting, index.Select(part, sorting, i)))));
             Assert.Equal(members.Length, index.ClassCountsOf(part).Sum());
             SampleOrder order = index.MakeOrder(new OrderSpec { Mode = OrderMode.Balanced, Part = part });
-            Assert.Equal(7, Enumerable.Range(0, 7).Select(p => labels[index.Select(part, true, order.At(0, p))]).Distinct().Count());
+            Assert.Equal(7, Enumerable.Range(0, 7).Select(p => labels[index.Select(part, OrdinalSorting.Class, order.At(0, p))]).Distinct().Count());
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Text.Json.Nodes;
+using DataLayer.Metadata;
 using DataLayer.Server.Configuration;
 using DataLayer.TestSupport;
 
@@ -154,6 +155,39 @@ public sealed class ConfigurationTests
         Assert.Equal(TimeSpan.FromDays(2), c.Engine.Heat.HalfLife);
         Assert.True(c.Logging.Json);
         Assert.Equal("/s/tree.db", c.Tree.DatabasePath);
+    }
+
+    [Fact]
+    public void The_tree_lies_in_postgres_where_that_is_chosen()
+    {
+        const string Text = """
+            metadata:
+              kind: postgres
+              postgres: { hosts: [db1, "db2:5433"], database: d, user: u, passwordEnv: PG, schema: s1, tls: verify-full, outageWait: 2s }
+            """;
+        Hashtable environment = new() { ["PG"] = "secret" };
+
+        PostgresOptions p = ServerConfigurationReader.ReadText(Text, "test.yaml", environment).Configuration!.Tree.Postgres!;
+
+        Assert.Equal(["db1", "db2:5433"], p.Hosts);
+        Assert.Equal(("d", "u", "env:PG", "s1"), (p.Database, p.User, p.Password, p.Schema));
+        Assert.Equal((PostgresTls.VerifyFull, TimeSpan.FromSeconds(2)), (p.Tls, p.OutageWait));
+        Assert.Null(ServerConfigurationReader.ReadText("metadata: { kind: sqlite }", "test.yaml", _none).Configuration!.Tree.Postgres);
+    }
+
+    [Theory]
+    [InlineData("metadata: { postgres: { database: d } }", "kind: postgres")]
+    [InlineData("metadata: { kind: postgres, postgres: { password: secret } }", "passwordFile or passwordEnv")]
+    [InlineData("metadata: { kind: postgres, postgres: { hosts: ['a b'] } }", "Correct it")]
+    [InlineData("metadata: { kind: postgres, postgres: { hosts: ['a:0'] } }", "Correct it")]
+    [InlineData("metadata: { kind: postgres, postgres: { schema: 'x; DROP' } }", "Correct it")]
+    [InlineData("metadata: { kind: mysql }", "sqlite, postgres")]
+    public void A_wrong_setting_of_postgres_is_refused_with_the_remedy(string text, string remedy)
+    {
+        ConfigurationResult result = ServerConfigurationReader.ReadText(text, "test.yaml", _none);
+
+        Assert.Contains(result.Reading.Problems, problem => problem.Remedy.Contains(remedy, StringComparison.Ordinal));
+        Assert.DoesNotContain(result.Reading.Problems, problem => problem.Message.Contains("secret", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -10,16 +10,19 @@ namespace DataLayer.Tests.Server;
 public sealed class DemoTests(RunningService service)
 {
     [Fact]
-    public async Task A_second_run_on_what_is_attached_already_reads_its_passes_again()
+    public async Task A_second_run_on_what_is_attached_already_reads_its_passes_again_and_each_ends_with_a_feed()
     {
         string bucket = service.MakeBucket(("a/1", "one"), ("a/2", "two"), ("b/3", "three"));
         try
         {
             JsonElement first = await RunAsync(bucket);
             JsonElement second = await RunAsync(bucket);
-            Assert.Equal((2, 2), (first.GetArrayLength(), second.GetArrayLength()));
+            Assert.Equal((3, 3), (first.GetArrayLength(), second.GetArrayLength()));
             Assert.All(first.EnumerateArray().Concat(second.EnumerateArray()), pass => Assert.Equal(3, pass.GetProperty("files").GetInt64()));
             Assert.Equal(0, second[1].GetProperty("originRequests").GetInt64());
+
+            Assert.Equal(["api", "api", "feed"], second.EnumerateArray().Select(pass => pass.GetProperty("through").GetString()));
+            Assert.Equal((11, 11), (second[2].GetProperty("bytes").GetInt32(), second[2].GetProperty("memoryHits").GetInt32()));
 
             // Other data at the same place is refused, and the message says what to do.
             DataLayerException error = await Assert.ThrowsAsync<DataLayerException>(() => RunAsync(service.MakeBucket(("other", "x"))));
@@ -28,6 +31,7 @@ public sealed class DemoTests(RunningService service)
         }
         finally
         {
+            await service.Client.Datasets.DeleteAsync("demo");
             await service.Client.Admin.DetachAsync("/demo", force: true);
         }
     }

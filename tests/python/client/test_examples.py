@@ -25,11 +25,15 @@ def run(program, *arguments, **environment):
     )
 
 
-def test_the_cnn_learns(service, client, folder, tmp_path):
+def put_idx(folder):
     for prefix, count, seed in (("train", 1500, 1), ("t10k", 400, 2)):
         images, labels = digits(count, seed)
-        (tmp_path / f"{prefix}-images-idx3-ubyte").write_bytes(idx(images))
-        (tmp_path / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(labels))
+        (folder / f"{prefix}-images-idx3-ubyte").write_bytes(idx(images))
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(labels))
+
+
+def test_the_cnn_learns(service, client, folder, tmp_path):
+    put_idx(tmp_path)
     process = run(
         str(ROOT / "examples" / "fashion_mnist.py"), "--data", str(tmp_path), "--folder", f"{folder}/cnn", "--passes", "2",
         "--server", service.url,
@@ -37,6 +41,34 @@ def test_the_cnn_learns(service, client, folder, tmp_path):
     output, _ = process.communicate(timeout=WAIT)
     assert process.returncode == 0, output
     assert float(output.splitlines()[-1].split()[1].rstrip(",")) > 0.9, output
+
+
+def test_images_out_of_webdataset_shards_are_learnt(service, client, folder, tmp_path):
+    """The images are made here, of a class that can be learnt (datasets.digits); the shards are real tars."""
+    put_idx(tmp_path)
+    process = run(
+        str(ROOT / "examples" / "webdataset.py"), "--data", str(tmp_path), "--shards", f"{folder}/shards", "--each", "128",
+        "--passes", "2", "--batch", "32", "--server", service.url,
+    )
+    output, _ = process.communicate(timeout=WAIT)
+    assert process.returncode == 0, output
+    assert "1500 samples in 12 shards" in output and "400 samples in 4 shards" in output, output
+    assert float(output.splitlines()[-1].split()[1].rstrip(",")) > 0.9, output
+
+
+def test_a_language_model_learns_from_a_stream_of_tokens(service, folder):
+    """Real text: this repository's own pages about formats."""
+    process = run(
+        str(ROOT / "examples" / "tokens.py"), "--text", str(ROOT / "docs" / "FORMATS"), "--folder", f"{folder}/tokens",
+        "--passes", "2", "--server", service.url,
+    )
+    output, _ = process.communicate(timeout=WAIT)
+    assert process.returncode == 0, output
+    held_out = [float(line.split()[-3]) for line in output.splitlines() if line.startswith("pass ")]
+    words = output.splitlines()[-1].split()
+    # Below what the frequencies alone give, by far: it has learnt what follows what.
+    assert len(held_out) == 2 and held_out[1] < held_out[0], output
+    assert float(words[1]) < 0.8 * float(words[3].rstrip(",")), output
 
 
 SPOT = textwrap.dedent(

@@ -47,7 +47,7 @@ internal sealed class CourseWalk(SampleIndex index, SampleOrder order, RankSlice
         }
 
         position = (_step.Pass * _step.PassLength) + _step.First + ((long)_inStep * _step.Stride);
-        sample = index.Select(order.Spec.Part, order.IsByClass, _ordinals[_inStep - _pieceStart]);
+        sample = index.Select(order.Spec.Part, order.Sorting, _ordinals[_inStep - _pieceStart]);
         _inStep++;
         return true;
     }

@@ -124,7 +124,7 @@ public sealed class FeedCourse : IDisposable
         long step = Math.Max(1, (count + MaxInverses - 1) / MaxInverses);
         for (long sample = first; sample < first + count; sample += step)
         {
-            long ordinal = Index.OrdinalOf(Order.Spec.Part, Order.IsByClass, sample);
+            long ordinal = Index.OrdinalOf(Order.Spec.Part, Order.Sorting, sample);
             if (ordinal >= 0)
             {
                 isUsed = true;

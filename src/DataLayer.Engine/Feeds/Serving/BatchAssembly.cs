@@ -104,7 +104,7 @@ internal sealed partial class BatchAssembly
         DatasetPart part = order.Spec.Part;
         for (int i = 0; i < step.Count; i++)
         {
-            long number = Setup.Index.Select(part, order.IsByClass, _ordinals[i]);
+            long number = Setup.Index.Select(part, order.Sorting, _ordinals[i]);
             _numbers[i] = number;
             _sorted[i] = number;
             _slots[i] = i;

@@ -9,6 +9,9 @@ public sealed record FeedRequest
     /// <summary>The most slabs a feed may have.</summary>
     public const int MaxSlabs = 64;
 
+    /// <summary>The most workers that may share a rank's steps.</summary>
+    public const int MaxEvery = 4096;
+
     /// <summary>The dataset's name.</summary>
     public required string Dataset { get; init; }
 
@@ -35,6 +38,12 @@ public sealed record FeedRequest
 
     /// <summary>Where this pass would begin the feed ends; 0 is never.</summary>
     public long Passes { get; init; } = 1;
+
+    /// <summary>Of the rank's steps only each so many-th is made, a count, 1 to <see cref="MaxEvery"/>.</summary>
+    public int Every { get; init; } = 1;
+
+    /// <summary>So many steps of the rank are left out before the first, a count below <see cref="Every"/>.</summary>
+    public int Skip { get; init; }
 
     /// <summary>Batches assembled ahead or held by the client, a count, 2 to 64.</summary>
     public int SlabCount { get; init; } = 4;

@@ -240,8 +240,8 @@ public sealed class FeedRun : IAsyncDisposable
         long lastPass = -1;
         for (ulong sequence = 0; ; sequence++)
         {
-            FeedStep step = _setup.Slice.StepAt(cursor);
-            if (_setup.Request.Passes > 0 && step.Pass >= _setup.Request.Passes)
+            FeedStep step = NextStep(ref cursor, sequence == 0 ? _setup.Request.Skip : _setup.Request.Every - 1);
+            if (IsOver(step))
             {
                 return;
             }
@@ -269,6 +269,21 @@ public sealed class FeedRun : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>The step at a cursor, or behind so many that are others'.</summary>
+    private FeedStep NextStep(ref long cursor, int skip)
+    {
+        FeedStep step = _setup.Slice.StepAt(cursor);
+        for (; skip > 0 && !IsOver(step); skip--)
+        {
+            cursor = step.NextCursor;
+            step = _setup.Slice.StepAt(cursor);
+        }
+
+        return step;
+    }
+
+    private bool IsOver(in FeedStep step) => _setup.Request.Passes > 0 && step.Pass >= _setup.Request.Passes;
 
     private BatchAssembly TakeSpare()
     {

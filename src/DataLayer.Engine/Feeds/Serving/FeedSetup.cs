@@ -112,6 +112,13 @@ internal sealed class FeedSetup
                 + $"and all slabs together at most {MaxSamples}.");
         }
 
+        if (request.Every is < 1 or > FeedRequest.MaxEvery || request.Skip < 0 || request.Skip >= request.Every)
+        {
+            throw Refuse(
+                $"every is {request.Every} and skip {request.Skip}: every {FeedRequest.MaxEvery} steps or fewer one is "
+                + "taken, and fewer than that are left out before the first.");
+        }
+
         if (request.Passes < 0)
         {
             throw Refuse($"passes is {request.Passes}: give 0 for a feed that never ends, else 1 or more.");

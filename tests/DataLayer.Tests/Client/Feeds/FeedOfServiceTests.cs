@@ -75,6 +75,72 @@ public sealed class FeedOfServiceTests(RunningService service) : IAsyncLifetime
         Assert.Single(cursors.Distinct());
     }
 
+    /// <summary>Lines of 1 to 2,000 bytes: batches of near lengths, padded to their longest; resumed in another world, each line once.</summary>
+    [Fact]
+    public async Task Batches_by_lengths_are_of_near_lengths_at_any_world_and_go_on_exactly()
+    {
+        Random random = new(23);
+        string name = _name + "-lines";
+        string folder = await service.MakeFolderAsync();
+        string[] lines = [.. Enumerable.Range(0, 1003).Select(i => new string((char)('a' + (i % 26)), random.Next(1, 2000)))];
+        await service.Client.WriteFileAsync(folder + "/lines.txt", System.Text.Encoding.ASCII.GetBytes(string.Join('\n', lines)));
+        await MakeAsync(name, new DatasetCommand { Path = folder, Kind = "lines", Validation = 0.1 });
+        OrderSpec order = new() { Mode = OrderMode.Lengths, Part = DatasetPart.Train, BlockSamples = 24, WindowBlocks = 2, Seed = 4 };
+        List<long> seen = [];
+        long padded = 0;
+        long length = 0;
+        long samples = 0;
+        FeedState? state = null;
+        foreach ((int world, int batch, int steps) in new[] { (2, 12, 10), (3, 8, 7), (1, 24, int.MaxValue) })
+        {
+            FeedState? next = null;
+            Dictionary<long, List<int>> stepLengths = [];
+            for (int rank = 0; rank < world; rank++)
+            {
+                await using TrainingFeed feed = await OpenAsync(Options(local: true) with
+                {
+                    Dataset = name,
+                    Order = order,
+                    Rank = rank,
+                    World = world,
+                    Batch = batch,
+                    State = state,
+                    Last = LastStep.Pad,
+                    Layout = BatchLayoutKind.Padded,
+                });
+                int step = 0;
+                samples = feed.Description.Samples;
+                await foreach (Batch taken in feed.WithCancellation(Limit()))
+                {
+                    int real = taken.Count - taken.PaddingCount;
+                    for (int i = 0; i < taken.Count; i++)
+                    {
+                        Assert.Equal(lines[taken.Numbers[i]], System.Text.Encoding.ASCII.GetString(taken.GetSample(i)));
+                        stepLengths.TryAdd(taken.Cursor, []);
+                        stepLengths[taken.Cursor].Add(lines[taken.Numbers[i]].Length);
+                    }
+
+                    (padded, length) = (padded + taken.DataBytes, length + taken.Numbers.ToArray().Sum(n => (long)lines[n].Length));
+                    seen.AddRange(taken.Numbers[..real]);
+                    if (++step == steps)
+                    {
+                        break;
+                    }
+                }
+
+                next = feed.State;
+            }
+
+            // 48 neighbours by length of some 900 that are spread evenly up to 2,000; two windows where a block lies across.
+            Assert.All(stepLengths.Values, l => Assert.InRange(l.Max() - l.Min(), 0, 400));
+            state = next;
+        }
+
+        Assert.Equal(seen.Count, seen.Distinct().Count());
+        Assert.Equal(samples, seen.Count);
+        Assert.InRange(padded, length, (long)(1.15 * length));
+    }
+
     [Fact]
     public async Task Any_later_world_goes_on_from_a_state()
     {

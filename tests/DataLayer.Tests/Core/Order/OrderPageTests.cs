@@ -18,7 +18,7 @@ public sealed partial class OrderPageTests
     public void The_vectors_of_the_page_are_what_the_order_gives()
     {
         MatchCollection rows = Row().Matches(Page);
-        Assert.True(rows.Count >= 8);
+        Assert.True(rows.Count >= 11);
         foreach (Match row in rows)
         {
             (OrderSpec spec, long[] counts) = (Parse(row.Groups["order"].Value), Numbers(row.Groups["counts"].Value));
@@ -38,6 +38,7 @@ public sealed partial class OrderPageTests
             ("'shuffle', H, -7, 2, p, 1000", new(new OrderSpec { Seed = -7 }, _hash, 1000, [])),
             ("'shuffle', H, 7, 2, p, (1 << 41) + 5", new(new OrderSpec { Seed = 7 }, _hash, (1L << 41) + 5, [])),
             ("'blocks', H, 5, 2, p, 1003, block=10, window=4", new(new OrderSpec { Mode = OrderMode.Blocks, Seed = 5, BlockSamples = 10, WindowBlocks = 4 }, _hash, 1003, [])),
+            ("'lengths', H, 5, 2, p, 1003, block=10, window=4", new(new OrderSpec { Mode = OrderMode.Lengths, Seed = 5, BlockSamples = 10, WindowBlocks = 4 }, _hash, 1003, [])),
             ("'weighted', H, 1, 2, p, 1000, weights=[3, 9, 1], counts=[700, 0, 300]", new(new OrderSpec { Mode = OrderMode.Weighted, Seed = 1, Weights = [3, 9, 1] }, _hash, 1000, [700, 0, 300])),
             ("'balanced', H, 1, 2, p, 1000, counts=[700, 0, 300]", new(new OrderSpec { Mode = OrderMode.Balanced, Seed = 1 }, _hash, 1000, [700, 0, 300])),
         ];

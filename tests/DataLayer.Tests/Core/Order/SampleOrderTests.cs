@@ -9,7 +9,7 @@ public sealed class SampleOrderTests
     private static readonly long[] _classes = [700, 0, 200, 100];
 
     [Fact]
-    public void A_pass_in_blocks_has_each_sample_once()
+    public void A_pass_in_blocks_or_by_lengths_has_each_sample_once()
     {
         Random random = new(11);
         for (int trial = 0; trial < 400; trial++)
@@ -17,6 +17,7 @@ public sealed class SampleOrderTests
             int count = random.Next(1, 3000);
             OrderSpec spec = new() { Mode = OrderMode.Blocks, BlockSamples = random.Next(1, 70), WindowBlocks = random.Next(1, 9), Seed = trial };
             AssertHasEachOnce(new SampleOrder(spec, _hash, count, []), trial);
+            AssertHasEachOnce(new SampleOrder(spec with { Mode = OrderMode.Lengths }, _hash, count, []), trial);
         }
     }
 
@@ -35,6 +36,26 @@ public sealed class SampleOrderTests
     }
 
     [Fact]
+    public void A_block_by_lengths_has_neighbours_by_length_and_the_blocks_are_shuffled_anew_each_pass()
+    {
+        OrderSpec spec = new() { Mode = OrderMode.Lengths, BlockSamples = 32, WindowBlocks = 4 };
+        SampleOrder order = new(spec, _hash, 10_007, []);
+        HashSet<long> lastOnes = [];
+        for (int pass = 0; pass < 20; pass++)
+        {
+            long[] ordinals = new long[10_007];
+            order.Fill(pass, 0, 1, ordinals);
+            long[] means = [.. ordinals.Chunk(32).Select(block => (long)block.Average())];
+            Assert.All(ordinals.Chunk(32), block => Assert.InRange(block.Max() - block.Min(), 0, (2 * 4 * 32) - 1));
+            Assert.NotEqual(means.Order(), means);
+            lastOnes.UnionWith(ordinals[^(10_007 % 32)..]);
+        }
+
+        // What stands last, and is dropped by steps of whole blocks, is not always the same: 20 passes leave 23 each.
+        Assert.True(lastOnes.Count > 400, $"{lastOnes.Count}");
+    }
+
+    [Fact]
     public void Where_an_ordinal_stands_is_found_without_a_table()
     {
         Random random = new(12);
@@ -44,7 +65,7 @@ public sealed class SampleOrderTests
             long[] classes = [count / 3, 0, count - (count / 3) - (count / 5), count / 5];
             OrderSpec spec = new()
             {
-                Mode = new[] { OrderMode.Sequential, OrderMode.Shuffle, OrderMode.Blocks, OrderMode.Balanced }[trial % 4],
+                Mode = new[] { OrderMode.Sequential, OrderMode.Shuffle, OrderMode.Blocks, OrderMode.Balanced, OrderMode.Lengths }[trial % 5],
                 BlockSamples = random.Next(1, 70),
                 WindowBlocks = random.Next(1, 9),
                 Seed = trial,

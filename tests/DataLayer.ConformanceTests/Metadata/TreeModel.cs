@@ -1,7 +1,7 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
 
-namespace DataLayer.Tests.Metadata;
+namespace DataLayer.ConformanceTests.Metadata;
 
 /// <summary>
 /// A POSIX tree as plain dictionaries: what the store must behave like. Each operation gives null or the error it ends with. Nodes carry the number of

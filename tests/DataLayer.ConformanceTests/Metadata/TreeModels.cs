@@ -3,10 +3,10 @@ using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 using DataLayer.TestSupport.Trees;
 
-namespace DataLayer.Tests.Metadata;
+namespace DataLayer.ConformanceTests.Metadata;
 
 /// <summary>Random operations on the store and on a plain model side by side: same outcomes, same tree, also after reopening.</summary>
-public sealed class TreeModelTests
+public abstract class TreeModels : TreeConformance
 {
     private const int Operations = 700;
 
@@ -20,7 +20,7 @@ public sealed class TreeModelTests
     public async Task Random_operations_match_the_model(int seed, bool attached)
     {
         Random random = new(seed);
-        await using TreeFixture t = await TreeFixture.OpenAsync();
+        await using TreeFixture t = await OpenAsync();
         TreeModel model = new();
         string top = string.Empty;
         if (attached)
