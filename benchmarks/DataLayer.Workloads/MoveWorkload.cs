@@ -14,6 +14,7 @@ namespace DataLayer.Workloads;
 /// <summary>
 /// What readers feel of a plan that is carried out: the 99th percentile of their reads with moves beside them (recalls,
 /// then releases, and again) against that without, in turns in one run, over a Ceph gateway that answers after 10 ms.
+/// Groups for <c>--only</c>: memory, hot, cold.
 /// </summary>
 internal sealed class MoveWorkload : IWorkload
 {

@@ -21,6 +21,8 @@ List<IWorkload> workloads = [.. typeof(IWorkload).Assembly.GetTypes()
 string? only = args.FirstOrDefault(arg => arg.StartsWith("--only=", StringComparison.Ordinal))?["--only=".Length..];
 string results = args.FirstOrDefault(arg => arg.StartsWith("--results=", StringComparison.Ordinal))?["--results=".Length..]
     ?? Path.Combine("benchmarks", "results");
+string? runs = args.FirstOrDefault(arg => arg.StartsWith("--runs=", StringComparison.Ordinal))?["--runs=".Length..];
+int most = runs is null ? int.MaxValue : int.Parse(runs, System.Globalization.CultureInfo.InvariantCulture);
 HashSet<string> wanted = [.. args.Where(arg => !arg.StartsWith('-'))];
 if (wanted.FirstOrDefault(name => workloads.TrueForAll(workload => workload.Name != name)) is { } unknown)
 {
@@ -36,7 +38,7 @@ Console.CancelKeyPress += (_, e) =>
 };
 foreach (IWorkload workload in workloads.Where(workload => wanted.Count == 0 || wanted.Contains(workload.Name)))
 {
-    BenchmarkReport report = new(workload.Name, only);
+    BenchmarkReport report = new(workload.Name, only, most);
     await workload.RunAsync(report, stop.Token);
     await report.WriteAsync(results, TimeProvider.System);
 }

@@ -91,6 +91,11 @@ internal sealed class ApiConnection : IDisposable
                     throw failure;
                 }
             }
+            catch (HttpRequestException e) when (e.InnerException is DataLayerException refused)
+            {
+                // Trust does not come with waiting.
+                throw new DataLayerException(refused.Code, refused.Message, e);
+            }
             catch (HttpRequestException e)
             {
                 failure = Unreachable(e);
@@ -238,6 +243,8 @@ internal sealed class ApiConnection : IDisposable
         string? socketPath = options.UnixSocketPath;
         handler.ConnectCallback = async (context, cancellationToken) =>
         {
+            bool isSecure = socketPath is null
+                && context.InitialRequestMessage.RequestUri?.Scheme == Uri.UriSchemeHttps;
             Socket socket = socketPath is null
                 ? new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }
                 : new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
@@ -245,7 +252,12 @@ internal sealed class ApiConnection : IDisposable
             {
                 EndPoint end = socketPath is null ? context.DnsEndPoint : new UnixDomainSocketEndPoint(socketPath);
                 await socket.ConnectAsync(end, cancellationToken).ConfigureAwait(false);
-                return new NetworkStream(socket, ownsSocket: true);
+                NetworkStream stream = new(socket, ownsSocket: true);
+                return isSecure
+                    ? await TlsHandshake
+                        .ConnectAsync(stream, context.DnsEndPoint.Host, options.Tls, cancellationToken)
+                        .ConfigureAwait(false)
+                    : stream;
             }
             catch
             {

@@ -19,7 +19,7 @@ public sealed class DataLayerClientOptions
 
     /// <summary>
     /// The bearer token that says who calls, or null where the service wants none. It goes out in clear text over
-    /// <c>http</c>: use the Unix socket, loopback or a network you trust, or a proxy that speaks <c>https</c>.
+    /// <c>http</c>: beyond the machine use <c>https</c>.
     /// </summary>
     public string? Token { get; init; }
 
@@ -28,6 +28,9 @@ public sealed class DataLayerClientOptions
     /// so a token may be exchanged under a running client. Not together with <see cref="Token"/>.
     /// </summary>
     public string? TokenFile { get; init; }
+
+    /// <summary>What counts over <c>https</c>. Default: the system's authorities, no client certificate.</summary>
+    public ClientTlsOptions Tls { get; init; } = new();
 
     /// <summary>
     /// Connections kept to the service, a count, 1 to 4,096. Calls past it wait. Default 64: more than any loader's
@@ -64,7 +67,7 @@ public sealed class DataLayerClientOptions
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>
-    /// Reads a server's address as people write it: <c>http://host:port</c>, <c>host:port</c>, or
+    /// Reads a server's address as people write it: <c>http(s)://host:port</c>, <c>host:port</c>, or
     /// <c>unix:/path/to/socket</c>.
     /// </summary>
     /// <exception cref="DataLayerException"><see cref="ErrorCode.InvalidArgument"/>: the text is none of
@@ -95,7 +98,7 @@ public sealed class DataLayerClientOptions
 
         throw new DataLayerException(
             ErrorCode.InvalidArgument,
-            $"'{server}' is not a server's address: give http://host:port, host:port or unix:/path/to/socket.");
+            $"'{server}' is not a server's address: give http(s)://host:port, host:port or unix:/path/to/socket.");
     }
 
     /// <summary>Checks all values; the exception names every one that is out of range.</summary>
@@ -113,6 +116,9 @@ public sealed class DataLayerClientOptions
             faults, Token is null || IsToken(Token),
             "Token has characters that no token has: give what 'datalayer token create' printed.");
         Check(faults, Token is null || TokenFile is null, "Token and TokenFile are both given: keep one of them.");
+        Check(
+            faults, Tls.CertificateFile is not null || (Tls.KeyFile ?? Tls.KeyPasswordFile) is null,
+            "Tls.KeyFile or Tls.KeyPasswordFile is given without Tls.CertificateFile: give the certificate.");
         Check(faults, ServerUri.IsAbsoluteUri, $"ServerUri '{ServerUri}' is not absolute: give http://host:port.");
         if (faults.Count > 0)
         {

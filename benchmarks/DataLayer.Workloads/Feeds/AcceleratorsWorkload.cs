@@ -34,7 +34,7 @@ internal sealed class AcceleratorsWorkload : IWorkload
     private static async Task MeasureAsync(
         BenchmarkReport report, Shape shape, (string Accelerator, double Seconds, double Wanted)[] loads, CancellationToken stop)
     {
-        if (!report.Wants(shape.Name))
+        if (!report.Wants(shape.Name, shape.Name + "-warm"))
         {
             return;
         }
@@ -48,9 +48,9 @@ internal sealed class AcceleratorsWorkload : IWorkload
         using PlainReader reader = new(files, shape);
         await report.MeasureAsync(
             shape.Name + "-warm", "samples/s", Runs, async () => (await bench.ReadAsync(options, shape.Passes, stop)).Samples, () => reader.RunAsync(stop));
-        foreach ((string accelerator, double seconds, double wanted) in loads)
+        foreach ((string accelerator, double seconds, double wanted) in report.Wants(shape.Name) ? loads : [])
         {
-            double[] busy = new double[3];
+            double[] busy = new double[report.RunsOf(3)];
             for (int run = 0; run < busy.Length; run++)
             {
                 busy[run] = await KeepBusyAsync(bench, shape, seconds, stop);

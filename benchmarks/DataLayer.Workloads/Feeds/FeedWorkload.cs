@@ -31,17 +31,33 @@ internal sealed partial class FeedWorkload : IWorkload
                 await FashionRows.MeasureAsync(report, bench, cancellationToken);
             }
 
-            if (report.Wants("memory"))
+            if (report.Wants("memory", "memory-128KiB"))
             {
                 await MeasureLargeAsync(report, bench, cancellationToken);
+            }
+
+            if (report.Wants("memory", "memory-784B"))
+            {
                 await MeasureRecordsAsync(report, bench, cancellationToken);
+            }
+
+            if (report.Wants("memory", "cast-float16"))
+            {
                 await MeasureCastAsync(report, bench, cancellationToken);
             }
 
-            if (report.Wants("torch"))
+            if (report.Wants("torch", "torch-small"))
             {
                 await MeasureTorchAsync(report, bench, "torch-small", 20_480, 3072, 256, cancellationToken);
+            }
+
+            if (report.Wants("torch", "torch-150KB"))
+            {
                 await MeasureTorchAsync(report, bench, "torch-150KB", 2048, 150_000, 64, cancellationToken);
+            }
+
+            if (report.Wants("torch", "tar"))
+            {
                 await MeasureTarAsync(report, bench, cancellationToken);
             }
         }
@@ -165,10 +181,11 @@ internal sealed partial class FeedWorkload : IWorkload
     private static async Task CompareAsync(
         BenchmarkReport report, string name, Func<Task<(double Rate, string Sum)>> ours, (string Name, Func<Task<(double Rate, string Sum)>> Run)[] others)
     {
+        int runs = report.RunsOf(Runs);
         List<double> values = [];
         List<double>[] rates = [.. others.Select(_ => new List<double>())];
         string? sum = null;
-        for (int run = 0; run < Runs; run++)
+        for (int run = 0; run < runs; run++)
         {
             (double rate, string found) = await ours();
             sum ??= found;
@@ -184,7 +201,7 @@ internal sealed partial class FeedWorkload : IWorkload
 
         double[] medians = [.. rates.Select(BenchmarkReport.Median)];
         Console.WriteLine($"feed       {name}: " + string.Join(", ", others.Select((o, i) => string.Create(CultureInfo.InvariantCulture, $"{o.Name} {medians[i]:F0} samples/s"))));
-        report.Add(name, "samples/s", BenchmarkReport.Median(values), medians.Max(), Runs);
+        report.Add(name, "samples/s", BenchmarkReport.Median(values), medians.Max(), runs);
     }
 
     private static void Check(string name, string wanted, string found)

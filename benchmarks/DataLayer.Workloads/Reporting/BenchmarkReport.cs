@@ -6,15 +6,22 @@ namespace DataLayer.Workloads.Reporting;
 
 /// <summary>Collects the rows of one benchmark, measures pairs, prints the table and writes the JSON result.</summary>
 /// <remarks>
-/// With <paramref name="only"/> the benchmark runs one group of its cases, and the rows of the others stay in the file.
+/// With <paramref name="only"/> the benchmark runs one group of its cases, and the rows of the others stay in the file. With <paramref name="most"/>
+/// each case is run no more often than that: for a quick look.
 /// </remarks>
-internal sealed class BenchmarkReport(string benchmark, string? only = null)
+internal sealed class BenchmarkReport(string benchmark, string? only = null, int most = int.MaxValue)
 {
     private static readonly JsonSerializerOptions _json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
     private readonly List<BenchmarkRow> _rows = [];
 
     /// <summary>Whether a group of cases is to be run.</summary>
     public bool Wants(string group) => only is null || only == group;
+
+    /// <summary>Whether a case of a group is to be run.</summary>
+    public bool Wants(string group, string @case) => Wants(group) || only == @case;
+
+    /// <summary>How often a case is run that is measured so often for the record.</summary>
+    public int RunsOf(int runs) => Math.Min(runs, most);
 
     /// <summary>Adds a row with medians that were measured elsewhere; prints it at once.</summary>
     public void Add(string @case, string unit, double value, double baseline, int runs)
@@ -31,6 +38,7 @@ internal sealed class BenchmarkReport(string benchmark, string? only = null)
     /// </summary>
     public async Task MeasureAsync(string @case, string unit, int runs, Func<Task<double>> candidate, Func<Task<double>> baseline)
     {
+        runs = RunsOf(runs);
         await baseline();
         await candidate();
         List<double> values = [], baselines = [];

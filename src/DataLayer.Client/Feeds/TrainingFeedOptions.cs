@@ -11,7 +11,7 @@ public sealed record TrainingFeedOptions
     /// <summary>
     /// The service: <c>unix:/path/to/feed.sock</c> on its own machine, where batches lie in shared memory (the socket
     /// is
-    /// in its state folder); from elsewhere <c>http://host:port</c>, where they travel.
+    /// in its state folder); from elsewhere <c>http(s)://host:port</c>, where they travel.
     /// </summary>
     public required string Server { get; init; }
 
@@ -69,6 +69,9 @@ public sealed record TrainingFeedOptions
 
     /// <summary>A file with the token, read at each connect; not together with <see cref="Token"/>.</summary>
     public string? TokenFile { get; init; }
+
+    /// <summary>What counts over <c>https</c>. Default: the system's authorities, no client certificate.</summary>
+    public ClientTlsOptions Tls { get; init; } = new();
 
     /// <summary>
     /// How long a feed whose service went away tries to reach it again, 0 to 1 day; 0 is not at all. Default 30 s: a

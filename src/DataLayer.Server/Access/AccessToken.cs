@@ -1,7 +1,8 @@
 namespace DataLayer.Server.Access;
 
 /// <summary>
-/// One token as the service knows it: all but the secret, of which only a hash is kept. docs/FORMATS/tokens.md.
+/// One caller as the service knows it: all of a token but the secret, of which only a hash is kept; or the subject of a
+/// client certificate. docs/FORMATS/tokens.md.
 /// </summary>
 internal sealed record AccessToken
 {
@@ -14,8 +15,11 @@ internal sealed record AccessToken
     /// <summary>What it allows.</summary>
     public required TokenRole Role { get; init; }
 
-    /// <summary>SHA-256 of the token's text, 32 bytes.</summary>
-    public required ReadOnlyMemory<byte> Hash { get; init; }
+    /// <summary>SHA-256 of the token's text, 32 bytes; empty for the entry of a client certificate.</summary>
+    public ReadOnlyMemory<byte> Hash { get; init; }
+
+    /// <summary>The subject of the client certificate that stands for the caller; null for a token.</summary>
+    public string? Subject { get; init; }
 
     /// <summary>The folders it reaches; empty for the whole tree.</summary>
     public IReadOnlyList<string> Scopes { get; init; } = [];

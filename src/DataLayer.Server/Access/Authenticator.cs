@@ -1,12 +1,14 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using DataLayer.Server.Configuration;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 
 namespace DataLayer.Server.Access;
 
 /// <summary>
-/// Finds out who calls: the holder of a bearer token; without one, the service's user on the Unix socket, a process of
-/// this machine on loopback (auth.anonymousLoopback), or anybody (listen.insecure).
+/// Finds out who calls: the holder of a bearer token or of a client certificate; without one, the service's user on the
+/// Unix socket, a process of this machine on loopback (auth.anonymousLoopback), or anybody (auth.anonymousAnywhere).
 /// </summary>
 /// <remarks>
 /// A token that is given counts, also where none is wanted: a wrong one is refused, never passed over. Loopback alone
@@ -41,6 +43,17 @@ internal sealed partial class Authenticator(
             return Caller.OfSocket;
         }
 
+        X509Certificate2? certificate = context.Features.Get<ITlsConnectionFeature>()?.ClientCertificate;
+        if (certificate is not null && tokens.FindSubject(certificate.Subject) is { } holder)
+        {
+            if (holder.Role is null)
+            {
+                refusals.Add(context, holder);
+            }
+
+            return holder;
+        }
+
         if (configuration.AnonymousAnywhere)
         {
             return Caller.OfAnywhere;
@@ -48,10 +61,10 @@ internal sealed partial class Authenticator(
 
         if (!configuration.AnonymousLoopback)
         {
-            return Caller.Unknown("The request has no token, and this service wants one of everybody.");
+            return Unknown("The request has no token, and this service wants one of everybody.", certificate);
         }
 
-        return WhyNotLocal(context, headers) is { } why ? Caller.Unknown(why) : Caller.OfLoopback;
+        return WhyNotLocal(context, headers) is { } why ? Unknown(why, certificate) : Caller.OfLoopback;
     }
 
     /// <summary>Who opens a feed over its socket: there is no header, and only this machine reaches it.</summary>
@@ -69,6 +82,15 @@ internal sealed partial class Authenticator(
             : configuration.AnonymousLoopback ? Caller.OfLoopback
             : Caller.Unknown("The client's Hello has no token, and this service wants one of other users.");
     }
+
+    /// <summary>Whether a caller may go on with what it began.</summary>
+    public bool IsStillKnown(Caller caller) => caller.Token is not { } token || tokens.IsInForce(token);
+
+    private static Caller Unknown(string why, X509Certificate2? certificate) => Caller.Unknown(
+        certificate is null
+            ? why
+            : $"{why} Its client certificate '{Cut(certificate.Subject)}' stands for no caller: 'datalayer token "
+                + "create --certificate SUBJECT' makes it one.");
 
     private Caller FromHeader(StringValues authorization)
     {

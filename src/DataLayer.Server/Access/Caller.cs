@@ -10,10 +10,11 @@ namespace DataLayer.Server.Access;
 internal sealed class Caller
 {
     private Caller(
-        string name, TokenRole? role, IReadOnlyList<string> scopes, string? refusal, string? tenant = null)
+        string name, TokenRole? role, IReadOnlyList<string> scopes, string? refusal, AccessToken? token = null)
     {
         Name = name;
-        Use = tenant is null ? null : new OriginUse(OriginPurpose.Foreground, Tenant: tenant);
+        Use = token is null ? null : new OriginUse(OriginPurpose.Foreground, Tenant: token.Name);
+        Token = token;
         Role = role;
         Scopes = scopes;
         Confinement = scopes.Count == 0 ? null : new TreeScope(scopes);
@@ -32,6 +33,9 @@ internal sealed class Caller
     /// <summary>How logs name it; never with a secret.</summary>
     public string Name { get; }
 
+    /// <summary>The token or certificate's entry that it comes by; null for callers without one.</summary>
+    public AccessToken? Token { get; }
+
     /// <summary>Whom requests to the cold tier are billed to: the token's name; null for callers without one.</summary>
     public OriginUse? Use { get; }
 
@@ -49,7 +53,7 @@ internal sealed class Caller
 
     /// <summary>The holder of a token.</summary>
     public static Caller Of(AccessToken token) =>
-        new($"token {token.Id} ({token.Name})", token.Role, token.Scopes, null, token.Name);
+        new($"token {token.Id} ({token.Name})", token.Role, token.Scopes, null, token);
 
     /// <summary>Somebody unknown, with the reason.</summary>
     public static Caller Unknown(string refusal) => new("nobody", null, [], refusal);

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using DataLayer.Core.Errors;
@@ -124,6 +126,22 @@ internal static class TokenFile
         }
     }
 
+    /// <summary>A certificate's subject as it is compared, or null for a text that is none.</summary>
+    public static string? SubjectOf(string? text)
+    {
+        try
+        {
+            return text is { Length: > 0 and <= 1024 } && !text.Any(char.IsControl)
+                && new X500DistinguishedName(new X500DistinguishedName(text).RawData).Name is { Length: > 0 } name
+                    ? name
+                    : null;
+        }
+        catch (CryptographicException)
+        {
+            return null;
+        }
+    }
+
     private static TokenFileContent Wrong(string problem) => new([], [problem]);
 
     private static TokenFileContent Check(string path, Document? document)
@@ -131,6 +149,7 @@ internal static class TokenFile
         List<string> problems = [];
         List<AccessToken> tokens = [];
         HashSet<string> ids = new(StringComparer.Ordinal);
+        HashSet<string> subjects = new(StringComparer.Ordinal);
         IReadOnlyList<Entry?> entries = document?.Tokens ?? [];
         if (document?.Tokens is null)
         {
@@ -150,6 +169,11 @@ internal static class TokenFile
             if (entry.Id is { } id && !ids.Add(id))
             {
                 problems.Add($"{at}: the id '{id}' is there twice: remove one of them.");
+            }
+
+            if (entry.Subject is { } subject && !subjects.Add(subject))
+            {
+                problems.Add($"{at}: the subject '{subject}' is there twice: remove one of them.");
             }
 
             if (problems.Count == before)
@@ -178,7 +202,14 @@ internal static class TokenFile
             problems.Add($"{at}: the role is '{entry.Role}': write reader, tenant or admin.");
         }
 
-        if (entry.Hash is not { } hash || !hash.StartsWith(HashPrefix, StringComparison.Ordinal)
+        if (entry.Subject is { } subject)
+        {
+            if (entry.Hash is not null || SubjectOf(subject) != subject)
+            {
+                problems.Add($"{at}: an entry of a certificate has a subject as 'CN=name, O=…' and no hash.");
+            }
+        }
+        else if (entry.Hash is not { } hash || !hash.StartsWith(HashPrefix, StringComparison.Ordinal)
             || hash.Length != HashPrefix.Length + (TokenText.HashBytes * 2)
             || !TokenText.IsHex(hash.AsSpan(HashPrefix.Length)))
         {
@@ -222,6 +253,8 @@ internal static class TokenFile
 
         public string? Hash { get; init; }
 
+        public string? Subject { get; init; }
+
         public IReadOnlyList<string?>? Scopes { get; init; }
 
         public DateTimeOffset Created { get; init; }
@@ -233,7 +266,8 @@ internal static class TokenFile
             Id = token.Id,
             Name = token.Name,
             Role = RoleText(token.Role),
-            Hash = HashPrefix + Convert.ToHexStringLower(token.Hash.Span),
+            Hash = token.Subject is null ? HashPrefix + Convert.ToHexStringLower(token.Hash.Span) : null,
+            Subject = token.Subject,
             Scopes = [.. token.Scopes],
             Created = token.Created,
             Expires = token.Expires,
@@ -244,7 +278,8 @@ internal static class TokenFile
             Id = Id!,
             Name = Name!,
             Role = Enum.Parse<TokenRole>(Role!, ignoreCase: true),
-            Hash = Convert.FromHexString(Hash.AsSpan(HashPrefix.Length)),
+            Hash = Hash is null ? default : Convert.FromHexString(Hash.AsSpan(HashPrefix.Length)),
+            Subject = Subject,
             Scopes = [.. (Scopes ?? []).Select(s => s!)],
             Created = Created,
             Expires = Expires,

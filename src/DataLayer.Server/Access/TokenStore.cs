@@ -21,7 +21,7 @@ internal sealed partial class TokenStore
     private readonly TimeProvider _time;
     private readonly ILogger<TokenStore> _log;
     private readonly Lock _loading = new();
-    private FrozenDictionary<string, Known> _known = FrozenDictionary<string, Known>.Empty;
+    private Table _table = Table.Empty;
     private FileMark _mark;
     private long _lookedAt;
 
@@ -39,7 +39,7 @@ internal sealed partial class TokenStore
     }
 
     /// <summary>How many tokens are in force, a count.</summary>
-    public int Count => Volatile.Read(ref _known).Count;
+    public int Count => Volatile.Read(ref _table).ById.Count;
 
     /// <summary>
     /// Who holds the token of this text; a caller that is not known where nobody does, or not any more.
@@ -54,10 +54,10 @@ internal sealed partial class TokenStore
 
         Span<byte> hash = stackalloc byte[TokenText.HashBytes];
         TokenText.Hash(text, hash);
-        if (!Volatile.Read(ref _known).TryGetValue(id, out Known? known))
+        if (!Volatile.Read(ref _table).ById.TryGetValue(id, out Known? known))
         {
             LookNow();
-            _ = Volatile.Read(ref _known).TryGetValue(id, out known);
+            _ = Volatile.Read(ref _table).ById.TryGetValue(id, out known);
         }
 
         // Compared also where there is none, and never byte by byte: the time tells nothing.
@@ -67,10 +67,31 @@ internal sealed partial class TokenStore
             return Caller.Unknown($"The token {id} is not known: it was revoked, or is of another service.");
         }
 
-        return known.Token.Expires is { } end && end <= _time.GetUtcNow()
-            ? Caller.Unknown($"The token {id} has expired on {end.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z.")
-            : known.Caller;
+        return OrExpired(known);
     }
+
+    /// <summary>
+    /// Whom a client certificate of this subject stands for; one that is not known where its time is over, null where
+    /// nobody entered it.
+    /// </summary>
+    public Caller? FindSubject(string subject)
+    {
+        LookAgain();
+        return Volatile.Read(ref _table).BySubject.TryGetValue(subject, out Known? known) ? OrExpired(known) : null;
+    }
+
+    /// <summary>Whether what a caller came by is in force still; its end is at most a second away from here.</summary>
+    public bool IsInForce(AccessToken token)
+    {
+        LookAgain();
+        return Volatile.Read(ref _table).ById.TryGetValue(token.Id, out Known? known)
+            && known.Caller.Role == token.Role && known.Token.Scopes.SequenceEqual(token.Scopes, StringComparer.Ordinal)
+            && OrExpired(known).Role is not null;
+    }
+
+    private Caller OrExpired(Known known) => known.Token.Expires is { } end && end <= _time.GetUtcNow()
+        ? Caller.Unknown($"The token {known.Token.Id} has expired on {end.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z.")
+        : known.Caller;
 
     private void LookAgain()
     {
@@ -107,13 +128,15 @@ internal sealed partial class TokenStore
                 LogProblem(problem);
             }
 
-            LogKept(_path, _known.Count);
+            LogKept(_path, _table.ById.Count);
             return;
         }
 
-        FrozenDictionary<string, Known> known = content.Tokens.ToFrozenDictionary(
-            t => t.Id, t => new Known(t, Caller.Of(t)), StringComparer.Ordinal);
-        Volatile.Write(ref _known, known);
+        List<Known> known = [.. content.Tokens.Select(t => new Known(t, Caller.Of(t)))];
+        Volatile.Write(ref _table, new Table(
+            known.ToFrozenDictionary(k => k.Token.Id, StringComparer.Ordinal),
+            known.Where(k => k.Token.Subject is not null)
+                .ToFrozenDictionary(k => k.Token.Subject!, StringComparer.Ordinal)));
         LogLoaded(_path, known.Count);
     }
 
@@ -127,6 +150,12 @@ internal sealed partial class TokenStore
     private partial void LogKept(string path, int count);
 
     private sealed record Known(AccessToken Token, Caller Caller);
+
+    private sealed record Table(FrozenDictionary<string, Known> ById, FrozenDictionary<string, Known> BySubject)
+    {
+        public static Table Empty { get; } =
+            new(FrozenDictionary<string, Known>.Empty, FrozenDictionary<string, Known>.Empty);
+    }
 
     /// <summary>What tells one state of a file from another without reading it.</summary>
     private readonly record struct FileMark(long Ticks, long Length, UnixFileMode Mode)

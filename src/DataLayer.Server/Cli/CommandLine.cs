@@ -13,6 +13,9 @@ internal static class CommandLine
         CommandFactory factory = new(environment, options);
         RootCommand root = new("DataLayer: one tree over object stores and fast disks, with memory in front.");
         root.Options.Add(options.Server);
+        root.Options.Add(options.Authority);
+        root.Options.Add(options.Certificate);
+        root.Options.Add(options.Key);
         root.Options.Add(options.Json);
         Command[] commands =
         [

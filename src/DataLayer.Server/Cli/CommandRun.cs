@@ -20,8 +20,21 @@ internal sealed class CommandRun : IDisposable
     /// <summary>The environment variable with the path of a file that holds the token.</summary>
     public const string TokenFileVariable = "DATALAYER_TOKEN_FILE";
 
+    /// <summary>The environment variable with the path of the authorities' certificates.</summary>
+    public const string AuthorityVariable = "DATALAYER_CA_FILE";
+
+    /// <summary>The environment variable with the path of the client certificate.</summary>
+    public const string CertificateVariable = "DATALAYER_CLIENT_CERT";
+
+    /// <summary>The environment variable with the path of the client certificate's key.</summary>
+    public const string KeyVariable = "DATALAYER_CLIENT_KEY";
+
+    /// <summary>The environment variable with the path of a file that holds that key's password.</summary>
+    public const string KeyPasswordFileVariable = "DATALAYER_CLIENT_KEY_PASSWORD_FILE";
+
     private const string DefaultServer = "http://127.0.0.1:7070";
     private DataLayerClient? _client;
+    private readonly GlobalOptions _options;
     private IAnsiConsole? _out;
 
     /// <summary>Makes a run.</summary>
@@ -29,6 +42,7 @@ internal sealed class CommandRun : IDisposable
     {
         Environment = environment;
         Arguments = arguments;
+        _options = options;
         Json = arguments.GetValue(options.Json);
         string? asked = arguments.GetValue(options.Server);
         string? variable = environment.Variables[ServerVariable] as string;
@@ -124,7 +138,22 @@ internal sealed class CommandRun : IDisposable
             UnixSocketPath = options.UnixSocketPath,
             Token = string.IsNullOrEmpty(token) ? null : token.Trim(),
             TokenFile = string.IsNullOrEmpty(token) && !string.IsNullOrEmpty(file) ? file : null,
+            Tls = new ClientTlsOptions
+            {
+                CertificateAuthorityFile = Given(_options.Authority, AuthorityVariable),
+                CertificateFile = Given(_options.Certificate, CertificateVariable),
+                KeyFile = Given(_options.Key, KeyVariable),
+                KeyPasswordFile = Given(null, KeyPasswordFileVariable),
+            },
         };
+    }
+
+    /// <summary>What an option gives, else an environment variable; null for neither.</summary>
+    private string? Given(Option<string?>? option, string variable)
+    {
+        string? asked = option is null ? null : Arguments.GetValue(option);
+        string? value = string.IsNullOrEmpty(asked) ? Environment.Variables[variable] as string : asked;
+        return string.IsNullOrEmpty(value) ? null : value;
     }
 
     private static void Complain(CliEnvironment environment, bool json, DataLayerException fault, string? server)
@@ -153,12 +182,29 @@ internal sealed class GlobalOptions
         new("--server")
         {
             Description =
-                "The service: http://host:port or unix:/path. Default: $DATALAYER_SERVER, else http://127.0.0.1:7070.",
+                "The service: http(s)://host:port or unix:/path. Default: $DATALAYER_SERVER, "
+                + "else http://127.0.0.1:7070.",
             Recursive = true,
             HelpName = "URL",
         };
 
+    /// <summary>Whose certificates of the service count.</summary>
+    public Option<string?> Authority { get; } = File(
+        "--ca-file", $"PEM file of the authorities that count for https. Default: ${CommandRun.AuthorityVariable}, "
+            + "else the system's.");
+
+    /// <summary>The client certificate.</summary>
+    public Option<string?> Certificate { get; } = File(
+        "--client-cert", $"PEM file with a client certificate. Default: ${CommandRun.CertificateVariable}.");
+
+    /// <summary>Its key.</summary>
+    public Option<string?> Key { get; } = File(
+        "--client-key", $"PEM file with its key. Default: ${CommandRun.KeyVariable}, else the certificate's file.");
+
     /// <summary>JSON instead of tables.</summary>
     public Option<bool> Json { get; } =
         new("--json") { Description = "Print JSON, one object a line.", Recursive = true };
+
+    private static Option<string?> File(string name, string description) =>
+        new(name) { Description = description, Recursive = true, HelpName = "FILE" };
 }

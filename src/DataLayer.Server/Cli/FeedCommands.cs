@@ -66,6 +66,7 @@ internal static class FeedCommands
                     Server = path is null ? run.Server : "unix:" + path,
                     Token = client.Token,
                     TokenFile = client.TokenFile,
+                    Tls = client.Tls,
                     Dataset = run.Arguments.GetValue(dataset)!,
                     Batch = run.Arguments.GetValue(batch),
                     World = count,

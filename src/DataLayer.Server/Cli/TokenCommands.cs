@@ -11,8 +11,9 @@ using Spectre.Console;
 namespace DataLayer.Server.Cli;
 
 /// <summary>
-/// Verb token: create, list, revoke. They change the token file on the service's machine; a running service takes the
-/// change over within a second. There is no call of the API that makes tokens: who holds one cannot make others.
+/// Verb token: create, list, rotate, revoke. They change the token file on the service's machine; a running service
+/// takes the change over within a second. There is no call of the API that makes tokens: who holds one cannot make
+/// others.
 /// </summary>
 internal static class TokenCommands
 {
@@ -23,8 +24,8 @@ internal static class TokenCommands
     /// <summary>Makes the commands.</summary>
     public static Command Make(CommandFactory factory) =>
         CommandFactory.Group(
-            "token", "Tokens of the API: create, list, revoke. On the service's machine, as its user.",
-            [Create(factory), List(factory), Revoke(factory)]);
+            "token", "Tokens of the API: create, list, rotate, revoke. On the service's machine, as its user.",
+            [Create(factory), List(factory), Rotate(factory), Revoke(factory)]);
 
     private static Command Create(CommandFactory factory)
     {
@@ -54,40 +55,138 @@ internal static class TokenCommands
             DefaultValueFactory = _ => DefaultLife,
             HelpName = "TIME",
         };
-        Option<string?> into = new("--out")
+        Option<string?> into = IntoOption();
+        Option<string?> certificate = new("--certificate")
         {
-            Description = "Write the token to a new file (mode 0600) instead of printing it.",
-            HelpName = "FILE",
+            Description = "Let client certificates of this subject stand for the caller, instead of a token "
+                + "(listen.tls.clientAuthorityFile), as 'openssl x509 -subject -nameopt RFC2253' prints it.",
+            HelpName = "SUBJECT",
         };
         return factory.Make(
             "create", "Makes a token and prints it, this once: the service keeps only a hash.",
-            [role, scope, name, expires, into, config],
+            [role, scope, name, expires, certificate, into, config],
             (run, _) =>
             {
-                (string id, string text) = TokenText.Make();
-                byte[] hash = new byte[TokenText.HashBytes];
-                TokenText.Hash(text, hash);
+                (string id, string text, byte[] hash) = MakeSecret();
                 DateTimeOffset now = run.Environment.Time.GetUtcNow();
+                string? subject = run.Arguments.GetValue(certificate) is { } given ? ReadSubject(given) : null;
                 AccessToken token = new()
                 {
                     Id = id,
                     Name = run.Arguments.GetValue(name)!,
                     Role = Enum.Parse<TokenRole>(run.Arguments.GetValue(role)!, ignoreCase: true),
-                    Hash = hash,
+                    Hash = subject is null ? hash : default(ReadOnlyMemory<byte>),
+                    Subject = subject,
                     Scopes = run.Arguments.GetValue(scope)!,
                     Created = now,
                     Expires = ReadLife(run.Arguments.GetValue(expires)!) is { } life ? now + life : null,
                 };
                 Check(token);
                 string file = FileOf(run, config);
-                TokenFile.Change(file, tokens => tokens.Count < TokenFile.MaxTokens
-                    ? [.. tokens, token]
-                    : throw new DataLayerException(
-                        ErrorCode.QuotaExceeded, $"'{file}' holds {tokens.Count} tokens already: revoke some."));
-                Tell(run, token, text, run.Arguments.GetValue(into));
+                TokenFile.Change(file, tokens => Add(file, tokens, token));
+                Tell(run, token, subject is null ? text : null, run.Arguments.GetValue(into));
                 return Task.FromResult(ExitCode.Success);
             });
     }
+
+    private static Command Rotate(CommandFactory factory)
+    {
+        Option<string?> config = ConfigCommands.FileOption();
+        Argument<string> id = new("id") { Description = "The token's number, as 'datalayer token list' shows it." };
+        Option<string> overlap = new("--overlap")
+        {
+            Description = "How long the old token still holds, as 1h or 0s. Default: 1h.",
+            DefaultValueFactory = _ => "1h",
+            HelpName = "TIME",
+        };
+        Option<string> expires = new("--expires")
+        {
+            Description = $"How long the new token holds, as 30d or 12h, or '{Never}'. Default: {DefaultLife}.",
+            DefaultValueFactory = _ => DefaultLife,
+            HelpName = "TIME",
+        };
+        Option<string?> into = IntoOption();
+        return factory.Make(
+            "rotate", "Makes a token that may do what another may, and ends that one after a time.",
+            [id, overlap, expires, into, config],
+            (run, _) =>
+            {
+                string old = run.Arguments.GetValue(id)!;
+                DateTimeOffset now = run.Environment.Time.GetUtcNow();
+                DateTimeOffset end = now + ReadOverlap(run.Arguments.GetValue(overlap)!);
+                TimeSpan? life = ReadLife(run.Arguments.GetValue(expires)!);
+                (string newId, string text, byte[] hash) = MakeSecret();
+                AccessToken? made = null;
+                string file = FileOf(run, config);
+                TokenFile.Change(file, tokens =>
+                {
+                    AccessToken token = Holding(file, tokens, old, now);
+                    made = token with { Id = newId, Hash = hash, Created = now, Expires = now + life };
+                    AccessToken ending = token with { Expires = token.Expires < end ? token.Expires : end };
+                    return Add(file, [.. tokens.Select(t => t.Id == old ? ending : t)], made);
+                });
+                Tell(run, made!, text, run.Arguments.GetValue(into));
+                return Task.FromResult(ExitCode.Success);
+            });
+    }
+
+    private static Option<string?> IntoOption() => new("--out")
+    {
+        Description = "Write the token to a new file (mode 0600) instead of printing it.",
+        HelpName = "FILE",
+    };
+
+    private static (string Id, string Text, byte[] Hash) MakeSecret()
+    {
+        (string id, string text) = TokenText.Make();
+        byte[] hash = new byte[TokenText.HashBytes];
+        TokenText.Hash(text, hash);
+        return (id, text, hash);
+    }
+
+    private static IReadOnlyList<AccessToken> Add(string file, IReadOnlyList<AccessToken> tokens, AccessToken token)
+    {
+        if (tokens.Count >= TokenFile.MaxTokens)
+        {
+            throw new DataLayerException(
+                ErrorCode.QuotaExceeded, $"'{file}' holds {tokens.Count} tokens already: revoke some.");
+        }
+
+        return token.Subject is null || tokens.All(t => t.Subject != token.Subject)
+            ? [.. tokens, token]
+            : throw new DataLayerException(
+                ErrorCode.AlreadyExists,
+                $"Certificates of '{token.Subject}' stand for "
+                + $"{tokens.First(t => t.Subject == token.Subject).Id} already: revoke that one first.");
+    }
+
+    private static AccessToken Holding(string file, IReadOnlyList<AccessToken> tokens, string id, DateTimeOffset now)
+    {
+        AccessToken token = tokens.FirstOrDefault(t => t.Id == id)
+            ?? throw new DataLayerException(ErrorCode.NotFound, $"'{file}' has no token {id}.");
+        if (token.Subject is not null)
+        {
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                $"{id} is of a client certificate and has no secret: let its authority issue another certificate.");
+        }
+
+        return token.Expires is { } end && end <= now
+            ? throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"The token {id} has expired: make another with 'datalayer token create'.")
+            : token;
+    }
+
+    private static string ReadSubject(string text) => TokenFile.SubjectOf(text)
+        ?? throw new DataLayerException(
+            ErrorCode.InvalidArgument,
+            $"--certificate is '{text}': give a certificate's subject, as 'CN=trainer, O=Firm'.");
+
+    private static TimeSpan ReadOverlap(string text) =>
+        UnitText.TryParseDuration(text, out TimeSpan overlap) && overlap >= TimeSpan.Zero && overlap <= _longestLife
+            ? overlap
+            : throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"--overlap is '{text}': give a time up to 3650d, as 1h, or 0s.");
 
     private static Command List(CommandFactory factory)
     {
@@ -102,7 +201,7 @@ internal static class TokenCommands
                     run.Environment.Error.WriteLine($"datalayer: {problem}");
                 }
 
-                Table table = Show.Columns("id", "name", "role", "scopes", "created", "expires");
+                Table table = Show.Columns("id", "name", "role", "scopes", "created", "expires", "certificate");
                 DateTimeOffset now = run.Environment.Time.GetUtcNow();
                 foreach (AccessToken token in content.Tokens)
                 {
@@ -115,7 +214,8 @@ internal static class TokenCommands
                     table.Row(
                         token.Id, token.Name, TokenFile.RoleText(token.Role),
                         token.Scopes.Count == 0 ? "/" : string.Join(" ", token.Scopes), Date(token.Created),
-                        token.Expires is not { } end ? Never : end <= now ? $"{Date(end)} (expired)" : Date(end));
+                        token.Expires is not { } end ? Never : end <= now ? $"{Date(end)} (expired)" : Date(end),
+                        token.Subject ?? string.Empty);
                 }
 
                 run.Write(table);
@@ -196,9 +296,9 @@ internal static class TokenCommands
         }
     }
 
-    private static void Tell(CommandRun run, AccessToken token, string text, string? into)
+    private static void Tell(CommandRun run, AccessToken token, string? text, string? into)
     {
-        if (into is not null)
+        if (into is not null && text is not null)
         {
             DurableFile.WriteAtomically(
                 Path.GetFullPath(into), System.Text.Encoding.ASCII.GetBytes(text + "\n"), replace: false);
@@ -207,7 +307,7 @@ internal static class TokenCommands
         if (run.Json)
         {
             JsonObject described = Describe(token);
-            if (into is null)
+            if (into is null && text is not null)
             {
                 described["token"] = text;
             }
@@ -218,7 +318,7 @@ internal static class TokenCommands
 
         string end = token.Expires is { } expires ? $"until {Date(expires)}" : "without an end";
         run.Environment.Error.WriteLine($"token {token.Id}, {TokenFile.RoleText(token.Role)}, {end}");
-        if (into is null)
+        if (into is null && text is not null)
         {
             run.Environment.Out.WriteLine(text);
         }
@@ -232,6 +332,7 @@ internal static class TokenCommands
         ["scopes"] = new JsonArray([.. token.Scopes.Select(s => (JsonNode)s)]),
         ["created"] = token.Created.ToString("O", CultureInfo.InvariantCulture),
         ["expires"] = token.Expires?.ToString("O", CultureInfo.InvariantCulture),
+        ["certificate"] = token.Subject,
     };
 
     private static string Date(DateTimeOffset time) =>

@@ -20,6 +20,8 @@ internal static class AuthSection
         bool loopback = section.Flag(
             "anonymousLoopback", true,
             "Processes of this machine need no token and may do everything. Turn it off where others can log in.");
+        bool anywhere = section.Flag(
+            "anonymousAnywhere", false, "Let everybody who reaches the address do everything, without a token.");
         section.Done();
         TokenFileContent content = TokenFile.Read(file);
         foreach (string problem in content.Problems)
@@ -31,6 +33,7 @@ internal static class AuthSection
         {
             TokenFile = file,
             AnonymousLoopback = loopback,
+            AnonymousAnywhere = anywhere,
             TokenCount = content.Tokens.Count,
         };
     }

@@ -19,6 +19,9 @@ internal static class FeedsSection
                 "Shared memory that the slabs of all feeds may take. 'auto': an eighth of the budget.")
                 ?? Math.Max(MiB, budget / 8),
             MaxReads = section.Count("reads", d.MaxReads, 1, 1024, "Reads in flight for one feed."),
+            MaxKeptFiles = section.Count(
+                "openFiles", d.MaxKeptFiles, 0, 1_000_000,
+                "Files that all feeds together keep open between batches. Each takes about 1 KiB."),
         };
         section.Done();
         return feeds;

@@ -1,4 +1,6 @@
+using System.Collections;
 using System.Net;
+using DataLayer.Server.Tls;
 
 namespace DataLayer.Server.Configuration;
 
@@ -10,8 +12,9 @@ internal static class ListenSection
     /// <summary>The kernel takes 107 bytes; the rest is room for what tools append.</summary>
     private const int MaxSocketPathBytes = 100;
 
-    /// <summary>Reads the section; completes who needs no token.</summary>
-    public static ListenConfiguration Read(SettingReader section, ref AuthConfiguration auth)
+    /// <summary>Reads the section.</summary>
+    public static ListenConfiguration Read(
+        SettingReader section, AuthConfiguration auth, IDictionary environment)
     {
         string address = section.Text(
             "address",
@@ -24,8 +27,9 @@ internal static class ListenSection
             "Path of a Unix socket (mode 0600) that serves the same API to the service's user only.",
             "a path of at most 100 bytes");
         bool insecure = section.Flag(
-            "insecure", false, "Let everybody who reaches the address do everything, without a token.");
-        auth = auth with { AnonymousAnywhere = insecure };
+            "insecure", false,
+            "Listen beyond loopback without TLS: whoever sees the network's traffic reads contents and tokens.");
+        TlsConfiguration? tls = TlsSection.Read(section.Section("tls"), environment);
         if (socket is not null && System.Text.Encoding.UTF8.GetByteCount(socket) > MaxSocketPathBytes)
         {
             section.Report(
@@ -35,7 +39,8 @@ internal static class ListenSection
 
         ListenConfiguration listen = new()
         {
-            EndPoint = ReadEndPoint(section, address, socket, auth),
+            EndPoint = ReadEndPoint(section, address, socket, auth, isProtected: insecure || tls is not null),
+            Tls = tls,
             UnixSocketPath = socket is null ? null : Path.GetFullPath(socket),
             MaxConnections = section.Count(
                 "maxConnections", 4096, 1, 1_000_000, "Connections at once; more are closed."),
@@ -53,7 +58,7 @@ internal static class ListenSection
     }
 
     private static IPEndPoint? ReadEndPoint(
-        SettingReader section, string address, string? socket, AuthConfiguration auth)
+        SettingReader section, string address, string? socket, AuthConfiguration auth, bool isProtected)
     {
         IPEndPoint? endPoint = null;
         if (address == "none")
@@ -69,15 +74,35 @@ internal static class ListenSection
         {
             section.Report("address", $"'{address}' is not an address with a port.", $"Accepted: {Expected}.");
         }
-        else if (auth is { TokenCount: 0, AnonymousAnywhere: false })
+        else
         {
-            if (!IPAddress.IsLoopback(endPoint!.Address))
+            CheckCallers(section, address, endPoint!, socket, auth);
+            if (!isProtected && !IPAddress.IsLoopback(endPoint!.Address))
+            {
+                section.Report(
+                    "address",
+                    $"'{address}' is reachable from other machines and what goes there could be read on the way: there "
+                    + "is no TLS.",
+                    "Give listen.tls.certificateFile and keyFile, or listen on 127.0.0.1; 'insecure: true' in 'listen' "
+                    + "does without, for a network that nobody else sees.");
+            }
+        }
+
+        return endPoint;
+    }
+
+    private static void CheckCallers(
+        SettingReader section, string address, IPEndPoint endPoint, string? socket, AuthConfiguration auth)
+    {
+        if (auth is { TokenCount: 0, AnonymousAnywhere: false })
+        {
+            if (!IPAddress.IsLoopback(endPoint.Address))
             {
                 section.Report(
                     "address",
                     $"'{address}' is reachable from other machines and there is no token: '{auth.TokenFile}' has none.",
-                    "Make one with 'datalayer token create --role admin', or listen on 127.0.0.1; 'insecure: true' "
-                    + "lets everybody do everything.");
+                    "Make one with 'datalayer token create --role admin', or listen on 127.0.0.1; "
+                    + "'auth.anonymousAnywhere: true' lets everybody do everything.");
             }
             else if (!auth.AnonymousLoopback && socket is null)
             {
@@ -87,8 +112,6 @@ internal static class ListenSection
                     "Make one with 'datalayer token create --role admin', or give a unixSocket.");
             }
         }
-
-        return endPoint;
     }
 
     private static bool TryParse(string text, out IPEndPoint? endPoint)

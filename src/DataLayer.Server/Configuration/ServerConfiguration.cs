@@ -4,6 +4,7 @@ using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Metadata;
+using DataLayer.Server.Tls;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;
 using DataLayer.Storage.Stripes;
@@ -65,6 +66,9 @@ internal sealed record ListenConfiguration
     /// <summary>Address and port; null for no TCP.</summary>
     public IPEndPoint? EndPoint { get; init; }
 
+    /// <summary>TLS on the TCP port; null for clear text.</summary>
+    public TlsConfiguration? Tls { get; init; }
+
     /// <summary>A Unix socket's path, or null.</summary>
     public string? UnixSocketPath { get; init; }
 
@@ -90,7 +94,7 @@ internal sealed record AuthConfiguration
     /// <summary>Whether processes of this machine need no token.</summary>
     public bool AnonymousLoopback { get; init; }
 
-    /// <summary>Whether nobody needs one (listen.insecure).</summary>
+    /// <summary>Whether nobody needs one (auth.anonymousAnywhere).</summary>
     public bool AnonymousAnywhere { get; init; }
 
     /// <summary>How many tokens the file held when the configuration was read, a count.</summary>

@@ -50,7 +50,7 @@ internal static class ServerConfigurationReader
             "Folder with the tree's database and the lock; one service at a time uses it.", "a folder")!);
         SettingReader listening = root.Section("listen");
         AuthConfiguration auth = AuthSection.Read(root.Section("auth"), state);
-        ListenConfiguration listen = ListenSection.Read(listening, ref auth);
+        ListenConfiguration listen = ListenSection.Read(listening, auth, environment);
         SettingReader memory = root.Section("memory");
         long budget = memory.SizeOrAuto(
             "budget", null, 64 * MiB, PiB,

@@ -171,7 +171,7 @@ internal sealed partial class FeedHost(
         try
         {
             FeedSession session = new(wire, service, node.Engine.Datasets, time);
-            if (await session.RunAsync(identify, _stopping.Token) is { } fault)
+            if (await session.RunAsync(identify, authenticator.IsStillKnown, _stopping.Token) is { } fault)
             {
                 LogEnded(_log, fault.Message);
             }

@@ -18,17 +18,20 @@ internal sealed class FeedSession(FeedWire wire, FeedService feeds, DatasetServi
     /// <summary>How long a client may take to say who it is, and then what it wants.</summary>
     public static readonly TimeSpan OpenTimeout = TimeSpan.FromSeconds(30);
 
+    private static readonly TimeSpan _callerCheck = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan _farewellTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Serves the connection until it is over.</summary>
     /// <param name="identify">Finds out who calls, by the token of its Hello (null for none).</param>
+    /// <param name="isStillKnown">Whether a caller may go on: asked each second.</param>
     /// <param name="stopping">The service stops.</param>
     /// <returns>Why the service ended it; null where the client did.</returns>
-    public async Task<DataLayerException?> RunAsync(Func<string?, Caller> identify, CancellationToken stopping)
+    public async Task<DataLayerException?> RunAsync(
+        Func<string?, Caller> identify, Func<Caller, bool> isStillKnown, CancellationToken stopping)
     {
         try
         {
-            await ServeAsync(identify, stopping);
+            await ServeAsync(identify, isStillKnown, stopping);
             return null;
         }
         catch (DataLayerException e) when (e.Code == ErrorCode.OriginUnavailable && stopping.IsCancellationRequested)
@@ -53,7 +56,8 @@ internal sealed class FeedSession(FeedWire wire, FeedService feeds, DatasetServi
         }
     }
 
-    private async Task ServeAsync(Func<string?, Caller> identify, CancellationToken stopping)
+    private async Task ServeAsync(
+        Func<string?, Caller> identify, Func<Caller, bool> isStillKnown, CancellationToken stopping)
     {
         using CancellationTokenSource limit = new(OpenTimeout, time);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stopping);
@@ -77,28 +81,43 @@ internal sealed class FeedSession(FeedWire wire, FeedService feeds, DatasetServi
             await wire.SendAsync(
                 FeedFrameKind.Opened, FeedPayload.Write(FeedWords.ToOpened(run), FeedJson.Default.FeedOpened),
                 either.Token);
-            await StreamAsync(run, stopping);
+            await StreamAsync(run, () => isStillKnown(caller), stopping);
         }
     }
 
-    /// <summary>Sends batches and takes releases at once, until one of the two is over.</summary>
-    private async Task StreamAsync(FeedRun run, CancellationToken stopping)
+    /// <summary>Sends batches and takes releases, until one of the two, or the caller's right, is over.</summary>
+    private async Task StreamAsync(FeedRun run, Func<bool> isStillKnown, CancellationToken stopping)
     {
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         Task sending = SendBatchesAsync(run, over.Token);
         Task receiving = FollowAsync(run, over.Token);
-        Task first = await Task.WhenAny(sending, receiving);
+        Task watching = WatchAsync(isStillKnown, over.Token);
+        Task first = await Task.WhenAny(sending, receiving, watching);
         if (first == sending && sending.IsCompletedSuccessfully)
         {
             // After the last batch the client still holds slabs: the connection is its to close.
-            first = receiving;
-            await receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            first = await Task.WhenAny(receiving, watching);
         }
 
         await over.CancelAsync();
         await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await first;
+    }
+
+    /// <summary>Ends with a fault once the caller's token is revoked or has expired.</summary>
+    private async Task WatchAsync(Func<bool> isStillKnown, CancellationToken cancellationToken)
+    {
+        using PeriodicTimer timer = new(_callerCheck, time);
+        while (await timer.WaitForNextTickAsync(cancellationToken))
+        {
+            if (!isStillKnown())
+            {
+                throw new DataLayerException(
+                    ErrorCode.NotAuthenticated, "The token that the feed was opened with was revoked or has expired.");
+            }
+        }
     }
 
     private async Task SendBatchesAsync(FeedRun run, CancellationToken cancellationToken)

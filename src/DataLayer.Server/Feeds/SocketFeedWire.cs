@@ -11,6 +11,11 @@ internal sealed class SocketFeedWire(Socket socket, TimeProvider time) : FeedWir
 {
     private static readonly TimeSpan _retry = TimeSpan.FromMilliseconds(5);
 
+    /// <summary>What has come: several releases are one call of the kernel.</summary>
+    private readonly byte[] _ahead = new byte[1024];
+    private int _from;
+    private int _to;
+
     /// <inheritdoc/>
     public override bool HasSharedMemory => true;
 
@@ -53,10 +58,19 @@ internal sealed class SocketFeedWire(Socket socket, TimeProvider time) : FeedWir
         int filled = 0;
         while (filled < buffer.Length)
         {
-            int count = Receive(buffer.Span[filled..], out int errno);
+            if (_from < _to)
+            {
+                int part = Math.Min(buffer.Length - filled, _to - _from);
+                _ahead.AsSpan(_from, part).CopyTo(buffer.Span[filled..]);
+                _from += part;
+                filled += part;
+                continue;
+            }
+
+            int count = Receive(_ahead, out int errno);
             if (count > 0)
             {
-                filled += count;
+                (_from, _to) = (0, count);
             }
             else if (count == 0)
             {

@@ -7,9 +7,11 @@ using DataLayer.Server.Diagnosis;
 using DataLayer.Server.Feeds;
 using DataLayer.Server.Http;
 using DataLayer.Server.Mounts;
+using DataLayer.Server.Tls;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -196,7 +198,19 @@ internal sealed class DataLayerService : IAsyncDisposable
                 : new MinDataRate(listen.MinUploadRateBytes, TimeSpan.FromSeconds(5));
         if (listen.EndPoint is { } endPoint)
         {
-            options.Listen(endPoint, o => o.Protocols = HttpProtocols.Http1);
+            options.Listen(endPoint, o =>
+            {
+                o.Protocols = HttpProtocols.Http1;
+                if (o.ApplicationServices.GetService<TlsStore>() is { } tls)
+                {
+                    // The certificate is chosen anew for each connection: a changed one needs no restart.
+                    o.UseHttps(new TlsHandshakeCallbackOptions
+                    {
+                        HandshakeTimeout = TimeSpan.FromSeconds(10),
+                        OnConnection = _ => ValueTask.FromResult(tls.MakeOptions()),
+                    });
+                }
+            });
         }
 
         if (listen.UnixSocketPath is { } path)

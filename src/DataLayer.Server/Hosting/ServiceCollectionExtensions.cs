@@ -5,6 +5,7 @@ using DataLayer.Server.Feeds;
 using DataLayer.Server.Http;
 using DataLayer.Server.Mounts;
 using DataLayer.Server.Telemetry;
+using DataLayer.Server.Tls;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace DataLayer.Server.Hosting;
@@ -52,6 +53,12 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton(provider => new TokenStore(
             configuration.Auth.TokenFile, provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<TokenStore>>()));
+        if (configuration.Listen.Tls is { } tls)
+        {
+            services.TryAddSingleton(provider => new TlsStore(
+                tls, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<TlsStore>>()));
+        }
+
         services.TryAddSingleton<RefusalLog>();
         services.TryAddSingleton<Authenticator>();
         services.TryAddSingleton<AccessGate>();

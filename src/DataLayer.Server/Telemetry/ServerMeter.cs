@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Diagnosis;
 using DataLayer.Server.Hosting;
+using DataLayer.Server.Tls;
 
 namespace DataLayer.Server.Telemetry;
 
@@ -50,7 +51,7 @@ internal sealed class ServerMeter : IDisposable
     private readonly NodeHost _host;
 
     /// <summary>Makes the instruments.</summary>
-    public ServerMeter(NodeHost host, RequestGate gate, HostProbe probe)
+    public ServerMeter(NodeHost host, RequestGate gate, HostProbe probe, TlsStore? tls = null)
     {
         _host = host;
         for (int route = 0; route < _routes.Length; route++)
@@ -77,6 +78,9 @@ internal sealed class ServerMeter : IDisposable
             "Requests refused with 503 because too many were in flight.");
         _meter.CreateObservableGauge(
             "datalayer.ready", () => host.Node is null ? 0 : 1, null, "1 while the node is open.");
+        _meter.CreateObservableGauge(
+            "datalayer.tls.certificate.expiry", () => ObserveExpiry(tls), "s",
+            "When the certificate in force ends, seconds since 1970; absent without TLS.");
         CreateTargets();
         CreateHost(probe);
     }
@@ -147,6 +151,14 @@ internal sealed class ServerMeter : IDisposable
         yield return new(sample.ProcessorStalledSeconds, new KeyValuePair<string, object?>("resource", "cpu"));
         yield return new(sample.DiskStalledSeconds, new KeyValuePair<string, object?>("resource", "io"));
         yield return new(sample.MemoryStalledSeconds, new KeyValuePair<string, object?>("resource", "memory"));
+    }
+
+    private static IEnumerable<Measurement<long>> ObserveExpiry(TlsStore? tls)
+    {
+        if (tls is not null)
+        {
+            yield return new Measurement<long>(tls.Expires.ToUnixTimeSeconds());
+        }
     }
 
     private IEnumerable<Measurement<double>> ObserveDisks(HostProbe probe, Func<DiskSample, double> read) =>

@@ -31,6 +31,7 @@ from .errors import (
 from .feed import Feed
 from .order import OrderSpec, RankSlice, SampleOrder
 from .reclaim import Reclaim
+from .tls import Tls
 
 __version__ = "0.1.0"
 
@@ -50,6 +51,7 @@ __all__ = [
     "SampleOrder",
     "StaleError",
     "Stat",
+    "Tls",
     "UnreachableError",
     "checkpoints",
     "connect",

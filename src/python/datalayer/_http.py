@@ -7,13 +7,13 @@ import json
 import os
 import random
 import socket
-import ssl
 import threading
 import time
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 from urllib.parse import quote, urlencode, urlsplit
 
 from .errors import DataLayerError, UnreachableError, from_code, from_problem
+from .tls import Tls
 
 __all__ = ["Server", "Transport", "encode_path", "parse_server"]
 
@@ -44,7 +44,7 @@ class Server(NamedTuple):
         """Whether it is certainly on this machine, so that its feed socket may be reached."""
         return self.scheme == "unix" or self.host in ("127.0.0.1", "localhost", "::1")
 
-    def connect(self, timeout: Optional[float]) -> socket.socket:
+    def connect(self, timeout: Optional[float], tls: Tls = Tls()) -> Any:
         """A new connection, plain or TLS; `timeout` in seconds is also that of each later read and write."""
         if self.scheme == "unix":
             made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -58,12 +58,12 @@ class Server(NamedTuple):
         made = socket.create_connection((self.host, self.port), timeout)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.scheme == "https":
-            return ssl.create_default_context().wrap_socket(made, server_hostname=self.host)
+            return tls.wrap(made, self.host)
         return made
 
 
 def parse_server(text: Optional[str]) -> Server:
-    """`http://host:port`, `host:port`, `https://host`, or `unix:/path`; None takes DATALAYER_SERVER or the default."""
+    """`http(s)://host:port`, `host:port` or `unix:/path`; None takes DATALAYER_SERVER or the default."""
     text = text or os.environ.get("DATALAYER_SERVER") or DEFAULT_SERVER
     if text.startswith("unix:"):
         path = text[5:]
@@ -86,7 +86,7 @@ def _bad_server(text: str) -> DataLayerError:
     return from_code(
         "invalidArgument",
         f"'{text}' does not name a service.",
-        remedy="Write http://host:port, host:port or unix:/path/to/api.sock.",
+        remedy="Write http(s)://host:port, host:port or unix:/path/to/api.sock.",
     )
 
 
@@ -101,12 +101,12 @@ def encode_path(path: str) -> str:
 class _Connection(http.client.HTTPConnection):
     """An HTTP/1.1 connection made by `Server.connect`."""
 
-    def __init__(self, server: Server, timeout: Optional[float]) -> None:
+    def __init__(self, server: Server, timeout: Optional[float], tls: Tls) -> None:
         super().__init__(server.host if server.scheme != "unix" else "localhost", server.port or None, timeout=timeout)
-        self._server = server
+        self._server, self._tls = server, tls
 
     def connect(self) -> None:
-        self.sock = self._server.connect(self.timeout)  # type: ignore[arg-type]
+        self.sock = self._server.connect(self.timeout, self._tls)  # type: ignore[arg-type]
 
 
 class Transport:
@@ -123,8 +123,10 @@ class Transport:
         *,
         timeout: float = 60.0,
         retry: float = 10.0,
+        tls: Optional[Tls] = None,
     ) -> None:
         self.server = parse_server(server)
+        self.tls = tls if tls is not None else Tls.from_environment()
         self.timeout = timeout
         self.retry = retry
         self._token = token
@@ -182,7 +184,7 @@ class Transport:
             except _NotSent as failure:
                 error: Exception = failure.cause
             except DataLayerError as refused:
-                if refused.status != 503 or refused.code not in ("overloaded", "shuttingDown"):
+                if refused.status not in (429, 503) or refused.code not in ("overloaded", "shuttingDown"):
                     raise
                 error = refused
             except _BROKEN as broken:
@@ -212,7 +214,7 @@ class Transport:
                 self._process, self._idle = os.getpid(), []
             if self._idle:
                 return self._idle.pop(), True
-        return _Connection(self.server, self.timeout), False
+        return _Connection(self.server, self.timeout, self.tls), False
 
     def give(self, connection: "_Connection") -> None:
         """Keeps a connection whose answer was read to its end."""
@@ -242,6 +244,8 @@ class Transport:
             try:
                 if connection.sock is None:
                     connection.connect()
+            except DataLayerError:
+                raise
             except _BROKEN as error:
                 raise _NotSent(error) from error
             try:

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from ._http import Transport, encode_path
 from .errors import DataLayerError, from_code
+from .tls import Tls
 
 __all__ = ["Client", "Stat", "clean_path", "connect", "listdir", "remove", "stat"]
 
@@ -71,9 +72,10 @@ def clean_path(path: Union[str, "os.PathLike[str]"]) -> str:
 class Client:
     """Files, folders and datasets of one service. Safe for threads; keeps its connections.
 
-    `server` is `http://host:port`, `host:port` or `unix:/path` (default: DATALAYER_SERVER, else 127.0.0.1:7070);
+    `server` is `http(s)://host:port`, `host:port` or `unix:/path` (default: DATALAYER_SERVER, else 127.0.0.1:7070);
     `token` is given or comes from DATALAYER_TOKEN or DATALAYER_TOKEN_FILE. `timeout` bounds each wait for the service,
-    seconds; `retry` is how long requests that may be repeated are tried again, seconds.
+    seconds; `retry` is how long requests that may be repeated are tried again, seconds. `tls` says what counts over
+    `https` (default: DATALAYER_CA_FILE and so on, see `datalayer.Tls`).
     """
 
     def __init__(
@@ -83,13 +85,13 @@ class Client:
         *,
         timeout: float = 60.0,
         retry: float = 10.0,
+        tls: Optional[Tls] = None,
     ) -> None:
-        self._arguments = (server, token, timeout, retry)
-        self.transport = Transport(server, token, timeout=timeout, retry=retry)
+        self._arguments = (server, token, timeout, retry, tls)
+        self.transport = Transport(server, token, timeout=timeout, retry=retry, tls=tls)
 
     def __reduce__(self) -> Tuple[Any, ...]:
-        server, token, timeout, retry = self._arguments
-        return _again, (server, token, timeout, retry)
+        return _again, self._arguments
 
     def __enter__(self) -> "Client":
         return self
@@ -271,8 +273,10 @@ class Client:
         return now
 
 
-def _again(server: Optional[str], token: Optional[str], timeout: float, retry: float) -> Client:
-    return Client(server, token, timeout=timeout, retry=retry)
+def _again(
+    server: Optional[str], token: Optional[str], timeout: float, retry: float, tls: Optional[Tls] = None
+) -> Client:
+    return Client(server, token, timeout=timeout, retry=retry, tls=tls)
 
 
 _lock = threading.Lock()

@@ -14,6 +14,7 @@ from .batch import Batch
 from .errors import DataLayerError, FeedError, ForkedError, StaleError, UnreachableError, from_code
 from .link import Arrival, Ended, Link, LinkLost, find_socket, transport_error
 from .order import OrderSpec, RankSlice, check_state, make_state, parse_state
+from .tls import Tls
 
 __all__ = ["Feed"]
 
@@ -73,6 +74,7 @@ class Feed:
         pin: bool = False,
         server: Optional[str] = None,
         token: Optional[str] = None,
+        tls: Optional[Tls] = None,
         socket: Optional[str] = None,
         shared_memory: Optional[bool] = None,
         reconnect: float = 30.0,
@@ -93,7 +95,7 @@ class Feed:
         self.dataset, self.rank, self.world = dataset, rank, world
         self._hold, self._pin, self._reconnect, self._timeout = hold, pin, reconnect, timeout
         self._socket, self._shared = socket, shared_memory
-        self._transport = Transport(server, token, timeout=timeout, retry=0.0)
+        self._transport = Transport(server, token, timeout=timeout, retry=0.0, tls=tls)
         self._cursor = cursor
         self._every, self._first_skip, self._skip = every, skip, skip
         self._state = parse_state(state) if state is not None else None

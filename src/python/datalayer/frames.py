@@ -76,7 +76,7 @@ class FrameSocket:
     `allocate` gives memory for a batch that travels in its frame: a writable view of at least so many bytes.
     """
 
-    def __init__(self, sock: socket.socket, rest: bytes, allocate: Callable[[int], memoryview]) -> None:
+    def __init__(self, sock: Any, rest: bytes, allocate: Callable[[int], memoryview]) -> None:
         self._socket = sock
         self._rest = bytearray(rest)
         self._descriptors: List[int] = []

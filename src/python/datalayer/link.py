@@ -45,7 +45,7 @@ class Arrival(NamedTuple):
 class Link:
     """One connection, from Hello to its end. One thread reads; releases may come from any."""
 
-    def __init__(self, sock: socket.socket, rest: bytes, *, timeout: float, slabs: int, pin: bool) -> None:
+    def __init__(self, sock: Any, rest: bytes, *, timeout: float, slabs: int, pin: bool) -> None:
         self._pool = BufferPool(slabs)
         self._frames = FrameSocket(sock, rest, self._pool.allocate)
         self._slabs = SlabTable(pin)
@@ -73,7 +73,7 @@ class Link:
     def remote(cls, transport: Transport, **options: Any) -> "Link":
         """Upgrades a connection of the API."""
         server: Server = transport.server
-        sock = server.connect(options["timeout"])
+        sock = server.connect(options["timeout"], transport.tls)
         try:
             host = server.host if server.scheme == "unix" else server.name.split("://")[1]
             lines = [
@@ -199,7 +199,7 @@ def find_socket(transport: Transport) -> Optional[str]:
     return path if path and os.path.exists(path) and os.access(path, os.W_OK) else None
 
 
-def _upgraded(sock: socket.socket) -> bytes:
+def _upgraded(sock: Any) -> bytes:
     """Reads the answer to an upgrade; returns what came behind it. Any other answer is an error."""
     head = b""
     while b"\r\n\r\n" not in head:

@@ -24,6 +24,7 @@ public sealed partial class PythonClientTests
     [InlineData("test_examples.py", 4)]
     [InlineData("test_package.py", 3)]
     [InlineData("test_docs.py", 1)]
+    [InlineData("test_tls.py", 3)]
     public async Task The_Python_client_keeps_what_it_says(string file, int fewest)
     {
         string folder = Path.Combine(RepositoryRoot.Path, "tests", "python", "client");

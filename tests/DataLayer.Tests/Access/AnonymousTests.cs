@@ -33,7 +33,7 @@ public sealed class AnonymousTests(RunningService service)
     }
 
     [Theory]
-    [InlineData("listen: {address: '0.0.0.0:0'}", "listen.address")]
+    [InlineData("listen: {address: '0.0.0.0:0', insecure: true}", "listen.address")]
     [InlineData("auth: {anonymousLoopback: false}", "listen.address")]
     public void A_service_that_nobody_or_everybody_could_call_is_refused_with_the_remedy(string more, string key)
     {
@@ -53,7 +53,7 @@ public sealed class AnonymousTests(RunningService service)
         Guarded.AddToken(folder.Combine("tokens.json"));
 
         ConfigurationResult result = ServerConfigurationReader.ReadText(
-            $"stateDirectory: {folder.Path}\nlisten: {{address: '0.0.0.0:0'}}\n", "test.yaml", new Hashtable());
+            $"stateDirectory: {folder.Path}\nlisten: {{address: '0.0.0.0:0', insecure: true}}\n", "test.yaml", new Hashtable());
 
         Assert.Empty(result.Reading.Problems);
         Assert.Equal(IPAddress.Any, result.Configuration!.Listen.EndPoint!.Address);

@@ -72,7 +72,8 @@ public sealed class GuardedService : IAsyncLifetime
         return http;
     }
 
-    private string Add(string name, TokenRole role, IReadOnlyList<string> scopes, DateTimeOffset? expires)
+    /// <summary>Enters a token, and gives its text.</summary>
+    internal string Add(string name, TokenRole role, IReadOnlyList<string> scopes, DateTimeOffset? expires)
     {
         (string id, string text) = TokenText.Make();
         byte[] hash = new byte[TokenText.HashBytes];

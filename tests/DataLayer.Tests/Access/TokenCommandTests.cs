@@ -21,7 +21,7 @@ public sealed class TokenCommandTests(GuardedService guarded) : IClassFixture<Gu
     public async Task A_token_is_printed_once_listed_without_its_secret_and_revoked()
     {
         // Nobody could call a service configured so: the verb has to work none the less.
-        await File.WriteAllTextAsync(Config, $"stateDirectory: {_folder.Combine("state")}\nlisten: {{address: '0.0.0.0:1'}}\n");
+        await File.WriteAllTextAsync(Config, $"stateDirectory: {_folder.Combine("state")}\nlisten: {{address: '0.0.0.0:1', insecure: true}}\n");
 
         CliRun made = await RunAsync(
             [], "token", "create", "--role", "tenant", "--scope", "/teams/a", "--name", "ci", "--expires", "1d", "--config", Config);
@@ -41,6 +41,61 @@ public sealed class TokenCommandTests(GuardedService guarded) : IClassFixture<Gu
         Assert.Equal(ExitCode.NotFound, unknown.Status);
         Assert.Equal(0, revoked.Status);
         Assert.DoesNotContain(id, after.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_rotated_token_holds_beside_the_new_one_for_a_time_and_then_no_more()
+    {
+        await File.WriteAllTextAsync(Config, $"stateDirectory: {_folder.Combine("state")}\n");
+        SteppedClock clock = new();
+        async Task<CliRun> Run(params string[] arguments) =>
+            await CliRun.RunAsync([.. arguments, "--config", Config], guarded.Service.Url, time: clock);
+        string old = (await Run("token", "create", "--role", "tenant", "--scope", "/a", "--name", "ci", "--expires", "2d")).Text.Trim();
+
+        CliRun rotated = await Run("token", "rotate", old[3..15], "--overlap", "2h", "--expires", "30d");
+        string next = rotated.Text.Trim();
+        DataLayer.Server.Access.TokenStore store = new(
+            Tokens, clock, Microsoft.Extensions.Logging.Abstractions.NullLogger<DataLayer.Server.Access.TokenStore>.Instance);
+        Assert.Equal(0, rotated.Status);
+        Assert.Equal(("/a", "/a"), (Assert.Single(store.Find(old).Scopes), Assert.Single(store.Find(next).Scopes)));
+        Assert.Equal(store.Find(old).Role, store.Find(next).Role);
+
+        clock.Advance(TimeSpan.FromHours(2));
+        Assert.Null(store.Find(old).Role);
+        Assert.NotNull(store.Find(next).Role);
+
+        // At once; an expired one and one that is not there cannot be.
+        string last = (await Run("token", "rotate", next[3..15], "--overlap", "0s")).Text.Trim();
+        clock.Advance(TimeSpan.FromSeconds(2));
+        Assert.Null(store.Find(next).Role);
+        Assert.NotNull(store.Find(last).Role);
+        Assert.Equal(ExitCode.Usage, (await Run("token", "rotate", next[3..15])).Status);
+        Assert.Equal(ExitCode.NotFound, (await Run("token", "rotate", "000000000000")).Status);
+        Assert.Equal(ExitCode.Usage, (await Run("token", "rotate", last[3..15], "--overlap", "soon")).Status);
+        clock.Advance(TimeSpan.FromDays(91));
+        Assert.Null(store.Find(last).Role);
+    }
+
+    [Fact]
+    public async Task A_certificates_subject_is_entered_instead_of_a_secret()
+    {
+        await File.WriteAllTextAsync(Config, $"stateDirectory: {_folder.Combine("state")}\n");
+
+        CliRun made = await RunAsync(
+            [], "token", "create", "--role", "reader", "--certificate", "CN=trainer,O=Firm", "--json", "--config", Config);
+        CliRun twice = await RunAsync([], "token", "create", "--certificate", "CN=trainer, O=Firm", "--config", Config);
+        CliRun wrong = await RunAsync([], "token", "create", "--certificate", "nobody", "--config", Config);
+        CliRun listed = await RunAsync([], "token", "list", "--config", Config);
+        JsonNode entry = JsonNode.Parse(made.Text)!;
+        CliRun rotated = await RunAsync([], "token", "rotate", (string)entry["id"]!, "--config", Config);
+
+        Assert.Equal((0, "CN=trainer, O=Firm"), (made.Status, (string)entry["certificate"]!));
+        Assert.Null(entry["token"]);
+        Assert.NotEqual(0, twice.Status);
+        Assert.Equal(ExitCode.Usage, wrong.Status);
+        Assert.Contains("CN=trainer, O=Firm", listed.Text, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Usage, rotated.Status);
+        Assert.DoesNotContain("sha256", await ReadAllAsync(), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -241,6 +241,72 @@ public sealed class FeedRunTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_file_that_changes_after_it_was_read_ends_the_feed_in_the_next_pass()
+    {
+        await MakeFilesAsync(6);
+        FeedRequest request = new() { Dataset = "set", Batch = 1, SlabCount = 2, Passes = 0, Order = OrderText.Parse("sequential;part=all;seed=0") };
+        await using FeedRun run = _feeds.Open(request, "test");
+        for (int i = 0; i < 6; i++)
+        {
+            run.Release((await NextAsync(run))!.Value.Header.Sequence);
+        }
+
+        await _run.WriteAsync("/data/f05", "something else");
+        DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(async () =>
+        {
+            for (int i = 0; i < 12; i++)
+            {
+                FeedBatch batch = (await NextAsync(run))!.Value;
+                FeedPage page = new(batch.Slab.GetSpan()[..batch.LengthBytes]);
+                Assert.NotEqual((1L, 5L), (batch.Header.Pass, page.NumberAt(0)));
+                run.Release(batch.Header.Sequence);
+            }
+        });
+        Assert.Equal(ErrorCode.Stale, fault.Code);
+        Assert.Contains("sample 5", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(65_536)]
+    [InlineData(10)]
+    [InlineData(0)]
+    public async Task Batches_that_several_threads_assemble_come_whole_and_in_order(int keptFiles)
+    {
+        for (int i = 0; i < 96; i++)
+        {
+            await _run.WriteAsync($"/data/f{i:00}", Bytes(i, 40_000 + i));
+        }
+
+        await _run.BuildAsync(new DatasetSpec { Path = "/data", Kind = DatasetKind.Files });
+        _feeds = new FeedService(_run.Fixture.Engine, _feeds.Options with { MaxKeptFiles = keptFiles });
+        FeedRequest request = new() { Dataset = "set", Batch = 24, SlabCount = 5, Passes = 12 };
+        await using FeedRun run = _feeds.Open(request, "test");
+        Random random = new(1);
+        List<ulong> held = [];
+        for (int step = 0; step < 48; step++)
+        {
+            FeedBatch batch = (await NextAsync(run))!.Value;
+            FeedPage page = new(batch.Slab.GetSpan()[..batch.LengthBytes]);
+            Assert.Equal((step, step / 4, step * 24), (page.Sequence, batch.Header.Pass, page.Cursor));
+            for (int i = 0; i < 24; i++)
+            {
+                Assert.Equal(run.Order.At(step / 4, ((step % 4) * 24) + i), page.NumberAt(i));
+                Assert.Equal(Bytes((int)page.NumberAt(i), 40_000 + (int)page.NumberAt(i)), page.SampleAt(i));
+            }
+
+            held.Add(batch.Header.Sequence);
+            while (held.Count > random.Next(1, 4))
+            {
+                int which = random.Next(held.Count);
+                run.Release(held[which]);
+                held.RemoveAt(which);
+            }
+        }
+
+        Assert.Null(await NextAsync(run));
+    }
+
+    [Fact]
     public async Task Memory_and_hot_tier_are_told_apart()
     {
         for (int i = 0; i < 4; i++)

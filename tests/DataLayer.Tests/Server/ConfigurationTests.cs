@@ -95,7 +95,7 @@ public sealed class ConfigurationTests
         ConfigurationResult result = ServerConfigurationReader.ReadText(Text, "test.yaml", _none);
 
         Assert.Equal(
-            ["listen.address", "listen.maxRequests", "cach", "logging.level", "logging.formt"],
+            ["listen.address", "listen.address", "listen.maxRequests", "cach", "logging.level", "logging.formt"],
             result.Reading.Problems.Select(p => p.Key));
         Assert.StartsWith("test.yaml:2:12: listen.address:", result.Reading.Problems[0].ToString(), StringComparison.Ordinal);
     }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using DataLayer.Client;
 using DataLayer.Engine.Feeds;
 using DataLayer.Protocol.Http;
+using DataLayer.Server.Access;
 using DataLayer.Server.Configuration;
 using DataLayer.Tests.Access;
 using DataLayer.Tests.Feeds;
@@ -74,6 +75,31 @@ public sealed class FeedAccessTests(GuardedService guarded) : IClassFixture<Guar
         }
 
         Assert.Equal(8, (await ReceiveAsync(stream)).Kind);
+    }
+
+    [Fact]
+    public async Task A_feed_ends_when_its_token_is_revoked()
+    {
+        await MakeAsync("revoked", GuardedService.Inside);
+        string token = guarded.Add("for a while", TokenRole.Reader, [GuardedService.Inside], null);
+        using FeedSocketClient client = new(SocketPath);
+        client.Send(1, $"{{\"token\":\"{token}\"}}");
+        Assert.Equal(2, client.Receive().Kind);
+        client.Send(3, """{"dataset":"revoked","batch":2,"passes":0}""");
+        Assert.Equal(4, client.Receive().Kind);
+
+        TokenFile.Change(guarded.TokenFilePath, tokens => [.. tokens.Where(t => t.Id != token[3..15])]);
+
+        // Nothing is released, so only so many batches come before it.
+        byte kind;
+        byte[] payload;
+        do
+        {
+            (kind, payload) = client.Receive();
+        }
+        while (kind is 5 or 6);
+        Assert.Equal(9, kind);
+        Assert.Equal("notAuthenticated", JsonDocument.Parse(payload).RootElement.GetProperty("code").GetString());
     }
 
     private static byte[] Bytes(int number) => [.. Enumerable.Range(0, 16).Select(i => (byte)(number + i))];

@@ -43,6 +43,7 @@ class Service:
         self.bucket.mkdir()
         self.port = 0
         self.more = more
+        self.listen = ""
         self.process = None
         self.log = self.folder / "service.log"
 
@@ -51,7 +52,7 @@ class Service:
         target.mkdir(exist_ok=True)
         text = (
             f"stateDirectory: {self.folder}/state\nlisten:\n  address: 127.0.0.1:{self.port}\n"
-            f"  unixSocket: {self.socket}\ncache:\n  capacity: 256MiB\npools:\n  - name: default\n"
+            f"  unixSocket: {self.socket}\n{self.listen}cache:\n  capacity: 256MiB\npools:\n  - name: default\n"
             f"    directories: [{target}]\nobjectStores:\n  - name: default\n    kind: directory\n{self.more}"
         )
         (self.folder / "state").mkdir(exist_ok=True)

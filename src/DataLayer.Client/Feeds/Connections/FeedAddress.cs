@@ -33,6 +33,7 @@ internal static class FeedAddress
             ServerUri = server.ServerUri,
             Token = options.Token,
             TokenFile = options.TokenFile,
+            Tls = options.Tls,
             RetryCount = 0,
             Time = options.Time,
         };

@@ -13,15 +13,17 @@ namespace DataLayer.Client.Feeds.Connections;
 /// another one.
 /// </summary>
 /// <remarks>
-/// One task receives, answers pings and queues batches, at most as many as the feed has slabs; one task sends. Batches
-/// that were received before the connection broke can still be read: their memory stays mapped. Lock order: the lock of
-/// this object, then a slab's.
+/// On the service's machine who reads takes frames from the socket itself, and who releases sends: a batch costs one
+/// wake-up here. From elsewhere one task receives, answers pings and queues batches, at most as many as the feed has
+/// slabs; one task sends. Batches that were sent before the connection broke can still be read: their memory stays
+/// mapped. Lock order: the lock of this object, then a slab's.
 /// </remarks>
 internal sealed class FeedConnection : IAsyncDisposable
 {
     private const int PingAfterSeconds = 10;
     private const int LostAfterPings = 3;
     private readonly FeedTransport _transport;
+    private readonly SocketTransport? _local;
     private readonly TrainingFeed _feed;
     private readonly TrainingFeedOptions _options;
     private readonly bool _isRemote;
@@ -31,12 +33,16 @@ internal sealed class FeedConnection : IAsyncDisposable
 
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
+    private readonly Lock _sending = new();
     private readonly Dictionary<uint, FeedSlab> _slabs = [];
     private readonly List<FeedSlab> _ownFree = [];
     private readonly HashSet<Batch> _out = [];
     private readonly byte[] _header = new byte[FeedFrameHeader.SizeBytes];
     private Task _running = Task.CompletedTask;
     private long _lastReceived;
+    private Exception? _fault;
+    private bool _ended;
+    private bool _sendsQueued;
     private bool _disposed;
 
     private FeedConnection(TrainingFeed feed, FeedTransport transport, bool isRemote)
@@ -45,6 +51,7 @@ internal sealed class FeedConnection : IAsyncDisposable
         _options = feed.Options;
         _transport = transport;
         _isRemote = isRemote;
+        _local = isRemote ? null : transport as SocketTransport;
         _batches = Channel.CreateBounded<Batch>(
             new BoundedChannelOptions(_options.Slabs) { SingleReader = true, SingleWriter = true });
     }
@@ -82,8 +89,9 @@ internal sealed class FeedConnection : IAsyncDisposable
                 .ConfigureAwait(false);
             connection = new FeedConnection(feed, transport, isRemote);
             await connection.GreetAsync(cursor, index, both.Token).ConfigureAwait(false);
-            connection._running = Task.WhenAll(
-                connection.ReceiveAsync(), connection.SendAsync(), connection.WatchAsync());
+            connection._running = connection._local is not null
+                ? connection.SendAsync()
+                : Task.WhenAll(connection.ReceiveAsync(), connection.SendAsync(), connection.WatchAsync());
             return connection;
         }
         catch (Exception e)
@@ -105,9 +113,13 @@ internal sealed class FeedConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>The next batch; null at the feed's end.</summary>
+    /// <summary>The next batch; null at the feed's end. One call at a time.</summary>
     /// <exception cref="DataLayerException">Why there are no more.</exception>
-    public async ValueTask<Batch?> ReadAsync(CancellationToken cancellationToken)
+    public ValueTask<Batch?> ReadAsync(CancellationToken cancellationToken) => _local is not null
+        ? ReadFramesAsync(_local, cancellationToken)
+        : ReadQueuedAsync(cancellationToken);
+
+    private async ValueTask<Batch?> ReadQueuedAsync(CancellationToken cancellationToken)
     {
         try
         {
@@ -140,7 +152,7 @@ internal sealed class FeedConnection : IAsyncDisposable
             }
         }
 
-        _outgoing.Writer.TryWrite((FeedFrameKind.Release, (ulong)batch.Sequence));
+        Send(FeedFrameKind.Release, (ulong)batch.Sequence);
     }
 
     /// <summary>Ends the connection: the service takes its slabs back. Batches that are out stay readable.</summary>
@@ -236,6 +248,56 @@ internal sealed class FeedConnection : IAsyncDisposable
         return header.Kind == kind ? payload : throw Unexpected(header.Kind);
     }
 
+    /// <summary>Takes frames from the socket up to the next batch; null at the feed's end.</summary>
+    private async ValueTask<Batch?> ReadFramesAsync(SocketTransport socket, CancellationToken cancellationToken)
+    {
+        if (_fault is not null)
+        {
+            throw Rethrown(_fault);
+        }
+
+        try
+        {
+            while (!_ended)
+            {
+                if (!await socket.HasAsync(FeedFrameHeader.SizeBytes, cancellationToken).ConfigureAwait(false))
+                {
+                    throw FeedTransport.Gone(null);
+                }
+
+                FeedFrameHeader header = FeedFrameHeader.Read(socket.Ahead);
+                int whole = FeedFrameHeader.SizeBytes + header.PayloadBytes;
+                if (!await socket.HasAsync(whole, cancellationToken).ConfigureAwait(false))
+                {
+                    throw FeedTransport.Gone(null);
+                }
+
+                Batch? batch = null;
+                if (header.Kind == FeedFrameKind.Batch)
+                {
+                    batch = TakeBatch(FeedSlabMessage.Read(socket.Ahead[FeedFrameHeader.SizeBytes..whole]));
+                }
+                else
+                {
+                    TakeOther(header, socket.Ahead[FeedFrameHeader.SizeBytes..whole]);
+                }
+
+                socket.Skip(whole);
+                if (batch is not null)
+                {
+                    return batch;
+                }
+            }
+
+            return null;
+        }
+        catch (Exception e) when (!(e is OperationCanceledException && cancellationToken.IsCancellationRequested))
+        {
+            _fault = e is OperationCanceledException ? FeedTransport.Gone(null) : e;
+            throw Rethrown(_fault);
+        }
+    }
+
     private async Task ReceiveAsync()
     {
         Exception? reason = null;
@@ -269,20 +331,28 @@ internal sealed class FeedConnection : IAsyncDisposable
             return;
         }
 
-        using SafeFileHandle? descriptor = _transport.TakeDescriptor();
-        byte[] payload = await ReadPayloadAsync(header.PayloadBytes, _stop.Token).ConfigureAwait(false);
+        TakeOther(header, await ReadPayloadAsync(header.PayloadBytes, _stop.Token).ConfigureAwait(false));
+    }
+
+    private void TakeOther(FeedFrameHeader header, ReadOnlySpan<byte> payload)
+    {
         switch (header.Kind)
         {
             case FeedFrameKind.Slab:
-                TakeSlab(FeedSlabMessage.Read(payload), descriptor);
+                using (SafeFileHandle? descriptor = _transport.TakeDescriptor())
+                {
+                    TakeSlab(FeedSlabMessage.Read(payload), descriptor);
+                }
+
                 break;
             case FeedFrameKind.End:
+                _ended = true;
                 _batches.Writer.TryComplete();
                 break;
             case FeedFrameKind.Error:
                 throw ToException(payload);
             case FeedFrameKind.Ping:
-                _outgoing.Writer.TryWrite((FeedFrameKind.Pong, 0));
+                Send(FeedFrameKind.Pong, 0);
                 break;
             case FeedFrameKind.Pong:
                 break;
@@ -299,6 +369,12 @@ internal sealed class FeedConnection : IAsyncDisposable
             message.LengthBytes);
         lock (_lock)
         {
+            if (_disposed)
+            {
+                slab.LetGo();
+                return;
+            }
+
             if (_slabs.Remove(message.Slab, out FeedSlab? before))
             {
                 before.LetGo();
@@ -323,20 +399,39 @@ internal sealed class FeedConnection : IAsyncDisposable
         FeedSlab slab = message.Slab == FeedSlabMessage.NoSlab
             ? await ReceiveBatchAsync(travels).ConfigureAwait(false)
             : FindSlab(message);
-        Batch batch = MakeBatch(slab, (int)message.LengthBytes);
+        _ = Take(slab, (int)message.LengthBytes, isQueued: true);
+    }
+
+    /// <summary>A batch that lies in shared memory.</summary>
+    private Batch TakeBatch(FeedSlabMessage message) => message.Slab == FeedSlabMessage.NoSlab
+        ? throw new DataLayerException(
+            ErrorCode.InvalidArgument, $"A batch of {message.LengthBytes} bytes came without them.")
+        : Take(FindSlab(message), (int)message.LengthBytes, isQueued: false);
+
+    private Batch Take(FeedSlab slab, int lengthBytes, bool isQueued)
+    {
+        Batch batch = MakeBatch(slab, lengthBytes);
         lock (_lock)
         {
             if (_disposed || _out.Count >= _options.Slabs)
             {
                 slab.LetGo();
-                throw new DataLayerException(
-                    ErrorCode.InvalidArgument, $"The service sent more batches than the {_options.Slabs} slabs allow.");
+                throw _disposed
+                    ? FeedTransport.Gone(null)
+                    : new DataLayerException(
+                        ErrorCode.InvalidArgument,
+                        $"The service sent more batches than the {_options.Slabs} slabs allow.");
             }
 
             slab.IsTaken = true;
             _out.Add(batch);
-            _batches.Writer.TryWrite(batch);
+            if (isQueued)
+            {
+                _batches.Writer.TryWrite(batch);
+            }
         }
+
+        return batch;
     }
 
     private FeedSlab FindSlab(FeedSlabMessage message)
@@ -421,6 +516,35 @@ internal sealed class FeedConnection : IAsyncDisposable
         return FeedSlab.Make((lengthBytes + (lengthBytes / 8L) + page) / page * page);
     }
 
+    /// <summary>Sends a frame at once where that can be, else behind those that wait already.</summary>
+    private void Send(FeedFrameKind kind, ulong sequence)
+    {
+        if (_local is not null)
+        {
+            Span<byte> frame = stackalloc byte[FeedFrameHeader.SizeBytes + sizeof(ulong)];
+            int length = Write(frame, kind, sequence);
+            lock (_sending)
+            {
+                if (!_sendsQueued && _local.TrySend(frame[..length]))
+                {
+                    return;
+                }
+
+                _sendsQueued = true;
+            }
+        }
+
+        _outgoing.Writer.TryWrite((kind, sequence));
+    }
+
+    private static int Write(Span<byte> frame, FeedFrameKind kind, ulong sequence)
+    {
+        int payload = kind == FeedFrameKind.Release ? sizeof(ulong) : 0;
+        new FeedFrameHeader(kind, payload, 0).Write(frame);
+        BinaryPrimitives.WriteUInt64LittleEndian(frame[FeedFrameHeader.SizeBytes..], sequence);
+        return FeedFrameHeader.SizeBytes + payload;
+    }
+
     private async Task SendAsync()
     {
         byte[] frame = new byte[FeedFrameHeader.SizeBytes + sizeof(ulong)];
@@ -430,11 +554,8 @@ internal sealed class FeedConnection : IAsyncDisposable
                 .ReadAllAsync(_stop.Token)
                 .ConfigureAwait(false))
             {
-                int payload = kind == FeedFrameKind.Release ? sizeof(ulong) : 0;
-                new FeedFrameHeader(kind, payload, 0).Write(frame);
-                BinaryPrimitives.WriteUInt64LittleEndian(frame.AsSpan(FeedFrameHeader.SizeBytes), sequence);
                 await _transport
-                    .SendAsync(frame.AsMemory(0, FeedFrameHeader.SizeBytes + payload), _stop.Token)
+                    .SendAsync(frame.AsMemory(0, Write(frame, kind, sequence)), _stop.Token)
                     .ConfigureAwait(false);
             }
         }
@@ -502,7 +623,7 @@ internal sealed class FeedConnection : IAsyncDisposable
         await _transport.SendAsync(frame, cancellationToken).ConfigureAwait(false);
     }
 
-    private static DataLayerException ToException(byte[] payload)
+    private static DataLayerException ToException(ReadOnlySpan<byte> payload)
     {
         FeedFault fault = FeedPayload.Read(payload, FeedJson.Default.FeedFault);
         return new DataLayerException(

@@ -79,7 +79,54 @@ internal abstract class FeedTransport : IDisposable
 /// <summary>A feed's own socket, over which descriptors come.</summary>
 internal sealed class SocketTransport(Socket socket) : FeedTransport
 {
-    private SafeFileHandle? _descriptor;
+    private const int AheadBytes = 4096;
+    private const int MaxDescriptors = 64;
+    private readonly Queue<SafeFileHandle> _descriptors = [];
+    private byte[] _ahead = new byte[AheadBytes];
+    private int _from;
+    private int _to;
+
+    /// <summary>What has come and was not taken yet.</summary>
+    public ReadOnlySpan<byte> Ahead => _ahead.AsSpan(_from, _to - _from);
+
+    /// <summary>
+    /// Waits until so many bytes lie in <see cref="Ahead"/>; false where the other end closed before the first of them.
+    /// One that was cancelled has lost nothing.
+    /// </summary>
+    /// <exception cref="DataLayerException">OriginUnavailable: the connection broke.</exception>
+    public ValueTask<bool> HasAsync(int count, CancellationToken cancellationToken) =>
+        _to - _from >= count ? ValueTask.FromResult(true) : ReceiveAheadAsync(count, cancellationToken);
+
+    /// <summary>Takes bytes of <see cref="Ahead"/>.</summary>
+    public void Skip(int count)
+    {
+        _from += count;
+        if (_from == _to)
+        {
+            _from = _to = 0;
+        }
+    }
+
+    /// <summary>
+    /// Sends a short frame at once. False where the socket takes nothing now; one that is over takes everything.
+    /// </summary>
+    public bool TrySend(ReadOnlySpan<byte> frame)
+    {
+        try
+        {
+            int count = DescriptorSocket.Send(socket, frame, descriptor: null, out int errno);
+            if (count > 0 && count < frame.Length)
+            {
+                socket.Dispose(); // Nothing may follow half a frame. The kernel takes short ones whole or not at all.
+            }
+
+            return count >= 0 || errno is not (Errno.TryAgain or Errno.Interrupted);
+        }
+        catch (ObjectDisposedException)
+        {
+            return true;
+        }
+    }
 
     /// <summary>Connects.</summary>
     /// <exception cref="DataLayerException">OriginUnavailable: nobody listens. PermissionDenied.</exception>
@@ -115,12 +162,8 @@ internal sealed class SocketTransport(Socket socket) : FeedTransport
     }
 
     /// <inheritdoc/>
-    public override SafeFileHandle? TakeDescriptor()
-    {
-        SafeFileHandle? taken = _descriptor;
-        _descriptor = null;
-        return taken;
-    }
+    public override SafeFileHandle? TakeDescriptor() =>
+        _descriptors.TryDequeue(out SafeFileHandle? taken) ? taken : null;
 
     /// <inheritdoc/>
     protected override async ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken)
@@ -129,14 +172,18 @@ internal sealed class SocketTransport(Socket socket) : FeedTransport
         {
             int count = DescriptorSocket.Receive(
                 socket, buffer.Span, out SafeFileHandle? descriptor, out bool isTooMany, out int errno);
-            if (isTooMany || (descriptor is not null && _descriptor is not null))
+            if (isTooMany || (descriptor is not null && _descriptors.Count >= MaxDescriptors))
             {
                 descriptor?.Dispose();
                 throw new DataLayerException(
                     ErrorCode.InvalidArgument, "More than one descriptor came with a frame of the feed.");
             }
 
-            _descriptor ??= descriptor;
+            if (descriptor is not null)
+            {
+                _descriptors.Enqueue(descriptor);
+            }
+
             if (count >= 0)
             {
                 return count;
@@ -151,6 +198,36 @@ internal sealed class SocketTransport(Socket socket) : FeedTransport
             {
                 throw new SocketException(errno, Marshal.GetPInvokeErrorMessage(errno));
             }
+        }
+    }
+
+    private async ValueTask<bool> ReceiveAheadAsync(int count, CancellationToken cancellationToken)
+    {
+        if (_ahead.Length - _from < count)
+        {
+            byte[] room = count > _ahead.Length ? new byte[count] : _ahead;
+            _ahead.AsSpan(_from, _to - _from).CopyTo(room);
+            (_ahead, _from, _to) = (room, 0, _to - _from);
+        }
+
+        try
+        {
+            while (_to - _from < count)
+            {
+                int came = await ReceiveAsync(_ahead.AsMemory(_to), cancellationToken).ConfigureAwait(false);
+                if (came == 0)
+                {
+                    return _to == _from ? false : throw Gone(null);
+                }
+
+                _to += came;
+            }
+
+            return true;
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            throw Gone(e);
         }
     }
 
@@ -169,7 +246,10 @@ internal sealed class SocketTransport(Socket socket) : FeedTransport
     protected override void Dispose(bool disposing)
     {
         socket.Dispose();
-        TakeDescriptor()?.Dispose();
+        while (TakeDescriptor() is { } descriptor)
+        {
+            descriptor.Dispose();
+        }
     }
 }
 

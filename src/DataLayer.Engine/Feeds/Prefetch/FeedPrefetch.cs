@@ -67,6 +67,9 @@ internal sealed class FeedPrefetch : IAsyncDisposable
     /// <summary>The cursor up to which everything that is wanted was asked for.</summary>
     public long LookedTo => Volatile.Read(ref _lookedTo);
 
+    /// <summary>About how long a sample is, bytes.</summary>
+    public long SampleBytes => _course.SampleBytes;
+
     /// <summary>Takes a feed up and begins to read ahead of it.</summary>
     /// <param name="engine">The engine.</param>
     /// <param name="index">The index.</param>

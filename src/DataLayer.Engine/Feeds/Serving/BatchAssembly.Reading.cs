@@ -31,11 +31,28 @@ internal sealed partial class BatchAssembly
     [ThreadStatic]
     private static byte[]? _castBuffer;
 
-    /// <summary>Reads what memory holds, by several threads where it is much; notes what it does not hold.</summary>
+    /// <summary>
+    /// Reads what memory holds, by several threads where it is much and no other batch keeps them busy; notes what it
+    /// does not hold.
+    /// </summary>
     private async ValueTask GatherAsync()
     {
+        int batches = _parts.BeginGather();
+        try
+        {
+            await GatherAsync(Math.Max(1, Math.Min(Environment.ProcessorCount, MaxThreads) / batches))
+                .ConfigureAwait(false);
+        }
+        finally
+        {
+            _parts.EndGather();
+        }
+    }
+
+    private async ValueTask GatherAsync(int most)
+    {
         long bytes = CutPieces();
-        int threads = (int)Math.Clamp(bytes / ShareBytes, 1, Math.Min(Environment.ProcessorCount, MaxThreads));
+        int threads = (int)Math.Clamp(bytes / ShareBytes, 1, most);
         if (threads == 1)
         {
             Gather(0, _pieces.Count);

@@ -15,12 +15,21 @@ namespace DataLayer.Engine.Feeds.Serving;
 /// <param name="Reads">Bounds the reads in flight.</param>
 /// <param name="Stopping">Ends all reads.</param>
 internal sealed record AssemblyParts(
-    FileEngine Engine, FeedSetup Setup, FeedFiles Files, SemaphoreSlim Reads, CancellationToken Stopping);
+    FileEngine Engine, FeedSetup Setup, FeedFiles Files, SemaphoreSlim Reads, CancellationToken Stopping)
+{
+    private int _gathering;
+
+    /// <summary>A batch begins to copy; returns how many do now.</summary>
+    public int BeginGather() => Interlocked.Increment(ref _gathering);
+
+    /// <summary>A batch has copied what memory holds.</summary>
+    public void EndGather() => Interlocked.Decrement(ref _gathering);
+}
 
 /// <summary>
-/// Makes one batch in a slab. In order: <see cref="Plan"/> (which samples, how long is it) → <see cref="StartAsync"/>
-/// (arrays, files, all that memory holds) → <see cref="Completion"/> (what had to be read from elsewhere). Used again
-/// for later batches.
+/// Makes one batch in a slab. In order: <see cref="Plan"/> (which samples, how long is it) → <see cref="Take"/> (where)
+/// → <see cref="StartAsync"/> (arrays, files, all that memory holds) → <see cref="Completion"/> (what had to be read
+/// from elsewhere). Used again for later batches.
 /// </summary>
 /// <remarks>
 /// <para>The samples of a step are read in the order of their files and bytes, so neighbours follow each other and a
@@ -50,6 +59,7 @@ internal sealed partial class BatchAssembly
     private long _cursor;
     private long _started;
     private long _waited;
+    private TaskCompletionSource _done = new();
 
     public BatchAssembly(AssemblyParts parts)
     {
@@ -67,7 +77,8 @@ internal sealed partial class BatchAssembly
     }
 
     /// <summary>Ends when the batch is whole, or will never be.</summary>
-    public Task Completion { get; private set; } = Task.CompletedTask;
+    /// <remarks>Who waits for it goes on on the thread that ends it.</remarks>
+    public Task Completion => _done.Task;
 
     /// <summary>The slab it is made in.</summary>
     public Slab Slab { get; private set; } = null!;
@@ -124,40 +135,45 @@ internal sealed partial class BatchAssembly
         Lay(longest);
     }
 
-    /// <summary>
-    /// Writes the arrays, opens the files and reads what memory holds; what is left goes on in
-    /// <see cref="Completion"/>.
-    /// </summary>
+    /// <summary>Says where the batch is made.</summary>
     /// <param name="slab">Where to. The assembly's until <see cref="Completion"/> ended.</param>
     /// <param name="sequence">The batch's place in the connection.</param>
-    public async ValueTask StartAsync(Slab slab, ulong sequence)
+    public void Take(Slab slab, ulong sequence)
     {
         Slab = slab;
         Sequence = sequence;
-        Completion = Task.CompletedTask;
+        _done = new TaskCompletionSource();
+    }
+
+    /// <summary>
+    /// Writes the arrays, opens the files and reads what memory holds; what is left goes on by itself. Does not throw:
+    /// <see cref="Completion"/> says how it ended, and with it the assembly may be somebody else's already.
+    /// </summary>
+    public async ValueTask StartAsync()
+    {
         _tally.Clear();
         _started = Context.Time.GetTimestamp();
         _waited = 0;
         _missed.Clear();
+        Exception? failure = null;
         try
         {
             WriteArrays();
             await OpenFilesAsync().ConfigureAwait(false);
             await GatherAsync().ConfigureAwait(false);
         }
-        catch
+        catch (Exception e)
         {
-            await ReturnFilesAsync().ConfigureAwait(false);
-            throw;
+            failure = e;
         }
 
-        if (_missed.Count > 0)
+        if (failure is null && _missed.Count > 0)
         {
-            Completion = CompleteAsync();
+            _ = CompleteAsync();
             return;
         }
 
-        await FinishAsync().ConfigureAwait(false);
+        await EndAsync(failure).ConfigureAwait(false);
     }
 
     private async ValueTask OpenFilesAsync()
@@ -201,31 +217,56 @@ internal sealed partial class BatchAssembly
         if (failure is not null)
         {
             activity?.SetStatus(ActivityStatusCode.Error, failure.Message);
-            await ReturnFilesAsync().ConfigureAwait(false);
-            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(failure);
         }
 
-        await FinishAsync().ConfigureAwait(false);
+        await EndAsync(failure).ConfigureAwait(false);
     }
 
-    private async ValueTask FinishAsync()
+    private async ValueTask EndAsync(Exception? failure)
     {
         try
         {
-            for (int i = 0; i < Count; i++)
+            if (failure is null)
             {
-                if (_files[i] is { } file)
-                {
-                    // Also after the last byte: a write in place meanwhile may have mixed old and new.
-                    CheckFile(file, i);
-                }
+                CheckFiles();
+                WriteHeader();
             }
-
-            WriteHeader();
         }
-        finally
+        catch (Exception e)
         {
-            await ReturnFilesAsync().ConfigureAwait(false);
+            failure = e;
+        }
+
+        try
+        {
+            await _parts.Files.ReturnAsync(_places, Count, _files).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            failure ??= e;
+        }
+
+        if (failure is null)
+        {
+            _done.SetResult();
+        }
+        else
+        {
+            _done.SetException(failure);
+        }
+    }
+
+    /// <summary>
+    /// Also after the last byte: a write in place meanwhile may have mixed old and new.
+    /// </summary>
+    private void CheckFiles()
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            if (_files[i] is { } file)
+            {
+                CheckFile(file, i);
+            }
         }
     }
 
@@ -234,18 +275,6 @@ internal sealed partial class BatchAssembly
         if (!file.IsOf(_places[at]) || file.File.Content.WriteEpoch != _epochs[at])
         {
             throw DatasetService.Changed(_places[at], "was changed");
-        }
-    }
-
-    private async ValueTask ReturnFilesAsync()
-    {
-        for (int i = 0; i < Count; i++)
-        {
-            if (_files[i] is { } file)
-            {
-                _files[i] = null;
-                await _parts.Files.ReturnAsync(_places[i].Inode, file).ConfigureAwait(false);
-            }
         }
     }
 

@@ -15,6 +15,12 @@ public sealed record FeedOptions
     /// <summary>Reads in flight for one feed, a count, 1 to 1,024. Default 64.</summary>
     public int MaxReads { get; init; } = 64;
 
+    /// <summary>
+    /// Files that all feeds together keep open between batches, a count, 0 to 1,000,000. Default 65,536: opening a file
+    /// of 3 KB costs several times its copy. Each takes about 1 KB of memory.
+    /// </summary>
+    public int MaxKeptFiles { get; init; } = 65_536;
+
     /// <summary>Checks every value.</summary>
     /// <exception cref="DataLayerException">InvalidArgument, naming every value out of range.</exception>
     public void Validate()
@@ -23,6 +29,7 @@ public sealed record FeedOptions
         Range(errors, nameof(MaxFeeds), MaxFeeds, 1, 4096);
         Range(errors, nameof(SlabBytes), SlabBytes, 1 << 20, 1L << 40);
         Range(errors, nameof(MaxReads), MaxReads, 1, 1024);
+        Range(errors, nameof(MaxKeptFiles), MaxKeptFiles, 0, 1_000_000);
         if (errors.Count > 0)
         {
             throw new DataLayerException(

@@ -18,14 +18,23 @@ public readonly record struct FeedBatch(Slab Slab, int LengthBytes, BatchHeader 
 /// in order.
 /// </summary>
 /// <remarks>
-/// <para>One task plans steps, waits for a free slab, and copies what memory holds; what it does not hold is read
-/// meanwhile, by bounded many reads over all batches under way. So a batch in memory costs no wait, and a cold one is
-/// asked for as far ahead as there are slabs.</para>
+/// <para>Lanes take steps in turn: in its turn a lane plans a step and waits for a free slab, after it it copies what
+/// memory holds, beside the other lanes; what memory does not hold is read meanwhile, by bounded many reads over all
+/// batches under way. So a batch in memory costs no wait, and a cold one is asked for as far ahead as there are slabs.
+/// Batches that cost less than a change of threads or two have one lane.</para>
 /// <para>One taker (<see cref="NextAsync"/>); <see cref="Release"/> from any thread. After the first failure no more
 /// batches come. Disposal ends all reads and unmaps the slabs when the last one ended.</para>
 /// </remarks>
 public sealed class FeedRun : IAsyncDisposable
 {
+    /// <summary>The most lanes, a count.</summary>
+    private const int MaxLanes = 8;
+
+    /// <summary>What a batch has to have for several lanes, bytes, the work on each sample counted as bytes.</summary>
+    private const long LaneBytes = 512 << 10;
+
+    private const int WorkOfSample = 1 << 10;
+    private const int WorkOfFile = 16 << 10;
     private readonly FeedService _service;
     private readonly FileEngine _engine;
     private readonly FeedSetup _setup;
@@ -49,6 +58,14 @@ public sealed class FeedRun : IAsyncDisposable
     private readonly Stack<BatchAssembly> _spare = [];
     private BatchAssembly? _current;
     private Task _producing = Task.CompletedTask;
+
+    // Of the lane whose turn it is.
+    private readonly SemaphoreSlim _turn = new(1, 1);
+    private readonly Queue<(Task Completion, long NextCursor)> _reading = new();
+    private long _cursor;
+    private long _lastPass = -1;
+    private ulong _sequence;
+    private bool _isOver;
     private FeedProgress _progress;
     private int _underWay;
     private int _disposed;
@@ -60,7 +77,7 @@ public sealed class FeedRun : IAsyncDisposable
         _setup = setup;
         Owner = owner;
         OpenedAt = engine.Context.Time.GetUtcNow();
-        _files = new FeedFiles(engine, setup.Index);
+        _files = new FeedFiles(engine, service);
         _slabs = new SlabSet(budget, setup.Request.SlabCount);
         _reads = new SemaphoreSlim(service.Options.MaxReads, service.Options.MaxReads);
         _parts = new AssemblyParts(engine, setup, _files, _reads, _stopping.Token);
@@ -119,7 +136,10 @@ public sealed class FeedRun : IAsyncDisposable
         try
         {
             _current ??= await _ready.Reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-            await _current.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (!_current.Completion.IsCompletedSuccessfully)
+            {
+                await _current.Completion.WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
         }
         catch (ChannelClosedException e)
         {
@@ -187,6 +207,7 @@ public sealed class FeedRun : IAsyncDisposable
         _slabs.Dispose();
         await _files.DisposeAsync().ConfigureAwait(false);
         _reads.Dispose();
+        _turn.Dispose();
         _stopping.Dispose();
         _service.Remove(this);
     }
@@ -214,19 +235,27 @@ public sealed class FeedRun : IAsyncDisposable
 
     private async Task ProduceStepsAsync()
     {
-        long cursor = _setup.Request.Cursor;
+        _cursor = _setup.Request.Cursor;
         long length = _setup.Order.PassLength;
         long end = _setup.Request.Passes > 0 && _setup.Request.Passes < long.MaxValue / length
             ? _setup.Request.Passes * length
             : long.MaxValue;
 
         // As long as batches read, memory keeps what they come to: what is fetched ahead is not for nothing.
-        Queue<(Task Completion, long NextCursor)> reading = new();
-        FeedPrefetch ahead = FeedPrefetch.Open(_engine, _setup.Index, _setup.Order, _setup.Slice, cursor, end);
+        FeedPrefetch ahead = FeedPrefetch.Open(_engine, _setup.Index, _setup.Order, _setup.Slice, _cursor, end);
         await using (ahead.ConfigureAwait(false))
         {
-            await ProduceStepsAsync(ahead, cursor, reading).ConfigureAwait(false);
-            foreach ((Task completion, long next) in reading)
+            bool areMany = CostOfBatch(ahead.SampleBytes) >= LaneBytes;
+            Task[] lanes = new Task[
+                areMany ? Math.Min(Math.Min(Environment.ProcessorCount, MaxLanes), _setup.Request.SlabCount) : 1];
+            for (int i = 1; i < lanes.Length; i++)
+            {
+                lanes[i] = Task.Run(() => RunLaneAsync(ahead, areMany), CancellationToken.None);
+            }
+
+            lanes[0] = RunLaneAsync(ahead, areMany);
+            await Task.WhenAll(lanes).ConfigureAwait(false);
+            foreach ((Task completion, long next) in _reading)
             {
                 await completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 ahead.MoveTo(next);
@@ -234,40 +263,85 @@ public sealed class FeedRun : IAsyncDisposable
         }
     }
 
-    private async Task ProduceStepsAsync(
-        FeedPrefetch ahead, long cursor, Queue<(Task Completion, long NextCursor)> reading)
+    private long CostOfBatch(long sampleBytes)
     {
-        long lastPass = -1;
-        for (ulong sequence = 0; ; sequence++)
+        bool isFewAFile = _setup.Index.Count / Math.Max(1, _setup.Index.FileCount) < 4;
+        return _setup.Request.Batch * (sampleBytes + WorkOfSample + (isFewAFile ? WorkOfFile : 0));
+    }
+
+    private async Task RunLaneAsync(FeedPrefetch ahead, bool areMany)
+    {
+        while (true)
         {
-            FeedStep step = NextStep(ref cursor, sequence == 0 ? _setup.Request.Skip : _setup.Request.Every - 1);
-            if (IsOver(step))
+            BatchAssembly? assembly = null;
+            await _turn.WaitAsync(_stopping.Token).ConfigureAwait(false);
+            try
+            {
+                assembly = _isOver ? null : await BeginStepAsync(ahead, areMany).ConfigureAwait(false);
+            }
+            finally
+            {
+                _isOver = assembly is null;
+                _turn.Release();
+            }
+
+            if (assembly is null)
             {
                 return;
             }
 
-            if (step.Pass != lastPass)
+            await assembly.StartAsync().ConfigureAwait(false);
+            if (!areMany)
             {
-                // Once a pass each file is looked at anew: whether it is still what the index is of.
-                await _files.CloseIdleAsync().ConfigureAwait(false);
-                lastPass = step.Pass;
-            }
-
-            BatchAssembly assembly = TakeSpare();
-            assembly.Plan(step, cursor);
-            int spare = _setup.Layout == BatchLayoutKind.Dense ? 0 : assembly.LengthBytes / 8;
-            Slab slab = await _slabs.TakeAsync(assembly.LengthBytes, spare, _stopping.Token).ConfigureAwait(false);
-            await ahead.WhenLookedAsync(step.NextCursor, _stopping.Token).ConfigureAwait(false);
-            await assembly.StartAsync(slab, sequence).ConfigureAwait(false);
-            Interlocked.Increment(ref _underWay);
-            reading.Enqueue((assembly.Completion, step.NextCursor));
-            _ready.Writer.TryWrite(assembly);
-            cursor = step.NextCursor;
-            while (reading.TryPeek(out (Task Completion, long NextCursor) oldest) && oldest.Completion.IsCompleted)
-            {
-                ahead.MoveTo(reading.Dequeue().NextCursor);
+                Enqueue(assembly);
             }
         }
+    }
+
+    /// <summary>Plans the next step and finds a slab for it; null at the feed's end.</summary>
+    private async ValueTask<BatchAssembly?> BeginStepAsync(FeedPrefetch ahead, bool areMany)
+    {
+        while (_reading.TryPeek(out (Task Completion, long NextCursor) oldest) && oldest.Completion.IsCompleted)
+        {
+            ahead.MoveTo(_reading.Dequeue().NextCursor);
+        }
+
+        FeedStep step = NextStep(ref _cursor, _sequence == 0 ? _setup.Request.Skip : _setup.Request.Every - 1);
+        if (IsOver(step))
+        {
+            return null;
+        }
+
+        if (step.Pass != _lastPass)
+        {
+            await _files.BeginPassAsync().ConfigureAwait(false);
+            _lastPass = step.Pass;
+        }
+
+        BatchAssembly assembly = TakeSpare();
+        assembly.Plan(step, _cursor);
+        int spare = _setup.Layout == BatchLayoutKind.Dense ? 0 : assembly.LengthBytes / 8;
+        Slab slab = await _slabs.TakeAsync(assembly.LengthBytes, spare, _stopping.Token).ConfigureAwait(false);
+        await ahead.WhenLookedAsync(step.NextCursor, _stopping.Token).ConfigureAwait(false);
+        assembly.Take(slab, _sequence++);
+        _cursor = step.NextCursor;
+        _reading.Enqueue((assembly.Completion, step.NextCursor));
+        if (areMany)
+        {
+            Enqueue(assembly);
+        }
+
+        return assembly;
+    }
+
+    /// <summary>
+    /// Puts a batch behind those before it. Of one lane after what memory holds is in it, so that who waits for it
+    /// finds it whole; of several in their turns.
+    /// </summary>
+    private void Enqueue(BatchAssembly assembly)
+    {
+        Interlocked.Increment(ref _underWay);
+        _ready.Writer.TryWrite(assembly);
     }
 
     /// <summary>The step at a cursor, or behind so many that are others'.</summary>

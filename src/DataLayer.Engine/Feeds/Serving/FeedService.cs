@@ -13,6 +13,7 @@ public sealed class FeedService
     private readonly Lock _lock = new();
     private readonly List<FeedRun> _runs = [];
     private FeedTotals _totals;
+    private int _keptFiles;
 
     /// <summary>Makes it, without feeds.</summary>
     /// <exception cref="DataLayerException">InvalidArgument: options out of range, all named.</exception>
@@ -81,6 +82,21 @@ public sealed class FeedService
         run.Start();
         return run;
     }
+
+    /// <summary>Whether one more file may stay open that no batch reads.</summary>
+    internal bool TryKeepFile()
+    {
+        if (Interlocked.Increment(ref _keptFiles) <= Options.MaxKeptFiles)
+        {
+            return true;
+        }
+
+        LetFileGo();
+        return false;
+    }
+
+    /// <summary>One of those is closed.</summary>
+    internal void LetFileGo() => Interlocked.Decrement(ref _keptFiles);
 
     internal void Remove(FeedRun run)
     {

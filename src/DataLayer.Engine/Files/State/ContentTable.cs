@@ -84,7 +84,7 @@ internal sealed class ContentTable : IDisposable
         }
     }
 
-    /// <summary>Gives a reference back. True when no content of the inode is in use any more.</summary>
+    /// <summary>Gives a reference back. True when it was the last one of an orphan's contents.</summary>
     public bool Release(ContentState state)
     {
         Shard shard = ShardOf(state.Id.Inode);
@@ -99,7 +99,7 @@ internal sealed class ContentTable : IDisposable
 
             shard.Active.Remove(state.Id);
             dropped = shard.AddIdle(state, _idleLimit);
-            isLast = !IsInUseLocked(shard, state.Id.Inode);
+            isLast = state.IsOrphan && !IsInUseLocked(shard, state.Id.Inode);
         }
 
         dropped?.Streams.ReleaseAll();

@@ -348,7 +348,13 @@ public sealed class TrainingFeedTests
             return Task.CompletedTask;
         };
         await using TrainingFeed feed = await OpenAsync(Options(service));
-        DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(() => CursorsAsync(feed));
+        DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(async () =>
+        {
+            await foreach (Batch batch in feed)
+            {
+                batch.Keep(); // A slab is in use as long as its batch is.
+            }
+        });
         Assert.Equal(code, fault.Code);
     }
 
