@@ -2,11 +2,11 @@
 
     python3 examples/tokens.py --text README.md docs --passes 4
 
-The text (files, or folders of .md, .txt and .py files) is cut into tokens, here its bytes: 256 of them, so no vocabulary is
-needed and the example stands for any tokenizer. The tokens are one raw file of 16-bit numbers in the tree, a record of it
-`--window` + 1 tokens: a window and what follows each of its tokens. A feed shuffles the windows, casts nothing, and
-gives each batch as one tensor. The model is a GRU that learns to say the next token. Prints the loss of held-out windows
-in bits a token after each pass; the last line is `bits B of F, N tokens/s`, F that of the frequencies alone.
+The text (files, or folders of .md, .txt and .py files) is cut into tokens, here its bytes: 256 of them, so no
+vocabulary is needed and the example stands for any tokenizer. The tokens are one raw file of 16-bit numbers in the
+tree, a record of it `--window` + 1 tokens: a window and what follows each of its tokens. A feed shuffles the windows
+and gives each batch as one tensor. The model is a GRU that learns to say the next token. Prints the loss of held-out
+windows in bits a token after each pass; the last line is `bits B of F, N tokens/s`, F that of the frequencies alone.
 """
 
 import argparse

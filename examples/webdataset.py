@@ -2,10 +2,10 @@
 
     python3 examples/webdataset.py --data /usr/share/datasets/fashion-mnist --passes 2
 
-`--shards FOLDER` of the tree takes shards that are there already. Else shards are written first, as WebDataset writes them
-(`KEY.pgm`, `KEY.cls`, members of a sample one after the other), out of real IDX images. Nothing is unpacked: the index
-knows where each sample lies in its shard, so a pass is shuffled over all samples of all shards, not over a buffer, and
-`batch.members(i)` has the members in place. Trains a CNN; the last line is `accuracy A, N samples/s`.
+`--shards FOLDER` of the tree takes shards that are there already. Else shards are written first, as WebDataset writes
+them (`KEY.pgm`, `KEY.cls`, members of a sample one after the other), out of real IDX images. Nothing is unpacked: the
+index knows where each sample lies in its shard, so a pass is shuffled over all samples of all shards, not over a
+buffer, and `batch.members(i)` has the members in place. Trains a CNN; the last line is `accuracy A, N samples/s`.
 """
 
 import argparse
@@ -48,9 +48,8 @@ def write_shards(client, source, folder, each, most):
             with tarfile.open(fileobj=stream, mode="w") as tar:
                 for i in range(first, min(first + each, len(images))):
                     height, width = images[i].shape
-                    members = {
-                        "pgm": f"P5\n{width} {height}\n255\n".encode() + images[i].tobytes(), "cls": str(labels[i]).encode(),
-                    }
+                    header = f"P5\n{width} {height}\n255\n".encode()
+                    members = {"pgm": header + images[i].tobytes(), "cls": str(labels[i]).encode()}
                     for extension, content in members.items():
                         entry = tarfile.TarInfo(f"{i:06}.{extension}")
                         entry.size = len(content)

@@ -38,7 +38,7 @@ internal static class DemoCommand
         };
         Option<int> seed = new("--seed") { Description = "Seed of the order.", DefaultValueFactory = _ => 1 };
         return factory.Make(
-            "demo", "Attaches a dataset, reads it several times in shuffled order, and once through a feed.",
+            "demo", "Attaches a dataset, reads it several times in shuffled order, then through a feed.",
             [bucket, data, store, passes, readers, mount, seed],
             (run, cancellationToken) =>
             {

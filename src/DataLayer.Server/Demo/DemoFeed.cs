@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using DataLayer.Client;
 using DataLayer.Client.Feeds;
 using DataLayer.Core.Errors;
@@ -8,8 +9,8 @@ using DataLayer.Protocol.Http;
 namespace DataLayer.Server.Demo;
 
 /// <summary>
-/// The demo's last pass: the files as a dataset, read once through a feed, the training loop's own door. Where that
-/// cannot be done with these files it says why.
+/// The demo's last passes: the files as a dataset, read through one feed, the training loop's own door. In the first of
+/// them the service looks each file up; the second is what a training loop has from then on.
 /// </summary>
 internal sealed class DemoFeed(DemoOptions options, DataLayerClient client)
 {
@@ -19,6 +20,7 @@ internal sealed class DemoFeed(DemoOptions options, DataLayerClient client)
     // A batch of images is small; of large files one has few. Four slabs of this are a part of any slab memory.
     private const long BatchBytes = 8 << 20;
     private const int MaxBatch = 256;
+    private const int Passes = 2;
 
     /// <summary>Samples a batch, a count, for files of a length.</summary>
     public static int BatchOf(long files, long bytes) =>
@@ -43,11 +45,12 @@ internal sealed class DemoFeed(DemoOptions options, DataLayerClient client)
             : throw new DataLayerException(ErrorCode.WrongState, $"The index was not built: {job.Failure}");
     }
 
-    /// <summary>One shuffled pass. What it reads is counted by the feed itself, batch by batch.</summary>
-    /// <param name="pass">Its number, from 1.</param>
+    /// <summary>Two shuffled passes. What they read is counted by the feed itself, batch by batch.</summary>
+    /// <param name="pass">The first one's number, from 1.</param>
     /// <param name="batch">Samples a batch, a count.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    public async Task<DemoPass> ReadAsync(int pass, int batch, CancellationToken cancellationToken)
+    public async IAsyncEnumerable<DemoPass> ReadAsync(
+        int pass, int batch, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         string folder = (await client.Admin.ListMountsAsync(cancellationToken)).StateFolder;
         string socket = Path.Combine(folder, "feed.sock");
@@ -60,40 +63,66 @@ internal sealed class DemoFeed(DemoOptions options, DataLayerClient client)
             Batch = batch,
             Order = new OrderSpec { Seed = options.Seed },
             Last = LastStep.Pad,
+            Passes = Passes,
         };
         StatisticsReport before = await client.Admin.GetStatisticsAsync(cancellationToken);
-        long files = 0;
-        long bytes = 0;
-        long memory = 0;
-        long hot = 0;
-        long cold = 0;
-        TimeSpan wait = default;
-        long start = Stopwatch.GetTimestamp();
-        await using (TrainingFeed feed = await TrainingFeed.OpenAsync(feedOptions, cancellationToken))
+        await using TrainingFeed feed = await TrainingFeed.OpenAsync(feedOptions, cancellationToken);
+        IAsyncEnumerator<Batch> batches = feed.GetAsyncEnumerator(cancellationToken);
+        await using (batches)
         {
-            await foreach (Batch made in feed.WithCancellation(cancellationToken))
+            bool any = true;
+            for (int i = 0; i < Passes && any; i++)
             {
-                for (int i = 0; i < made.Count - made.PaddingCount; i++)
+                Tally tally = new();
+                long start = Stopwatch.GetTimestamp();
+                do
                 {
-                    bytes += made.GetSample(i).Length;
+                    any = await batches.MoveNextAsync();
                 }
+                while (any && tally.Add(batches.Current, feed.Description.PassLength));
 
-                files += made.Count - made.PaddingCount;
-                BatchStatistics from = made.Statistics;
-                (memory, hot, cold) = (memory + from.MemoryBytes, hot + from.HotBytes, cold + from.OriginBytes);
-                wait += from.Wait;
+                double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                StatisticsReport after = await client.Admin.GetStatisticsAsync(cancellationToken);
+                yield return tally.ToPass(pass + i, seconds, before, after);
+                before = after;
             }
         }
+    }
 
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        StatisticsReport after = await client.Admin.GetStatisticsAsync(cancellationToken);
-        return DemoPass.Between(pass, seconds, files, bytes, before, after) with
+    /// <summary>What the batches of one pass had.</summary>
+    private sealed class Tally
+    {
+        private long _files;
+        private long _bytes;
+        private long _memory;
+        private long _hot;
+        private long _cold;
+        private TimeSpan _wait;
+
+        /// <summary>Counts a batch; false with the last one of its pass.</summary>
+        public bool Add(Batch batch, long passLength)
         {
-            Through = "feed",
-            WaitSeconds = wait.TotalSeconds,
-            MemoryHits = memory,
-            HotReads = hot,
-            ColdReads = cold,
-        };
+            int real = batch.Count - batch.PaddingCount;
+            for (int i = 0; i < real; i++)
+            {
+                _bytes += batch.GetSample(i).Length;
+            }
+
+            _files += real;
+            BatchStatistics from = batch.Statistics;
+            (_memory, _hot, _cold) = (_memory + from.MemoryBytes, _hot + from.HotBytes, _cold + from.OriginBytes);
+            _wait += from.Wait;
+            return batch.NextCursor % passLength != 0;
+        }
+
+        public DemoPass ToPass(int pass, double seconds, StatisticsReport before, StatisticsReport after) =>
+            DemoPass.Between(pass, seconds, _files, _bytes, before, after) with
+            {
+                Through = "feed",
+                WaitSeconds = _wait.TotalSeconds,
+                MemoryHits = _memory,
+                HotReads = _hot,
+                ColdReads = _cold,
+            };
     }
 }

@@ -11,8 +11,8 @@ namespace DataLayer.Server.Demo;
 
 /// <summary>
 /// The main job on real input, as <c>eng/run</c> shows it: puts a dataset into an object store, attaches it, reads all
-/// of it several times in shuffled order through the client, then once through a mount and once through a feed, and
-/// says per pass what it took and where the bytes came from.
+/// of it several times in shuffled order through the client, then once through a mount and twice through a feed,
+/// and says per pass what it took and where the bytes came from.
 /// </summary>
 internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsiConsole console)
 {
@@ -78,7 +78,7 @@ internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsi
         }
     }
 
-    /// <summary>The last pass: batches of a feed over an index of the same files.</summary>
+    /// <summary>The last passes: batches of a feed over an index of the same files.</summary>
     private async Task ReadThroughFeedAsync(List<DemoPass> passes, CancellationToken cancellationToken)
     {
         DemoFeed feed = new(options, client);
@@ -89,8 +89,11 @@ internal sealed class DemoJob(DemoOptions options, DataLayerClient client, IAnsi
             Say($"indexed {samples:N0} samples as dataset [bold]{DemoFeed.Dataset}[/] in "
                 + $"{Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
             int batch = passes.Count == 0 ? 1 : DemoFeed.BatchOf(passes[0].Files, passes[0].Bytes);
-            passes.Add(await feed.ReadAsync(passes.Count + 1, batch, cancellationToken));
-            Say(Line(passes[^1]));
+            await foreach (DemoPass pass in feed.ReadAsync(passes.Count + 1, batch, cancellationToken))
+            {
+                passes.Add(pass);
+                Say(Line(pass));
+            }
         }
         catch (DataLayerException e)
         {

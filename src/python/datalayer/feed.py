@@ -29,8 +29,8 @@ class Feed:
     `dataset` is its name, `batch` how many samples a step of one rank has. The order is `order` (`shuffle`,
     `sequential`, `blocks`, `weighted`, `balanced`, `lengths`, or a whole line as docs/FORMATS/order.md has it) with
     `part`, `seed` and, where they apply, `block`, `window` and `weights`. `rank` and `world` say which positions are
-    taken, `last` what becomes of the rest of a pass (`drop` or `pad`). It begins at `cursor`, or where `state` says, and ends where
-    pass `passes` would begin (counted from pass 0; 0 is never).
+    taken, `last` what becomes of the rest of a pass (`drop` or `pad`). It begins at `cursor`, or where `state` says,
+    and ends where pass `passes` would begin (counted from pass 0; 0 is never).
 
     `layout`, `pad`, `element`, `cast`, `keys` and `slabs` are those of docs/FORMATS/feed.md. `hold` is how many batches
     stay valid at once, the newest included: less than `slabs`. `pin` page-locks the slabs for CUDA through PyTorch.

@@ -18,7 +18,7 @@ public sealed partial class PythonClientTests
     [InlineData("test_wire.py", 33)]
     [InlineData("test_files.py", 16)]
     [InlineData("test_checkpoint.py", 8)]
-    [InlineData("test_feed.py", 25)]
+    [InlineData("test_feed.py", 27)]
     [InlineData("test_kills.py", 1)]
     [InlineData("test_torch.py", 9)]
     [InlineData("test_examples.py", 4)]

@@ -15,6 +15,7 @@ from datasets import digits, idx, put_digits
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SAMPLES, PASSES, WAIT = 480, 2, 180
+TEXTS = ("feed.md", "metadata.md", "order.md", "stripes.md")
 
 
 def run(program, *arguments, **environment):
@@ -59,8 +60,8 @@ def test_images_out_of_webdataset_shards_are_learnt(service, client, folder, tmp
 def test_a_language_model_learns_from_a_stream_of_tokens(service, folder):
     """Real text: this repository's own pages about formats."""
     process = run(
-        str(ROOT / "examples" / "tokens.py"), "--text", str(ROOT / "docs" / "FORMATS"), "--folder", f"{folder}/tokens",
-        "--passes", "2", "--server", service.url,
+        str(ROOT / "examples" / "tokens.py"), "--text", *(str(ROOT / "docs" / "FORMATS" / name) for name in TEXTS),
+        "--folder", f"{folder}/tokens", "--window", "32", "--batch", "16", "--passes", "2", "--server", service.url,
     )
     output, _ = process.communicate(timeout=WAIT)
     assert process.returncode == 0, output

@@ -123,6 +123,39 @@ def test_every_order_is_the_one_both_ends_compute(client, data):
                 assert batch.numbers.tolist() == picked.tolist()
 
 
+def test_batches_by_lengths_are_the_order_both_ends_compute_and_pad_little(client, data):
+    photos = data["photos"]
+    lengths = [len(photos[path]) for path in sorted(photos)]
+    by_length = np.lexsort((np.arange(len(lengths)), lengths))
+    padded = {}
+    for text in ("lengths;block=4;window=2;part=all;seed=5", "shuffle;part=all;seed=5"):
+        padded[text[:7]] = 0
+        with Feed("feed-photos", 4, order=text, layout="padded", last="pad", passes=2) as feed:
+            order = SampleOrder(feed.spec, bytes.fromhex(feed.index), len(lengths))
+            for batch in feed:
+                ordinals = np.asarray(order.step(feed.slice.step_at(batch.cursor)))
+                picked = by_length[ordinals] if feed.spec.mode == "lengths" else ordinals
+                assert batch.numbers.tolist() == picked.tolist()
+                assert batch.lengths.tolist() == [lengths[number] for number in picked]
+                padded[text[:7]] += batch.data.size
+    assert padded["lengths"] < 0.7 * padded["shuffle"]
+
+
+def test_weights_of_single_files_come_from_a_csv(client, data, folder):
+    photos = sorted(data["photos"])
+    weights = {path: (0, 1, 4)[i % 3] for i, path in enumerate(photos)}
+    client.write(f"{folder}/weights.csv", "".join(f"{path},{weight}\n" for path, weight in weights.items()).encode())
+    made = client.create_dataset("feed-weights", "/feeds/feed-photos", "files", labels="csv", labelsFrom=f"{folder}/weights.csv")
+    drawn = []
+    with Feed("feed-weights", 10, order="weighted", weights=[int(name) for name in made["classes"]], seed=3, passes=100) as feed:
+        for batch in feed:
+            assert [bytes(sample) for sample in batch] == [data["photos"][photos[number]] for number in batch.numbers]
+            drawn += [weights[photos[number]] for number in batch.numbers]
+    # 6,000 draws: none of weight 0, and of each 5 in the mean 4 of weight 4, within six deviations of 31.
+    assert 0 not in drawn and abs(drawn.count(4) - len(drawn) * 4 / 5) < 190
+    client.transport.request("DELETE", "/api/v1/datasets/feed-weights")
+
+
 def test_ranks_of_any_world_share_one_global_order(client, data):
     count = len(data["digits"][0])
     wanted = {}
