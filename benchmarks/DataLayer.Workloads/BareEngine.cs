@@ -32,11 +32,13 @@ internal sealed class BareEngine : IAsyncDisposable
     /// <param name="stores">The stores it knows.</param>
     /// <param name="stop">Gives up.</param>
     /// <param name="engine">The engine's options; its state directory is this one's.</param>
+    /// <param name="clock">The time; null for the machine's.</param>
     public static async Task<BareEngine> OpenAsync(
-        string name, BlockCacheOptions cache, ObjectStoreOptions[] stores, CancellationToken stop, FileEngineOptions? engine = null)
+        string name, BlockCacheOptions cache, ObjectStoreOptions[] stores, CancellationToken stop, FileEngineOptions? engine = null,
+        TimeProvider? clock = null)
     {
         BareEngine it = new(name);
-        TimeProvider time = TimeProvider.System;
+        TimeProvider time = clock ?? TimeProvider.System;
         it.Tree = await TreeStore.OpenAsync(
             new TreeStoreOptions { DatabasePath = it._folder.Combine("tree.db") }, time, NullLogger<TreeStore>.Instance, stop);
         PoolOptions pool = new() { Name = "default", Directories = [it._folder.MakeFolder("t0")] };

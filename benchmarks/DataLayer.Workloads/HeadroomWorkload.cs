@@ -37,7 +37,7 @@ internal sealed class HeadroomWorkload : IWorkload
             tree, [new WarmRunner(engine, inputs)], new JobServiceOptions(), TimeProvider.System, NullLogger<JobService>.Instance, cancellationToken);
         PolicyVersions policies = new(tree);
         ShareMeasurement measurement = new(engine);
-        async Task<double> WalkAsync() => await TimeAsync(async () => await measurement.RunAsync("/data", 1, new Core.Identity.ShareMap(), cancellationToken));
+        async Task<double> WalkAsync() => await TimeAsync(async () => await measurement.RunAsync("/data", null, 1, new Core.Identity.ShareMap(), cancellationToken));
 
         await using (HeadroomService service = Make(engine, jobs, inputs, policies))
         {

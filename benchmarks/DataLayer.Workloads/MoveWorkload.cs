@@ -14,6 +14,7 @@ namespace DataLayer.Workloads;
 /// <summary>
 /// What readers feel of a plan that is carried out: the 99th percentile of their reads with moves beside them (recalls,
 /// then releases, and again) against that without, in turns in one run, over a Ceph gateway that answers after 10 ms.
+/// Groups for <c>--only</c>: memory, hot, cold.
 /// </summary>
 internal sealed class MoveWorkload : IWorkload
 {
@@ -46,11 +47,24 @@ internal sealed class MoveWorkload : IWorkload
             PriceTable free = new("none", [new StorageClassPrice { Name = "STANDARD", PerGibMonth = 0 }]);
             await using Packer packer = new(bare.Engine, new PackOptions());
             await using Mover mover = new(bare.Engine, new TierPricing(free, new TransferShape()), packer);
-            await MeasureAsync(report, bare.Engine, mover, new("memory-paced", "/read/small", 4096, 2, TimeSpan.FromMilliseconds(5)), cancellationToken);
+            if (report.Wants("memory"))
+            {
+                await MeasureAsync(
+                    report, bare.Engine, mover, new("memory-paced", "/read/small", 4096, 2, TimeSpan.FromMilliseconds(5)), cancellationToken);
+            }
+
             await bare.Engine.WarmAsync("/read/large", intoMemory: false, progress: null, cancellationToken);
-            await MeasureAsync(report, bare.Engine, mover, new("hot-paced", "/read/large", 64 << 10, 2, TimeSpan.FromMilliseconds(5)), cancellationToken);
-            await MeasureAsync(
-                report, bare.Engine, mover, new("cold", "/read/large", 64 << 10, 2, TimeSpan.Zero) { IsCold = true }, cancellationToken);
+            if (report.Wants("hot"))
+            {
+                await MeasureAsync(
+                    report, bare.Engine, mover, new("hot-paced", "/read/large", 64 << 10, 2, TimeSpan.FromMilliseconds(5)), cancellationToken);
+            }
+
+            if (report.Wants("cold"))
+            {
+                await MeasureAsync(
+                    report, bare.Engine, mover, new("cold", "/read/large", 64 << 10, 2, TimeSpan.Zero) { IsCold = true }, cancellationToken);
+            }
         }
         finally
         {

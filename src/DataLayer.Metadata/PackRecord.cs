@@ -11,6 +11,9 @@ public enum PackState
 
     /// <summary>Contents may lie in it.</summary>
     Live = 2,
+
+    /// <summary>It was found in the bucket, and its members are brought into the tree, some at a time.</summary>
+    Importing = 3,
 }
 
 /// <summary>A tar object that holds the contents of small cold files. Immutable.</summary>
@@ -31,7 +34,7 @@ public sealed record PackRecord
     /// <summary>Length of the tar, bytes; 0 while it is built.</summary>
     public long SizeBytes { get; init; }
 
-    /// <summary>Contents put into it, a count.</summary>
+    /// <summary>Contents put into it, a count; while it is imported, of those the tree has looked at.</summary>
     public long MemberCount { get; init; }
 
     /// <summary>Bytes of these contents.</summary>
@@ -45,6 +48,9 @@ public sealed record PackRecord
 
     /// <summary>The index's key.</summary>
     public string IndexKey => Key + PackKeys.IndexSuffix;
+
+    /// <summary>The key of what says which members are gone or renamed.</summary>
+    public string NamesKey => Key + PackKeys.NamesSuffix;
 }
 
 /// <summary>A pack and what of it is in use.</summary>
@@ -58,6 +64,16 @@ public sealed record PackUse(PackRecord Pack, long LiveCount, long LiveBytes)
         ? (Pack.MemberCount == 0 ? 0 : 1 - (LiveCount / (double)Pack.MemberCount))
         : 1 - (LiveBytes / (double)Pack.MemberBytes);
 }
+
+/// <summary>What became of a pack's members since they were packed.</summary>
+/// <param name="Pack">The pack.</param>
+/// <param name="Gone">Offsets of members that no file needs any more, bytes, ascending.</param>
+/// <param name="Renamed">Offsets, ascending, and paths below the attachment's folder of members that are called
+/// otherwise now.</param>
+/// <param name="IsDeferred">Whether members that left are not named as gone yet, because their files' newer contents
+/// are not in the bucket.</param>
+public sealed record PackNamesOwed(
+    PackRecord Pack, IReadOnlyList<long> Gone, IReadOnlyList<(long OffsetBytes, string Name)> Renamed, bool IsDeferred);
 
 /// <summary>A content that was put into a pack.</summary>
 /// <param name="Content">The content.</param>

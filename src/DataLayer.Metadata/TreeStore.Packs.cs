@@ -43,14 +43,16 @@ public sealed partial class TreeStore
     {
         ArgumentNullException.ThrowIfNull(key);
         return _reads.RunAsync(
-            t => t.Packs.FindByKey(attachmentId, key) is not null || t.Journal.ListOfKey(attachmentId, key).Count > 0,
+            t => t.Packs.FindByKey(attachmentId, key) is { State: not PackState.Importing }
+                || t.Journal.ListOfKey(attachmentId, key).Count > 0,
             cancellationToken);
     }
 
     /// <summary>
-    /// Brings the files of a pack into the tree that it does not know, in one transaction. An object of its own beats a
-    /// place in a pack, a newer pack an older one, and what was changed here and is not uploaded beats both. A pack of
-    /// the last day of which nothing is needed may be one that somebody is writing: it stays unknown.
+    /// Brings some files of a pack into the tree that it does not know: one piece, one transaction. An object of its
+    /// own beats a place in a pack, a newer pack an older one, and what was changed here and is not uploaded beats
+    /// both. How far an import came is kept, so that the next one goes on there. A pack of the last day of which
+    /// nothing is needed may be one that somebody is writing: it stays unknown.
     /// </summary>
     /// <exception cref="DataLayerException">NotFound: no such attachment.</exception>
     public ValueTask<PackImportResult> ImportPackAsync(PackImport pack, CancellationToken cancellationToken)
@@ -98,6 +100,19 @@ public sealed partial class TreeStore
             },
             cancellationToken);
     }
+
+    /// <summary>What is to be written beside a pack, as the tree is now; null where nothing is.</summary>
+    public ValueTask<PackNamesOwed?> GetPackNamesAsync(long id, CancellationToken cancellationToken) =>
+        _reads.RunAsync(t => PackChanges.ReadNames(t, id), cancellationToken);
+
+    /// <summary>Notes that what became of a pack's members was written beside it.</summary>
+    /// <param name="entryId">The journal's entry that is done.</param>
+    /// <param name="id">The pack.</param>
+    /// <param name="againAtNanoseconds">When to look at it again, since 1970 UTC; 0 for not.</param>
+    /// <param name="cancellationToken">Gives up before the change.</param>
+    public ValueTask<bool> CompletePackNamesAsync(
+        long entryId, long id, long againAtNanoseconds, CancellationToken cancellationToken) =>
+        ChangeAsync(w => PackChanges.NamesWritten(w, entryId, id, againAtNanoseconds), cancellationToken);
 
     /// <summary>Packs with numbers above <paramref name="after"/>, with what of them is in use.</summary>
     public ValueTask<IReadOnlyList<PackUse>> ListPacksAsync(long after, int limit, CancellationToken cancellationToken)

@@ -16,4 +16,10 @@ public enum JournalKind
     /// A hot copy is being written under the entry's content; if the write never commits, delete it at the next start.
     /// </summary>
     PendingWrite = 4,
+
+    /// <summary>
+    /// Write beside a pack which of its members are gone or renamed: to the entry's key. The inode is minus the pack's
+    /// number; what is written is what the tree says then.
+    /// </summary>
+    WritePackNames = 5,
 }

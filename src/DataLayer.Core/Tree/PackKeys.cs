@@ -11,6 +11,9 @@ public static class PackKeys
     /// <summary>What follows a pack's key in its index's.</summary>
     public const string IndexSuffix = ".index.json";
 
+    /// <summary>What follows a pack's key in that of the object that says which members are gone or renamed.</summary>
+    public const string NamesSuffix = ".names.json";
+
     /// <summary>What a pack's key ends in.</summary>
     public const string TarSuffix = ".tar";
 

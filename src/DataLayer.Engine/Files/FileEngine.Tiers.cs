@@ -7,6 +7,9 @@ namespace DataLayer.Engine.Files;
 /// <content>Attachments, tiers, upkeep.</content>
 public sealed partial class FileEngine
 {
+    /// <summary>How long a detach waits until it is written what became of packed files.</summary>
+    private static readonly TimeSpan _detachPatience = TimeSpan.FromSeconds(30);
+
     /// <summary>
     /// Binds a tree folder to a bucket prefix and lists it: metadata only. An interrupted attach goes on where it was
     /// when asked again.
@@ -32,8 +35,26 @@ public sealed partial class FileEngine
     /// <exception cref="DataLayerException">
     /// InvalidArgument while uploads are pending, unless forced: then what was not uploaded is lost.
     /// </exception>
-    public ValueTask DetachAsync(string path, bool force, CancellationToken cancellationToken) =>
-        _attaching.DetachAsync(path, force, cancellationToken);
+    public async ValueTask DetachAsync(string path, bool force, CancellationToken cancellationToken)
+    {
+        if (!force)
+        {
+            Attachment attachment = await _attaching.FindAsync(path, cancellationToken).ConfigureAwait(false);
+            using CancellationTokenSource patience =
+                CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            patience.CancelAfter(_detachPatience);
+            try
+            {
+                await _uploads.WaitForNamesAsync(attachment.Id, patience.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                // What is owed still is counted, and refused, by the removal.
+            }
+        }
+
+        await _attaching.DetachAsync(path, force, cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>All attachments.</summary>
     public ValueTask<IReadOnlyList<Attachment>> ListAttachmentsAsync(CancellationToken cancellationToken) =>
@@ -68,7 +89,10 @@ public sealed partial class FileEngine
         return result;
     }
 
-    /// <summary>Waits until all pending uploads below a path were verified, through failures that pass.</summary>
+    /// <summary>
+    /// Waits until all pending uploads below a path were verified, and until it is written beside the packs of what is
+    /// attached there which of their files are gone or renamed; through failures that pass.
+    /// </summary>
     /// <exception cref="DataLayerException">
     /// Stale: an object was changed by somebody else; the local content is kept and not uploaded.
     /// </exception>
@@ -80,6 +104,19 @@ public sealed partial class FileEngine
             {
                 await _uploads.WaitAsync(file.Attributes.Inode, retryFailures: true, cancellationToken)
                     .ConfigureAwait(false);
+            }
+        }
+
+        InodeAttributes root = await Context.View.ResolveAsync(path, followLast: true, cancellationToken)
+            .ConfigureAwait(false);
+        string top = path.TrimEnd('/') + "/";
+        foreach (Attachment attachment in await Context.Tree.ListAttachmentsAsync(cancellationToken)
+            .ConfigureAwait(false))
+        {
+            if (attachment.Mode == AttachmentMode.ReadWrite && (attachment.Id == root.AttachmentId
+                || attachment.Path.StartsWith(top, StringComparison.Ordinal)))
+            {
+                await _uploads.WaitForNamesAsync(attachment.Id, cancellationToken).ConfigureAwait(false);
             }
         }
     }

@@ -81,15 +81,13 @@ internal static class AttachmentChanges
                     + "not uploaded is lost.");
         }
 
-        long packed = writer.Tables.Packs.CountMembers(attachmentId);
-        if (packed > 0 && !force)
+        long unnamed = writer.Tables.Journal.CountPendingNames(attachmentId);
+        if (unnamed > 0 && !force)
         {
             throw new DataLayerException(
                 ErrorCode.InvalidArgument,
-                $"{packed} files of '{attachment.Path}' lie in packs. The next attach shows them as they were packed: "
-                    + "what was removed or renamed since comes back. Unpack them "
-                    + $"(datalayer pack unpack {attachment.Path}), or detach with force: the packs stay in the bucket, "
-                    + "as tar files below " + PackKeys.Folder + ".");
+                $"Of {unnamed} packs of '{attachment.Path}' it is not written yet which of their files were removed or "
+                    + "renamed. Wait for that, or detach with force: the next attach shows these as they were packed.");
         }
 
         writer.Tables.Journal.RemoveOfAttachment(attachmentId);

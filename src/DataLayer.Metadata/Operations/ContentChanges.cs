@@ -149,7 +149,7 @@ internal static class ContentChanges
         writer.Tables.Inodes.Save(row);
         if (update.ContentChanges)
         {
-            PackChanges.MemberLeft(writer, row.Object);
+            PackChanges.MemberLeft(writer, row.Inode, row.Object);
         }
 
         if (update.CompletesJournalId != 0)
@@ -373,7 +373,7 @@ internal static class ContentChanges
         row.ModifyTime = writer.Now;
         row.ChangeTime = writer.Now;
         writer.Tables.Inodes.Save(row);
-        PackChanges.MemberLeft(writer, row.Object);
+        PackChanges.MemberLeft(writer, row.Inode, row.Object);
         if (writer.FindAttachment(row.AttachmentId) is { } attachment)
         {
             string key = row.LinkCount > 1

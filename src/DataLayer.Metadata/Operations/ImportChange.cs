@@ -218,6 +218,7 @@ internal sealed partial class ImportChange
             _added++;
             _bytes += found.SizeBytes;
             folder.IsChanged = true;
+            _inode = row.Inode;
             return;
         }
 
@@ -300,7 +301,7 @@ internal sealed partial class ImportChange
         }
 
         Replace(row, found);
-        PackChanges.MemberLeft(_writer, packed);
+        PackChanges.MemberLeft(_writer, row.Inode, packed);
     }
 
     private bool IsBeingMoved(InodeRow row, string etag) =>

@@ -76,7 +76,7 @@ internal static class JournalChanges
 
             writer.Tables.Inodes.Save(row);
             ObjectJournal.DropRepeatedUploads(writer, row.Inode, uploaded);
-            PackChanges.MemberLeft(writer, before);
+            PackChanges.MemberLeft(writer, row.Inode, before);
             return true;
         }
 

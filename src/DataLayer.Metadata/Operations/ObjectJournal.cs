@@ -133,7 +133,7 @@ internal static class ObjectJournal
         CancelUploads(writer, row);
         if (row.Object is { IsPacked: true } packed)
         {
-            PackChanges.MemberLeft(writer, packed);
+            PackChanges.MemberLeft(writer, row.Inode, packed);
         }
         else if (row.Object is { } old && writer.FindAttachment(old.AttachmentId)?.Mode == AttachmentMode.ReadWrite)
         {
@@ -271,6 +271,7 @@ internal static class ObjectJournal
     {
         if (!isOnItsWay && row.State != TierState.Hot && packed.AttachmentId == target.Id)
         {
+            PackChanges.MemberRenamed(writer, row.Inode, packed);
             return;
         }
 
@@ -279,7 +280,7 @@ internal static class ObjectJournal
         if (row.State == TierState.Hot && !row.DependsOnObject)
         {
             ForgetObject(writer, row);
-            PackChanges.MemberLeft(writer, packed);
+            PackChanges.MemberLeft(writer, row.Inode, packed);
         }
     }
 

@@ -56,7 +56,7 @@ internal static class PackChanges
         }
 
         bool[] joined = new bool[members.Count];
-        List<ObjectReference> left = [];
+        List<(InodeId Inode, ObjectReference Packed)> left = [];
         long bytes = 0;
         for (int i = 0; i < joined.Length; i++)
         {
@@ -74,9 +74,9 @@ internal static class PackChanges
         };
         writer.Tables.Packs.Save(known);
         CollectIfDead(writer, known);
-        foreach (ObjectReference packed in left)
+        foreach ((InodeId inode, ObjectReference packed) in left)
         {
-            MemberLeft(writer, packed);
+            MemberLeft(writer, inode, packed);
         }
 
         return joined;
@@ -95,14 +95,84 @@ internal static class PackChanges
 
     /// <summary>A file does not need its place in a pack any more: the pack goes with its last.</summary>
     /// <param name="writer">The change that runs; the file's row is written back.</param>
+    /// <param name="inode">The file.</param>
     /// <param name="before">Where its content lay; no effect unless that is a pack.</param>
-    public static void MemberLeft(TreeWriter writer, ObjectReference? before)
+    public static void MemberLeft(TreeWriter writer, InodeId inode, ObjectReference? before)
     {
-        if (before is { IsPacked: true }
-            && writer.Tables.Packs.FindByKey(before.AttachmentId, before.Key) is { State: PackState.Live } pack)
+        if (before is not { IsPacked: true } || writer.Tables.Packs.FindByKey(before.AttachmentId, before.Key)
+            is not { State: PackState.Live or PackState.Importing } pack)
         {
-            CollectIfDead(writer, pack);
+            return;
         }
+
+        if (pack.State != PackState.Live || !CollectIfDead(writer, pack))
+        {
+            Note(writer, pack, new PackChangeRow(pack.Id, before.PackOffsetBytes, inode, IsGone: true));
+        }
+    }
+
+    /// <summary>A file in a pack is called otherwise now.</summary>
+    public static void MemberRenamed(TreeWriter writer, InodeId inode, ObjectReference packed)
+    {
+        if (writer.Tables.Packs.FindByKey(packed.AttachmentId, packed.Key)
+            is { State: PackState.Live or PackState.Importing } pack)
+        {
+            Note(writer, pack, new PackChangeRow(pack.Id, packed.PackOffsetBytes, inode, IsGone: false));
+        }
+    }
+
+    /// <summary>What is to be written beside a pack; null where the pack is not known, or not written to.</summary>
+    public static PackNamesOwed? ReadNames(TreeTables tables, long id)
+    {
+        if (tables.Packs.Find(id) is not { } pack
+            || tables.Attachments.List(removing: false).Find(a => a.Id == pack.AttachmentId)
+                is not { Mode: AttachmentMode.ReadWrite } attachment)
+        {
+            return null;
+        }
+
+        List<long> gone = [];
+        List<(long OffsetBytes, string Name)> renamed = [];
+        bool isDeferred = false;
+        foreach (PackChangeRow change in tables.Packs.ListChanges(id))
+        {
+            if (change.IsGone)
+            {
+                // Until the bucket has what comes after it, the place in the pack is the last thing it has of the file.
+                bool isNeeded = tables.Packs.HasUser(pack, change.OffsetBytes)
+                    || ObjectJournal.PendingUploads(tables.Journal, change.Inode).Count > 0;
+                isDeferred |= isNeeded;
+                if (!isNeeded)
+                {
+                    gone.Add(change.OffsetBytes);
+                }
+            }
+            else if (tables.Inodes.Find(change.Inode) is { LinkCount: > 0, Object: { IsPacked: true } place }
+                && place.Key == pack.Key && place.PackOffsetBytes == change.OffsetBytes
+                && tables.Dentries.FirstOf(change.Inode) is { } name)
+            {
+                string key = ObjectKeys.Of(tables, attachment, name.Parent, name.Name);
+                renamed.Add((change.OffsetBytes, key[attachment.KeyPrefix!.Length..]));
+            }
+        }
+
+        return new PackNamesOwed(pack, gone, renamed, isDeferred);
+    }
+
+    /// <summary>What became of a pack's members was written; what had to be left out is written later.</summary>
+    /// <param name="writer">The change that runs.</param>
+    /// <param name="entryId">The journal's entry that is done.</param>
+    /// <param name="id">The pack.</param>
+    /// <param name="againAt">When it is to be looked at again, nanoseconds since 1970 UTC; 0 for not.</param>
+    public static bool NamesWritten(TreeWriter writer, long entryId, long id, long againAt)
+    {
+        bool removed = writer.Tables.Journal.Remove(entryId);
+        if (againAt > 0 && writer.Tables.Packs.Find(id) is { } pack)
+        {
+            OweNames(writer, pack, againAt);
+        }
+
+        return removed;
     }
 
     /// <summary>Has packs deleted that no file needs.</summary>
@@ -116,7 +186,12 @@ internal static class PackChanges
         List<PackUse> page = writer.Tables.Packs.ListUse(after, CollectPage);
         foreach (PackUse use in page)
         {
-            bool goes = use.Pack.State == PackState.Building ? unfinished : use.LiveCount == 0;
+            bool goes = use.Pack.State switch
+            {
+                PackState.Building => unfinished,
+                PackState.Live => use.LiveCount == 0,
+                _ => false, // The next attach or refresh goes on with it.
+            };
             collected += goes && Drop(writer, use.Pack) ? 1 : 0;
         }
 
@@ -144,7 +219,8 @@ internal static class PackChanges
     }
 
     private static bool TryJoin(
-        TreeWriter writer, PackRecord pack, ObjectReference stored, PackMember member, List<ObjectReference> left)
+        TreeWriter writer, PackRecord pack, ObjectReference stored, PackMember member,
+        List<(InodeId Inode, ObjectReference Packed)> left)
     {
         InodeRow? row = writer.Tables.Inodes.Find(member.Content.Inode);
         if (row is not { LinkCount: > 0, Kind: FileKind.Regular } || row.State == TierState.Hot
@@ -159,7 +235,7 @@ internal static class PackChanges
         if (member.From.IsPacked)
         {
             former = writer.Tables.Packs.FindFormer(row.Inode) ?? string.Empty;
-            left.Add(member.From);
+            left.Add((row.Inode, member.From));
         }
 
         writer.Tables.Packs.AddMember(row.Inode, pack.Id, former);
@@ -179,11 +255,35 @@ internal static class PackChanges
         now is not null && now.AttachmentId == then.AttachmentId && now.Key == then.Key && now.ETag == then.ETag
             && now.PackOffsetBytes == then.PackOffsetBytes && now.SizeBytes == then.SizeBytes;
 
-    private static void CollectIfDead(TreeWriter writer, PackRecord pack)
+    private static bool CollectIfDead(TreeWriter writer, PackRecord pack) =>
+        !writer.Tables.Packs.IsLive(pack.Id) && Drop(writer, pack);
+
+    private static void Note(TreeWriter writer, PackRecord pack, in PackChangeRow change)
     {
-        if (!writer.Tables.Packs.IsLive(pack.Id))
+        // In a bucket that is only read somebody else says what became of its packs.
+        if (writer.FindAttachment(pack.AttachmentId)?.Mode == AttachmentMode.ReadWrite
+            && writer.Tables.Packs.NoteChange(change))
         {
-            Drop(writer, pack);
+            OweNames(writer, pack, writer.Now + NameChanges.DelayNanoseconds(writer));
+        }
+    }
+
+    // One entry a pack that nobody has begun: what it writes is read when it is done, so it stands for all changes of a
+    // while. A worker that has begun one may have read already.
+    private static void OweNames(TreeWriter writer, PackRecord pack, long dueTime)
+    {
+        InodeId number = new(-pack.Id);
+        if (!writer.Tables.Journal.ListOfInode(number).Exists(
+            static e => e.Entry.Kind == JournalKind.WritePackNames && !e.Started))
+        {
+            writer.AddJournal(new JournalEntry
+            {
+                Kind = JournalKind.WritePackNames,
+                Content = new ContentId(number, 0),
+                AttachmentId = pack.AttachmentId,
+                Key = pack.NamesKey,
+                DueTimeNanoseconds = dueTime,
+            });
         }
     }
 
@@ -199,6 +299,19 @@ internal static class PackChanges
         InodeRow nobody = new() { Inode = new InodeId(-pack.Id), Kind = FileKind.Regular };
         ObjectJournal.ScheduleDelete(writer, nobody, pack.AttachmentId, pack.Key, etag: null);
         ObjectJournal.ScheduleDelete(writer, nobody, pack.AttachmentId, pack.IndexKey, etag: null);
+        if (writer.Tables.Packs.HasChanges(pack.Id))
+        {
+            foreach (JournalRow owed in writer.Tables.Journal.ListOfInode(nobody.Inode))
+            {
+                if (owed is { Started: false, Entry.Kind: JournalKind.WritePackNames })
+                {
+                    writer.Tables.Journal.Remove(owed.Entry.Id);
+                }
+            }
+
+            ObjectJournal.ScheduleDelete(writer, nobody, pack.AttachmentId, pack.NamesKey, etag: null);
+        }
+
         writer.Tables.Packs.Remove(pack.Id);
         return true;
     }

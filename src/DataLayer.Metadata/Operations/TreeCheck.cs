@@ -115,7 +115,7 @@ internal sealed class TreeCheck
     private const string SelectBadPacked =
         """
         SELECT i.inode, i.object_key, p.id FROM inodes i
-        LEFT JOIN packs p ON p.attachment_id = i.object_attachment AND p.object_key = i.object_key AND p.state = 2
+        LEFT JOIN packs p ON p.attachment_id = i.object_attachment AND p.object_key = i.object_key AND p.state > 1
         WHERE i.object_offset > 0 AND i.link_count > 0 AND i.state <> 1
             AND (p.id IS NULL OR p.etag <> i.object_etag OR i.object_offset + i.object_size > p.size_bytes)
         """;
@@ -168,6 +168,7 @@ internal sealed class TreeCheck
         Guard(() => CheckRows("headrooms", static t => t.Headrooms.CheckAll()));
         Guard(() => CheckRows("packs", static t => t.Packs.CheckAll()));
         Guard(() => CheckRows("pack_members", static t => t.Packs.CheckAllMembers()));
+        Guard(() => CheckRows("pack_changes", static t => t.Packs.CheckAllChanges()));
         Guard(CheckNames);
         Guard(CheckPacks);
         Guard(CheckJournal);

@@ -180,7 +180,8 @@ internal static class TreeRepair
             {
                 JournalKind.UploadObject => row is null || row.LinkCount == 0
                     || writer.FindAttachment(entry.Entry.AttachmentId) is null,
-                JournalKind.DeleteObject => writer.FindAttachment(entry.Entry.AttachmentId) is null,
+                JournalKind.DeleteObject or JournalKind.WritePackNames =>
+                    writer.FindAttachment(entry.Entry.AttachmentId) is null,
                 JournalKind.DeleteHotCopy => row is not null && row.Generation == entry.Entry.Content.Generation
                     && row.Placement == entry.Entry.Placement,
                 _ => false,

@@ -70,11 +70,13 @@ internal sealed class JournalTable(SqlSession session)
 
     private const string CountUploads = "SELECT COUNT(*) FROM journal WHERE kind = 1 AND attachment_id = $1";
 
+    private const string CountNames = "SELECT COUNT(*) FROM journal WHERE kind = 5 AND attachment_id = $1";
+
     private const string AnyDelete = "SELECT 1 FROM journal WHERE kind = 2 AND attachment_id = $1 LIMIT 1";
 
     private const string CountKind = "SELECT COUNT(*) FROM journal WHERE kind = $1";
 
-    private const string DeleteOfAttachment = "DELETE FROM journal WHERE attachment_id = $1 AND kind < 3";
+    private const string DeleteOfAttachment = "DELETE FROM journal WHERE attachment_id = $1 AND (kind < 3 OR kind = 5)";
 
     /// <summary>One entry, or null.</summary>
     public JournalRow? Find(long id)
@@ -143,6 +145,9 @@ internal sealed class JournalTable(SqlSession session)
 
     /// <summary>How many uploads of an attachment are pending.</summary>
     public long CountPendingUploads(long attachmentId) => session.Get(CountUploads).Add(attachmentId).QueryInt64() ?? 0;
+
+    /// <summary>Of how many packs of an attachment it is to be written what became of their members.</summary>
+    public long CountPendingNames(long attachmentId) => session.Get(CountNames).Add(attachmentId).QueryInt64() ?? 0;
 
     /// <summary>How many entries of a kind there are.</summary>
     public long Count(JournalKind kind) => session.Get(CountKind).Add((long)kind).QueryInt64() ?? 0;

@@ -5,8 +5,8 @@ using DataLayer.Metadata.Sql;
 namespace DataLayer.Metadata.Rows;
 
 /// <summary>
-/// The statements on <c>packs</c> and <c>pack_members</c>. What of a pack is in use is not counted there: the files'
-/// own rows say so, by an index over those in packs.
+/// The statements on <c>packs</c>, <c>pack_members</c> and <c>pack_changes</c>. What of a pack is in use is not counted
+/// there: the files' own rows say so, by an index over those in packs.
 /// </summary>
 internal sealed class PackTable(SqlSession session)
 {
@@ -68,6 +68,26 @@ internal sealed class PackTable(SqlSession session)
     private const string InsertMember =
         "INSERT INTO pack_members (inode, pack, former_etag, crc) VALUES ($1, $2, $3, $4)";
 
+    private const string SelectChange =
+        "SELECT pack, member_offset, inode, is_gone, crc FROM pack_changes WHERE pack = $1 AND member_offset = $2";
+
+    private const string SelectChanges =
+        "SELECT pack, member_offset, inode, is_gone, crc FROM pack_changes WHERE pack = $1 ORDER BY member_offset";
+
+    private const string SelectAllChanges = "SELECT pack, member_offset, inode, is_gone, crc FROM pack_changes";
+
+    private const string InsertChange =
+        "INSERT INTO pack_changes (pack, member_offset, inode, is_gone, crc) VALUES ($1, $2, $3, $4, $5)";
+
+    private const string UpdateChange =
+        "UPDATE pack_changes SET inode = $1, is_gone = $2, crc = $3 WHERE pack = $4 AND member_offset = $5";
+
+    private const string SelectUser =
+        """
+        SELECT 1 FROM inodes i WHERE i.object_offset > 0 AND i.object_key = $1 AND i.object_attachment = $2
+            AND i.object_offset = $3 AND i.link_count > 0 LIMIT 1
+        """;
+
     /// <summary>One pack, or null.</summary>
     public PackRecord? Find(long id) => ReadOne(session.Get(SelectOne).Add(id));
 
@@ -122,6 +142,7 @@ internal sealed class PackTable(SqlSession session)
     public void Remove(long id)
     {
         session.Get("DELETE FROM pack_members WHERE pack = $1").Add(id).Execute();
+        session.Get("DELETE FROM pack_changes WHERE pack = $1").Add(id).Execute();
         session.Get("DELETE FROM packs WHERE id = $1").Add(id).Execute();
     }
 
@@ -129,6 +150,8 @@ internal sealed class PackTable(SqlSession session)
     public void RemoveOfAttachment(long attachmentId)
     {
         session.Get("DELETE FROM pack_members WHERE pack IN (SELECT id FROM packs WHERE attachment_id = $1)")
+            .Add(attachmentId).Execute();
+        session.Get("DELETE FROM pack_changes WHERE pack IN (SELECT id FROM packs WHERE attachment_id = $1)")
             .Add(attachmentId).Execute();
         session.Get("DELETE FROM packs WHERE attachment_id = $1").Add(attachmentId).Execute();
     }
@@ -143,6 +166,60 @@ internal sealed class PackTable(SqlSession session)
         using DbDataReader reader = session.Get(SelectFormer).Add(inode.Value).Query();
         return reader.Read() ? ReadMember(reader) : null;
     }
+
+    /// <summary>What became of a member since it was packed, or null.</summary>
+    public PackChangeRow? FindChange(long pack, long offsetBytes)
+    {
+        using DbDataReader reader = session.Get(SelectChange).Add(pack).Add(offsetBytes).Query();
+        return reader.Read() ? ReadChange(reader) : null;
+    }
+
+    /// <summary>What became of a pack's members, by their offsets.</summary>
+    public List<PackChangeRow> ListChanges(long pack)
+    {
+        List<PackChangeRow> changes = [];
+        using DbDataReader reader = session.Get(SelectChanges).Add(pack).Query();
+        while (reader.Read())
+        {
+            changes.Add(ReadChange(reader));
+        }
+
+        return changes;
+    }
+
+    /// <summary>Whether anything became of a pack's members.</summary>
+    public bool HasChanges(long pack) =>
+        session.Get("SELECT 1 FROM pack_changes WHERE pack = $1 LIMIT 1").Add(pack).QueryAny();
+
+    /// <summary>Notes what became of a member.</summary>
+    /// <returns>Whether that was not known.</returns>
+    public bool NoteChange(PackChangeRow change)
+    {
+        if (FindChange(change.Pack, change.OffsetBytes) is not { } known)
+        {
+            session.Get(InsertChange).Add(change.Pack).Add(change.OffsetBytes).Add(change.Inode.Value)
+                .Add(change.IsGone ? 1L : 0L).Add((long)change.ComputeCrc()).Execute();
+            return true;
+        }
+
+        if (known == change && change.IsGone)
+        {
+            return false;
+        }
+
+        // Of a name it is not known which one was written: it may have changed once more.
+        session.Get(UpdateChange).Add(change.Inode.Value).Add(change.IsGone ? 1L : 0L).Add((long)change.ComputeCrc())
+            .Add(change.Pack).Add(change.OffsetBytes).Execute();
+        return true;
+    }
+
+    /// <summary>Whether a file's content, current or about to be replaced, lies at a place in a pack.</summary>
+    public bool HasUser(PackRecord pack, long offsetBytes) =>
+        session.Get(SelectUser).Add(pack.Key).Add(pack.AttachmentId).Add(offsetBytes).QueryAny();
+
+    /// <summary>Reads every row of what became of members: one message for each that fails its checksum.</summary>
+    public IEnumerable<string> CheckAllChanges() =>
+        RowFault.FindAll(session.Get(SelectAllChanges), static reader => ReadChange(reader));
 
     /// <summary>Reads every row: one message for each that fails its checksum.</summary>
     public IEnumerable<string> CheckAll() => RowFault.FindAll(session.Get(SelectAll), static reader => Read(reader));
@@ -172,6 +249,15 @@ internal sealed class PackTable(SqlSession session)
             CreatedTimeNanoseconds = reader.GetInt64(8),
         };
         return ComputeCrc(pack) == (uint)reader.GetInt64(9) ? pack : throw RowFault.Damaged($"pack {pack.Id}");
+    }
+
+    private static PackChangeRow ReadChange(DbDataReader reader)
+    {
+        PackChangeRow row = new(
+            reader.GetInt64(0), reader.GetInt64(1), new InodeId(reader.GetInt64(2)), reader.GetInt64(3) != 0);
+        return row.ComputeCrc() == (uint)reader.GetInt64(4)
+            ? row
+            : throw RowFault.Damaged($"the change of member {row.OffsetBytes} of pack {row.Pack}");
     }
 
     private static string ReadMember(DbDataReader reader)

@@ -24,6 +24,7 @@ internal static class TreeSchema
             new SchemaStep(10, QuotaScript),
             new SchemaStep(11, PackScript),
             new SchemaStep(12, HeadroomScript),
+            new SchemaStep(13, PackChangeScript),
         ];
 
     private const string JobScript =
@@ -221,6 +222,17 @@ internal static class TreeSchema
         CREATE INDEX pack_members_pack ON pack_members (pack);
 
         CREATE INDEX inodes_packed ON inodes (object_key) WHERE object_offset > 0;
+        """;
+
+    private const string PackChangeScript =
+        """
+        CREATE TABLE pack_changes (
+            pack {int64} NOT NULL,
+            member_offset {int64} NOT NULL,
+            inode {int64} NOT NULL,
+            is_gone {int64} NOT NULL,
+            crc {int64} NOT NULL,
+            PRIMARY KEY (pack, member_offset)) {clustered};
         """;
 
     private const string HeadroomScript =

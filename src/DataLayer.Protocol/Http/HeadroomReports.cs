@@ -53,6 +53,12 @@ public sealed record HeadroomCommand
     /// <summary>Bytes of the hot tier that others do not take, copies counted. Default 0.</summary>
     public long HotBytes { get; init; }
 
+    /// <summary>
+    /// The pool of the hot tier that it is reserved in, and that takes what comes of the folder while it is in force.
+    /// Default: the service's default pool.
+    /// </summary>
+    public string? Pool { get; init; }
+
     /// <summary>When it is reserved.</summary>
     public required HeadroomWindowTimes Window { get; init; }
 

@@ -36,7 +36,8 @@ internal static class HeadroomCommands
             async (run, cancellationToken) =>
             {
                 Table table = Show.Columns(
-                    "#id", "name", "folder", "#hot", "#memory", "opens", "closes", "phase", "#missing", "message");
+                    "#id", "name", "folder", "pool", "#hot", "#memory", "opens", "closes", "phase", "#missing",
+                    "message");
                 foreach (HeadroomReport headroom in await run.Client.Jobs.ListHeadroomsAsync(cancellationToken))
                 {
                     run.Write(headroom, ProtocolJson.Default.HeadroomReport, h => AddRow(table, h));
@@ -49,6 +50,7 @@ internal static class HeadroomCommands
 
     private static void AddRow(Table table, HeadroomReport h) => table.Row(
         h.Id.ToString(CultureInfo.InvariantCulture), h.Headroom.Name, h.Headroom.Path,
+        h.Headroom.Pool ?? string.Empty,
         Part(h, h.PresentHotBytes, h.Headroom.HotBytes), Part(h, h.PresentMemoryBytes, h.Headroom.MemoryBytes),
         Show.Time(h.WindowStartTimeNanoseconds), Show.Time(h.WindowEndTimeNanoseconds), h.Phase,
         Show.Count(h.Course?.Missing ?? 0), h.Message ?? string.Empty);
@@ -82,6 +84,9 @@ internal static class HeadroomCommands
         };
 
         private readonly Option<string?> _hot = Text("--hot", "SIZE", "What others do not take of the hot tier.");
+        private readonly Option<string?> _pool = Text(
+            "--pool", "NAME", "The pool it is reserved in. Default: the service's default pool.");
+
         private readonly Option<string?> _memory = Text("--memory", "SIZE", "What others do not take of memory.");
         private readonly Option<string?> _lead = Text(
             "--lead", "DURATION", "How long before each window it is refilled. Default: 1h.");
@@ -119,8 +124,8 @@ internal static class HeadroomCommands
             factory.Make(
                 verb, description,
                 [
-                    .. before, _name, _path, _hot, _memory, _lead, _days, _months, _monthDays, _from, _to, _cron, _for,
-                    _zone, _calendar, _refill, _refillList, _profile,
+                    .. before, _name, _path, _hot, _pool, _memory, _lead, _days, _months, _monthDays, _from, _to,
+                    _cron, _for, _zone, _calendar, _refill, _refillList, _profile,
                 ],
                 async (run, cancellationToken) =>
                 {
@@ -149,6 +154,7 @@ internal static class HeadroomCommands
                 Name = run.Arguments.GetValue(_name)!,
                 Path = run.Arguments.GetValue(_path)!,
                 HotBytes = Size(run, _hot),
+                Pool = run.Arguments.GetValue(_pool),
                 MemoryBytes = Size(run, _memory),
                 LeadSeconds = Lead(run),
                 Refill = refill.Count > 0 ? refill : null,

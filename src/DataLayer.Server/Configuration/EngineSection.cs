@@ -12,6 +12,9 @@ internal static class EngineSection
     private const long MiB = 1L << 20;
     private const long GiB = 1L << 30;
 
+    private const string ContendedMeaning =
+        "What reads of object stores, and of the hot tier, may have in flight while several tenants read.";
+
     /// <summary>Reads the section.</summary>
     /// <param name="section">The section.</param>
     /// <param name="budgetBytes">The process's memory: where readahead is not set it gets a
@@ -39,9 +42,7 @@ internal static class EngineSection
             MaxRequestsPerFile = section.Count(
                 "requestsPerFile", d.MaxRequestsPerFile, 1, 256, "GET requests in flight for one file."),
             MaxRequests = section.Count("requests", d.MaxRequests, 1, 4096, "GET requests in flight."),
-            ContendedBytes = section.Size(
-                "contended", d.ContendedBytes, MiB, 16 * GiB,
-                "What reads of object stores, and of the hot tier, may have in flight while several tenants read."),
+            ContendedBytes = section.Size("contended", d.ContendedBytes, MiB, 16 * GiB, ContendedMeaning),
             RecallQueueBytes = section.SizeOrAuto(
                 "recallQueue", null, 0, 16 * GiB,
                 "Cold content waiting to be written to the hot tier; 0 turns that off. 'auto': as readaheadMemory, at "

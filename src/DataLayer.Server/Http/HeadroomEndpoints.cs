@@ -159,6 +159,7 @@ internal sealed class HeadroomEndpoints(NodeHost node)
             Path = command.Path,
             MemoryBytes = command.MemoryBytes,
             HotBytes = command.HotBytes,
+            Pool = command.Pool,
             Lead = command.LeadSeconds is >= 0 and <= MaxLeadSeconds
                 ? TimeSpan.FromSeconds(command.LeadSeconds)
                 : throw new DataLayerException(ErrorCode.InvalidArgument, "leadSeconds is from 0 to 172800 (2 days)."),
@@ -202,6 +203,7 @@ internal sealed class HeadroomEndpoints(NodeHost node)
                 Path = spec.Path,
                 MemoryBytes = spec.MemoryBytes,
                 HotBytes = spec.HotBytes,
+                Pool = spec.Pool,
                 LeadSeconds = spec.Lead.TotalSeconds,
                 Refill = spec.Refill,
                 RefillProfile = spec.RefillProfile,

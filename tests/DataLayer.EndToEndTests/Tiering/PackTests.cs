@@ -158,6 +158,61 @@ public sealed class PackTests(CephFixture ceph, ITestOutputHelper output) : ICla
         await it.CheckCleanAsync();
     }
 
+    [Fact]
+    public async Task Removals_and_renames_of_packed_files_survive_kills_and_are_so_for_a_newcomer()
+    {
+        await using var it = await Installation.StartWithOriginAsync();
+        await it.AttachAsync(AttachmentMode.ReadWrite);
+        var files = await WriteAsync(it, 60);
+        var applied = await EndAsync(it, await it.Client.Jobs.ApplyAsync(await PlanAsync(it), new MoveCommand()));
+        Assert.Equal(("done", 60), (applied.State, applied.Result!.Value.GetProperty("moved").GetInt32()));
+        await it.Client.Admin.FlushUploadsAsync("/data");
+        var random = new Random(TestSeed.Take(output));
+        for (var kill = 0; kill < 4; kill++)
+        {
+            foreach (var path in files.Keys.OrderBy(_ => random.Next()).Take(4).ToList())
+            {
+                await it.Client.DeleteAsync(path);
+                files.Remove(path);
+            }
+
+            var moved = files.Keys.OrderBy(_ => random.Next()).First();
+            var to = $"/data/moved-{kill}.bin";
+            await it.Client.RenameAsync(moved, to);
+            files.Remove(moved, out var bytes);
+            files.Add(to, bytes!);
+            var dying = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            it.Origin.BeforeServe = request =>
+            {
+                if (request.Verb == "PUT" && request.Key.EndsWith(PackKeys.NamesSuffix, StringComparison.Ordinal))
+                {
+                    dying.TrySetResult();
+                }
+            };
+
+            // Before it is begun, while it is stored, and when it was.
+            var flushing = kill == 0 ? Task.CompletedTask : it.Client.Admin.FlushUploadsAsync("/data").AsTask();
+            await (kill == 0 ? Task.CompletedTask : kill == 3 ? flushing : dying.Task);
+            await it.Service.KillAsync();
+            await flushing.ContinueWith(static _ => { }, TaskScheduler.Default);
+            it.Origin.BeforeServe = null;
+            await it.Service.RestartAsync();
+        }
+
+        await it.Client.Admin.FlushUploadsAsync("/data");
+        await using var newcomer = await Installation.StartAsync(s => s with { Stores = [new StoreSettings(it.Origin.Endpoint)] });
+        await newcomer.AttachAsync(AttachmentMode.ReadWrite);
+        var shown = (await newcomer.Client.Jobs.ListPacksAsync()).Packs.Sum(p => p.LiveMembers);
+        Assert.Equal(files.Count, shown);
+        foreach (var (path, bytes) in files)
+        {
+            Assert.True((await newcomer.ReadAsync(path)).AsSpan().SequenceEqual(bytes), path);
+        }
+
+        await newcomer.CheckCleanAsync();
+        await it.CheckCleanAsync();
+    }
+
     private static async Task<Dictionary<string, byte[]>> WriteAsync(Installation it, int count)
     {
         Dictionary<string, byte[]> files = [];

@@ -35,6 +35,9 @@ internal sealed class EngineFixture : IAsyncDisposable
 
     public long ReserveBytes { get; init; }
 
+    /// <summary>Whether there is a second pool, <c>fast</c>, over targets 2 and 3.</summary>
+    public bool HasFastPool { get; init; }
+
     public Action<string>? StepHook { get; set; }
 
     public Func<FileEngineOptions>? Options { get; set; }
@@ -69,10 +72,20 @@ internal sealed class EngineFixture : IAsyncDisposable
     public async Task<EngineFixture> StartAsync()
     {
         Directory.CreateDirectory(Bucket);
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < (HasFastPool ? 4 : 2); i++)
         {
             Directory.CreateDirectory(Target(i));
         }
+
+        PoolOptions pool = new()
+        {
+            Name = "default",
+            Directories = [Target(0), Target(1)],
+            Width = Width,
+            UnitBytes = 256 << 10,
+            SegmentLimitBytes = SegmentLimitBytes,
+            ReserveBytes = ReserveBytes,
+        };
 
         _tree = await TreeStore.OpenAsync(
             new TreeStoreOptions { DatabasePath = _folder.Combine("tree.db"), UploadDelay = TimeSpan.Zero },
@@ -82,18 +95,7 @@ internal sealed class EngineFixture : IAsyncDisposable
         _hot = await HotTier.OpenAsync(
             new HotTierOptions
             {
-                Pools =
-                [
-                    new PoolOptions
-                    {
-                        Name = "default",
-                        Directories = [Target(0), Target(1)],
-                        Width = Width,
-                        UnitBytes = 256 << 10,
-                        SegmentLimitBytes = SegmentLimitBytes,
-                        ReserveBytes = ReserveBytes,
-                    },
-                ],
+                Pools = HasFastPool ? [pool, Fast(Target(2), Target(3))] : [pool],
                 StateDirectory = _folder.MakeFolder("hot"),
                 OpenFileCount = 64,
                 SegmentBytes = 1 << 20,
@@ -140,6 +142,16 @@ internal sealed class EngineFixture : IAsyncDisposable
             new FileEngineParts(_tree, _hot, Cache, _stores, Time), options, NullLoggerFactory.Instance, CancellationToken.None);
         return this;
     }
+
+    private PoolOptions Fast(params string[] directories) => new()
+    {
+        Name = "fast",
+        Directories = directories,
+        Width = Width,
+        UnitBytes = 256 << 10,
+        SegmentLimitBytes = SegmentLimitBytes,
+        ReserveBytes = ReserveBytes,
+    };
 
     /// <summary>Closes everything and opens it again; the cache starts empty.</summary>
     public async Task ReopenAsync()

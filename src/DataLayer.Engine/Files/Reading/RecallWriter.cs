@@ -175,7 +175,9 @@ internal sealed class RecallWriter(EngineContext context)
         {
             records.Add(new Small(
                 content,
-                await context.Hot.AppendSmallAsync(content.Id, null, bytes, cancellationToken).ConfigureAwait(false)));
+                await context.Hot.AppendSmallAsync(
+                    content.Id, context.Shares.PoolOf(content.Id.Inode), bytes, cancellationToken)
+                    .ConfigureAwait(false)));
             return null;
         }
         catch (DataLayerException error)

@@ -170,7 +170,8 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
                 SegmentPlacement placement = makesRoom
                     ? await context.HotWrites.AppendSmallAsync(content.Id, bytes, cancellationToken)
                         .ConfigureAwait(false)
-                    : await context.Hot.AppendSmallAsync(content.Id, null, bytes, cancellationToken)
+                    : await context.Hot.AppendSmallAsync(
+                        content.Id, context.Shares.PoolOf(content.Id.Inode), bytes, cancellationToken)
                         .ConfigureAwait(false);
                 await context.Hot.FlushAsync(content.Id, placement, cancellationToken).ConfigureAwait(false);
                 context.Step("recall.flushed");

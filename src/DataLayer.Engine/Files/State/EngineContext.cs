@@ -309,7 +309,7 @@ internal sealed class EngineContext : IDisposable
         await Shares.LearnAsync(content.Inode, cancellationToken).ConfigureAwait(false);
         StripedPlacement placement = makesRoom
             ? await HotWrites.PlaceAsync(content, expectedBytes, cancellationToken).ConfigureAwait(false)
-            : Hot.PlaceStriped(null, content, expectedBytes);
+            : Hot.PlaceStriped(Shares.PoolOf(content.Inode), content, expectedBytes);
         if (await Hot.HasColumnsAsync(content, placement, cancellationToken).ConfigureAwait(false))
         {
             // After a power cut the tree must not know them as the content.

@@ -49,6 +49,12 @@ internal static partial class EngineLog
         22, LogLevel.Warning, "The index of pack '{Key}' is of no use and is made again from the tar: {Reason}")]
     public static partial void PackIndexBad(ILogger log, string key, string reason);
 
+    [LoggerMessage(
+        25, LogLevel.Warning,
+        "What lies beside pack '{Key}' does not say which of its files were removed or renamed: all are shown as "
+            + "packed")]
+    public static partial void PackNamesBad(ILogger log, string key);
+
     [LoggerMessage(23, LogLevel.Error, "The files in pack '{Key}' cannot be shown: {Reason}")]
     public static partial void PackRefused(ILogger log, string key, string reason);
 

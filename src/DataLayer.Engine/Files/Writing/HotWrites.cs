@@ -42,15 +42,17 @@ internal sealed class HotWrites(EngineContext context)
     public ValueTask<SegmentPlacement> AppendSmallAsync(
         ContentId content, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken) =>
         RetryAsync(
-            () => context.Hot.AppendSmallAsync(content, null, bytes, cancellationToken),
-            new RoomNeed(context.Hot.DefaultPool, default, bytes.Length, content.Inode), cancellationToken);
+            () => context.Hot.AppendSmallAsync(
+                content, context.Shares.PoolOf(content.Inode), bytes, cancellationToken),
+            new RoomNeed(PoolOf(content.Inode), default, bytes.Length, content.Inode), cancellationToken);
 
     /// <summary>As the hot tier's.</summary>
     /// <exception cref="DataLayerException">NoSpace, as above.</exception>
     public ValueTask<StripedPlacement> PlaceAsync(
         ContentId content, long expectedBytes, CancellationToken cancellationToken) =>
         PlacingAsync(
-            () => new ValueTask<StripedPlacement>(context.Hot.PlaceStriped(null, content, expectedBytes)),
+            () => new ValueTask<StripedPlacement>(
+                context.Hot.PlaceStriped(context.Shares.PoolOf(content.Inode), content, expectedBytes)),
             content.Inode, expectedBytes, cancellationToken);
 
     /// <summary>As above, for a call that chooses stripes on its way.</summary>
@@ -58,7 +60,7 @@ internal sealed class HotWrites(EngineContext context)
     public ValueTask<T> PlacingAsync<T>(
         Func<ValueTask<T>> place, InodeId inode, long expectedBytes, CancellationToken cancellationToken) =>
         RetryAsync(
-            place, new RoomNeed(context.Hot.DefaultPool, default, context.Hot.ShareOf(null, expectedBytes), inode),
+            place, new RoomNeed(PoolOf(inode), default, context.Hot.ShareOf(PoolOf(inode), expectedBytes), inode),
             cancellationToken);
 
     /// <summary>As the hot tier's: growing may have to make the files of columns.</summary>
@@ -79,13 +81,16 @@ internal sealed class HotWrites(EngineContext context)
     /// <exception cref="DataLayerException">NoSpace, as above.</exception>
     public async ValueTask EnsureAsync(InodeId inode, long bytes, CancellationToken cancellationToken)
     {
-        RoomNeed need = new(context.Hot.DefaultPool, default, context.Hot.ShareOf(null, bytes), inode);
+        RoomNeed need = new(PoolOf(inode), default, context.Hot.ShareOf(PoolOf(inode), bytes), inode);
         if (!context.Hot.HasRoom(need.Pool, need.Targets, need.Bytes, need.Inode)
             && await context.Room.MakeAsync(need, isRetry: false, cancellationToken).ConfigureAwait(false) is { } why)
         {
             throw Full(need, why, null);
         }
     }
+
+    /// <summary>The pool that new bytes of a file go to: the default, or a headroom's.</summary>
+    private string PoolOf(InodeId inode) => context.Shares.PoolOf(inode) ?? context.Hot.DefaultPool;
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask WriteSlowAsync(

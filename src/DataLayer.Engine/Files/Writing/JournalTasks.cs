@@ -19,6 +19,7 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
     private static readonly TimeSpan _soon = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan _busyWait = TimeSpan.FromSeconds(1);
     private readonly UploadPrints _prints = new(context);
+    private readonly PackNamesTask _names = new(context);
     private readonly ConcurrentDictionary<long, long> _heldSince = new();
 
     /// <summary>Does the entry and completes it; or says how long to leave it alone.</summary>
@@ -59,6 +60,12 @@ internal sealed class JournalTasks(EngineContext context, FetchRunner runner, Up
         OriginUse.Current = OriginUse.Within(OriginUse.Current, OriginPurpose.Upload, null);
         try
         {
+            if (entry.Kind == JournalKind.WritePackNames)
+            {
+                await _names.RunAsync(entry, cancellationToken).ConfigureAwait(false);
+                return null;
+            }
+
             return entry.Kind == JournalKind.UploadObject
                 ? await UploadAsync(entry, cancellationToken).ConfigureAwait(false)
                 : await DeleteObjectAsync(entry, cancellationToken).ConfigureAwait(false);

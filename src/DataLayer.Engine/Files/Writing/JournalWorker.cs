@@ -5,9 +5,9 @@ using DataLayer.Engine.Files.State;
 namespace DataLayer.Engine.Files.Writing;
 
 /// <summary>
-/// Carries out what the journal owes the tiers: uploads, deletes of objects, deletes of hot copies. The tree hands
-/// entries out in the order that keeps buckets right; here they run side by side up to a bound, and failures come
-/// back with a growing, jittered wait.
+/// Carries out what the journal owes the tiers: uploads, deletes of objects, deletes of hot copies, what became of
+/// packs. The tree hands entries out in the order that keeps buckets right; here they run side by side up to a bound,
+/// and failures come back with a growing, jittered wait.
 /// </summary>
 internal sealed class JournalWorker : IAsyncDisposable
 {
@@ -33,6 +33,7 @@ internal sealed class JournalWorker : IAsyncDisposable
             new Lane(JournalKind.UploadObject, context.Options.MaxUploads),
             new Lane(JournalKind.DeleteObject, context.Options.MaxUploads),
             new Lane(JournalKind.DeleteHotCopy, context.Options.MaxUploads),
+            new Lane(JournalKind.WritePackNames, context.Options.MaxUploads),
         ];
         context.JournalSignal = Signal;
         context.Tree.JournalAdded = _ => Signal();

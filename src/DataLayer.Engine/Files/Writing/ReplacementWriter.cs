@@ -222,7 +222,8 @@ internal sealed class ReplacementWriter(
                 content =>
                 {
                     context.Shares.Inherit(content.Inode, folder.Inode);
-                    return context.Hot.PlaceStriped(null, content, expected);
+                    return context.Hot.PlaceStriped(
+                        context.Shares.PoolOf(content.Inode), content, expected);
                 },
                 cancellationToken),
             folder.Inode,

@@ -10,6 +10,7 @@ namespace DataLayer.Engine.Files.Writing;
 /// </summary>
 internal sealed class UploadWaits(EngineContext context)
 {
+    private const int PageEntries = 500;
     private readonly Lock _lock = new();
     private readonly Dictionary<InodeId, DataLayerException> _failures = [];
 
@@ -90,7 +91,7 @@ internal sealed class UploadWaits(EngineContext context)
     /// </summary>
     public void Started(JournalEntry entry)
     {
-        if (entry.Kind == JournalKind.UploadObject)
+        if (entry.Kind is JournalKind.UploadObject or JournalKind.WritePackNames)
         {
             lock (_lock)
             {
@@ -115,6 +116,50 @@ internal sealed class UploadWaits(EngineContext context)
         }
 
         changed.TrySetResult();
+    }
+
+    /// <summary>
+    /// Waits until what became of an attachment's packs was written beside them, as far as it is owed now. Failures are
+    /// waited out.
+    /// </summary>
+    public async ValueTask WaitForNamesAsync(long attachmentId, CancellationToken cancellationToken)
+    {
+        HashSet<long>? owed = null;
+        HashSet<long> hurried = [];
+        while (true)
+        {
+            Task next = NextAsync();
+            HashSet<long> left = [];
+            long after = 0;
+            IReadOnlyList<JournalEntry> page;
+            do
+            {
+                page = await context.Tree.ListJournalAsync(
+                    JournalKind.WritePackNames, after, PageEntries, cancellationToken).ConfigureAwait(false);
+                foreach (JournalEntry entry in page)
+                {
+                    after = entry.Id;
+                    if (entry.AttachmentId == attachmentId && (owed is null || owed.Contains(entry.Id)))
+                    {
+                        left.Add(entry.Id);
+                        if (!IsRunning(entry.Content.Inode) && hurried.Add(entry.Id))
+                        {
+                            await context.Tree.PostponeJournalAsync(
+                                entry.Id, context.NowNanoseconds(), cancellationToken).ConfigureAwait(false);
+                        }
+                    }
+                }
+            }
+            while (page.Count == PageEntries);
+            if (left.Count == 0)
+            {
+                return;
+            }
+
+            owed ??= left;
+            context.JournalSignal?.Invoke();
+            await next.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private bool IsRunning(InodeId inode)

@@ -13,7 +13,7 @@ internal static class HeadroomConflicts
     /// <param name="wanted">The headroom.</param>
     /// <param name="others">All others.</param>
     /// <param name="memoryLimit">What may be reserved of memory at a time, bytes.</param>
-    /// <param name="hotLimit">What may be reserved of the hot tier at a time, bytes.</param>
+    /// <param name="hotLimit">What may be reserved at a time of the pool that it is of, bytes.</param>
     /// <param name="now">The time.</param>
     /// <exception cref="DataLayerException">InvalidArgument, with the numbers and what to change.</exception>
     public static void Demand(
@@ -53,7 +53,10 @@ internal static class HeadroomConflicts
             if (depth > 0 && sign > 0)
             {
                 DemandRoom("memory", active, static s => s.MemoryBytes, memoryLimit, at);
-                DemandRoom("the hot tier", active, static s => s.HotBytes, hotLimit, at);
+                string? pool = wanted.Spec.Pool;
+                DemandRoom(
+                    pool is null ? "the hot tier" : $"pool '{pool}'", active,
+                    s => s.Pool == pool ? s.HotBytes : 0, hotLimit, at);
             }
         }
     }

@@ -32,7 +32,7 @@ internal sealed class HeadroomCourse(HeadroomParts parts)
     /// <param name="record">The headroom.</param>
     /// <param name="spec">What it reserves.</param>
     /// <param name="state">How far it is.</param>
-    /// <param name="lacking">Bytes that are held for shares and not free yet.</param>
+    /// <param name="lacking">Bytes of its pool that are held for shares and not free yet.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async ValueTask<HeadroomState> StepAsync(
         HeadroomRecord record, HeadroomSpec spec, HeadroomState state, long lacking,
@@ -64,13 +64,13 @@ internal sealed class HeadroomCourse(HeadroomParts parts)
         return state with { Phase = HeadroomPhase.Ended };
     }
 
-    /// <summary>Free bytes of the default pool, past the reserves.</summary>
-    public static long FreeBytes(HotTier hot)
+    /// <summary>Free bytes of a pool, past the reserves.</summary>
+    public static long FreeBytes(HotTier hot, string pool)
     {
         long free = 0;
         foreach (TargetStatus target in hot.GetTargets())
         {
-            free += target.Pool == hot.DefaultPool && target.State == "ok" ? target.FreeBytes : 0;
+            free += target.Pool == pool && target.State == "ok" ? target.FreeBytes : 0;
         }
 
         return free;
@@ -94,7 +94,9 @@ internal sealed class HeadroomCourse(HeadroomParts parts)
         }
 
         (IReadOnlyList<string> paths, long bytes) = await RoomFinder
-            .FindAsync(parts.Engine, parts.Policies, lacking, cancellationToken).ConfigureAwait(false);
+            .FindAsync(
+                parts.Engine, parts.Policies, spec.Pool ?? parts.Engine.Context.Hot.DefaultPool, lacking,
+                cancellationToken).ConfigureAwait(false);
         string? message = bytes >= lacking
             ? null
             : $"{UnitText.FormatSize(lacking)} have to be freed, and others' files that may go hold "

@@ -313,7 +313,13 @@ public sealed class HeadroomService : IAsyncDisposable
             Demand(share.Contains(refill), $"'{refill}' does not lie in '{path}', which the share is for.");
         }
 
-        spec = spec with { Path = path };
+        // The default pool has no name here, so that reservations of it are added up however they were asked for.
+        spec = spec with { Path = path, Pool = spec.Pool == Context.Hot.DefaultPool ? null : spec.Pool };
+        if (PoolObstacle(spec.Pool) is { } obstacle)
+        {
+            throw new DataLayerException(ErrorCode.InvalidArgument, obstacle);
+        }
+
         IReadOnlyList<PolicyCalendar> calendars = await CalendarsAsync(cancellationToken).ConfigureAwait(false);
         List<TimedHeadroom> others = [];
         foreach (HeadroomRecord other in await Context.Tree.ListHeadroomsAsync(cancellationToken)
@@ -327,24 +333,41 @@ public sealed class HeadroomService : IAsyncDisposable
 
         HeadroomConflicts.Demand(
             TimedHeadroom.Read(name, spec, calendars), others, (long)(MemoryPart * Context.Cache.CapacityBytes),
-            (long)(HotPart * PoolFill.CapacityOf(Context.Hot, Context.Hot.DefaultPool)), Time.GetUtcNow());
+            (long)(HotPart * PoolFill.CapacityOf(Context.Hot, spec.Pool ?? Context.Hot.DefaultPool)),
+            Time.GetUtcNow());
         return spec;
     }
 
-    /// <summary>The headroom with its window; null where that cannot be told, since its calendar is gone.</summary>
-    private static TimedHeadroom? TryRead(
+    /// <summary>The headroom with its window; null where that cannot be told, since its calendar or pool is
+    /// gone.</summary>
+    private TimedHeadroom? TryRead(
         HeadroomRecord record, IReadOnlyList<PolicyCalendar> calendars, out string? obstacle)
     {
         try
         {
-            obstacle = null;
-            return TimedHeadroom.Read(record.Name, HeadroomSpec.Parse(record.Spec), calendars);
+            HeadroomSpec spec = HeadroomSpec.Parse(record.Spec);
+            obstacle = PoolObstacle(spec.Pool);
+            return obstacle is null ? TimedHeadroom.Read(record.Name, spec, calendars) : null;
         }
         catch (DataLayerException e)
         {
             obstacle = e.Message;
             return null;
         }
+    }
+
+    /// <summary>Why nothing can be reserved in a pool; null where it can.</summary>
+    private string? PoolObstacle(string? pool)
+    {
+        if (Context.Hot.SegmentLimitOf(pool) is not { } limit)
+        {
+            return $"There is no pool '{pool}': 'datalayer target list' shows them.";
+        }
+
+        return limit == Context.Hot.SegmentLimitOf(null)
+            ? null
+            : $"Pool '{pool}' keeps other files in segments (segmentLimit {limit}) than the default pool "
+                + $"({Context.Hot.SegmentLimitOf(null)}), which decides that: give both the same.";
     }
 
     private HeadroomStatus ToStatus(HeadroomRecord record, IReadOnlyList<PolicyCalendar> calendars)
@@ -435,7 +458,7 @@ public sealed class HeadroomService : IAsyncDisposable
             state = state with { Phase = HeadroomPhase.MakingRoom, RoomJob = 0, ReadyAt = null };
         }
 
-        long lacking = LackingBytes();
+        long lacking = LackingBytes(spec.Pool);
         for (HeadroomState? last = null; last != state;)
         {
             last = state;
@@ -503,9 +526,9 @@ public sealed class HeadroomService : IAsyncDisposable
         List<ShareReserve> reserves = [];
         foreach (Measured one in inForce)
         {
-            shares.Add(new ReservedShare(one.Number, one.Name, one.Spec.Path, one.Window.End));
+            shares.Add(new ReservedShare(one.Number, one.Name, one.Spec.Path, one.Window.End, one.Spec.Pool));
             holds.Add(new SpaceHold(
-                one.Number, one.HotBytes is { } hot ? Math.Max(0, one.Spec.HotBytes - hot) : 0));
+                one.Number, one.HotBytes is { } hot ? Math.Max(0, one.Spec.HotBytes - hot) : 0, one.Spec.Pool));
             reserves.Add(new ShareReserve(one.Number, one.Spec.MemoryBytes));
         }
 
@@ -537,8 +560,8 @@ public sealed class HeadroomService : IAsyncDisposable
             List<Measured> measured = [];
             foreach (Measured one in inForce)
             {
-                long hot = await _measurement.RunAsync(one.Spec.Path, one.Number, map, _stop.Token)
-                    .ConfigureAwait(false);
+                long hot = await _measurement
+                    .RunAsync(one.Spec.Path, one.Spec.Pool, one.Number, map, _stop.Token).ConfigureAwait(false);
                 measured.Add(one with { HotBytes = hot });
             }
 
@@ -570,15 +593,17 @@ public sealed class HeadroomService : IAsyncDisposable
         }
     }
 
-    private long LackingBytes()
+    private long LackingBytes(string? pool)
     {
         long held = 0;
         foreach (Measured measured in _inForce)
         {
-            held += Math.Max(0, measured.Spec.HotBytes - (measured.HotBytes ?? 0));
+            held += measured.Spec.Pool == pool
+                ? Math.Max(0, measured.Spec.HotBytes - (measured.HotBytes ?? 0))
+                : 0;
         }
 
-        return held == 0 ? 0 : held - HeadroomCourse.FreeBytes(Context.Hot);
+        return held == 0 ? 0 : held - HeadroomCourse.FreeBytes(Context.Hot, pool ?? Context.Hot.DefaultPool);
     }
 
     private async ValueTask EndAsync(HeadroomRecord record, CancellationToken cancellationToken)

@@ -52,6 +52,12 @@ public sealed record HeadroomSpec
     /// <summary>Bytes of the hot tier that others do not take, copies counted; 0 for none.</summary>
     public long HotBytes { get; init; }
 
+    /// <summary>
+    /// The pool of the hot tier that it is reserved in, and that takes what comes of the folder while it is in force;
+    /// null for the default pool.
+    /// </summary>
+    public string? Pool { get; init; }
+
     /// <summary>When it is reserved.</summary>
     public required HeadroomWindow Window { get; init; }
 

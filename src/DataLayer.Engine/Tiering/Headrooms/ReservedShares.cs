@@ -11,7 +11,9 @@ namespace DataLayer.Engine.Tiering.Headrooms;
 /// <param name="Name">The headroom's name.</param>
 /// <param name="Path">The folder whose files it is for.</param>
 /// <param name="Until">When it ends.</param>
-internal sealed record ReservedShare(int Number, string Name, string Path, DateTimeOffset Until)
+/// <param name="Pool">The pool that takes what comes of the folder meanwhile; null for the default.</param>
+internal sealed record ReservedShare(
+    int Number, string Name, string Path, DateTimeOffset Until, string? Pool = null)
 {
     private readonly string _below = Path + "/";
 
@@ -52,6 +54,27 @@ internal sealed class ReservedShares(TreeStore tree, HotTier hot, BlockCache cac
 
     /// <summary>The share a path lies in; null for none.</summary>
     public ReservedShare? Find(ReadOnlySpan<char> path) => Volatile.Read(ref _picture)?.Find(path);
+
+    /// <summary>
+    /// The pool that new bytes of an inode go to, which was learned; null for the default. Cheap: a comparison where
+    /// nothing is reserved.
+    /// </summary>
+    public string? PoolOf(InodeId inode)
+    {
+        if (Volatile.Read(ref _picture) is { HasPools: true } picture)
+        {
+            int number = picture.Map.ShareOf(inode);
+            foreach (ReservedShare share in picture.Shares)
+            {
+                if (share.Number == number)
+                {
+                    return share.Pool;
+                }
+            }
+        }
+
+        return null;
+    }
 
     /// <summary>Finds out whose an inode is, if that is not known.</summary>
     public ValueTask LearnAsync(InodeId inode, CancellationToken cancellationToken) =>
@@ -99,6 +122,8 @@ internal sealed class ReservedShares(TreeStore tree, HotTier hot, BlockCache cac
 
     private sealed record Picture(IReadOnlyList<ReservedShare> Shares, ShareMap Map)
     {
+        public bool HasPools { get; } = AnyPool(Shares);
+
         public ReservedShare? Find(ReadOnlySpan<char> path)
         {
             foreach (ReservedShare share in Shares)
@@ -110,6 +135,19 @@ internal sealed class ReservedShares(TreeStore tree, HotTier hot, BlockCache cac
             }
 
             return null;
+        }
+
+        private static bool AnyPool(IReadOnlyList<ReservedShare> shares)
+        {
+            foreach (ReservedShare share in shares)
+            {
+                if (share.Pool is not null)
+                {
+                    return true;
+                }
+            }
+
+            return false;
         }
     }
 }

@@ -12,15 +12,17 @@ internal static class RoomFinder
     /// <summary>Looks at all files.</summary>
     /// <param name="engine">The engine.</param>
     /// <param name="policies">The versions of the policy.</param>
+    /// <param name="pool">The pool that it is needed in.</param>
     /// <param name="neededBytes">What has to go, bytes with copies.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>The files, and what they hold.</returns>
     public static async ValueTask<(IReadOnlyList<string> Paths, long Bytes)> FindAsync(
-        FileEngine engine, PolicyVersions policies, long neededBytes, CancellationToken cancellationToken)
+        FileEngine engine, PolicyVersions policies, string pool, long neededBytes,
+        CancellationToken cancellationToken)
     {
         ReleaseOrder order = new(engine.Context, engine.Facts) { Policies = policies };
         ReleaseList list = await order
-            .ListAsync(engine.Context.Hot.DefaultPool, neededBytes, int.MaxValue, cancellationToken)
+            .ListAsync(pool, neededBytes, int.MaxValue, cancellationToken)
             .ConfigureAwait(false);
         List<string> paths = [];
         long bytes = 0;

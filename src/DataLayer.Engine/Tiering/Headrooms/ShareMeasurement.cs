@@ -9,22 +9,22 @@ internal sealed class ShareMeasurement(FileEngine engine)
 {
     /// <summary>Walks a folder, and notes whose its files are.</summary>
     /// <param name="path">The folder.</param>
+    /// <param name="pool">The pool it is of; null for the default.</param>
     /// <param name="number">The share's number.</param>
     /// <param name="map">Where that is noted.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <returns>Bytes in the default pool, with copies.</returns>
+    /// <returns>Bytes in the pool, with copies.</returns>
     public async ValueTask<long> RunAsync(
-        string path, int number, ShareMap map, CancellationToken cancellationToken)
+        string path, string? pool, int number, ShareMap map, CancellationToken cancellationToken)
     {
+        string wanted = pool ?? engine.Context.Hot.DefaultPool;
         long bytes = 0;
         try
         {
             await foreach (FileFacts file in engine.Facts.ReadAsync(path, cancellationToken).ConfigureAwait(false))
             {
                 map.Set(file.Inode, number);
-                bytes += file.Pool is null || file.Pool == engine.Context.Hot.DefaultPool
-                    ? file.HotCopiesBytes
-                    : 0;
+                bytes += file.Pool == wanted ? file.HotCopiesBytes : 0;
             }
         }
         catch (DataLayerException e) when (e.Code is ErrorCode.NotFound or ErrorCode.NotADirectory)

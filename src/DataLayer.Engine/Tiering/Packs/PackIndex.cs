@@ -22,7 +22,8 @@ internal sealed record PackIndexMember(
 
 /// <summary>
 /// The index beside a pack, JSON: where in the tar each member lies, for readers that have only the bucket, also for a
-/// service that attaches it anew. It says nothing that the tar does not, and is believed only where it agrees with
+/// service that attaches it anew. It says nothing that the tar does not (what became of its members since
+/// stands in <see cref="PackNames"/>), and is believed only where it agrees with
 /// itself and the tar's length and ETag.
 /// </summary>
 internal sealed record PackIndex
@@ -176,6 +177,7 @@ internal sealed record PackIndex
     JsonSerializerDefaults.Web, UseStringEnumConverter = true,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(PackIndex))]
+[JsonSerializable(typeof(PackNames))]
 [JsonSerializable(typeof(PackSpec))]
 [JsonSerializable(typeof(PackOutcome))]
 internal sealed partial class PackJson : JsonSerializerContext;

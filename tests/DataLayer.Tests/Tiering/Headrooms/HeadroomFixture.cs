@@ -1,4 +1,5 @@
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Headrooms;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Engine.Tiering.Policies;
@@ -19,11 +20,11 @@ internal sealed class HeadroomFixture : IAsyncDisposable
     private const int TargetMebibytes = 32;
     private readonly TempFolder _targets = new("targets");
     private readonly TempFolder _lists = new("lists");
-    private readonly SmallFilesystem[] _disks =
-        [SmallFilesystem.Tmpfs(TargetMebibytes), SmallFilesystem.Tmpfs(TargetMebibytes)];
+    private readonly SmallFilesystem[] _disks;
 
-    private HeadroomFixture()
+    private HeadroomFixture(bool hasFastPool)
     {
+        _disks = [.. Enumerable.Range(0, hasFastPool ? 4 : 2).Select(static _ => SmallFilesystem.Tmpfs(TargetMebibytes))];
         for (int i = 0; i < _disks.Length; i++)
         {
             string disk = Path.Combine(_disks[i].Path, "target");
@@ -37,6 +38,7 @@ internal sealed class HeadroomFixture : IAsyncDisposable
             Time = Clock,
             CacheBytes = 16L << 20,
             SegmentLimitBytes = 0,
+            HasFastPool = hasFastPool,
         };
     }
 
@@ -48,9 +50,9 @@ internal sealed class HeadroomFixture : IAsyncDisposable
 
     public HeadroomService Headrooms { get; private set; } = null!;
 
-    public static async Task<HeadroomFixture> OpenAsync()
+    public static async Task<HeadroomFixture> OpenAsync(bool hasFastPool = false)
     {
-        HeadroomFixture fixture = new();
+        HeadroomFixture fixture = new(hasFastPool);
         try
         {
             await fixture.Engine.StartAsync();
@@ -111,6 +113,18 @@ internal sealed class HeadroomFixture : IAsyncDisposable
         }
 
         return (hot, all);
+    }
+
+    /// <summary>How many files below a folder are whole in a pool.</summary>
+    public async Task<int> CountInAsync(string folder, string pool)
+    {
+        int count = 0;
+        await foreach (FileFacts file in Engine.Engine.Facts.ReadAsync(folder, CancellationToken.None))
+        {
+            count += file.Pool == pool && file.HotBytes == file.SizeBytes ? 1 : 0;
+        }
+
+        return count;
     }
 
     /// <summary>Looks, and waits for the jobs that were made, until there is nothing to do at this time.</summary>

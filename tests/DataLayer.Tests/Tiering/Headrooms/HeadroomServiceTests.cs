@@ -176,6 +176,67 @@ public sealed class HeadroomServiceTests
         Assert.Equal(0, (await f.CountAsync(Share)).Hot);
     }
 
+    [Fact]
+    public async Task A_share_of_a_named_pool_has_its_room_made_its_files_brought_and_its_bytes_held_there()
+    {
+        const string Early = "/data/early";
+        await using HeadroomFixture f = await HeadroomFixture.OpenAsync(hasFastPool: true);
+        foreach (var (folder, count) in new[] { (Early, 44), (Share, 16) })
+        {
+            await f.WriteAsync(folder, count);
+            await f.EvictAsync(folder);
+        }
+
+        await f.WriteAsync(Other, 48);
+        long early = (await f.Headrooms.AddAsync(
+            "early", _morning with { Path = Early, HotBytes = 50 * Mib, MemoryBytes = 0, Pool = "fast", Window = new() { From = "05:00", To = "07:00" } },
+            "me", null, default)).Record.Id;
+        long id = (await f.Headrooms.AddAsync("morning", _morning with { Pool = "fast" }, "me", null, default)).Record.Id;
+        AdvanceTo(f, 4, 0);
+        HeadroomStatus filled = await f.LookAsync(early);
+        Assert.True(filled.State is { Phase: HeadroomPhase.Ready, RoomJob: 0 }, filled.State?.Message);
+        Assert.Equal((44, 48), (await f.CountInAsync(Early, "fast"), await f.CountInAsync(Other, "default")));
+
+        // What the first window left there gives way to the second; nobody in another pool does.
+        AdvanceTo(f, 8, 0);
+        HeadroomStatus ready = await f.LookAsync(id);
+        Assert.True(ready.State is { Phase: HeadroomPhase.Ready, RoomJob: > 0 }, ready.State?.Message);
+        Assert.Equal((16, 48), (await f.CountInAsync(Share, "fast"), await f.CountInAsync(Other, "default")));
+        Assert.InRange(await f.CountInAsync(Early, "fast"), 30, 42);
+        await f.Headrooms.LookAsync(default);
+        Assert.Equal(16 * Mib, (await f.Headrooms.GetAsync(id, default))!.HotBytes);
+
+        // Others find the default pool as ever; what is held in the fast one is there for what the share writes.
+        AdvanceTo(f, 9, 0);
+        await f.LookAsync(id);
+        await f.WriteAsync(Other + "/new", 20);
+        for (int i = 0; i < 7; i++)
+        {
+            await f.WriteOneAsync($"{Share}/more/new{i}");
+        }
+
+        Assert.Equal((23, 20), (await f.CountInAsync(Share, "fast"), await f.CountInAsync(Other + "/new", "default")));
+        AdvanceTo(f, 17, 0);
+        await f.LookAsync(id);
+        await f.WriteOneAsync($"{Share}/later");
+        Assert.Equal(1, await f.CountInAsync($"{Share}/later", "default"));
+    }
+
+    [Fact]
+    public async Task Each_pool_has_a_bound_of_its_own_and_one_that_is_not_there_is_refused()
+    {
+        await using HeadroomFixture f = await HeadroomFixture.OpenAsync(hasFastPool: true);
+        await f.WriteAsync(Share, 1);
+        await f.WriteAsync(Other, 1);
+        HeadroomSpec most = _morning with { HotBytes = 50 * Mib, MemoryBytes = 0 };
+        await f.Headrooms.AddAsync("a", most with { Pool = "default" }, "me", null, default);
+        await f.Headrooms.AddAsync("b", most with { Path = Other, Pool = "fast" }, "me", null, default);
+        await f.Engine.Engine.MakeDirectoryAsync("/data/third", 0x1ED, true, default);
+        await FailsAsync("of pool 'fast' would be", f.Headrooms.AddAsync("c", most with { Path = "/data/third", Pool = "fast" }, "me", null, default));
+        await FailsAsync("of the hot tier would be", f.Headrooms.AddAsync("c", most with { Path = "/data/third" }, "me", null, default));
+        await FailsAsync("no pool 'slow'", f.Headrooms.AddAsync("c", most with { Path = "/data/third", Pool = "slow" }, "me", null, default));
+    }
+
     private static async Task FailsAsync(string part, ValueTask<HeadroomStatus> call)
     {
         DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(async () => await call);

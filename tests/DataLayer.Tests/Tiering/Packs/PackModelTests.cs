@@ -15,7 +15,7 @@ public sealed class PackModelTests(ITestOutputHelper output)
     public static TheoryData<string> Steps =>
     [
         "pack.begun", "pack.stored", "pack.verified", "pack.indexed", "pack.committed", "delete.done", "upload.noted", "upload.stored",
-        "upload.completed", "evict.checked", "evict.committed", "unlink.committed",
+        "upload.completed", "names.stored", "names.completed", "evict.checked", "evict.committed", "unlink.committed",
     ];
 
     [Theory]
@@ -156,7 +156,15 @@ public sealed class PackModelTests(ITestOutputHelper output)
             }
 
             List<string> packs = [.. (await fixture.PacksAsync()).SelectMany(p => new[] { p.Pack.Key, p.Pack.IndexKey })];
-            Assert.Equal(packs.Order(StringComparer.Ordinal), await fixture.KeysAsync(packs: true));
+            List<string> names = [.. (await fixture.PacksAsync()).Select(p => p.Pack.NamesKey)];
+            Assert.Equal(packs.Order(StringComparer.Ordinal), (await fixture.KeysAsync(packs: true)).Except(names));
+            await fixture.Engine.AssertCleanAsync();
+
+            // Whoever attaches the bucket anew sees the same, with what was removed and renamed.
+            await Engine.DetachAsync("/data", force: false, CancellationToken.None);
+            await fixture.Engine.AttachAsync();
+            Assert.Equal(_files.Keys.Order(StringComparer.Ordinal), (await fixture.FactsAsync()).Select(f => f.Path).Order(StringComparer.Ordinal));
+            await fixture.CheckAsync(_files);
 
             await fixture.UnpackAsync();
             await fixture.Engine.JournalDoneAsync();

@@ -109,7 +109,7 @@ public sealed class PackerTests
         await fixture.Engine.Engine.RemoveAsync("/data/set/0001.jpg", false, null, CancellationToken.None);
         files.Remove("/data/set/0001.jpg");
         await fixture.Engine.JournalDoneAsync();
-        Assert.Equal(2, (await fixture.KeysAsync(packs: true)).Count);
+        Assert.Equal(3, (await fixture.KeysAsync(packs: true)).Count); // With what says that three are gone.
         await fixture.Engine.Engine.RemoveAsync("/data/set/0001.json", false, null, CancellationToken.None);
         files.Remove("/data/set/0001.json");
         await fixture.Engine.JournalDoneAsync();
@@ -259,19 +259,16 @@ public sealed class PackerTests
     }
 
     [Fact]
-    public async Task A_detach_says_what_lies_in_packs_and_the_folder_of_packs_is_not_to_be_written()
+    public async Task A_detach_writes_what_became_of_packs_and_the_folder_of_packs_is_not_to_be_written()
     {
         await using PackFixture fixture = await PackFixture.OpenAsync();
         await fixture.FillAsync(4);
         await fixture.PackAsync();
         await fixture.Engine.JournalDoneAsync();
-        DataLayerException error = await Assert.ThrowsAsync<DataLayerException>(
-            async () => await fixture.Engine.Engine.DetachAsync("/data", false, CancellationToken.None));
-        Assert.Contains("4 files", error.Message, StringComparison.Ordinal);
         await fixture.Engine.Engine.MakeDirectoryAsync("/data/.datalayer/packs", 0x1FF, true, CancellationToken.None);
         await Assert.ThrowsAsync<DataLayerException>(() => fixture.Engine.WriteFileAsync("/data/.datalayer/packs/x", [1]));
-        await fixture.UnpackAsync();
-        await fixture.Engine.JournalDoneAsync();
+        await fixture.Engine.Engine.RemoveAsync("/data/set/0001.jpg", false, null, CancellationToken.None);
         await fixture.Engine.Engine.DetachAsync("/data", false, CancellationToken.None);
+        Assert.Contains(await fixture.KeysAsync(packs: true), k => k.EndsWith(PackKeys.NamesSuffix, StringComparison.Ordinal));
     }
 }
