@@ -51,9 +51,6 @@ internal static unsafe partial class Librados
     [LibraryImport(Library, EntryPoint = "rados_shutdown")]
     internal static partial void Shutdown(nint cluster);
 
-    [LibraryImport(Library, EntryPoint = "rados_get_instance_id")]
-    internal static partial ulong GetInstanceId(RadosClusterHandle cluster);
-
     [LibraryImport(Library, EntryPoint = "rados_getaddrs")]
     internal static partial int GetAddresses(RadosClusterHandle cluster, out nint addresses);
 

@@ -280,20 +280,27 @@ public sealed partial class HotTier : IAsyncDisposable
     /// end.</summary>
     public async ValueTask CheckTargetsAsync(CancellationToken cancellationToken)
     {
-        foreach (ITarget? target in _targets.ByNumber.ToArray())
+        // Side by side: one that takes long to answer does not keep the others from coming back.
+        List<Task> checks = [];
+        foreach (ITarget? target in _targets.ByNumber)
         {
-            if (target is null)
+            if (target is not null)
             {
-                continue;
+                checks.Add(CheckTargetAsync(target, cancellationToken));
             }
+        }
 
-            TargetState before = target.State;
-            await target.CheckAsync(cancellationToken).ConfigureAwait(false);
-            if (target.State != before)
-            {
-                HotTierLog.TargetChanged(_log, target.Number, target.Location, before, target.State,
-                    target.Fault ?? "well");
-            }
+        await Gather.AllAsync(checks.ToArray()).ConfigureAwait(false);
+    }
+
+    private async Task CheckTargetAsync(ITarget target, CancellationToken cancellationToken)
+    {
+        TargetState before = target.State;
+        await target.CheckAsync(cancellationToken).ConfigureAwait(false);
+        if (target.State != before)
+        {
+            HotTierLog.TargetChanged(
+                _log, target.Number, target.Location, before, target.State, target.Fault ?? "well");
         }
     }
 

@@ -37,6 +37,13 @@ public sealed class PoolOptions
     /// for deleting.</summary>
     public long ReserveBytes { get; init; } = 256L << 20;
 
+    /// <summary>What is wrong with a text that is to be one of <see cref="Rados"/>; null if nothing is.</summary>
+    public static string? FindAddressProblem(string address)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        return RadosAddress.TryParse(address, out _, out string problem) ? null : problem;
+    }
+
     /// <summary>Where all its configured targets are.</summary>
     internal IReadOnlyList<string> Locations => Rados.Count == 0 ? Directories : [.. Directories, .. Rados];
 

@@ -30,6 +30,9 @@ internal sealed class RadosConnection(RadosAddress address, TimeSpan operationLi
     private long _failedAt;
     private bool _isDisposed;
 
+    /// <summary>This client as the cluster's blocklist would name it; empty before it is connected.</summary>
+    internal string ClientAddress { get; private set; } = string.Empty;
+
     /// <summary>Where it leads.</summary>
     internal RadosAddress Address => address;
 
@@ -174,11 +177,13 @@ internal sealed class RadosConnection(RadosAddress address, TimeSpan operationLi
             }
 
             result = Librados.Connect(cluster);
-            if (result == -Errno.NoEntry)
+            if (-result is Errno.NoEntry or Errno.Io or Errno.Invalid or Errno.Denied or Errno.NotPermitted
+                or RadosError.NotSupported)
             {
                 throw new DataLayerException(ErrorCode.PermissionDenied,
-                    $"'{address.Text}': there is no key of client.{address.Id}. Name its keyring with keyring=FILE or "
-                        + $"in '{address.ConfigurationFile}', and let the service's user read it.");
+                    $"'{address.Text}': there is no key of client.{address.Id} that the cluster takes (errno {-result})"
+                        + $". Name its keyring with keyring=FILE or in '{address.ConfigurationFile}', let the service's "
+                        + $"user read it, and look at 'ceph auth get client.{address.Id}'.");
             }
 
             ThrowIf(result, "connecting");
@@ -194,6 +199,7 @@ internal sealed class RadosConnection(RadosAddress address, TimeSpan operationLi
             pool.Hold(cluster);
             Librados.SetNamespace(pool, address.Namespace);
             Librados.FailWhenFull(pool);
+            ClientAddress = AddressOf(cluster);
             _cluster = cluster;
             Volatile.Write(ref _pool, pool);
             isDone = true;
@@ -206,6 +212,18 @@ internal sealed class RadosConnection(RadosAddress address, TimeSpan operationLi
                 cluster.Dispose();
             }
         }
+    }
+
+    private static string AddressOf(RadosClusterHandle cluster)
+    {
+        if (Librados.GetAddresses(cluster, out nint text) < 0)
+        {
+            return string.Empty;
+        }
+
+        string address = Marshal.PtrToStringUTF8(text) ?? string.Empty;
+        Librados.FreeBuffer(text);
+        return address;
     }
 
     private IEnumerable<(string Option, string Value)> Settings()

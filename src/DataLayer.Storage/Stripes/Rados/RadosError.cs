@@ -14,7 +14,7 @@ internal static class RadosError
     internal const int Cancelled = 125;
 
     /// <summary>EOPNOTSUPP.</summary>
-    private const int NotSupported = 95;
+    internal const int NotSupported = 95;
 
     /// <summary>ENOTCONN.</summary>
     private const int NotConnected = 107;

@@ -125,6 +125,8 @@ internal sealed partial class RadosTarget
         DataLayerException fault = RadosError.Create(result, call, _connection.Address);
         if (result == -RadosError.Blocklisted)
         {
+            fault = new DataLayerException(
+                fault.Code, $"{fault.Message} This client is {_connection.ClientAddress}.", fault);
             _condition.SetMissing(fault.Message);
         }
         else if (isWrite && fault.Code == ErrorCode.TargetFailed)
