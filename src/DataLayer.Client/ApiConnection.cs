@@ -99,6 +99,15 @@ internal sealed class ApiConnection : IDisposable
                     throw failure;
                 }
             }
+            catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+            {
+                // The handler gave the connection up by itself, for instance one that took too long to come about.
+                failure = Unreachable(e);
+                if (retry >= _options.RetryCount || request.Retry != RetryMode.Always)
+                {
+                    throw failure;
+                }
+            }
 
             await Task.Delay(_schedule.Next(retry, retryAfter), _options.Time, cancellationToken)
                 .ConfigureAwait(false);

@@ -15,13 +15,13 @@ public sealed class RetryTests
     public async Task A_read_is_tried_again_after_every_kind_of_passing_failure()
     {
         ScriptedHandler handler = new(
-            Refuse(), Break(), Answer(HttpStatusCode.ServiceUnavailable), Truncate(promised: 3, sent: 1), Answer(HttpStatusCode.OK, "abc"));
+            Refuse(), Break(), GiveUp(), Answer(HttpStatusCode.ServiceUnavailable), Truncate(promised: 3, sent: 1), Answer(HttpStatusCode.OK, "abc"));
         using DataLayerClient client = Make(handler);
 
         using FileBytes bytes = await client.ReadFileAsync("/a");
 
         Assert.Equal("abc"u8.ToArray(), bytes.Memory.ToArray());
-        Assert.Equal(5, handler.Asked.Count);
+        Assert.Equal(6, handler.Asked.Count);
         Assert.All(handler.Asked, asked => Assert.Equal("GET /api/v1/files/a", asked));
     }
 
@@ -36,6 +36,19 @@ public sealed class RetryTests
         Assert.Equal(ErrorCode.OriginUnavailable, fault.Code);
         Assert.IsType<HttpRequestException>(fault.InnerException);
         Assert.Equal(3, handler.Asked.Count);
+    }
+
+    [Fact]
+    public async Task A_connection_that_was_given_up_by_nobodys_wish_is_a_service_out_of_reach()
+    {
+        ScriptedHandler handler = new(GiveUp());
+        using DataLayerClient client = Make(handler);
+
+        DataLayerException fault = await Assert.ThrowsAsync<DataLayerException>(async () => await client.DeleteAsync("/a"));
+
+        Assert.Equal(ErrorCode.OriginUnavailable, fault.Code);
+        Assert.IsType<TaskCanceledException>(fault.InnerException);
+        Assert.Single(handler.Asked);
     }
 
     [Fact]

@@ -34,6 +34,10 @@ internal sealed class ScriptedHandler(params Func<HttpRequestMessage, HttpRespon
     public static Func<HttpRequestMessage, HttpResponseMessage> Break() => _ =>
         throw new HttpRequestException(HttpRequestError.ResponseEnded, "cut");
 
+    /// <summary>Gives a connection up that nobody asked to give up, as the platform's handler does with one that does not come about.</summary>
+    public static Func<HttpRequestMessage, HttpResponseMessage> GiveUp() => _ =>
+        throw new TaskCanceledException("given up", new TimeoutException("the connection did not come about"));
+
     /// <summary>Promises more bytes than come.</summary>
     public static Func<HttpRequestMessage, HttpResponseMessage> Truncate(int promised, int sent, HttpStatusCode status = HttpStatusCode.OK) => _ =>
     {
