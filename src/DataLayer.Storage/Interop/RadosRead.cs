@@ -44,7 +44,11 @@ internal sealed unsafe class RadosRead : IDisposable
     /// was.</summary>
     internal int Piece(long offsetBytes, Span<byte> pinned)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(_pieceCount, _pieceLimit);
+        if (_pieceCount >= _pieceLimit)
+        {
+            throw new InvalidOperationException("More pieces than the read was made for.");
+        }
+
         nuint* length = PieceLengths + _pieceCount;
         int* result = (int*)(PieceLengths + _pieceLimit) + _pieceCount;
         Librados.AddRead(

@@ -88,6 +88,7 @@ internal sealed class TargetCondition(TimeProvider time, TimeSpan fenceTime)
         }
     }
 
+    /// <summary>Refuses a call that the target cannot serve now.</summary>
     /// <exception cref="DataLayerException">TargetFailed: missing; fenced, and it is a write.</exception>
     internal void ThrowUnlessUsable(ITarget target, bool isWrite)
     {

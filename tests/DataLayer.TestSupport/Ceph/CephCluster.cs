@@ -69,6 +69,7 @@ public sealed class CephCluster
     {
         ProcessStartInfo start = new(tool, ["-c", ConfigFile, .. arguments])
         {
+            UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };

@@ -33,9 +33,6 @@ internal sealed class RadosConnection(RadosAddress address, TimeSpan operationLi
     /// <summary>This client as the cluster's blocklist would name it; empty before it is connected.</summary>
     internal string ClientAddress { get; private set; } = string.Empty;
 
-    /// <summary>Where it leads.</summary>
-    internal RadosAddress Address => address;
-
     /// <summary>The pool; connects where needed.</summary>
     /// <exception cref="DataLayerException">NotSupported: no librados. TimedOut, PermissionDenied, NotFound and
     /// others.</exception>
@@ -135,8 +132,16 @@ internal sealed class RadosConnection(RadosAddress address, TimeSpan operationLi
     {
         if (result < 0)
         {
-            throw RadosError.Create(result, call, address);
+            throw Explain(result, call);
         }
+    }
+
+    /// <summary>The fault for a result below zero; of a client that is shut out it says which.</summary>
+    internal DataLayerException Explain(int result, string call)
+    {
+        DataLayerException fault = RadosError.Create(result, call, address);
+        return result == -RadosError.Blocklisted
+            ? new DataLayerException(fault.Code, $"{fault.Message} This client is {ClientAddress}.", fault) : fault;
     }
 
     public void Dispose()

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using DataLayer.Core.Errors;
 using DataLayer.Storage.Interop;
 

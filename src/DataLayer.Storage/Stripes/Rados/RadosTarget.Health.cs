@@ -122,11 +122,9 @@ internal sealed partial class RadosTarget
     /// out makes it missing.</summary>
     private DataLayerException Explain(int result, string call, bool isWrite)
     {
-        DataLayerException fault = RadosError.Create(result, call, _connection.Address);
+        DataLayerException fault = _connection.Explain(result, call);
         if (result == -RadosError.Blocklisted)
         {
-            fault = new DataLayerException(
-                fault.Code, $"{fault.Message} This client is {_connection.ClientAddress}.", fault);
             _condition.SetMissing(fault.Message);
         }
         else if (isWrite && fault.Code == ErrorCode.TargetFailed)

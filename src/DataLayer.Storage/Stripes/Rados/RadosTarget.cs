@@ -1,6 +1,5 @@
 using System.Globalization;
 using DataLayer.Core.Errors;
-using DataLayer.Core.Identity;
 using DataLayer.Storage.Interop;
 
 namespace DataLayer.Storage.Stripes.Rados;
@@ -58,6 +57,9 @@ internal sealed partial class RadosTarget : ITarget
 
     /// <inheritdoc/>
     public string Location => _site.Location;
+
+    /// <summary>This client as the cluster's blocklist would name it.</summary>
+    internal string ClientAddress => _connection.ClientAddress;
 
     /// <inheritdoc/>
     public int LoadCount => Volatile.Read(ref _loadCount);
