@@ -105,7 +105,7 @@ public sealed partial class AdminClient
     public ValueTask<IReadOnlyList<TargetReport>> ListTargetsAsync(CancellationToken cancellationToken = default) =>
         GetAsync(ApiRoutes.Targets, ProtocolJson.Default.IReadOnlyListTargetReport, cancellationToken);
 
-    /// <summary>Adds a directory of the service's machine to a pool.</summary>
+    /// <summary>Adds a directory of the service's machine, or a RADOS address, to a pool.</summary>
     public ValueTask<TargetReport> AddTargetAsync(
         string pool, string directory, CancellationToken cancellationToken = default) =>
         PostAsync(

@@ -1,6 +1,7 @@
 using System.Globalization;
 using DataLayer.TestProcess;
 using DataLayer.TestProcess.MountLoads;
+using DataLayer.TestSupport.Ceph;
 
 // A process for tests to kill, or to work while they kill another. Usage: see the last lines.
 if (args is ["tree-load", var database, var seed])
@@ -18,6 +19,13 @@ if (args is ["nodes-load", var folder, var load])
 if (args is ["stripes-load", var target, var number])
 {
     await StripesLoad.RunAsync(target, int.Parse(number, CultureInfo.InvariantCulture), Console.Out);
+    return 0;
+}
+
+if (args is ["rados-load", var address, var radosSeed, var radosStep])
+{
+    CultureInfo plain = CultureInfo.InvariantCulture;
+    await RadosLoad.RunAsync(address, int.Parse(radosSeed, plain), int.Parse(radosStep, plain), Console.Out);
     return 0;
 }
 
@@ -52,6 +60,6 @@ if (args is ["feed-rank", var feedServer, var dataset, var place, var feedState]
 }
 
 await Console.Error.WriteLineAsync(
-    "usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | stripes-load FOLDER SEED | clone-load FOLDER SEED SHAPE STEP | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS "
+    "usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | stripes-load FOLDER SEED | rados-load ADDRESS SEED STEP | clone-load FOLDER SEED SHAPE STEP | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS "
     + "| mount-load FOLDER SEED CLIENTS MANIFEST | feed-rank SERVER DATASET RANK/WORLD/BATCH STATE");
 return 2;

@@ -192,7 +192,7 @@ public sealed record AddTargetCommand
     /// <summary>The pool.</summary>
     public required string Pool { get; init; }
 
-    /// <summary>The directory on the service's machine.</summary>
+    /// <summary>The directory on the service's machine, or a rados:// address.</summary>
     public required string Directory { get; init; }
 }
 

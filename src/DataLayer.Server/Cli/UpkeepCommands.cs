@@ -136,14 +136,19 @@ internal static class UpkeepCommands
 
     private static Command AddTarget(CommandFactory factory)
     {
-        Argument<string> directory = new("directory") { Description = "The folder, on the service's machine." };
+        Argument<string> directory = new("directory")
+        {
+            Description = "The folder, on the service's machine; or rados://POOL/NAMESPACE?conf=FILE&id=NAME.",
+        };
         Option<string> pool = new("--pool") { Description = "The pool.", DefaultValueFactory = _ => "default" };
         return factory.Make(
-            "add", "Adds a folder to a pool while the service runs.", [directory, pool],
+            "add", "Adds a folder or a RADOS pool to a pool while the service runs.", [directory, pool],
             async (run, cancellationToken) =>
             {
+                string place = run.Arguments.GetValue(directory)!;
                 TargetReport added = await run.Client.Admin.AddTargetAsync(
-                    run.Arguments.GetValue(pool)!, Path.GetFullPath(run.Arguments.GetValue(directory)!),
+                    run.Arguments.GetValue(pool)!,
+                    place.StartsWith("rados://", StringComparison.Ordinal) ? place : Path.GetFullPath(place),
                     cancellationToken);
                 run.Write(
                     added, ProtocolJson.Default.TargetReport,

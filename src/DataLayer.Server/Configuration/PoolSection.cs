@@ -14,17 +14,21 @@ internal static class PoolSection
     public static PoolOptions Read(SettingReader section)
     {
         IReadOnlyList<string> directories = section.TextList(
-            "directories", [], "The targets: folders, each best on its own disk. At least one.");
+            "directories", [], "The targets that are folders, each best on its own disk.");
+        IReadOnlyList<string> rados = section.TextList(
+            "rados", [],
+            "The targets in Ceph, as rados://POOL/NAMESPACE?conf=FILE&id=NAME; see docs/RADOS.md. At least one of both.");
         PoolOptions pool = new()
         {
             Name = section.Text("name", "default", "The pool's name: letters, digits, '-' and '_'.", "a name")!,
             Directories = [.. directories.Select(Path.GetFullPath)],
+            Rados = rados,
             Width = section.Count(
                 "width",
                 1,
                 1,
                 64,
-                "How many targets a large file is spread over; at most the number of directories."
+                "How many targets a large file is spread over; at most the number of targets."
             ),
             UnitBytes = (int)
                 section.Size(
@@ -36,14 +40,23 @@ internal static class PoolSection
             ReserveBytes = section.Size("reserve", 256 * MiB, 0, 1L << 40, "Bytes kept free on each target."),
         };
         CheckName(section, "pool", pool.Name);
-        if (pool.Directories.Count == 0)
+        foreach (string address in rados)
+        {
+            if (PoolOptions.FindAddressProblem(address) is { } problem)
+            {
+                section.Report("rados", problem, "docs/RADOS.md has examples.");
+            }
+        }
+
+        int targets = pool.Directories.Count + pool.Rados.Count;
+        if (targets == 0)
         {
             section.Report("directories", "The pool has no targets.", "Give at least one folder.");
         }
         else
         {
-            CheckCount(section, "width", pool.Width, pool.Directories.Count);
-            CheckCount(section, "copies", pool.CopyCount, pool.Directories.Count);
+            CheckCount(section, "width", pool.Width, targets);
+            CheckCount(section, "copies", pool.CopyCount, targets);
         }
 
         if (!BitOperations.IsPow2(pool.UnitBytes))
@@ -70,6 +83,7 @@ internal static class PoolSection
 
         CheckUnique(root, "pools", "name", pools.Select(p => p.Name));
         CheckUnique(root, "pools", "directory", pools.SelectMany(p => p.Directories));
+        CheckUnique(root, "pools", "RADOS address", pools.SelectMany(p => p.Rados));
         if (!pools.Any(p => p.Name == defaultPool))
         {
             root.Report(
@@ -89,10 +103,10 @@ internal static class PoolSection
             StateDirectory = stateDirectory,
             OpenFileCount = section.Count("openFiles", 512, 16, 16_384, "Backing files kept open, of all targets."),
             TargetConcurrencyCount = section.Count(
-                "targetConcurrency", 16, 1, 256, "File calls under way on one target."),
+                "targetConcurrency", 16, 1, 256, "Calls under way on one target."),
             WaitLimit = section.Duration(
                 "waitLimit", TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(0.1), TimeSpan.FromMinutes(10),
-                "How long a call waits for its turn on a target."),
+                "How long a call waits for its turn on a target, and for the answer of a Ceph cluster."),
             CheckInterval = section.Duration(
                 "checkInterval", TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(0.1), TimeSpan.FromHours(1),
                 "How often missing and fenced targets are looked at."),
@@ -129,12 +143,12 @@ internal static class PoolSection
         }
     }
 
-    private static void CheckCount(SettingReader section, string name, int count, int directories)
+    private static void CheckCount(SettingReader section, string name, int count, int targets)
     {
-        if (count > directories)
+        if (count > targets)
         {
             section.Report(
-                name, $"{count} is more than the pool's {directories} directories.", "Lower it or add directories.");
+                name, $"{count} is more than the pool's {targets} targets.", "Lower it or add targets.");
         }
     }
 }

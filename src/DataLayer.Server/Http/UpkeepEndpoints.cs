@@ -108,7 +108,7 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
             Answer = typeof(IReadOnlyList<TargetReport>),
         };
         yield return new ApiOperation(
-            "POST", ApiRoutes.Targets, "addTarget", "Adds a directory to a pool while the service runs.",
+            "POST", ApiRoutes.Targets, "addTarget", "Adds a directory or a RADOS pool to a pool while the service runs.",
             AddTargetAsync)
         {
             Tag = "targets",
@@ -285,13 +285,6 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
     private async Task AddTargetAsync(HttpContext context)
     {
         AddTargetCommand command = await ApiJson.ReadAsync(context, ProtocolJson.Default.AddTargetCommand);
-        if (!Path.IsPathFullyQualified(command.Directory))
-        {
-            throw new DataLayerException(
-                ErrorCode.InvalidArgument,
-                $"The directory '{command.Directory}' is not absolute: give its full path on the service's machine.");
-        }
-
         int number = await node.Hot.AddTargetAsync(command.Pool, command.Directory, context.RequestAborted);
         TargetStatus added = node.Hot.GetTargets().First(t => t.Target == number);
         await ApiJson.WriteAsync(

@@ -20,7 +20,7 @@ internal sealed partial class DirectoryTarget
         try
         {
             // Who appends looked at the holds already, or compacts, which gives room back in the end.
-            TakeRoom(record.Length, SegmentRecord.InodeOf(record.Span), spareHolds: false);
+            _room.Take(record.Length, SegmentRecord.InodeOf(record.Span), spareHolds: false);
             using SegmentHandles.Lease lease = RentSegment(segment, create: true);
             lease.Slot.IsUnflushed = true;
             DurableFile.Write(lease.File, lease.Slot.FilePath, record.Span, offsetBytes);

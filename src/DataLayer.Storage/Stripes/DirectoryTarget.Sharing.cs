@@ -12,7 +12,7 @@ internal sealed partial class DirectoryTarget
         long bytes = file.GetSharedBytes();
         if (bytes > 0)
         {
-            TakeRoom(bytes, inode);
+            _room.Take(bytes, inode);
         }
     }
 
@@ -38,7 +38,7 @@ internal sealed partial class DirectoryTarget
             }
 
             // The side file is all that takes room.
-            TakeRoom(
+            _room.Take(
                 (2 * SideBook.PageBytes) + (lengthBytes / ChunkEntry.ChunkBytes * ChunkEntry.EntryBytes),
                 to.Content.Inode);
             string folder = _columns.FolderOf(to);

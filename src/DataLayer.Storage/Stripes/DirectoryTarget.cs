@@ -21,6 +21,7 @@ internal sealed partial class DirectoryTarget : ITarget
     private readonly ColumnFileCache _columns;
     private readonly SegmentHandles _segments;
     private readonly TargetIdentity _identity;
+    private readonly DirectorySite _site;
     private int _loadCount;
 
     /// <summary>Makes a target over a folder; call <see cref="CheckAsync"/> before the first use.</summary>
@@ -29,6 +30,9 @@ internal sealed partial class DirectoryTarget : ITarget
         _identity = identity;
         _options = options;
         Location = directory;
+        _site = new DirectorySite(directory);
+        _condition = new TargetCondition(options.Time, options.FenceTime);
+        _room = new TargetRoom(directory, options.ReserveBytes, options.Time, () => DurableFile.GetSpace(directory));
         _gate = new SemaphoreSlim(options.ConcurrencyCount);
         ScratchPool scratch = new(options.ConcurrencyCount * 4);
         _columns = new ColumnFileCache(directory, options.OpenColumnCount, scratch, options.Step);
@@ -79,7 +83,7 @@ internal sealed partial class DirectoryTarget : ITarget
         {
             if (create)
             {
-                TakeRoom(SideBook.PageBytes * 2, column.Content.Inode);
+                _room.Take(SideBook.PageBytes * 2, column.Content.Inode);
                 MakeFolder(_columns.FolderOf(column));
             }
 
@@ -117,7 +121,7 @@ internal sealed partial class DirectoryTarget : ITarget
             using ColumnFileCache.Lease lease = _columns.Rent(column, create: false);
             if (offsetBytes + lengthBytes > lease.File.PhysicalLength)
             {
-                TakeRoom(lengthBytes, column.Content.Inode);
+                _room.Take(lengthBytes, column.Content.Inode);
             }
 
             TakeRoomToOwn(lease.File, column.Content.Inode);
@@ -461,7 +465,7 @@ internal sealed partial class DirectoryTarget : ITarget
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask EnterAsync(bool isWrite, CancellationToken cancellationToken, bool isAlone = false)
     {
-        ThrowUnlessUsable(isWrite);
+        _condition.ThrowUnlessUsable(this, isWrite);
         Interlocked.Increment(ref _loadCount);
         bool entered = false;
         try

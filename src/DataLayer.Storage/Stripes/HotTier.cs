@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
+using DataLayer.Storage.Stripes.Rados;
 using Microsoft.Extensions.Logging;
 
 namespace DataLayer.Storage.Stripes;
@@ -69,22 +70,28 @@ public sealed partial class HotTier : IAsyncDisposable
         int targetCount = 0;
         foreach (PoolOptions pool in options.Pools)
         {
-            targetCount += pool.Directories.Count;
+            targetCount += pool.Locations.Count;
         }
 
-        int openColumns = Math.Max(4, options.OpenFileCount / 2 / targetCount);
-        TargetSet targets = TargetSet.Open(options, (identity, directory, pool) =>
-            decorate(new DirectoryTarget(identity, directory,
-            new DirectoryTargetOptions
-            {
-                ConcurrencyCount = options.TargetConcurrencyCount,
-                WaitLimit = options.WaitLimit,
-                OpenColumnCount = openColumns,
-                ReserveBytes = pool.ReserveBytes,
-                FenceTime = options.FenceTime,
-                Step = options.StepHook,
-                Time = time,
-            })));
+        DirectoryTargetOptions folders = new()
+        {
+            ConcurrencyCount = options.TargetConcurrencyCount,
+            WaitLimit = options.WaitLimit,
+            OpenColumnCount = Math.Max(4, options.OpenFileCount / 2 / targetCount),
+            FenceTime = options.FenceTime,
+            Step = options.StepHook,
+            Time = time,
+        };
+        RadosTargetOptions clusters = new()
+        {
+            ConcurrencyCount = options.TargetConcurrencyCount,
+            WaitLimit = options.WaitLimit,
+            FenceTime = options.FenceTime,
+            Step = options.StepHook,
+            Time = time,
+        };
+        TargetSet targets = TargetSet.Open(options, location => RadosAddress.IsOne(location)
+            ? new RadosSite(RadosAddress.Parse(location), clusters) : new DirectorySite(location, folders), decorate);
         HotTier tier = new(options, targets, log);
         await tier.CheckTargetsAsync(cancellationToken).ConfigureAwait(false);
         await tier._segments.LoadAsync(cancellationToken).ConfigureAwait(false);
@@ -124,7 +131,7 @@ public sealed partial class HotTier : IAsyncDisposable
         PoolOptions options = _targets.GetPool(pool);
         return sizeBytes <= options.UnitBytes
             ? sizeBytes
-            : (sizeBytes / Math.Min(options.Width, options.Directories.Count)) + 1;
+            : (sizeBytes / Math.Min(options.Width, options.Locations.Count)) + 1;
     }
 
     /// <summary>The targets on which what is freed is room for these: themselves, and those on the same file
@@ -178,19 +185,25 @@ public sealed partial class HotTier : IAsyncDisposable
 
     /// <summary>Adds a target to a pool while the service runs; returns its persistent number.</summary>
     /// <param name="pool">The pool's name.</param>
-    /// <param name="directory">An empty folder, or one that is a target of this deployment already.</param>
+    /// <param name="location">An empty folder, or the address of an empty namespace of a RADOS pool
+    /// (docs/CONFIGURATION.md); or one that is a target of this deployment already.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="DataLayerException">InvalidArgument: no such pool, or a folder that is not empty or not
-    /// ours.</exception>
-    public async ValueTask<int> AddTargetAsync(string pool, string directory, CancellationToken cancellationToken)
+    /// <exception cref="DataLayerException">InvalidArgument: no such pool, or a place that is not empty or not ours.
+    /// TargetFailed, TimedOut, PermissionDenied: it cannot be used.</exception>
+    public async ValueTask<int> AddTargetAsync(string pool, string location, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(pool);
-        if (!Path.IsPathFullyQualified(directory) || directory.Contains('\n', StringComparison.Ordinal))
+        ArgumentNullException.ThrowIfNull(location);
+        if (!RadosAddress.IsOne(location)
+            && (!Path.IsPathFullyQualified(location) || location.Contains('\n', StringComparison.Ordinal)))
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, $"'{directory}' is not an absolute path.");
+            throw new DataLayerException(ErrorCode.InvalidArgument,
+                $"'{location}' is neither an absolute path on the service's machine nor a rados:// address.");
         }
 
-        ITarget target = _targets.Add(pool, directory);
+        // Places are looked at by calls that block.
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        ITarget target = _targets.Add(pool, location);
         await target.CheckAsync(cancellationToken).ConfigureAwait(false);
         return target.Number;
     }
@@ -267,20 +280,27 @@ public sealed partial class HotTier : IAsyncDisposable
     /// end.</summary>
     public async ValueTask CheckTargetsAsync(CancellationToken cancellationToken)
     {
-        foreach (ITarget? target in _targets.ByNumber.ToArray())
+        // Side by side: one that takes long to answer does not keep the others from coming back.
+        List<Task> checks = [];
+        foreach (ITarget? target in _targets.ByNumber)
         {
-            if (target is null)
+            if (target is not null)
             {
-                continue;
+                checks.Add(CheckTargetAsync(target, cancellationToken));
             }
+        }
 
-            TargetState before = target.State;
-            await target.CheckAsync(cancellationToken).ConfigureAwait(false);
-            if (target.State != before)
-            {
-                HotTierLog.TargetChanged(_log, target.Number, target.Location, before, target.State,
-                    target.Fault ?? "well");
-            }
+        await Gather.AllAsync(checks.ToArray()).ConfigureAwait(false);
+    }
+
+    private async Task CheckTargetAsync(ITarget target, CancellationToken cancellationToken)
+    {
+        TargetState before = target.State;
+        await target.CheckAsync(cancellationToken).ConfigureAwait(false);
+        if (target.State != before)
+        {
+            HotTierLog.TargetChanged(
+                _log, target.Number, target.Location, before, target.State, target.Fault ?? "well");
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Numerics;
+using DataLayer.Storage.Stripes.Rados;
 
 namespace DataLayer.Storage.Stripes;
 
@@ -10,6 +11,12 @@ public sealed class PoolOptions
 
     /// <summary>The folders of its targets, absolute paths; more can be added while the service runs.</summary>
     public required IReadOnlyList<string> Directories { get; init; }
+
+    /// <summary>
+    /// The RADOS pools among its targets, as <c>rados://POOL/NAMESPACE?conf=FILE&amp;id=NAME</c>; a namespace is one
+    /// target. Default none.
+    /// </summary>
+    public IReadOnlyList<string> Rados { get; init; } = [];
 
     /// <summary>Stripe width, a count, 1 … 64; fewer where fewer targets have room. Default 1.</summary>
     public int Width { get; init; } = 1;
@@ -30,6 +37,16 @@ public sealed class PoolOptions
     /// for deleting.</summary>
     public long ReserveBytes { get; init; } = 256L << 20;
 
+    /// <summary>What is wrong with a text that is to be one of <see cref="Rados"/>; null if nothing is.</summary>
+    public static string? FindAddressProblem(string address)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        return RadosAddress.TryParse(address, out _, out string problem) ? null : problem;
+    }
+
+    /// <summary>Where all its configured targets are.</summary>
+    internal IReadOnlyList<string> Locations => Rados.Count == 0 ? Directories : [.. Directories, .. Rados];
+
     internal void Validate(List<string> errors, HashSet<string> directories)
     {
         string at = $"pools.{Name}";
@@ -38,9 +55,21 @@ public sealed class PoolOptions
             errors.Add($"{at}.name: letters, digits, '-' and '_' only, 1 … 64 of them.");
         }
 
-        if (Directories.Count == 0)
+        if (Locations.Count == 0)
         {
-            errors.Add($"{at}.directories: there must be at least one.");
+            errors.Add($"{at}.directories: there must be at least one, or one of rados.");
+        }
+
+        foreach (string address in Rados)
+        {
+            if (!RadosAddress.TryParse(address, out RadosAddress? parsed, out string problem))
+            {
+                errors.Add($"{at}.rados: {problem}");
+            }
+            else if (!directories.Add(parsed.Text))
+            {
+                errors.Add($"{at}.rados: '{parsed.Text}' is there twice.");
+            }
         }
 
         foreach (string directory in Directories)
@@ -65,7 +94,7 @@ public sealed class PoolOptions
             errors.Add($"{at}.unitBytes: {UnitBytes} is not a power of two.");
         }
 
-        if (Directories.Count < CopyCount)
+        if (Locations.Count < CopyCount)
         {
             errors.Add($"{at}.copyCount: {CopyCount} copies need as many directories.");
         }

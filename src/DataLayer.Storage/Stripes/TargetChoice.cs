@@ -21,7 +21,7 @@ internal static class TargetChoice
         for (int tries = 0; tries < 2; tries++)
         {
             eligible = FindEligible(pool, targets, (expectedSizeBytes / width) + 1, [], content.Inode);
-            if (eligible.Count >= Math.Min(width, pool.Directories.Count) || eligible.Count == 0)
+            if (eligible.Count >= Math.Min(width, pool.Locations.Count) || eligible.Count == 0)
             {
                 break;
             }

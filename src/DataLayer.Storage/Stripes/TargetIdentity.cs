@@ -3,13 +3,12 @@ using System.Globalization;
 using System.Text;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Integrity;
-using DataLayer.Storage.Interop;
 
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// The file <c>datalayer-target</c> in a target's folder: which deployment and which target this is. Without it the
-/// folder is an empty mount point or somebody else's, and is refused.
+/// The record <c>datalayer-target</c> of a target: which deployment and which target this is. Without it the folder is
+/// an empty mount point or somebody else's, and is refused.
 /// </summary>
 /// <param name="Deployment">The deployment, the same on all its targets.</param>
 /// <param name="Target">The target's number, never used again.</param>
@@ -19,15 +18,17 @@ internal sealed record TargetIdentity(Guid Deployment, int Target, string Pool)
     internal const string FileName = "datalayer-target";
     private const string Head = "datalayer-target 1";
 
-    /// <summary>Reads the identity of a folder; null if the folder has none (or is not there).</summary>
-    /// <exception cref="DataLayerException">Corrupt: there is a file and it is damaged.</exception>
-    internal static TargetIdentity? TryRead(string directory)
+    /// <summary>Reads the identity at a place; null if it has none (or is not there).</summary>
+    /// <exception cref="DataLayerException">Corrupt: there is one and it is damaged.</exception>
+    internal static TargetIdentity? TryRead(ITargetSite site)
     {
-        string path = Path.Combine(directory, FileName);
-        if (TextRecord.TryRead(path) is not { } lines)
+        if (site.TryRead(FileName) is not { } text)
         {
             return null;
         }
+
+        string path = $"{site.Location}/{FileName}";
+        string[] lines = TextRecord.Parse(text, path);
 
         if (lines.Length == 4 && lines[0] == Head && Guid.TryParse(TextRecord.Value(lines[1], "deployment"),
             out Guid deployment)
@@ -44,51 +45,38 @@ internal sealed record TargetIdentity(Guid Deployment, int Target, string Pool)
     }
 
     /// <summary>Writes the identity of a new target, durably.</summary>
-    internal void Write(string directory) => TextRecord.Write(Path.Combine(directory, FileName),
+    internal void Write(ITargetSite site) => site.Write(FileName, TextRecord.Format(
         [Head, $"deployment {Deployment:D}", string.Create(CultureInfo.InvariantCulture, $"target {Target}"),
-            $"pool {Pool}"], replace: false);
+            $"pool {Pool}"]), replace: false);
 }
 
-/// <summary>Small text files with a checksum in their last line, replaced atomically.</summary>
+/// <summary>Small texts with a checksum in their last line.</summary>
 internal static class TextRecord
 {
-    private const int MaxBytes = 1 << 20;
-
-    /// <summary>The lines before the checksum; null if there is no file.</summary>
+    /// <summary>The lines before the checksum.</summary>
     /// <exception cref="DataLayerException">Corrupt: the checksum does not fit.</exception>
-    internal static string[]? TryRead(string path)
+    internal static string[] Parse(ReadOnlySpan<byte> bytes, string path)
     {
-        using Microsoft.Win32.SafeHandles.SafeFileHandle? file =
-            DurableFile.TryOpen(path, write: false, create: false, exclusive: false, out int errno);
-        if (file is null)
-        {
-            return errno is Errno.NoEntry or Errno.NotADirectory ? null
-                : throw LinuxError.Create(errno, "open", path);
-        }
-
-        byte[] bytes = new byte[Math.Min(RandomAccess.GetLength(file), MaxBytes)];
-        int length = DurableFile.Read(file, path, bytes, 0);
-        ReadOnlySpan<byte> text = bytes.AsSpan(0, length).TrimEnd((byte)'\n');
+        ReadOnlySpan<byte> text = bytes.TrimEnd((byte)'\n');
         int lastLine = text.LastIndexOf((byte)'\n') + 1;
         ReadOnlySpan<byte> sum = text[lastLine..];
         if (lastLine == 0 || !sum.StartsWith("crc32c "u8) || !Utf8Parser.TryParse(sum[7..], out uint crc,
             out int used, 'x') || used != 8
-            || crc != Crc32C.Compute(bytes.AsSpan(0, lastLine)))
+            || crc != Crc32C.Compute(bytes[..lastLine]))
         {
             throw new DataLayerException(ErrorCode.Corrupt,
                 $"'{path}' fails its checksum. Check the disk and restore the file.");
         }
 
-        return Encoding.UTF8.GetString(bytes.AsSpan(0, lastLine - 1)).Split('\n');
+        return Encoding.UTF8.GetString(bytes[..(lastLine - 1)]).Split('\n');
     }
 
-    /// <summary>Writes the lines and their checksum, durably.</summary>
-    internal static void Write(string path, IReadOnlyList<string> lines, bool replace)
+    /// <summary>The lines and their checksum.</summary>
+    internal static byte[] Format(IReadOnlyList<string> lines)
     {
         string text = string.Join('\n', lines) + "\n";
         uint crc = Crc32C.Compute(Encoding.UTF8.GetBytes(text));
-        string whole = string.Create(CultureInfo.InvariantCulture, $"{text}crc32c {crc:x8}\n");
-        DurableFile.WriteAtomically(path, Encoding.UTF8.GetBytes(whole), replace);
+        return Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{text}crc32c {crc:x8}\n"));
     }
 
     /// <summary>The rest of a line after its key; null if it has another key.</summary>

@@ -4,7 +4,7 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// Which targets a deployment has: the file <c>datalayer-roster</c>, the same on every target and in the state folder;
+/// Which targets a deployment has: the record <c>datalayer-roster</c>, the same on every target and in the state folder;
 /// the one with the highest version counts. It is how a folder that lost its identity is known to be a missing mount
 /// and not a new target.
 /// </summary>
@@ -27,16 +27,17 @@ internal sealed record TargetRoster
 
     internal IReadOnlyList<RosterEntry> Entries { get; init; } = [];
 
-    /// <summary>Reads a folder's roster; null if it has none.</summary>
+    /// <summary>Reads the roster at a place; null if it has none.</summary>
     /// <exception cref="DataLayerException">Corrupt.</exception>
-    internal static TargetRoster? TryRead(string directory)
+    internal static TargetRoster? TryRead(ITargetSite site)
     {
-        string path = Path.Combine(directory, FileName);
-        if (TextRecord.TryRead(path) is not { } lines)
+        if (site.TryRead(FileName) is not { } text)
         {
             return null;
         }
 
+        string path = $"{site.Location}/{FileName}";
+        string[] lines = TextRecord.Parse(text, path);
         if (lines.Length < 5 || lines[0] != Head || !Guid.TryParse(TextRecord.Value(lines[1], "deployment"),
             out Guid deployment)
             || !TryNumber(lines[2], "version", out long version) || !TryNumber(lines[3], "session", out long session)
@@ -69,8 +70,8 @@ internal sealed record TargetRoster
         };
     }
 
-    /// <summary>Writes the roster into a folder, durably.</summary>
-    internal void Write(string directory)
+    /// <summary>Its text; a site writes it.</summary>
+    internal byte[] Format()
     {
         List<string> lines =
         [
@@ -83,10 +84,10 @@ internal sealed record TargetRoster
         foreach (RosterEntry entry in Entries)
         {
             lines.Add(string.Create(CultureInfo.InvariantCulture,
-                $"target {entry.Target} {entry.Pool} {(entry.IsDraining ? "draining" : "active")} {entry.Directory}"));
+                $"target {entry.Target} {entry.Pool} {(entry.IsDraining ? "draining" : "active")} {entry.Location}"));
         }
 
-        TextRecord.Write(Path.Combine(directory, FileName), lines, replace: true);
+        return TextRecord.Format(lines);
     }
 
     private static bool TryNumber(string line, string key, out long value) =>
@@ -99,6 +100,6 @@ internal sealed record TargetRoster
 /// <summary>One target of a roster.</summary>
 /// <param name="Target">Its number.</param>
 /// <param name="Pool">Its pool.</param>
-/// <param name="Directory">Its folder, an absolute path.</param>
+/// <param name="Location">Where it is: an absolute path, or the address of a RADOS pool.</param>
 /// <param name="IsDraining">Whether it gets no new content.</param>
-internal sealed record RosterEntry(int Target, string Pool, string Directory, bool IsDraining);
+internal sealed record RosterEntry(int Target, string Pool, string Location, bool IsDraining);

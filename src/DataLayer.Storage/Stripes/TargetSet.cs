@@ -1,5 +1,4 @@
 using DataLayer.Core.Errors;
-using DataLayer.Storage.Interop;
 
 namespace DataLayer.Storage.Stripes;
 
@@ -13,16 +12,19 @@ internal sealed class TargetSet
 {
     private readonly Lock _change = new();
     private readonly HotTierOptions _options;
-    private readonly Func<TargetIdentity, string, PoolOptions, ITarget> _make;
+    private readonly Func<string, ITargetSite> _visit;
+    private readonly Func<ITarget, ITarget> _decorate;
+    private readonly Dictionary<string, ITargetSite> _sites = new(StringComparer.Ordinal);
     private TargetRoster _roster;
     private ITarget?[] _byNumber = [];
 
-    private TargetSet(HotTierOptions options, Func<TargetIdentity, string, PoolOptions, ITarget> make,
-        TargetRoster roster)
+    private TargetSet(
+        HotTierOptions options, Func<string, ITargetSite> visit, Func<ITarget, ITarget> decorate)
     {
         _options = options;
-        _make = make;
-        _roster = roster;
+        _visit = visit;
+        _decorate = decorate;
+        _roster = FindRoster() ?? new TargetRoster { Deployment = Guid.NewGuid() };
     }
 
     /// <summary>Which opening of the hot tier this is; see <see cref="TargetRoster.Session"/>.</summary>
@@ -32,22 +34,25 @@ internal sealed class TargetSet
     internal ReadOnlySpan<ITarget?> ByNumber => Volatile.Read(ref _byNumber);
 
     /// <summary>Finds all targets; new folders become targets, missing ones are kept as missing.</summary>
+    /// <param name="options">Which there are to be.</param>
+    /// <param name="visit">Makes the site of a place as it is configured.</param>
+    /// <param name="decorate">May put something in front of each target.</param>
     /// <exception cref="DataLayerException">InvalidArgument: a folder belongs to another deployment, or is not
     /// empty.</exception>
-    internal static TargetSet Open(HotTierOptions options, Func<TargetIdentity, string, PoolOptions, ITarget> make)
+    internal static TargetSet Open(
+        HotTierOptions options, Func<string, ITargetSite> visit, Func<ITarget, ITarget> decorate)
     {
-        TargetRoster? roster = FindRoster(options);
-        TargetSet set = new(options, make, roster ?? new TargetRoster { Deployment = Guid.NewGuid() });
+        TargetSet set = new(options, visit, decorate);
         List<RosterEntry> entries = [.. set._roster.Entries];
         int next = set._roster.NextTarget;
         foreach (PoolOptions pool in options.Pools)
         {
-            foreach (string configured in pool.Directories)
+            foreach (string configured in pool.Locations)
             {
-                string directory = Path.TrimEndingDirectorySeparator(Path.GetFullPath(configured));
-                if (!entries.Exists(entry => entry.Directory == directory))
+                ITargetSite site = set.Visit(configured);
+                if (!entries.Exists(entry => entry.Location == site.Location))
                 {
-                    set.Adopt(directory, pool.Name, entries, ref next);
+                    set.Adopt(site, pool.Name, entries, ref next);
                 }
             }
         }
@@ -67,18 +72,28 @@ internal sealed class TargetSet
                 $"Target {number} is not part of this deployment. Add it back, or restore the file.");
     }
 
-    /// <summary>Adds a folder to a pool; returns the target.</summary>
-    internal ITarget Add(string pool, string directory)
+    /// <summary>Adds a place to a pool; returns the target.</summary>
+    internal ITarget Add(string pool, string location)
     {
         lock (_change)
         {
             List<RosterEntry> entries = [.. _roster.Entries];
-            directory = Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
-            RosterEntry? known = entries.Find(entry => entry.Directory == directory);
+            ITargetSite site = Visit(location);
+            RosterEntry? known = entries.Find(entry => entry.Location == site.Location);
             int next = _roster.NextTarget;
             if (known is null)
             {
-                known = Adopt(directory, pool, entries, ref next);
+                try
+                {
+                    known = Adopt(site, pool, entries, ref next);
+                }
+                catch
+                {
+                    _sites.Remove(site.Location);
+                    site.Dispose();
+                    throw;
+                }
+
                 Publish(_roster with { Entries = entries, NextTarget = next });
             }
 
@@ -109,9 +124,11 @@ internal sealed class TargetSet
             List<RosterEntry> entries = [.. _roster.Entries];
             entries.RemoveAll(entry => entry.Target == number);
             Publish(_roster with { Entries = entries });
-            _ = DurableFile.Unlink(Path.Combine(target.Location, TargetIdentity.FileName));
-            _ = DurableFile.Unlink(Path.Combine(target.Location, TargetRoster.FileName));
-            DurableFile.FlushDirectory(target.Location);
+            if (_sites.Remove(target.Location, out ITargetSite? site))
+            {
+                site.Delete(TargetIdentity.FileName, TargetRoster.FileName);
+            }
+
             return target;
         }
     }
@@ -132,31 +149,50 @@ internal sealed class TargetSet
             $"There is no pool '{name}'. Configure it, or use another.");
     }
 
-    private static TargetRoster? FindRoster(HotTierOptions options)
+    /// <summary>The site of a place, made once.</summary>
+    private ITargetSite Visit(string location)
+    {
+        ITargetSite site = _visit(location);
+        if (_sites.TryAdd(site.Location, site))
+        {
+            return site;
+        }
+
+        site.Dispose();
+        return _sites[site.Location];
+    }
+
+    /// <summary>The state folder, which is no target.</summary>
+    private DirectorySite? StateSite => _options.StateDirectory is { } state ? new DirectorySite(state) : null;
+
+    private TargetRoster? FindRoster()
     {
         TargetRoster? best = null;
         DataLayerException? damaged = null;
-        List<string> folders = [];
-        if (options.StateDirectory is { } state)
+        List<ITargetSite> sites = [];
+        if (StateSite is { } state)
         {
-            Directory.CreateDirectory(state);
-            folders.Add(state);
+            state.Prepare();
+            sites.Add(state);
         }
 
-        foreach (PoolOptions pool in options.Pools)
+        foreach (PoolOptions pool in _options.Pools)
         {
-            folders.AddRange(pool.Directories);
+            foreach (string location in pool.Locations)
+            {
+                sites.Add(Visit(location));
+            }
         }
 
-        foreach (string folder in folders)
+        foreach (ITargetSite site in sites)
         {
             try
             {
-                TargetRoster? found = TargetRoster.TryRead(folder);
+                TargetRoster? found = TargetRoster.TryRead(site);
                 if (found is not null && best is not null && found.Deployment != best.Deployment)
                 {
                     throw new DataLayerException(ErrorCode.InvalidArgument,
-                        $"'{folder}' belongs to deployment {found.Deployment}, others to {best.Deployment}. "
+                        $"'{site.Location}' belongs to deployment {found.Deployment}, others to {best.Deployment}. "
                             + $"Configure targets of one deployment only.");
                 }
 
@@ -171,57 +207,43 @@ internal sealed class TargetSet
         return best is null && damaged is not null ? throw damaged : best;
     }
 
-    private RosterEntry Adopt(string directory, string pool, List<RosterEntry> entries, ref int next)
+    private RosterEntry Adopt(ITargetSite site, string pool, List<RosterEntry> entries, ref int next)
     {
         _ = GetPool(pool);
-        Directory.CreateDirectory(directory);
-        TargetIdentity? identity = TargetIdentity.TryRead(directory);
+        site.Prepare();
+        TargetIdentity? identity = TargetIdentity.TryRead(site);
         if (identity is not null && identity.Deployment != _roster.Deployment)
         {
             throw new DataLayerException(ErrorCode.InvalidArgument,
-                $"'{directory}' is target {identity.Target} of another deployment ({identity.Deployment}). Use "
-                    + $"another folder, or delete what is in it.");
+                $"'{site.Location}' is target {identity.Target} of another deployment ({identity.Deployment}). Use "
+                    + $"another folder or namespace, or delete what is in it.");
         }
 
         int index = identity is null ? -1 : entries.FindIndex(entry => entry.Target == identity.Target);
         if (index >= 0)
         {
             // The same target under another path: it moved.
-            return entries[index] = entries[index] with { Directory = directory };
+            return entries[index] = entries[index] with { Location = site.Location };
         }
 
         if (identity is not null && identity.Target < next)
         {
             throw new DataLayerException(ErrorCode.InvalidArgument,
-                $"'{directory}' was target {identity.Target} and was removed. Delete '{TargetIdentity.FileName}' in "
-                    + $"it to add it anew.");
+                $"'{site.Location}' was target {identity.Target} and was removed. Delete '{TargetIdentity.FileName}' "
+                    + $"in it to add it anew.");
         }
 
         if (identity is null)
         {
-            CheckEmpty(directory);
+            site.CheckEmpty();
             identity = new TargetIdentity(_roster.Deployment, next, pool);
-            identity.Write(directory);
+            identity.Write(site);
         }
 
         next = Math.Max(next, identity.Target + 1);
-        RosterEntry added = new(identity.Target, identity.Pool, directory, IsDraining: false);
+        RosterEntry added = new(identity.Target, identity.Pool, site.Location, IsDraining: false);
         entries.Add(added);
         return added;
-    }
-
-    private static void CheckEmpty(string directory)
-    {
-        foreach (string path in Directory.EnumerateFileSystemEntries(directory))
-        {
-            string name = Path.GetFileName(path);
-            if (name is not ("lost+found" or TargetRoster.FileName) && !name.EndsWith(".tmp", StringComparison.Ordinal))
-            {
-                throw new DataLayerException(ErrorCode.InvalidArgument,
-                    $"'{directory}' is not empty and has no '{TargetIdentity.FileName}'. Give an empty folder, or "
-                        + $"mount the target that belongs there.");
-            }
-        }
     }
 
     private void Publish(TargetRoster roster)
@@ -247,8 +269,8 @@ internal sealed class TargetSet
 
     private ITarget Make(TargetRoster roster, RosterEntry entry)
     {
-        ITarget target = _make(new TargetIdentity(roster.Deployment, entry.Target, entry.Pool), entry.Directory,
-            GetPool(entry.Pool));
+        ITarget target = _decorate(Visit(entry.Location).MakeTarget(
+            new TargetIdentity(roster.Deployment, entry.Target, entry.Pool), GetPool(entry.Pool)));
         target.SetDraining(entry.IsDraining);
         return target;
     }
@@ -257,21 +279,24 @@ internal sealed class TargetSet
     {
         int written = 0;
         DataLayerException? failure = null;
-        List<string> folders = _options.StateDirectory is { } state ? [state] : [];
+        byte[] text = roster.Format();
+        List<ITargetSite> sites = StateSite is { } state ? [state] : [];
         foreach (RosterEntry entry in roster.Entries)
         {
-            if (File.Exists(Path.Combine(entry.Directory, TargetIdentity.FileName)))
-            {
-                folders.Add(entry.Directory);
-            }
+            sites.Add(Visit(entry.Location));
         }
 
-        foreach (string folder in folders)
+        for (int i = 0; i < sites.Count; i++)
         {
             try
             {
-                roster.Write(folder);
-                written++;
+                // One that lost its identity is a missing mount: nothing is written there.
+                bool isState = i == 0 && _options.StateDirectory is not null;
+                if (isState || sites[i].TryRead(TargetIdentity.FileName) is not null)
+                {
+                    sites[i].Write(TargetRoster.FileName, text, replace: true);
+                    written++;
+                }
             }
             catch (DataLayerException fault)
             {

@@ -100,9 +100,10 @@ public sealed class DirectoryTargetConformance : TargetConformance, IDisposable
     private async Task<DirectoryTarget> OpenWithAsync(TimeSpan waitLimit)
     {
         TargetIdentity identity = new(_deployment, 4, "default");
-        if (TargetIdentity.TryRead(_folder.Path) is null)
+        DirectorySite site = new(_folder.Path);
+        if (TargetIdentity.TryRead(site) is null)
         {
-            identity.Write(_folder.Path);
+            identity.Write(site);
         }
 
         DirectoryTarget target = new(identity, _folder.Path, new DirectoryTargetOptions

@@ -18,8 +18,10 @@ namespace DataLayer.TestSupport.Ceph;
 /// </remarks>
 public sealed class CephCluster
 {
-    private static readonly Lazy<Task<CephCluster>> _shared = new(StartAsync);
+    private static readonly Lazy<Task<CephCluster>> _shared = new(() => StartAsync(hasGateway: true));
+    private static readonly Lazy<Task<CephCluster>> _rados = new(() => StartAsync(hasGateway: false));
     private int _buckets;
+    private int _pools;
 
     private CephCluster(string folder, IReadOnlyDictionary<string, string> settings)
     {
@@ -50,6 +52,68 @@ public sealed class CephCluster
 
     /// <summary>The cluster of this process; started by the first caller.</summary>
     public static Task<CephCluster> GetSharedAsync() => _shared.Value;
+
+    /// <summary>
+    /// A cluster of this process without a gateway and with a manager, so that its pools have statistics and quotas; its
+    /// daemons may be killed.
+    /// </summary>
+    public static Task<CephCluster> GetRadosAsync() => _rados.Value;
+
+    /// <summary>Runs <c>ceph</c>; what it prints.</summary>
+    public Task<string> RunCephAsync(params string[] arguments) => RunToolAsync("ceph", arguments);
+
+    /// <summary>Runs <c>rados</c>, which is librados from Ceph's own hands; what it prints.</summary>
+    public Task<string> RunRadosAsync(params string[] arguments) => RunToolAsync("rados", arguments);
+
+    private async Task<string> RunToolAsync(string tool, string[] arguments)
+    {
+        ProcessStartInfo start = new(tool, ["-c", ConfigFile, .. arguments])
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using Process process = Process.Start(start)!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return process.ExitCode == 0 ? output.Trim() : throw new InvalidOperationException(
+            $"{tool} {string.Join(' ', arguments)} failed: {await error}");
+    }
+
+    /// <summary>Makes a pool whose objects lie on so many daemons; its name.</summary>
+    public async Task<string> CreatePoolAsync(string purpose, int copies = 1)
+    {
+        string pool = string.Create(CultureInfo.InvariantCulture,
+            $"{purpose}-{Environment.ProcessId}-{Interlocked.Increment(ref _pools)}");
+        await RunCephAsync("osd", "pool", "create", pool, "8");
+        string size = copies.ToString(CultureInfo.InvariantCulture);
+        if (copies == 1)
+        {
+            await RunCephAsync("osd", "pool", "set", pool, "size", size, "--yes-i-really-mean-it");
+        }
+        else
+        {
+            await RunCephAsync("osd", "pool", "set", pool, "size", size);
+            await RunCephAsync("osd", "pool", "set", pool, "min_size", "1");
+        }
+
+        await RunCephAsync("osd", "pool", "application", "enable", pool, "datalayer");
+        return pool;
+    }
+
+    /// <summary>Kills an object storage daemon; what it held in memory is gone.</summary>
+    public async Task KillOsdAsync(int number)
+    {
+        string file = Path.Combine(Folder, "run", string.Create(CultureInfo.InvariantCulture, $"osd.{number}.pid"));
+        using Process daemon = Process.GetProcessById(int.Parse(
+            (await File.ReadAllTextAsync(file)).Trim(), CultureInfo.InvariantCulture));
+        daemon.Kill();
+        await daemon.WaitForExitAsync();
+    }
+
+    /// <summary>Starts a killed daemon again.</summary>
+    public Task StartOsdAsync(int number) => RunScriptAsync("osd", number.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>A store configuration for the gateway, or for a relay in front of it.</summary>
     public ObjectStoreOptions CreateStoreOptions(string name = "default", Uri? endpoint = null) => new()
@@ -112,9 +176,21 @@ public sealed class CephCluster
         await client.DeleteBucketAsync(bucket);
     }
 
-    private static async Task<CephCluster> StartAsync()
+    private async Task RunScriptAsync(string verb, params string[] arguments)
     {
-        if (Environment.GetEnvironmentVariable("DATALAYER_CEPH_DIR") is { Length: > 0 } running)
+        string script = Path.Combine(RepositoryRoot.Path, "eng", "ceph.sh");
+        string log = Path.Combine(Folder, verb + ".log");
+        int exit = await RunAsync(
+            "log=$1; verb=$2; dir=$3; shift 3; exec \"$0\" $verb $dir \"$@\" </dev/null >\"$log\" 2>&1", [script, log, verb, Folder, .. arguments]);
+        if (exit != 0)
+        {
+            throw new InvalidOperationException($"eng/ceph.sh {verb} failed: {await File.ReadAllTextAsync(log)}");
+        }
+    }
+
+    private static async Task<CephCluster> StartAsync(bool hasGateway)
+    {
+        if (hasGateway && Environment.GetEnvironmentVariable("DATALAYER_CEPH_DIR") is { Length: > 0 } running)
         {
             return new CephCluster(running, ReadSettings(running));
         }
@@ -127,12 +203,20 @@ public sealed class CephCluster
             string s3 = FreePort.Next().ToString(CultureInfo.InvariantCulture);
             string monitor = FreePort.Next().ToString(CultureInfo.InvariantCulture);
             string log = folder + ".log";
-            int exit = await RunAsync("exec \"$0\" up \"$1\" \"$2\" \"$3\" </dev/null >\"$4\" 2>&1", script, folder, s3, monitor, log);
+            int exit = await RunAsync(
+                "CEPH_GATEWAY=\"$5\" exec \"$0\" up \"$1\" \"$2\" \"$3\" </dev/null >\"$4\" 2>&1", script, folder, s3, monitor, log,
+                hasGateway ? "yes" : "no");
             string output = await File.ReadAllTextAsync(log);
             File.Delete(log);
             if (exit == 0)
             {
-                return new CephCluster(folder, ReadSettings(folder));
+                CephCluster cluster = new(folder, ReadSettings(folder));
+                if (!hasGateway)
+                {
+                    await cluster.RunScriptAsync("manager");
+                }
+
+                return cluster;
             }
 
             await RunAsync("exec \"$0\" down \"$1\" </dev/null >/dev/null 2>&1", script, folder);
