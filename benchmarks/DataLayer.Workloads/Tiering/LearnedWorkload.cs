@@ -73,7 +73,7 @@ internal sealed class LearnedWorkload : IWorkload
             SecretKey = "secret",
         };
         await using BareEngine bare = await BareEngine.OpenAsync(
-            "bench-learned", new BlockCacheOptions { CapacityBytes = 64 << 20 }, [store], cancellationToken, clock);
+            "bench-learned", new BlockCacheOptions { CapacityBytes = 64 << 20 }, [store], cancellationToken, clock: clock);
         await bare.Engine.AttachAsync(
             new AttachRequest { Source = $"s3://{Bucket}", Path = "/data", Freshness = FreshnessMode.Immutable }, null, cancellationToken);
         origin.BeforeServe = static request => Thread.Sleep(request.Verb == "GET" ? 30 : 0);

@@ -86,7 +86,6 @@ internal sealed class EngineFixture : IAsyncDisposable
             SegmentLimitBytes = SegmentLimitBytes,
             ReserveBytes = ReserveBytes,
         };
-
         _tree = await TreeStore.OpenAsync(
             new TreeStoreOptions { DatabasePath = _folder.Combine("tree.db"), UploadDelay = TimeSpan.Zero },
             Time,
