@@ -17,7 +17,8 @@ internal static class PoolSection
             "directories", [], "The targets that are folders, each best on its own disk.");
         IReadOnlyList<string> rados = section.TextList(
             "rados", [],
-            "The targets in Ceph, as rados://POOL/NAMESPACE?conf=FILE&id=NAME; see docs/RADOS.md. At least one of both.");
+            "The targets in Ceph, as rados://POOL/NAMESPACE?conf=FILE&id=NAME; see docs/RADOS.md. "
+            + "At least one of both.");
         PoolOptions pool = new()
         {
             Name = section.Text("name", "default", "The pool's name: letters, digits, '-' and '_'.", "a name")!,

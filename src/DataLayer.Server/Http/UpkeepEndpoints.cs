@@ -108,7 +108,8 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
             Answer = typeof(IReadOnlyList<TargetReport>),
         };
         yield return new ApiOperation(
-            "POST", ApiRoutes.Targets, "addTarget", "Adds a directory or a RADOS pool to a pool while the service runs.",
+            "POST", ApiRoutes.Targets, "addTarget",
+            "Adds a directory or a RADOS pool to a pool while the service runs.",
             AddTargetAsync)
         {
             Tag = "targets",

@@ -59,8 +59,8 @@ internal static unsafe partial class Librados
 
     [LibraryImport(Library, EntryPoint = "rados_mon_command")]
     internal static partial int CommandMonitor(
-        RadosClusterHandle cluster, byte** commands, nuint commandCount, byte* input, nuint inputLength, out nint output,
-        out nuint outputLength, out nint status, out nuint statusLength);
+        RadosClusterHandle cluster, byte** commands, nuint commandCount, byte* input, nuint inputLength,
+        out nint output, out nuint outputLength, out nint status, out nuint statusLength);
 
     [LibraryImport(Library, EntryPoint = "rados_ioctx_create", StringMarshalling = StringMarshalling.Utf8)]
     internal static partial int OpenPool(RadosClusterHandle cluster, string pool, out RadosPoolHandle handle);

@@ -37,7 +37,7 @@ internal sealed class RadosCall : IDisposable
             Librados.AioWrite(write.Handle, pool, call._completion, name, 0, Librados.NoFlags)).ConfigureAwait(false);
     }
 
-    /// <summary>Carries out a read; its result. Cancelled, it ends soon with ECANCELED and its buffers are free.</summary>
+    /// <summary>Carries out a read; its result. Cancelled, it ends soon with ECANCELED, its buffers free.</summary>
     internal static async Task<int> ReadAsync(
         RadosPoolHandle pool, string name, RadosRead read, CancellationToken cancellationToken)
     {

@@ -1,11 +1,11 @@
 namespace DataLayer.Storage.Interop;
 
-/// <summary>Changes of one object that the cluster makes together or not at all. Buffers are copied when given.</summary>
+/// <summary>Changes of one object that the cluster makes all or not at all. Buffers are copied when given.</summary>
 internal sealed unsafe class RadosWrite : IDisposable
 {
     internal RadosWriteHandle Handle { get; } = Librados.CreateWrite();
 
-    /// <summary>Makes the object; with <paramref name="exclusive"/> the whole fails with EEXIST if it is there.</summary>
+    /// <summary>Makes the object; with <paramref name="exclusive"/> all fails with EEXIST if it is there.</summary>
     internal RadosWrite Create(bool exclusive)
     {
         Librados.AddCreate(Handle, exclusive ? Librados.CreateExclusive : 0, 0);

@@ -4,9 +4,9 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Storage.Stripes;
 
 /// <summary>
-/// Which targets a deployment has: the record <c>datalayer-roster</c>, the same on every target and in the state folder;
-/// the one with the highest version counts. It is how a folder that lost its identity is known to be a missing mount
-/// and not a new target.
+/// Which targets a deployment has: the record <c>datalayer-roster</c>, the same on every target and in the state
+/// folder; the one with the highest version counts. It is how a folder that lost its identity is known to be a missing
+/// mount and not a new target.
 /// </summary>
 internal sealed record TargetRoster
 {

@@ -16,6 +16,8 @@ namespace DataLayer.ConformanceTests.Targets;
 [Collection("rados")]
 public sealed partial class RadosFaultTests(RadosFixture rados) : IClassFixture<RadosFixture>
 {
+    /// <summary>How often a condition of the cluster is looked at: it tells of no change by itself.</summary>
+    private static readonly TimeSpan _look = TimeSpan.FromMilliseconds(50);
     private const int LimitBytes = RadosLoad.LimitBytes;
 
     [Fact]
@@ -85,7 +87,7 @@ public sealed partial class RadosFaultTests(RadosFixture rados) : IClassFixture<
             int[] goal = [.. flushed.Select((_, i) => Volatile.Read(ref flushed[i]) + more)];
             while (Enumerable.Range(0, goal.Length).Any(i => Volatile.Read(ref flushed[i]) < goal[i]))
             {
-                await Task.Delay(20);
+                await Task.Delay(_look);
             }
         }
 
@@ -161,7 +163,7 @@ public sealed partial class RadosFaultTests(RadosFixture rados) : IClassFixture<
             }
             catch (DataLayerException full) when (full.Code == ErrorCode.NoSpace && tries < 600)
             {
-                await Task.Delay(50); // The monitor takes the flag away at its next look.
+                await Task.Delay(_look); // The monitor takes the flag away at its next look.
             }
         }
 
@@ -224,10 +226,11 @@ public sealed partial class RadosFaultTests(RadosFixture rados) : IClassFixture<
 
     private async Task WaitUntilActiveAsync()
     {
+        using CancellationTokenSource limit = new(TimeSpan.FromMinutes(2));
         while (!Active().IsMatch(await rados.Cluster.RunCephAsync("osd", "stat"))
             || (await rados.Cluster.RunCephAsync("pg", "stat")).Contains("degraded", StringComparison.Ordinal))
         {
-            await Task.Delay(100);
+            await Task.Delay(_look, limit.Token);
         }
     }
 

@@ -187,8 +187,8 @@ internal sealed class RadosConnection(RadosAddress address, TimeSpan operationLi
             {
                 throw new DataLayerException(ErrorCode.PermissionDenied,
                     $"'{address.Text}': there is no key of client.{address.Id} that the cluster takes (errno {-result})"
-                        + $". Name its keyring with keyring=FILE or in '{address.ConfigurationFile}', let the service's "
-                        + $"user read it, and look at 'ceph auth get client.{address.Id}'.");
+                        + $". Name its keyring with keyring=FILE or in '{address.ConfigurationFile}', let the "
+                        + $"service's user read it, and look at 'ceph auth get client.{address.Id}'.");
             }
 
             ThrowIf(result, "connecting");

@@ -8,8 +8,8 @@ namespace DataLayer.Storage.Stripes.Rados;
 internal sealed partial class RadosTarget
 {
     /// <summary>
-    /// A read of a part of a unit together with its head: whole chunks go straight into the view, which the caller keeps
-    /// pinned; the first and the last, where only a part of them is wanted, go aside.
+    /// A read of a part of a unit together with its head: whole chunks go straight into the view, which the caller
+    /// keeps pinned; the first and the last, where only a part of them is wanted, go aside.
     /// </summary>
     private sealed class UnitRead : IDisposable
     {

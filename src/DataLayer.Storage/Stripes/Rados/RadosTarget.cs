@@ -9,9 +9,9 @@ namespace DataLayer.Storage.Stripes.Rados;
 /// object (docs/FORMATS/stripes.md, docs/decisions/0240 and 0241).
 /// </summary>
 /// <remarks>
-/// <para>Bytes and checksums of an object change in one operation, which is durable when it is answered. So there are no
-/// marks and no recovery: a flush only writes down which objects there are, so that one that is lost later is known to
-/// be. Each change demands that the object is as this process thinks; where it is not (an earlier change that seemed
+/// <para>Bytes and checksums of an object change in one operation, which is durable when it is answered. So there are
+/// no marks and no recovery: a flush only writes down which objects there are, so that one that is lost later is known
+/// to be. Each change demands that the object is as this process thinks; where it is not (an earlier change that seemed
 /// to time out was made after all), the object is looked at again.</para>
 /// <para>Operations wait in librados, on no thread of ours; at most <see cref="RadosTargetOptions.ConcurrencyCount"/>
 /// are under way, the rest wait their turn, a bounded time. What it cannot do: share bytes among contents (they are
@@ -145,7 +145,8 @@ internal sealed partial class RadosTarget : ITarget
     /// <summary>No bytes are shared: they are to be copied.</summary>
     /// <inheritdoc/>
     public ValueTask<bool> TryShareAsync(
-        ColumnId from, ColumnId to, long lengthBytes, CancellationToken cancellationToken) => ValueTask.FromResult(false);
+        ColumnId from, ColumnId to, long lengthBytes, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(false);
 
     /// <summary>Nothing ever needs a recovery.</summary>
     /// <inheritdoc/>
