@@ -7,8 +7,8 @@ namespace DataLayer.Engine.Tenants;
 /// <remarks>
 /// <para>While one tenant alone transfers, or did within <see cref="Linger"/>, it has all of the limit. When several
 /// do, no transfer starts while <paramref name="contendedBytes"/> are in flight, so that who comes next waits for
-/// little before it; whose turn it is says the tag at which its bytes begin, when each tenant's bytes are counted in parts of
-/// its share. A tenant that was away is not owed what it left.</para>
+/// little before it; whose turn it is says the tag at which its bytes begin, when each tenant's bytes are counted in
+/// parts of its share. A tenant that was away is not owed what it left.</para>
 /// <para>While one of a higher class is there a tenant starts nothing while its part of those bytes is in flight for
 /// it, even where that leaves room (one transfer it always has, so that nobody starves): who takes free room holds it
 /// when the other comes back a moment later.</para>

@@ -25,6 +25,9 @@ internal static unsafe partial class BeneathFile
     private const int AccessDenied = 13;
     private const int Busy = 16;
     private const int TooManyLinks = 40;
+
+    /// <summary>EXDEV: what openat2 says of a path out of the root, also where it was moved out meanwhile.</summary>
+    private const int LedOut = 18;
     private const nint SyscallOpenAt2 = 437;
     private const uint StatBasic = 0x7FF;
 
@@ -154,6 +157,9 @@ internal static unsafe partial class BeneathFile
             Errno.NoEntry or Errno.NotADirectory => null,
             TooManyLinks => throw new DataLayerException(ErrorCode.PermissionDenied,
                 $"'{path}' is, or is reached by, a symbolic link; links are not followed. Put the file itself there."),
+            LedOut => throw new DataLayerException(ErrorCode.PermissionDenied,
+                $"'{path}' leads out of its folder, or was moved out of it a moment ago. Leave the folder's names "
+                + "alone while it is a store."),
             _ => throw LinuxError.Create(errno, call, path),
         };
     }

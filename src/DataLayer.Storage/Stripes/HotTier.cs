@@ -192,7 +192,7 @@ public sealed partial class HotTier : IAsyncDisposable
     /// TargetFailed, TimedOut, PermissionDenied: it cannot be used.</exception>
     public async ValueTask<int> AddTargetAsync(string pool, string location, CancellationToken cancellationToken)
     {
-        ArgumentException.ThrowIfNullOrEmpty(pool);
+        ArgumentNullException.ThrowIfNull(pool);
         ArgumentNullException.ThrowIfNull(location);
         if (!RadosAddress.IsOne(location)
             && (!Path.IsPathFullyQualified(location) || location.Contains('\n', StringComparison.Ordinal)))

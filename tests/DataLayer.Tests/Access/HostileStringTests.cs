@@ -80,7 +80,7 @@ public sealed class HostileStringTests : IAsyncLifetime
                 HttpStatusCode status = await SendAsync(http, method, target, json);
                 if ((int)status >= 500 && status != HttpStatusCode.NotImplemented)
                 {
-                    wrong.Add($"{method} {target} {json}: {(int)status}");
+                    wrong.Add($"{(int)status}: {method} {target} {json}");
                 }
             }
         }
