@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
@@ -25,7 +26,12 @@ public sealed class CostEndpointTests
         t.Origin.Put("bucket", "data/large", large);
         t.Origin.Put("bucket", "data/warm", new byte[3 * MiB]);
         int warmed = 0;
-        t.Origin.BeforeServe = r => Interlocked.Add(ref warmed, r.Key == "data/warm" ? 1 : 0);
+        long served = 0;
+        t.Origin.BeforeServe = r =>
+        {
+            Interlocked.Add(ref warmed, r.Key == "data/warm" ? 1 : 0);
+            Interlocked.Add(ref served, r is { Verb: "GET", Key: "data/small" or "data/large" } ? LengthOf(r.Range!) : 0);
+        };
         await t.AttachAsync();
         await t.Client.ReadFileAsync("/data/small");
         Assert.Equal(large, await t.ReadAsync("/data/large"));
@@ -39,7 +45,8 @@ public sealed class CostEndpointTests
         Assert.Equal((1L, 5e-6), (lines["listing list"].Requests, Math.Round(lines["listing list"].Cost, 9)));
         Assert.Equal((1L, 2000L, 5e-6), (lines["upload put"].Requests, lines["upload put"].WrittenBytes, Math.Round(lines["upload put"].Cost, 9)));
         Assert.Equal((warmed, 3L * MiB), (lines["warm get"].Requests, lines["warm get"].ReadBytes));
-        Assert.Equal((20L * MiB) + 1000, lines["foreground get"].ReadBytes + lines["readahead get"].ReadBytes);
+        Assert.True(served >= (20L * MiB) + 1000); // Under load a block may be fetched twice: that is billed too.
+        Assert.Equal(served, lines["foreground get"].ReadBytes + lines["readahead get"].ReadBytes);
         Assert.True(lines["readahead get"].Requests > 0);
         Assert.Equal(t.Origin.RequestCount, report.Total.Requests);
         Assert.Equal("USD", report.Currency);
@@ -193,6 +200,13 @@ public sealed class CostEndpointTests
         using HttpClient http = new() { BaseAddress = t.Service.Url };
         using HttpResponseMessage refused = await http.GetAsync("/api/v1/report?days=0");
         Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+    }
+
+    /// <summary>The length of a range as <c>bytes=2-5</c>.</summary>
+    private static long LengthOf(string range)
+    {
+        string[] ends = range["bytes=".Length..].Split('-');
+        return long.Parse(ends[1], CultureInfo.InvariantCulture) - long.Parse(ends[0], CultureInfo.InvariantCulture) + 1;
     }
 
     private sealed class Node : IAsyncDisposable
