@@ -16,24 +16,22 @@ namespace DataLayer.Storage.Stripes;
 /// </remarks>
 internal sealed partial class DirectoryTarget : ITarget
 {
-    private readonly DirectoryTargetOptions _options;
-    private readonly SemaphoreSlim _gate;
+    private readonly TargetGate _gate;
     private readonly ColumnFileCache _columns;
     private readonly SegmentHandles _segments;
     private readonly TargetIdentity _identity;
     private readonly DirectorySite _site;
-    private int _loadCount;
 
     /// <summary>Makes a target over a folder; call <see cref="CheckAsync"/> before the first use.</summary>
     internal DirectoryTarget(TargetIdentity identity, string directory, DirectoryTargetOptions options)
     {
         _identity = identity;
-        _options = options;
         Location = directory;
         _site = new DirectorySite(directory);
         _condition = new TargetCondition(options.Time, options.FenceTime);
         _room = new TargetRoom(directory, options.ReserveBytes, options.Time, () => DurableFile.GetSpace(directory));
-        _gate = new SemaphoreSlim(options.ConcurrencyCount);
+        _gate = new TargetGate(
+            options.ConcurrencyCount, options.WaitLimit, "calls are under way. Check its device or mount.");
         ScratchPool scratch = new(options.ConcurrencyCount * 4);
         _columns = new ColumnFileCache(directory, options.OpenColumnCount, scratch, options.Step);
         _segments = new SegmentHandles(Path.Combine(directory, "segments"), Math.Max(4, options.OpenColumnCount / 4));
@@ -49,7 +47,7 @@ internal sealed partial class DirectoryTarget : ITarget
     public string Location { get; }
 
     /// <inheritdoc/>
-    public int LoadCount => Volatile.Read(ref _loadCount);
+    public int LoadCount => _gate.LoadCount;
 
     /// <inheritdoc/>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
@@ -466,35 +464,12 @@ internal sealed partial class DirectoryTarget : ITarget
     private async ValueTask EnterAsync(bool isWrite, CancellationToken cancellationToken, bool isAlone = false)
     {
         _condition.ThrowUnlessUsable(this, isWrite);
-        Interlocked.Increment(ref _loadCount);
-        bool entered = false;
-        try
-        {
-            entered = await _gate.WaitAsync(_options.WaitLimit, cancellationToken).ConfigureAwait(false);
-            if (!entered)
-            {
-                throw new DataLayerException(ErrorCode.TimedOut,
-                    $"Target {Number} ({Location}) did not answer within {_options.WaitLimit.TotalSeconds:F0} s: "
-                    + $"{_options.ConcurrencyCount} calls are under way. Check its device or mount.");
-            }
-        }
-        finally
-        {
-            if (!entered)
-            {
-                Interlocked.Decrement(ref _loadCount);
-            }
-        }
-
+        await _gate.EnterAsync(this, cancellationToken).ConfigureAwait(false);
         if (!isAlone || !Thread.CurrentThread.IsThreadPoolThread)
         {
             await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         }
     }
 
-    private void Leave()
-    {
-        Interlocked.Decrement(ref _loadCount);
-        _gate.Release();
-    }
+    private void Leave() => _gate.Leave();
 }

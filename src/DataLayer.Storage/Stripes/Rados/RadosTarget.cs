@@ -26,10 +26,9 @@ internal sealed partial class RadosTarget : ITarget
     private readonly RadosSite _site;
     private readonly RadosConnection _connection;
     private readonly RadosTargetOptions _options;
-    private readonly SemaphoreSlim _gate;
+    private readonly TargetGate _gate;
     private readonly SemaphoreSlim[] _unitTurns = new SemaphoreSlim[UnitTurnCount];
     private readonly RadosColumnCache _columns;
-    private int _loadCount;
 
     /// <summary>Makes a target of a namespace; call <see cref="CheckAsync"/> before the first use.</summary>
     internal RadosTarget(
@@ -39,7 +38,8 @@ internal sealed partial class RadosTarget : ITarget
         _site = site;
         _connection = connection;
         _options = options;
-        _gate = new SemaphoreSlim(options.ConcurrencyCount);
+        _gate = new TargetGate(
+            options.ConcurrencyCount, options.WaitLimit, "operations are under way. Look at 'ceph -s'.");
         _condition = new TargetCondition(options.Time, options.FenceTime);
         _room = new TargetRoom(site.Location, options.ReserveBytes, options.Time, read: null);
         _columns = new RadosColumnCache(options.ColumnCount);
@@ -62,7 +62,7 @@ internal sealed partial class RadosTarget : ITarget
     internal string ClientAddress => _connection.ClientAddress;
 
     /// <inheritdoc/>
-    public int LoadCount => Volatile.Read(ref _loadCount);
+    public int LoadCount => _gate.LoadCount;
 
     /// <inheritdoc/>
     public async ValueTask ReadAsync(
@@ -159,11 +159,7 @@ internal sealed partial class RadosTarget : ITarget
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        for (int i = 0; i < _options.ConcurrencyCount; i++)
-        {
-            await _gate.WaitAsync().ConfigureAwait(false); // What is under way ends, at the latest by its time limit.
-        }
-
+        await _gate.CloseAsync().ConfigureAwait(false); // What is under way ends, at the latest by its time limit.
         _site.Dispose();
     }
 
@@ -219,7 +215,7 @@ internal sealed partial class RadosTarget : ITarget
     private async ValueTask<int> ChangeAsync(
         string name, RadosWrite write, CancellationToken cancellationToken, params int[] expected)
     {
-        await EnterAsync(cancellationToken).ConfigureAwait(false);
+        await _gate.EnterAsync(this, cancellationToken).ConfigureAwait(false);
         try
         {
             int result = await RadosCall.WriteAsync(_connection.GetPool(), name, write).ConfigureAwait(false);
@@ -228,14 +224,14 @@ internal sealed partial class RadosTarget : ITarget
         }
         finally
         {
-            Leave();
+            _gate.Leave();
         }
     }
 
     /// <summary>Carries out a read of an object; false if it is not there.</summary>
     private async ValueTask<bool> LookAsync(string name, RadosRead read, CancellationToken cancellationToken)
     {
-        await EnterAsync(cancellationToken).ConfigureAwait(false);
+        await _gate.EnterAsync(this, cancellationToken).ConfigureAwait(false);
         try
         {
             int result = await RadosCall.ReadAsync(_connection.GetPool(), name, read, cancellationToken)
@@ -250,7 +246,7 @@ internal sealed partial class RadosTarget : ITarget
         }
         finally
         {
-            Leave();
+            _gate.Leave();
         }
     }
 
@@ -259,35 +255,6 @@ internal sealed partial class RadosTarget : ITarget
         using RadosWrite write = new();
         write.Remove();
         await ChangeAsync(name, write, cancellationToken, Errno.NoEntry).ConfigureAwait(false);
-    }
-
-    private async ValueTask EnterAsync(CancellationToken cancellationToken)
-    {
-        Interlocked.Increment(ref _loadCount);
-        bool entered = false;
-        try
-        {
-            entered = await _gate.WaitAsync(_options.WaitLimit, cancellationToken).ConfigureAwait(false);
-            if (!entered)
-            {
-                throw new DataLayerException(ErrorCode.TimedOut,
-                    $"Target {Number} ({Location}) did not answer within {_options.WaitLimit.TotalSeconds:F0} s: "
-                    + $"{_options.ConcurrencyCount} operations are under way. Look at 'ceph -s'.");
-            }
-        }
-        finally
-        {
-            if (!entered)
-            {
-                Interlocked.Decrement(ref _loadCount);
-            }
-        }
-    }
-
-    private void Leave()
-    {
-        Interlocked.Decrement(ref _loadCount);
-        _gate.Release();
     }
 
     /// <summary>A range of one unit, bytes from the unit's start.</summary>
