@@ -32,15 +32,9 @@ public static class TreeTransfer
             {
                 using TransferDatabase source = TransferDatabase.Open(from, time);
                 RefuseEmpty(source);
-                using TransferDatabase target = TransferDatabase.Open(to, time);
-                List<TableTransfer> done = [];
-                target.Run(() =>
-                {
-                    target.Fill(sink => done = source.Run(() => Send(source, sink, progress, cancellationToken)));
-                    return true;
-                });
-                Verify(target, done, cancellationToken);
-                return done;
+                return Fill(
+                    to, time, (_, sink) => source.Run(() => Send(source, sink, progress, cancellationToken)),
+                    cancellationToken);
             },
             cancellationToken);
     }
@@ -80,18 +74,9 @@ public static class TreeTransfer
         ArgumentNullException.ThrowIfNull(from);
         ArgumentNullException.ThrowIfNull(to);
         return Task.Run<IReadOnlyList<TableTransfer>>(
-            () =>
-            {
-                using TransferDatabase target = TransferDatabase.Open(to, time);
-                List<TableTransfer> done = [];
-                target.Run(() =>
-                {
-                    target.Fill(sink => done = Receive(target, from, sink, progress, cancellationToken));
-                    return true;
-                });
-                Verify(target, done, cancellationToken);
-                return done;
-            },
+            () => Fill(
+                to, time, (target, sink) => Receive(target, from, sink, progress, cancellationToken),
+                cancellationToken),
             cancellationToken);
     }
 
@@ -221,6 +206,22 @@ public static class TreeTransfer
             sink.End(transfer);
             return transfer;
         }
+    }
+
+    /// <summary>Fills an empty database in one transaction and compares what it holds then.</summary>
+    private static List<TableTransfer> Fill(
+        TreeStoreOptions to, TimeProvider time, Func<TransferDatabase, IRowSink, List<TableTransfer>> transfer,
+        CancellationToken cancellationToken)
+    {
+        using TransferDatabase target = TransferDatabase.Open(to, time);
+        List<TableTransfer> done = [];
+        target.Run(() =>
+        {
+            target.Fill(sink => done = transfer(target, sink));
+            return true;
+        });
+        Verify(target, done, cancellationToken);
+        return done;
     }
 
     private static void Verify(
