@@ -74,6 +74,14 @@ internal sealed class TenantTable
         return _all[0];
     }
 
+    /// <summary>A tenant's transfers at all gates, in flight and waiting, counts.</summary>
+    public (int Active, int Waiting) TurnsOf(Tenant tenant)
+    {
+        (int active, int waiting) = _context.OriginGate.Of(tenant);
+        (int hotActive, int hotWaiting) = _context.HotGate.Of(tenant);
+        return (active + hotActive, waiting + hotWaiting);
+    }
+
     /// <summary>Each tenant, what it holds and what it got.</summary>
     public IReadOnlyList<TenantStatus> Report()
     {
@@ -82,11 +90,10 @@ internal sealed class TenantTable
         {
             Tenant tenant = _all[i + 1];
             QuotaSpace space = _context.Tree.Quotas.OwnSpaceOf(tenant.FolderInode) ?? default;
-            (int active, int waiting) = _context.OriginGate.Of(tenant);
-            (int hotActive, int hotWaiting) = _context.HotGate.Of(tenant);
+            (int active, int waiting) = TurnsOf(tenant);
             all.Add(new TenantStatus(
                 Options[i], space.LimitInodes == Unlimited ? space with { LimitInodes = 0 } : space,
-                active + hotActive, waiting + hotWaiting, tenant.Requests, tenant.Bytes, tenant.Waited));
+                active, waiting, tenant.Requests, tenant.Bytes, tenant.Waited));
         }
 
         return all;
@@ -107,10 +114,21 @@ internal sealed class TenantTable
             InodeAttributes folder = await FindFolderAsync(engine, one, cancellationToken).ConfigureAwait(false);
             await SetAsync(engine, one.Folder, Attribute, one.Name, cancellationToken).ConfigureAwait(false);
             long inodes = one is { LimitBytes: 0, LimitInodes: 0 } ? Unlimited : one.LimitInodes;
-            await SetNumberAsync(engine, one.Folder, TreeStore.QuotaInodesAttribute, inodes, cancellationToken)
-                .ConfigureAwait(false);
-            await SetNumberAsync(engine, one.Folder, TreeStore.QuotaBytesAttribute, one.LimitBytes, cancellationToken)
-                .ConfigureAwait(false);
+
+            // First what is set, then what is cleared: an account without limits for a moment is one that is gone, and
+            // all that is below would be counted anew twice.
+            (string Name, long Value)[] limits =
+                [(TreeStore.QuotaInodesAttribute, inodes), (TreeStore.QuotaBytesAttribute, one.LimitBytes)];
+            if (inodes == 0)
+            {
+                Array.Reverse(limits);
+            }
+
+            foreach ((string name, long value) in limits)
+            {
+                await SetNumberAsync(engine, one.Folder, name, value, cancellationToken).ConfigureAwait(false);
+            }
+
             _all[i + 1].FolderInode = folder.Inode.Value;
         }
     }

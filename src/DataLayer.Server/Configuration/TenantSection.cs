@@ -1,4 +1,6 @@
+using DataLayer.Core.Errors;
 using DataLayer.Engine.Tenants;
+using DataLayer.Protocol.Http;
 
 namespace DataLayer.Server.Configuration;
 
@@ -32,13 +34,26 @@ internal static class TenantSection
                 "inodes", 0, 0, int.MaxValue, "Its files, folders and links; 0 for no limit."),
         };
         PoolSection.CheckName(section, "tenant", tenant.Name);
-        if (tenant.Folder.Length < 2 || tenant.Folder[0] != '/' || tenant.Folder[^1] == '/')
-        {
-            section.Report("folder", $"'{tenant.Folder}' is no folder below /.", "Write an absolute path, as /risk.");
-        }
-
+        CheckFolder(section, tenant.Folder);
         section.Done();
         return tenant;
+    }
+
+    private static void CheckFolder(SettingReader section, string folder)
+    {
+        const string Remedy = "Write the absolute path of a folder below /, as /risk.";
+        try
+        {
+            TreePath.Check(folder);
+            if (folder == "/")
+            {
+                section.Report("folder", "The root is nobody's own.", Remedy);
+            }
+        }
+        catch (DataLayerException error)
+        {
+            section.Report("folder", error.Message, Remedy);
+        }
     }
 
     /// <summary>Checks what concerns all.</summary>

@@ -34,6 +34,8 @@ public sealed class TenantEndpointTests
     [Theory]
     [InlineData("{name: a, folder: relative}", "tenants[0].folder")]
     [InlineData("{name: a, folder: /}", "tenants[0].folder")]
+    [InlineData("{name: a, folder: /a/../b}", "tenants[0].folder")]
+    [InlineData("{name: a, folder: /a//b}", "tenants[0].folder")]
     [InlineData("{name: a b, folder: /a}", "tenants[0].name")]
     [InlineData("{name: a, folder: /a, class: gold}", "tenants[0].class")]
     [InlineData("{name: a, folder: /a, weight: 0}", "tenants[0].weight")]

@@ -160,18 +160,13 @@ internal sealed class EngineMeter : IDisposable
             "datalayer.tenant.wait", () => ByTenant(context, t => t.Waited.TotalSeconds), "s",
             "How long transfers waited for a turn beside other tenants.");
         _meter.CreateObservableGauge(
-            "datalayer.tenant.active", () => ByTenant(context, t => (long)StateOf(context, t).Active), "{transfer}",
+            "datalayer.tenant.active", () => ByTenant(context, t => (long)context.Tenants.TurnsOf(t).Active),
+            "{transfer}",
             "Transfers in flight, by tenant.");
         _meter.CreateObservableGauge(
-            "datalayer.tenant.waiting", () => ByTenant(context, t => (long)StateOf(context, t).Waiting), "{transfer}",
+            "datalayer.tenant.waiting", () => ByTenant(context, t => (long)context.Tenants.TurnsOf(t).Waiting),
+            "{transfer}",
             "Transfers that wait for a turn, by tenant.");
-    }
-
-    private static (int Active, int Waiting) StateOf(EngineContext context, Tenant tenant)
-    {
-        (int active, int waiting) = context.OriginGate.Of(tenant);
-        (int hotActive, int hotWaiting) = context.HotGate.Of(tenant);
-        return (active + hotActive, waiting + hotWaiting);
     }
 
     private static Measurement<T>[] ByTenant<T>(EngineContext context, Func<Tenant, T> value)

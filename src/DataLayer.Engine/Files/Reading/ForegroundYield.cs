@@ -13,9 +13,8 @@ namespace DataLayer.Engine.Files.Reading;
 /// for <see cref="_window"/>, a twelfth of the time by default, so that background work still ends and few reads meet
 /// any of it.</para>
 /// <para>Work on a reader's behalf (the rest of a folder whose first files were read) waits for no gap, since that
-/// reader
-/// would wait for each of its files otherwise; it has a few turns of its own, as narrow as the others while somebody
-/// reads, and the other background work waits meanwhile as it does for readers.</para>
+/// reader would wait for each of its files otherwise; it has a few turns of its own, as narrow as the others while
+/// somebody reads, and the other background work waits meanwhile as it does for readers.</para>
 /// <para>What readers do is seen by counters that the read path has anyway; reads that the kernel answers itself
 /// (page cache, passthrough) are not seen. Any thread.</para>
 /// </remarks>
