@@ -182,7 +182,7 @@ public sealed class CostMeterTests
     }
 
     [Fact]
-    public async Task A_meter_that_is_killed_goes_on_from_its_last_flush_and_bills_storage_of_the_time_between_once()
+    public async Task A_meter_goes_on_from_the_last_flush_of_the_one_before_and_bills_storage_of_the_time_between_once()
     {
         await using CostFixture t = await new CostFixture().StartAsync();
         await t.Tree.PublishAsync("/hot", 1L << 30);
@@ -191,7 +191,7 @@ public sealed class CostMeterTests
         await t.Store.HeadAsync("none", default);
         t.Tree.Clock.Advance(TimeSpan.FromHours(1));
         await t.Meter.FlushAsync(default);
-        CostMeter killed = t.Meter;
+        await t.Meter.DisposeAsync(); // At the time of its flush: it writes nothing that a kill would have lost.
 
         t.Tree.Clock.Advance(TimeSpan.FromHours(2));
         t.Make();
@@ -202,7 +202,6 @@ public sealed class CostMeterTests
         IReadOnlyList<CostRow> rows = await t.RowsAsync();
         Assert.Equal(2, rows.Single(r => r.Key.Item == CostItem.Head).Sums.Requests);
         Assert.Equal(300 * 4 / 720.0, rows.Single(r => r.Key.Item == CostItem.HotStorage).Sums.StorageNanos / 1e9, 6);
-        await killed.DisposeAsync();
     }
 
     [Fact]
