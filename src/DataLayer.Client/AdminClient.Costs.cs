@@ -31,6 +31,18 @@ public sealed partial class AdminClient
     public ValueTask<IReadOnlyList<TenantReport>> ListTenantsAsync(CancellationToken cancellationToken = default) =>
         GetAsync(ApiRoutes.Tenants, ProtocolJson.Default.IReadOnlyListTenantReport, cancellationToken);
 
+    /// <summary>
+    /// Has the service read its configuration again and put the tenants there in the place of those it has; nothing
+    /// else of the configuration changes.
+    /// </summary>
+    /// <returns>The tenants, as <see cref="ListTenantsAsync"/>.</returns>
+    /// <exception cref="DataLayerException">InvalidArgument, NotADirectory: what is wrong in the configuration; the
+    /// tenants stay as they were.</exception>
+    public ValueTask<IReadOnlyList<TenantReport>> ReloadTenantsAsync(CancellationToken cancellationToken = default) =>
+        _connection.SendAsync(
+            new ApiRequest(HttpMethod.Post, ApiRoutes.Tenants + "/reload") { Retry = RetryMode.Always },
+            ProtocolJson.Default.IReadOnlyListTenantReport, cancellationToken);
+
     /// <summary>What lies where.</summary>
     /// <param name="fresh">Whether to look again where it was looked a moment ago.</param>
     /// <param name="cancellationToken">Gives up.</param>

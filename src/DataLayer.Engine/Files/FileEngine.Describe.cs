@@ -1,3 +1,4 @@
+using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Engine.Tenants;
 
@@ -14,4 +15,20 @@ public sealed partial class FileEngine
 
     /// <summary>The tenants, what each holds and what it got.</summary>
     public IReadOnlyList<TenantStatus> DescribeTenants() => Context.Tenants.Report();
+
+    /// <summary>
+    /// Puts these tenants in the place of those there are, beside everything else. Those that stay keep their turns and
+    /// counts; files of those that go are nobody's. Setting or lifting limits walks a folder once.
+    /// </summary>
+    /// <exception cref="DataLayerException">InvalidArgument, NotADirectory: tenants that cannot be; those there are
+    /// stay.</exception>
+    public ValueTask ChangeTenantsAsync(IReadOnlyList<TenantOptions> tenants, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(tenants);
+        List<string> errors = [];
+        TenantOptions.CheckAll(errors, tenants);
+        return errors.Count == 0
+            ? Context.Tenants.ChangeAsync(this, tenants, cancellationToken)
+            : throw new DataLayerException(ErrorCode.InvalidArgument, string.Join("; ", errors) + ".");
+    }
 }

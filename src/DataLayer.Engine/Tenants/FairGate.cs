@@ -16,9 +16,8 @@ namespace DataLayer.Engine.Tenants;
 /// </remarks>
 /// <param name="limit">Transfers in flight, a count.</param>
 /// <param name="contendedBytes">What may be in flight while several tenants transfer; a transfer more at most.</param>
-/// <param name="tenantCount">Tenants, with the one that stands for files of none.</param>
 /// <param name="time">The clock.</param>
-internal sealed class FairGate(int limit, long contendedBytes, int tenantCount, TimeProvider time)
+internal sealed class FairGate(int limit, long contendedBytes, TimeProvider time)
 {
     /// <summary>How long a tenant counts as there after its last transfer.</summary>
     public static readonly TimeSpan Linger = TimeSpan.FromMilliseconds(100);
@@ -27,7 +26,7 @@ internal sealed class FairGate(int limit, long contendedBytes, int tenantCount, 
     private const int LeastBytes = 64 << 10;
 
     private readonly Lock _sync = new();
-    private readonly Lane[] _lanes = NewLanes(tenantCount);
+    private readonly List<Lane> _lanes = [];
     private double _now;
     private long _activeBytes;
     private int _active;
@@ -44,7 +43,7 @@ internal sealed class FairGate(int limit, long contendedBytes, int tenantCount, 
     {
         lock (_sync)
         {
-            Lane lane = _lanes[tenant.Index];
+            Lane lane = LaneOfLocked(tenant);
             return (lane.Active, lane.Waiters.Count);
         }
     }
@@ -59,7 +58,7 @@ internal sealed class FairGate(int limit, long contendedBytes, int tenantCount, 
         List<Waiter>? started;
         lock (_sync)
         {
-            Lane lane = _lanes[tenant.Index];
+            Lane lane = LaneOfLocked(tenant);
             lane.Tenant = tenant;
             lane.SeenAt = time.GetTimestamp();
             int cost = Math.Max(bytes, LeastBytes);
@@ -90,7 +89,7 @@ internal sealed class FairGate(int limit, long contendedBytes, int tenantCount, 
         List<Waiter>? started;
         lock (_sync)
         {
-            Lane lane = _lanes[tenant.Index];
+            Lane lane = LaneOfLocked(tenant);
             int cost = Math.Max(bytes, LeastBytes);
             lane.Active--;
             lane.ActiveBytes -= cost;
@@ -111,15 +110,14 @@ internal sealed class FairGate(int limit, long contendedBytes, int tenantCount, 
         }
     }
 
-    private static Lane[] NewLanes(int count)
+    private Lane LaneOfLocked(Tenant tenant)
     {
-        Lane[] lanes = new Lane[count];
-        for (int i = 0; i < count; i++)
+        while (_lanes.Count <= tenant.Index)
         {
-            lanes[i] = new Lane();
+            _lanes.Add(new Lane());
         }
 
-        return lanes;
+        return _lanes[tenant.Index];
     }
 
     private async ValueTask WaitAsync(Waiter waiter, Tenant tenant, CancellationToken cancellationToken)
@@ -143,7 +141,7 @@ internal sealed class FairGate(int limit, long contendedBytes, int tenantCount, 
                 return; // It has its turn: whoever waits finds that and goes on.
             }
 
-            _lanes[tenant.Index].Waiters.Remove(waiter.Place);
+            LaneOfLocked(tenant).Waiters.Remove(waiter.Place);
             waiter.Place = null;
             _waiting--;
         }

@@ -4,39 +4,55 @@ namespace DataLayer.Engine.Tenants;
 /// A tenant at work: its part of what tenants share, and what it got. One stands for all files of no tenant.
 /// </summary>
 /// <remarks>Its place in a queue is the <see cref="FairGate"/>'s.</remarks>
-internal sealed class Tenant(string name, string folder, TenantClass tenantClass, int weight, int index)
+/// <param name="options">What is configured.</param>
+/// <param name="index">Its lane in gates: 0 for the one for no tenant. Nobody else ever has it.</param>
+internal sealed class Tenant(TenantOptions options, int index)
 {
     /// <summary>How many times a class counts what the next one counts.</summary>
     public const int ClassStep = 4;
 
+    private volatile TenantOptions _options = options;
+    private long _folderInode;
     private long _requests;
     private long _bytes;
     private long _waitNanoseconds;
 
+    /// <summary>What is configured now. Its name never changes.</summary>
+    public TenantOptions Options
+    {
+        get => _options;
+        set => _options = value;
+    }
+
     /// <summary>Its name; empty for the one that stands for files of no tenant.</summary>
-    public string Name => name;
+    public string Name => _options.Name;
 
-    /// <summary>The path of its folder.</summary>
-    public string Folder => folder;
+    public TenantClass Class => _options.Class;
 
-    public TenantClass Class => tenantClass;
-
-    /// <summary>Its weight within its class.</summary>
-    public int Weight => weight;
-
-    /// <summary>Its place in the list of tenants: the one for no tenant is 0.</summary>
+    /// <summary>Its lane in gates.</summary>
     public int Index => index;
 
     /// <summary>What its work counts against that of all others: its weight times that of its class.</summary>
-    public int Part => weight * tenantClass switch
+    public int Part
     {
-        TenantClass.Production => ClassStep * ClassStep,
-        TenantClass.Standard => ClassStep,
-        _ => 1,
-    };
+        get
+        {
+            TenantOptions now = _options;
+            return now.Weight * now.Class switch
+            {
+                TenantClass.Production => ClassStep * ClassStep,
+                TenantClass.Standard => ClassStep,
+                _ => 1,
+            };
+        }
+    }
 
-    /// <summary>The inode of its folder; 0 for none. Set once, before anything is read.</summary>
-    public long FolderInode { get; set; }
+    /// <summary>The inode of its folder; 0 for none, or before the folder was found.</summary>
+    public long FolderInode
+    {
+        get => Volatile.Read(ref _folderInode);
+        set => Volatile.Write(ref _folderInode, value);
+    }
 
     /// <summary>Its transfers from object stores and hot tier, a count.</summary>
     public long Requests => Volatile.Read(ref _requests);

@@ -14,9 +14,10 @@ namespace DataLayer.Engine.Tenants;
 /// <remarks>
 /// A tenant's folder is an account of its own in the table of quotas, and every inode names the nearest account above
 /// it. So whose a file is costs a look at its attributes, follows renames of folders, and needs no path. A tenant
-/// without limits has an account that is never full.
+/// without limits has an account that is never full. Who is a tenant is one immutable picture, replaced as a whole;
+/// one that goes on keeps its turns and counts, and so does one that comes back.
 /// </remarks>
-internal sealed class TenantTable
+internal sealed class TenantTable : IDisposable
 {
     /// <summary>Names the tenant on its folder, so that a later start knows what it made.</summary>
     public const string Attribute = "trusted.datalayer.tenant";
@@ -26,22 +27,18 @@ internal sealed class TenantTable
 
     private const int FolderMode = 0x1FD; // 0775
     private readonly EngineContext _context;
-    private readonly Tenant[] _all;
+    private readonly SemaphoreSlim _changing = new(1, 1);
+
+    /// <summary>All that ever were since the start; an index is given once.</summary>
+    private readonly List<Tenant> _known = [new(new TenantOptions { Name = string.Empty, Folder = "/" }, 0)];
+
+    private volatile Tenant[] _all;
 
     public TenantTable(EngineContext context, IReadOnlyList<TenantOptions> options)
     {
-        (_context, Options) = (context, options);
-        _all = new Tenant[options.Count + 1];
-        _all[0] = new Tenant(string.Empty, "/", TenantClass.Standard, 1, 0);
-        for (int i = 0; i < options.Count; i++)
-        {
-            TenantOptions one = options[i];
-            _all[i + 1] = new Tenant(one.Name, one.Folder, one.Class, one.Weight, i + 1);
-        }
+        _context = context;
+        _all = ListOf(options);
     }
-
-    /// <summary>What was configured.</summary>
-    public IReadOnlyList<TenantOptions> Options { get; }
 
     /// <summary>Whether there are none: then all is as if this class did not exist.</summary>
     public bool IsEmpty => _all.Length == 1;
@@ -52,15 +49,16 @@ internal sealed class TenantTable
     /// <summary>Whose a file is: the nearest tenant above it, or the one that stands for none.</summary>
     public Tenant Of(InodeAttributes file)
     {
-        if (_all.Length == 1 || file.QuotaFolder == 0)
+        Tenant[] all = _all;
+        if (all.Length == 1 || file.QuotaFolder == 0)
         {
-            return _all[0];
+            return all[0];
         }
 
         long account = file.QuotaFolder;
         do
         {
-            foreach (Tenant tenant in _all)
+            foreach (Tenant tenant in all)
             {
                 if (tenant.FolderInode == account)
                 {
@@ -71,7 +69,7 @@ internal sealed class TenantTable
             account = _context.Tree.Quotas.ParentOf(account);
         }
         while (account != 0);
-        return _all[0];
+        return all[0];
     }
 
     /// <summary>A tenant's transfers at all gates, in flight and waiting, counts.</summary>
@@ -86,50 +84,116 @@ internal sealed class TenantTable
     public IReadOnlyList<TenantStatus> Report()
     {
         List<TenantStatus> all = [];
-        for (int i = 0; i < Options.Count; i++)
+        foreach (Tenant tenant in _all.AsSpan(1))
         {
-            Tenant tenant = _all[i + 1];
             QuotaSpace space = _context.Tree.Quotas.OwnSpaceOf(tenant.FolderInode) ?? default;
             (int active, int waiting) = TurnsOf(tenant);
             all.Add(new TenantStatus(
-                Options[i], space.LimitInodes == Unlimited ? space with { LimitInodes = 0 } : space,
+                tenant.Options, space.LimitInodes == Unlimited ? space with { LimitInodes = 0 } : space,
                 active, waiting, tenant.Requests, tenant.Bytes, tenant.Waited));
         }
 
         return all;
     }
 
-    /// <summary>
-    /// Makes folders and accounts what the options say, and takes those of tenants that are gone. Repeating it changes
-    /// nothing.
-    /// </summary>
-    /// <exception cref="DataLayerException">NotADirectory, InvalidArgument: a folder that cannot be a tenant's.
-    /// </exception>
-    public async ValueTask PrepareAsync(FileEngine engine, CancellationToken cancellationToken)
+    /// <summary>Makes folders and accounts what the options of the start say.</summary>
+    /// <exception cref="DataLayerException">As <see cref="ChangeAsync"/>.</exception>
+    public ValueTask PrepareAsync(FileEngine engine, CancellationToken cancellationToken)
     {
-        await RemoveFormerAsync(engine, cancellationToken).ConfigureAwait(false);
-        for (int i = 0; i < Options.Count; i++)
+        TenantOptions[] options = new TenantOptions[_all.Length - 1];
+        for (int i = 0; i < options.Length; i++)
         {
-            TenantOptions one = Options[i];
-            InodeAttributes folder = await FindFolderAsync(engine, one, cancellationToken).ConfigureAwait(false);
-            await SetAsync(engine, one.Folder, Attribute, one.Name, cancellationToken).ConfigureAwait(false);
-            long inodes = one is { LimitBytes: 0, LimitInodes: 0 } ? Unlimited : one.LimitInodes;
+            options[i] = _all[i + 1].Options;
+        }
 
-            // First what is set, then what is cleared: an account without limits for a moment is one that is gone, and
-            // all that is below would be counted anew twice.
-            (string Name, long Value)[] limits =
-                [(TreeStore.QuotaInodesAttribute, inodes), (TreeStore.QuotaBytesAttribute, one.LimitBytes)];
-            if (inodes == 0)
+        return ChangeAsync(engine, options, cancellationToken);
+    }
+
+    /// <summary>
+    /// Makes tenants, their folders and accounts what the options say, and takes the accounts of tenants that are gone.
+    /// Repeating it changes nothing; one that failed half-way is finished by the next.
+    /// </summary>
+    /// <exception cref="DataLayerException">NotADirectory, InvalidArgument: a folder that cannot be a tenant's; nothing
+    /// is changed then but folders that were missing.</exception>
+    public async ValueTask ChangeAsync(
+        FileEngine engine, IReadOnlyList<TenantOptions> options, CancellationToken cancellationToken)
+    {
+        await _changing.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            long[] folders = new long[options.Count];
+            for (int i = 0; i < folders.Length; i++)
             {
-                Array.Reverse(limits);
+                InodeAttributes folder = await FindFolderAsync(engine, options[i], cancellationToken)
+                    .ConfigureAwait(false);
+                folders[i] = folder.Inode.Value;
             }
 
-            foreach ((string name, long value) in limits)
+            await RemoveFormerAsync(engine, options, cancellationToken).ConfigureAwait(false);
+            foreach (TenantOptions one in options)
             {
-                await SetNumberAsync(engine, one.Folder, name, value, cancellationToken).ConfigureAwait(false);
+                await MarkAsync(engine, one, cancellationToken).ConfigureAwait(false);
             }
 
-            _all[i + 1].FolderInode = folder.Inode.Value;
+            Tenant[] all = ListOf(options);
+            for (int i = 0; i < folders.Length; i++)
+            {
+                all[i + 1].Options = options[i];
+                all[i + 1].FolderInode = folders[i];
+            }
+
+            _all = all;
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    public void Dispose() => _changing.Dispose();
+
+    /// <summary>The tenant for none and those of the options, as they are known.</summary>
+    private Tenant[] ListOf(IReadOnlyList<TenantOptions> options)
+    {
+        Tenant[] all = new Tenant[options.Count + 1];
+        all[0] = _known[0];
+        for (int i = 0; i < options.Count; i++)
+        {
+            Tenant? tenant = null;
+            foreach (Tenant known in _known)
+            {
+                tenant = known.Name == options[i].Name ? known : tenant;
+            }
+
+            if (tenant is null)
+            {
+                _known.Add(tenant = new Tenant(options[i], _known.Count));
+            }
+
+            all[i + 1] = tenant;
+        }
+
+        return all;
+    }
+
+    private static async ValueTask MarkAsync(
+        FileEngine engine, TenantOptions tenant, CancellationToken cancellationToken)
+    {
+        await SetAsync(engine, tenant.Folder, Attribute, tenant.Name, cancellationToken).ConfigureAwait(false);
+        long inodes = tenant is { LimitBytes: 0, LimitInodes: 0 } ? Unlimited : tenant.LimitInodes;
+
+        // First what is set, then what is cleared: an account without limits for a moment is one that is gone, and all
+        // that is below would be counted anew twice.
+        (string Name, long Value)[] limits =
+            [(TreeStore.QuotaInodesAttribute, inodes), (TreeStore.QuotaBytesAttribute, tenant.LimitBytes)];
+        if (inodes == 0)
+        {
+            Array.Reverse(limits);
+        }
+
+        foreach ((string name, long value) in limits)
+        {
+            await SetNumberAsync(engine, tenant.Folder, name, value, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -154,7 +218,8 @@ internal sealed class TenantTable
                 $"Tenant '{tenant.Name}' has the folder '{tenant.Folder}', which is a {folder.Kind}: give it another.");
     }
 
-    private async ValueTask RemoveFormerAsync(FileEngine engine, CancellationToken cancellationToken)
+    private async ValueTask RemoveFormerAsync(
+        FileEngine engine, IReadOnlyList<TenantOptions> options, CancellationToken cancellationToken)
     {
         foreach (long account in _context.Tree.Quotas.Folders())
         {
@@ -162,7 +227,7 @@ internal sealed class TenantTable
             byte[]? name = await _context.Tree.GetXattrAsync(inode, Attribute, cancellationToken).ConfigureAwait(false);
             string? path = name is null
                 ? null : await _context.Tree.GetPathAsync(inode, cancellationToken).ConfigureAwait(false);
-            if (path is null || IsTenant(path))
+            if (path is null || IsTenant(path, options))
             {
                 continue;
             }
@@ -172,9 +237,10 @@ internal sealed class TenantTable
             await ClearAsync(engine, path, Attribute, cancellationToken).ConfigureAwait(false);
         }
     }
-    private bool IsTenant(string path)
+
+    private static bool IsTenant(string path, IReadOnlyList<TenantOptions> options)
     {
-        foreach (TenantOptions one in Options)
+        foreach (TenantOptions one in options)
         {
             if (one.Folder == path)
             {

@@ -58,6 +58,9 @@ internal sealed record ServerConfiguration
 
     /// <summary>The log.</summary>
     public required LogConfiguration Logging { get; init; }
+
+    /// <summary>Reads the same file and environment again; null where the configuration came from neither.</summary>
+    public Func<ConfigurationResult>? ReadAgain { get; init; }
 }
 
 /// <summary>Section <c>listen</c>.</summary>

@@ -28,11 +28,17 @@ internal static class ServerConfigurationReader
     /// <summary>Reads a file (null for none) under the environment's values.</summary>
     public static ConfigurationResult Read(string? file, IDictionary environment)
     {
+        string? path = file is null ? null : Path.GetFullPath(file);
         ConfigurationReading reading = new();
         MapNode root = file is null
             ? new MapNode(ConfigurationOrigin.Default)
             : ConfigurationSource.ReadFile(file, reading.Problems);
-        return Bind(root, environment, reading);
+        ConfigurationResult result = Bind(root, environment, reading);
+        return result with
+        {
+            Configuration = result.Configuration is { } read
+                ? read with { ReadAgain = () => Read(path, environment) } : null,
+        };
     }
 
     /// <summary>Reads YAML text under the environment's values.</summary>

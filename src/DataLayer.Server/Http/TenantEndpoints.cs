@@ -1,12 +1,15 @@
+using DataLayer.Core.Errors;
+using DataLayer.Engine.Files;
 using DataLayer.Engine.Tenants;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Access;
+using DataLayer.Server.Configuration;
 using DataLayer.Server.Hosting;
 
 namespace DataLayer.Server.Http;
 
-/// <summary>Tenants. They are made by the configuration.</summary>
-internal sealed class TenantEndpoints(NodeHost node)
+/// <summary>Tenants. They are made by the configuration, which can be read again.</summary>
+internal sealed class TenantEndpoints(NodeHost node, ServerConfiguration configuration)
 {
     /// <summary>The operations.</summary>
     public IEnumerable<ApiOperation> GetOperations()
@@ -18,6 +21,34 @@ internal sealed class TenantEndpoints(NodeHost node)
             Tag = "tenants",
             Answer = typeof(IReadOnlyList<TenantReport>),
         };
+        yield return new ApiOperation(
+            "POST", ApiRoutes.Tenants + "/reload", "reloadTenants",
+            "Reads the configuration again and puts its tenants in the place of those there are; nothing else of it.",
+            ReloadAsync)
+        {
+            Access = ApiAccess.Administer,
+            IsAudited = true,
+            Tag = "tenants",
+            Answer = typeof(IReadOnlyList<TenantReport>),
+        };
+    }
+
+    private async Task ReloadAsync(HttpContext context)
+    {
+        FileEngine engine = node.Engine;
+        ConfigurationResult read = configuration.ReadAgain?.Invoke() ?? throw new DataLayerException(
+            ErrorCode.InvalidArgument,
+            "This service was not started from a configuration file: give it one with --config, and start it again.");
+        if (read.Configuration is null)
+        {
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument,
+                "The configuration cannot be read as it is now, so the tenants stay as they were: "
+                + string.Join(" ", read.Reading.Problems));
+        }
+
+        await engine.ChangeTenantsAsync(read.Configuration.Engine.Tenants, context.RequestAborted);
+        await ListAsync(context);
     }
 
     private Task ListAsync(HttpContext context)

@@ -96,23 +96,25 @@ public sealed class RunningService : IAsyncLifetime
     /// <summary>A configuration over a temporary folder.</summary>
     internal static ServerConfiguration Configure(TempFolder folder, string? socket = null, string more = "")
     {
-        string text = $$"""
-            stateDirectory: {{folder.Combine("state")}}
-            listen:
-              address: 127.0.0.1:0
-            {{(socket is null ? string.Empty : $"  unixSocket: {socket}")}}
-            memory: {budget: 256MiB}
-            cache: {capacity: 24MiB}
-            pools:
-              - name: default
-                width: 2
-                reserve: 0
-                directories: [{{folder.Combine("t0")}}, {{folder.Combine("t1")}}]
-            logging: {level: error}
-            {{more}}
-            """;
-        ConfigurationResult result = ServerConfigurationReader.ReadText(text, "test.yaml", new Hashtable());
+        ConfigurationResult result = ServerConfigurationReader.ReadText(Text(folder, socket, more), "test.yaml", new Hashtable());
         Assert.Empty(result.Reading.Problems);
         return result.Configuration!;
     }
+
+    /// <summary>The file behind <see cref="Configure"/>.</summary>
+    internal static string Text(TempFolder folder, string? socket = null, string more = "") => $$"""
+        stateDirectory: {{folder.Combine("state")}}
+        listen:
+          address: 127.0.0.1:0
+        {{(socket is null ? string.Empty : $"  unixSocket: {socket}")}}
+        memory: {budget: 256MiB}
+        cache: {capacity: 24MiB}
+        pools:
+          - name: default
+            width: 2
+            reserve: 0
+            directories: [{{folder.Combine("t0")}}, {{folder.Combine("t1")}}]
+        logging: {level: error}
+        {{more}}
+        """;
 }

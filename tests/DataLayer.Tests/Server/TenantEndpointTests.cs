@@ -31,6 +31,45 @@ public sealed class TenantEndpointTests
             tenants.Select(t => (t.Name, t.Folder, t.Class, t.Weight, t.LimitBytes, t.UsedBytes, t.LimitInodes)));
     }
 
+    [Fact]
+    public async Task A_changed_configuration_is_read_again_and_one_that_is_wrong_changes_nothing()
+    {
+        using TempFolder folder = new("tenants");
+        string file = folder.Combine("service.yaml");
+        string basis = RunningService.Text(folder);
+        await File.WriteAllTextAsync(file, basis + "\ntenants: [{name: serving, folder: /serving}]\n");
+        ServerConfiguration configuration = ServerConfigurationReader.Read(file, new Hashtable()).Configuration!;
+        await using DataLayerService service = DataLayerService.Build(configuration);
+        await service.StartAsync(CancellationToken.None);
+        using DataLayerClient client = new(service.Url!.ToString());
+
+        await File.WriteAllTextAsync(file, basis + "\ntenants: [{name: serving, folder: /serving, weight: 7}, {name: lab, folder: /lab, inodes: 10}]\n");
+        IReadOnlyList<TenantReport> tenants = await client.Admin.ReloadTenantsAsync();
+        Assert.Equal([("serving", 7, 0L), ("lab", 1, 10L)], tenants.Select(t => (t.Name, t.Weight, t.LimitInodes)));
+
+        await File.WriteAllTextAsync(file, basis + "\ntenants: [{name: serving, folder: /serving, weight: many}]\n");
+        DataLayerException refused = await Assert.ThrowsAsync<DataLayerException>(async () => await client.Admin.ReloadTenantsAsync());
+        Assert.Equal(ErrorCode.InvalidArgument, refused.Code);
+        Assert.Contains("tenants[0].weight", refused.Message, StringComparison.Ordinal);
+        File.Delete(file);
+        refused = await Assert.ThrowsAsync<DataLayerException>(async () => await client.Admin.ReloadTenantsAsync());
+        Assert.Contains("service.yaml", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(2, (await client.Admin.ListTenantsAsync()).Count);
+    }
+
+    [Fact]
+    public async Task A_service_without_a_file_says_so()
+    {
+        using TempFolder folder = new("tenants");
+        await using DataLayerService service = DataLayerService.Build(RunningService.Configure(folder));
+        await service.StartAsync(CancellationToken.None);
+        using DataLayerClient client = new(service.Url!.ToString());
+
+        DataLayerException refused = await Assert.ThrowsAsync<DataLayerException>(async () => await client.Admin.ReloadTenantsAsync());
+
+        Assert.Contains("--config", refused.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("{name: a, folder: relative}", "tenants[0].folder")]
     [InlineData("{name: a, folder: /}", "tenants[0].folder")]

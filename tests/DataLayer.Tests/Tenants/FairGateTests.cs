@@ -97,7 +97,7 @@ public sealed class FairGateTests
         [
             Make("a", TenantClass.Production, 2, 0), Make("b", TenantClass.Standard, 1, 1), Make("c", TenantClass.Experiment, 5, 2),
         ];
-        FairGate gate = new(8, 8 << 20, tenants.Length, TimeProvider.System);
+        FairGate gate = new(8, 8 << 20, TimeProvider.System);
         int inFlight = 0, most = 0, served = 0, given = 0;
         for (int i = 0; i < 8; i++)
         {
@@ -160,7 +160,7 @@ public sealed class FairGateTests
     }
 
     private static Tenant Make(string name, TenantClass tenantClass, int weight = 1, int index = 0) =>
-        new(name, "/" + name, tenantClass, weight, index);
+        new(new TenantOptions { Name = name, Folder = "/" + name, Class = tenantClass, Weight = weight }, index);
 
     private static void InterlockedMax(ref int most, int value)
     {
@@ -179,7 +179,7 @@ public sealed class FairGateTests
     /// <summary>A gate whose transfers end in the order in which they began, one a step.</summary>
     private sealed class Gate(TimeProvider time, params Tenant[] tenants)
     {
-        private readonly FairGate _gate = new(Limit, Contended, tenants.Length, time);
+        private readonly FairGate _gate = new(Limit, Contended, time);
         private readonly Queue<int> _running = [];
         private readonly int[] _sizes = new int[tenants.Length];
 

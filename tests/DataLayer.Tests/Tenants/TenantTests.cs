@@ -60,6 +60,79 @@ public sealed class TenantTests
     }
 
     [Fact]
+    public async Task Tenants_change_while_the_engine_runs_and_those_that_stay_keep_what_they_got()
+    {
+        await using EngineFixture fixture = await OpenAsync(_risk, _lab);
+        FileEngine engine = fixture.Engine;
+        await fixture.PutObjectAsync("cold", new byte[300_000]);
+        await fixture.AttachAsync(path: "/risk/data");
+        await fixture.ReadAllAsync("/risk/data/cold");
+        await fixture.SettleAsync();
+        long transfers = engine.DescribeTenants()[0].Transfers;
+        TenantOptions desk = new() { Name = "desk", Folder = "/desk", LimitBytes = 1000 };
+        await fixture.WriteFileAsync("/teams/lab/a", new byte[9000]);
+        await engine.MakeDirectoryAsync("/desk/in", 0x1FD, parents: true, _none);
+        await fixture.WriteFileAsync("/desk/in/a", new byte[400]);
+
+        await engine.ChangeTenantsAsync([desk, _risk with { Weight = 5, LimitInodes = 100 }], _none);
+
+        TenantStatus[] all = [.. engine.DescribeTenants()];
+        Assert.Equal(["desk", "risk"], all.Select(t => t.Options.Name));
+        Assert.Equal((5, 100L, transfers), (all[1].Options.Weight, all[1].Space.LimitInodes, all[1].Transfers));
+        Assert.Equal(400, all[0].Space.UsedBytes);
+        Assert.Equal("desk", await TenantOfAsync(fixture, "/desk/in/a"));
+        Assert.Null(await TenantOfAsync(fixture, "/teams/lab/a"));
+        await fixture.WriteFileAsync("/teams/lab/b", new byte[9000]);
+        DataLayerException full = await Assert.ThrowsAsync<DataLayerException>(() => fixture.WriteFileAsync("/desk/b", new byte[700]));
+        Assert.Equal(ErrorCode.QuotaExceeded, full.Code);
+
+        await fixture.WriteFileAsync("/file", new byte[1]);
+        DataLayerException refused = await Assert.ThrowsAsync<DataLayerException>(
+            async () => await engine.ChangeTenantsAsync([_risk, new TenantOptions { Name = "file", Folder = "/file" }], _none));
+        Assert.Equal(ErrorCode.NotADirectory, refused.Code);
+        refused = await Assert.ThrowsAsync<DataLayerException>(async () => await engine.ChangeTenantsAsync([_risk, _risk], _none));
+        Assert.Equal(ErrorCode.InvalidArgument, refused.Code);
+        Assert.Equal(["desk", "risk"], engine.DescribeTenants().Select(t => t.Options.Name));
+
+        await engine.ChangeTenantsAsync([_lab, desk], _none);
+        Assert.Equal([18_000L, 400L], engine.DescribeTenants().Select(t => t.Space.UsedBytes));
+        await fixture.AssertCleanAsync();
+    }
+
+    [Fact]
+    public async Task Readers_go_on_while_their_tenants_come_and_go()
+    {
+        await using EngineFixture fixture = await OpenAsync(_risk);
+        FileEngine engine = fixture.Engine;
+        byte[] bytes = new byte[200_000];
+        new Random(7).NextBytes(bytes);
+        await fixture.PutObjectAsync("cold", bytes);
+        await fixture.AttachAsync(path: "/risk/data");
+        using CancellationTokenSource enough = new();
+        Task changing = Task.Run(async () =>
+        {
+            for (int i = 0; i < 30; i++)
+            {
+                await engine.ChangeTenantsAsync(i % 3 == 0 ? [] : i % 3 == 1 ? [_lab] : [_lab, _risk with { Weight = i + 1 }], _none);
+            }
+
+            await enough.CancelAsync();
+        });
+
+        do
+        {
+            await engine.EvictAsync("/risk/data", hotToo: true, _none);
+            Assert.Equal(bytes, await fixture.ReadAllAsync("/risk/data/cold"));
+        }
+        while (!enough.IsCancellationRequested);
+        await changing;
+        await fixture.SettleAsync();
+
+        Assert.All(engine.DescribeTenants(), t => Assert.Equal((0, 0), (t.Active, t.Waiting)));
+        Assert.Equal(["lab", "risk"], engine.DescribeTenants().Select(t => t.Options.Name));
+    }
+
+    [Fact]
     public async Task Reads_of_object_stores_and_hot_tier_are_counted_for_whose_file_it_is()
     {
         await using EngineFixture fixture = await OpenAsync(_risk, _lab);

@@ -172,10 +172,11 @@ internal sealed class EngineMeter : IDisposable
     private static Measurement<T>[] ByTenant<T>(EngineContext context, Func<Tenant, T> value)
         where T : struct
     {
-        Measurement<T>[] all = new Measurement<T>[context.Tenants.All.Count];
+        IReadOnlyList<Tenant> tenants = context.Tenants.All;
+        Measurement<T>[] all = new Measurement<T>[tenants.Count];
         for (int i = 0; i < all.Length; i++)
         {
-            Tenant tenant = context.Tenants.All[i];
+            Tenant tenant = tenants[i];
             all[i] = new Measurement<T>(value(tenant), new KeyValuePair<string, object?>("tenant", tenant.Name));
         }
 

@@ -207,43 +207,34 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
     {
         Placement placement = content.Content.Placement
             ?? throw new DataLayerException(ErrorCode.NotFound, $"Content {content.Id} has no hot copy any more.");
+        Tenant? inTurn = context.Tenants.IsEmpty ? null : context.Tenants.Of(content.Content.Attributes);
         long started = context.Time.GetTimestamp();
-        if (context.Tenants.IsEmpty)
+        if (inTurn is not null)
         {
-            await context.Hot.ReadAsync(
-                content.Id, placement, content.SizeBytes, offsetBytes, destination, cancellationToken)
-                .ConfigureAwait(false);
-        }
-        else
-        {
-            await ReadHotInTurnAsync(content, placement, offsetBytes, destination, cancellationToken)
-                .ConfigureAwait(false);
+            await context.HotGate.EnterAsync(inTurn, destination.Length, cancellationToken).ConfigureAwait(false);
+            long begun = context.Time.GetTimestamp();
+            inTurn.NoteTurn(destination.Length, context.Time.GetElapsedTime(started, begun));
+            started = begun; // Waiting for a turn is no fault of the tier's.
         }
 
-        TimeSpan elapsed = context.Time.GetElapsedTime(started);
-        EngineMeter.RecordTier(isCold: false, elapsed);
-        context.Counters.Add(Counter.HotReadNanoseconds, (long)elapsed.TotalNanoseconds);
-        return elapsed;
-    }
-
-    private async ValueTask ReadHotInTurnAsync(
-        ContentState content, Placement placement, long offsetBytes, Memory<byte> destination,
-        CancellationToken cancellationToken)
-    {
-        Tenant tenant = context.Tenants.Of(content.Content.Attributes);
-        long started = context.Time.GetTimestamp();
-        await context.HotGate.EnterAsync(tenant, destination.Length, cancellationToken).ConfigureAwait(false);
         try
         {
-            tenant.NoteTurn(destination.Length, context.Time.GetElapsedTime(started));
             await context.Hot.ReadAsync(
                 content.Id, placement, content.SizeBytes, offsetBytes, destination, cancellationToken)
                 .ConfigureAwait(false);
         }
         finally
         {
-            context.HotGate.Leave(tenant, destination.Length);
+            if (inTurn is not null)
+            {
+                context.HotGate.Leave(inTurn, destination.Length);
+            }
         }
+
+        TimeSpan elapsed = context.Time.GetElapsedTime(started);
+        EngineMeter.RecordTier(isCold: false, elapsed);
+        context.Counters.Add(Counter.HotReadNanoseconds, (long)elapsed.TotalNanoseconds);
+        return elapsed;
     }
 
     private async Task RunAsync(BlockFetch fetch)

@@ -371,7 +371,7 @@ internal sealed class EngineContext : IDisposable
     }
 
     private FairGate NewGate(int limit) =>
-        new(limit, Options.ContendedBytes, Options.Tenants.Count + 1, Parts.Time);
+        new(limit, Options.ContendedBytes, Parts.Time);
 
     private long ForegroundActivity() => Counters.Sum(Counter.Reads) - Counters.Sum(Counter.UpkeepReads)
         + Counters.Sum(Counter.WrittenBytes);
@@ -379,6 +379,7 @@ internal sealed class EngineContext : IDisposable
     public void Dispose()
     {
         Cache.SetFuture(null);
+        Tenants.Dispose();
         Yield.Dispose();
         Room.Dispose();
         Unflushed.File.Dispose();
