@@ -89,7 +89,8 @@ public sealed class FuseMount : IAsyncDisposable
             ? string.Create(CultureInfo.InvariantCulture, $"{Abi.Major}.{agreed.Minor}")
             : string.Empty,
         Profile = _profile.Profile,
-        Paths = MountPaths.Describe(_options, _profile, _negotiation, _files.Passthrough?.OffBecause),
+        Paths = MountPaths.Describe(_options, _profile, _negotiation, _files.Passthrough?.OffBecause,
+            _engine.HasEncrypted),
         PassthroughOpens = _files.Passthrough?.OpenedCount ?? 0,
         Requests = RequestCounts(),
         ReadBytes = _counters.ReadBytes,

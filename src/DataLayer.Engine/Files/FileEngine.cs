@@ -292,7 +292,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         }
 
         ReplacementWriter writer = new(Context, _uploads, folder, name, existing, options, ifMatch);
-        if (options.ExpectedSizeBytes is { } size && size > 0 && !Context.Hot.UsesSegment(null, size))
+        if (options.ExpectedSizeBytes is { } size && size > 0 && !Context.UsesSegment(folder.AttachmentId, size))
         {
             await writer.BeginStripesAsync(cancellationToken).ConfigureAwait(false);
         }

@@ -17,4 +17,7 @@ public sealed record FileEngineParts(
 {
     /// <summary>What spent budgets keep from being fetched ahead; open where nobody closes it.</summary>
     public SpendGate Gate { get; init; } = new(Time, 1);
+
+    /// <summary>Seals the keys of encrypted attachments; null where nothing can be attached encrypted.</summary>
+    public DatasetKeys? DatasetKeys { get; init; }
 }

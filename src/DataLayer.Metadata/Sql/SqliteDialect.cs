@@ -134,6 +134,7 @@ internal sealed class SqliteDialect : ISqlDialect
                 PRAGMA synchronous=FULL;
                 PRAGMA wal_autocheckpoint={CheckpointPages};
                 PRAGMA foreign_keys=ON;
+                PRAGMA secure_delete=FAST;
                 PRAGMA cell_size_check=ON;
                 PRAGMA temp_store=MEMORY;
                 PRAGMA cache_size=-{cacheKibibytes};

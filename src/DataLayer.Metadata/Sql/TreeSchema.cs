@@ -25,6 +25,7 @@ internal static class TreeSchema
             new SchemaStep(11, PackScript),
             new SchemaStep(12, HeadroomScript),
             new SchemaStep(13, PackChangeScript),
+            new SchemaStep(20, SealedKeyScript),
         ];
 
     private const string JobScript =
@@ -233,6 +234,11 @@ internal static class TreeSchema
             is_gone {int64} NOT NULL,
             crc {int64} NOT NULL,
             PRIMARY KEY (pack, member_offset)) {clustered};
+        """;
+
+    private const string SealedKeyScript =
+        """
+        ALTER TABLE attachments ADD COLUMN sealed_key {text};
         """;
 
     private const string HeadroomScript =

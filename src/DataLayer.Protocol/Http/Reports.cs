@@ -48,6 +48,9 @@ public sealed record AttachmentStatus
     /// <summary>When written content is uploaded.</summary>
     public FlushMode Flush { get; init; }
 
+    /// <summary>Whether its bytes are encrypted in the hot tier and in the spill.</summary>
+    public bool Encrypted { get; init; }
+
     /// <summary>Whether the listing is complete; if not, attach again to go on with it.</summary>
     public bool ListingComplete { get; init; }
 

@@ -1,3 +1,5 @@
+using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Automation;
@@ -22,7 +24,7 @@ namespace DataLayer.Server.Hosting;
 /// one. The service
 /// holds one; so does an offline fsck.
 /// </summary>
-internal sealed class StorageNode : IAsyncDisposable
+internal sealed partial class StorageNode : IAsyncDisposable
 {
     private readonly Stack<IAsyncDisposable> _opened = new();
     private StateLock? _lock;
@@ -102,9 +104,11 @@ internal sealed class StorageNode : IAsyncDisposable
                 await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
             node.Cache = node.Keep(new BlockCache(configuration.Cache, time));
             node.Stores = node.Keep(new ObjectStoreRegistry(configuration.ObjectStores, time, logs));
+            CredentialSeal seal = new(configuration.Auth.CredentialKeyFile);
+            DatasetKeys keys = new(seal);
+            await ResealAsync(tree, keys, logs.CreateLogger<DatasetKeys>(), cancellationToken);
             node.DefinedStores = new DefinedStores(
-                Path.Combine(configuration.StateDirectory, DefinedStores.FolderName),
-                new CredentialSeal(configuration.Auth.CredentialKeyFile));
+                Path.Combine(configuration.StateDirectory, DefinedStores.FolderName), seal);
             foreach (ObjectStoreOptions store in node.DefinedStores.Load())
             {
                 node.Stores.Define(store);
@@ -115,7 +119,11 @@ internal sealed class StorageNode : IAsyncDisposable
                 new CostMeter(
                     new CostMeterParts(tree, node.Stores, node.Hot, gate), PlanDesk.PricingOf(configuration),
                     configuration.Costs, time, logs.CreateLogger<CostMeter>()));
-            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time) { Gate = gate };
+            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time) 
+            {
+                Gate = gate,
+                DatasetKeys = keys,
+            };
             node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
             FileEngineOptions engine = configuration.Engine with { KeepOrphans = node.KeptMounts.Count > 0 };
             node.Engine = node.Keep(await FileEngine.OpenAsync(parts, engine, logs, cancellationToken));
@@ -206,6 +214,35 @@ internal sealed class StorageNode : IAsyncDisposable
         _lock?.Dispose();
         _lock = null;
     }
+
+    /// <summary>
+    /// Seals the keys of encrypted attachments under the newest key of the key file, and forgets the keys they were
+    /// under. Where that cannot be now, what is there stays.
+    /// </summary>
+    private static async ValueTask ResealAsync(
+        TreeStore tree, DatasetKeys keys, ILogger log, CancellationToken cancellationToken)
+    {
+        try
+        {
+            foreach (Attachment attachment in await tree.ListAttachmentsAsync(cancellationToken))
+            {
+                if (attachment.IsEncrypted && keys.Reseal(attachment) is { } anew)
+                {
+                    await tree.ResealAttachmentAsync(attachment.Id, anew, cancellationToken);
+                }
+            }
+
+            keys.DropOldKeys();
+        }
+        catch (DataLayerException fault)
+        {
+            LogNotResealed(log, fault.Message);
+        }
+    }
+
+    [LoggerMessage(
+        14, LogLevel.Warning, "The keys of encrypted attachments could not be sealed under the newest key: {Cause}")]
+    private static partial void LogNotResealed(ILogger log, string cause);
 
     private T Keep<T>(T part)
         where T : IAsyncDisposable

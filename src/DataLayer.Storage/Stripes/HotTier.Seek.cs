@@ -50,7 +50,9 @@ public sealed partial class HotTier
         {
             try
             {
-                return await target.SeekAsync(id, start, end, hole, cancellationToken).ConfigureAwait(false);
+                return await (placement.KeyId == 0
+                    ? target.SeekAsync(id, start, end, hole, cancellationToken)
+                    : SeekSealedAsync(target, id, start, end, hole, cancellationToken)).ConfigureAwait(false);
             }
             catch (UncleanColumnException)
             {

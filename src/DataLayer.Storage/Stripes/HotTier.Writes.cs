@@ -37,7 +37,10 @@ public sealed partial class HotTier
         {
             try
             {
-                await WriteOnceAsync(content, placement, offsetBytes, bytes, cancellationToken).ConfigureAwait(false);
+                await (placement.KeyId == 0
+                    ? WriteOnceAsync(content, placement, offsetBytes, bytes, cancellationToken)
+                    : WriteSealedOnceAsync(content, placement, offsetBytes, bytes, cancellationToken))
+                    .ConfigureAwait(false);
                 break;
             }
             catch (UncleanColumnException unclean) when (tries < 3)
@@ -106,6 +109,11 @@ public sealed partial class HotTier
     {
         ArgumentNullException.ThrowIfNull(placement);
         ArgumentOutOfRangeException.ThrowIfNegative(sizeBytes);
+        if (placement.KeyId != 0)
+        {
+            return TruncateSealedAsync(content, placement, sizeBytes, cancellationToken);
+        }
+
         return CreateAndEachAsync(content, placement, static (target, column, args, stop) =>
             target.TruncateAsync(column, args.placement.ColumnLength(column.Column, args.sizeBytes), stop),
                 (placement, sizeBytes), cancellationToken);
@@ -120,6 +128,11 @@ public sealed partial class HotTier
         ArgumentNullException.ThrowIfNull(placement);
         ArgumentOutOfRangeException.ThrowIfNegative(offsetBytes);
         ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes);
+        if (placement.KeyId != 0)
+        {
+            return PunchSealedAsync(content, placement, offsetBytes, lengthBytes, cancellationToken);
+        }
+
         return EachColumnAsync(content, placement, static (target, column, args, stop) =>
         {
             long start = args.placement.ColumnLength(column.Column, args.offsetBytes);

@@ -4,14 +4,17 @@ using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Files.State;
 using DataLayer.Storage.Objects;
+using Microsoft.Extensions.Logging;
 
 namespace DataLayer.Engine.Files.Attaching;
 
 /// <summary>
 /// The attachments with their opened stores, in memory. The tree holds them durably; changes go there first.
 /// </summary>
-internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, IObjectStore>? decorate)
+internal sealed class AttachmentTable(
+    FileEngineParts parts, Func<IObjectStore, IObjectStore>? decorate, ILogger log)
 {
     private readonly ConcurrentDictionary<long, Entry> _entries = new();
 
@@ -24,9 +27,26 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
         }
     }
 
-    /// <summary>Adds or replaces an attachment and tells the cache the length of a pass over it.</summary>
+    /// <summary>
+    /// Adds or replaces an attachment, opens the key of an encrypted one, and tells the cache the length of a pass over
+    /// it.
+    /// </summary>
     public void Put(Attachment attachment)
     {
+        if (attachment.IsEncrypted && Find(attachment.Id) is null)
+        {
+            parts.Cache.EncryptSpillOf((int)attachment.Id);
+            if (parts.DatasetKeys is null)
+            {
+                parts.Hot.Keys.PutMissing(
+                    attachment.Id, $"'{attachment.Path}' is encrypted and no key file was named to open its key.");
+            }
+            else if (parts.DatasetKeys.Open(attachment, parts.Hot.Keys) is { } why)
+            {
+                EngineLog.KeyMissing(log, why);
+            }
+        }
+
         _entries.AddOrUpdate(
             attachment.Id,
             static (_, made) => new Entry(made.Attachment, made.Table.Open(made.Attachment)),
@@ -52,6 +72,12 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
 
     public Attachment? Find(long attachmentId) => _entries.TryGetValue(attachmentId, out Entry? entry)
         ? entry.Attachment : null;
+
+    /// <summary>
+    /// Under which key the hot bytes of an attachment's contents are encrypted; 0 where they are not.
+    /// </summary>
+    public long KeyOf(long attachmentId) =>
+        attachmentId != 0 && Find(attachmentId) is { IsEncrypted: true } ? attachmentId : 0;
 
     /// <summary>All attachments that are open.</summary>
     public IEnumerable<Attachment> List()

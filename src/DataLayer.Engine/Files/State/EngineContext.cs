@@ -39,7 +39,7 @@ internal sealed class EngineContext : IDisposable
         Buffers = new TransferBufferPool(options.ReadaheadMemoryBytes);
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
         Yield = new ForegroundYield(Fetches, ForegroundActivity, parts.Time, options.YieldPatience);
-        Attachments = new AttachmentTable(parts, options.DecorateStore);
+        Attachments = new AttachmentTable(parts, options.DecorateStore, Log);
         Archives = new ArchiveRestores(this);
         Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
         Quotas = new QuotaClaims(parts.Tree.Quotas);
@@ -295,21 +295,33 @@ internal sealed class EngineContext : IDisposable
     public Action? JournalSignal { get; set; }
 
     /// <summary>
+    /// Whether a content of a size becomes a segment record rather than stripes: a small one that is not encrypted.
+    /// </summary>
+    public bool UsesSegment(long attachmentId, long sizeBytes) =>
+        Hot.UsesSegment(null, sizeBytes) && Attachments.KeyOf(attachmentId) == 0;
+
+    /// <summary>As the other.</summary>
+    public bool UsesSegment(ContentState content, long sizeBytes) =>
+        UsesSegment(content.Content.Attributes.AttachmentId, sizeBytes);
+
+    /// <summary>
     /// Chooses stripes for a content of which the tree names none, with nothing in them of stripes it had: columns are
     /// named by the content alone, and those that wait for their deletion would show their bytes behind what is
     /// written now.
     /// </summary>
-    /// <param name="content">The content; its write gate is held.</param>
+    /// <param name="state">The content; its write gate is held.</param>
     /// <param name="expectedBytes">How long it is expected to become.</param>
     /// <param name="makesRoom">Whether a writer waits, for whom room is made where there is none.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async ValueTask<StripedPlacement> PlaceStripesAsync(
-        ContentId content, long expectedBytes, bool makesRoom, CancellationToken cancellationToken)
+        ContentState state, long expectedBytes, bool makesRoom, CancellationToken cancellationToken)
     {
+        ContentId content = state.Id;
+        long key = Attachments.KeyOf(state.Content.Attributes.AttachmentId);
         await Shares.LearnAsync(content.Inode, cancellationToken).ConfigureAwait(false);
         StripedPlacement placement = makesRoom
-            ? await HotWrites.PlaceAsync(content, expectedBytes, cancellationToken).ConfigureAwait(false)
-            : Hot.PlaceStriped(Shares.PoolOf(content.Inode), content, expectedBytes);
+            ? await HotWrites.PlaceAsync(content, expectedBytes, key, cancellationToken).ConfigureAwait(false)
+            : Hot.PlaceStriped(Shares.PoolOf(content.Inode), content, expectedBytes, key);
         if (await Hot.HasColumnsAsync(content, placement, cancellationToken).ConfigureAwait(false))
         {
             // After a power cut the tree must not know them as the content.

@@ -61,4 +61,7 @@ internal static partial class EngineLog
     [LoggerMessage(
         20, LogLevel.Information, "{Contents} contents that mounts wrote and nobody flushed were brought in")]
     public static partial void ReplayedUnflushed(ILogger log, int contents);
+
+    [LoggerMessage(30, LogLevel.Error, "{Why}")]
+    public static partial void KeyMissing(ILogger log, string why);
 }

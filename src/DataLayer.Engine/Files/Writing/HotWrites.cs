@@ -49,10 +49,10 @@ internal sealed class HotWrites(EngineContext context)
     /// <summary>As the hot tier's.</summary>
     /// <exception cref="DataLayerException">NoSpace, as above.</exception>
     public ValueTask<StripedPlacement> PlaceAsync(
-        ContentId content, long expectedBytes, CancellationToken cancellationToken) =>
+        ContentId content, long expectedBytes, long keyId, CancellationToken cancellationToken) =>
         PlacingAsync(
             () => new ValueTask<StripedPlacement>(
-                context.Hot.PlaceStriped(context.Shares.PoolOf(content.Inode), content, expectedBytes)),
+                context.Hot.PlaceStriped(context.Shares.PoolOf(content.Inode), content, expectedBytes, keyId)),
             content.Inode, expectedBytes, cancellationToken);
 
     /// <summary>As above, for a call that chooses stripes on its way.</summary>
