@@ -21,6 +21,6 @@ public interface INodeDirectory
     /// </summary>
     bool IsFenced { get; }
 
-    /// <summary>Raised after <see cref="Live"/> changed, on a thread of the directory's: handlers return soon.</summary>
+    /// <summary>Raised after <see cref="Live"/> changed, on a thread of the directory: handlers return soon.</summary>
     event EventHandler? Changed;
 }
