@@ -132,7 +132,7 @@ internal sealed partial class StorageNode : IAsyncDisposable
                 new CostMeter(
                     new CostMeterParts(tree, node.Stores, node.Hot, gate), PlanDesk.PricingOf(configuration),
                     configuration.Costs, time, logs.CreateLogger<CostMeter>()));
-            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time) 
+            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time)
             {
                 Gate = gate,
                 DatasetKeys = keys,

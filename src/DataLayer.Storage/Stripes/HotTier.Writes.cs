@@ -37,10 +37,7 @@ public sealed partial class HotTier
         {
             try
             {
-                await (placement.KeyId == 0
-                    ? WriteOnceAsync(content, placement, offsetBytes, bytes, cancellationToken)
-                    : WriteSealedOnceAsync(content, placement, offsetBytes, bytes, cancellationToken))
-                    .ConfigureAwait(false);
+                await WriteOnceAsync(content, placement, offsetBytes, bytes, cancellationToken).ConfigureAwait(false);
                 break;
             }
             catch (UncleanColumnException unclean) when (tries < 3)
@@ -192,6 +189,12 @@ public sealed partial class HotTier
         ContentId content, StripedPlacement placement, long offsetBytes, ReadOnlyMemory<byte> bytes,
             CancellationToken cancellationToken)
     {
+        if (placement.KeyId != 0)
+        {
+            await WriteSealedOnceAsync(content, placement, offsetBytes, bytes, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
         if (placement.CopyCount > 1)
         {
             // No copy is overwritten before all have their marks: a copy without marks is then known to be whole.

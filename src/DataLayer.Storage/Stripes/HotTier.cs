@@ -122,8 +122,9 @@ public sealed partial class HotTier : IAsyncDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(expectedSizeBytes);
         ArgumentOutOfRangeException.ThrowIfNegative(keyId);
-        return TargetChoice.Place(_targets.GetPool(pool), _targets.ByNumber, content, expectedSizeBytes)
-            with { KeyId = keyId };
+        StripedPlacement chosen = TargetChoice.Place(
+            _targets.GetPool(pool), _targets.ByNumber, content, expectedSizeBytes);
+        return chosen with { KeyId = keyId };
     }
 
     /// <summary>What a striped content takes on each of its targets at the pool's full width, bytes.</summary>

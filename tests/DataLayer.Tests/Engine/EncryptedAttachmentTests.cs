@@ -6,7 +6,6 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Files.Nodes;
-using DataLayer.Metadata;
 using DataLayer.Storage.Objects;
 
 namespace DataLayer.Tests.Engine;

@@ -219,25 +219,29 @@ internal sealed class SpillStore : IAsyncDisposable
             return;
         }
 
-        record[(SpillHeader.Bytes + node.Length)..(int)length].Clear();
-        if (isEncrypted)
+        operation.IsEncrypted = isEncrypted;
+        Send(operation, record[..(int)length], node, key);
+    }
+
+    /// <summary>Completes a record whose bytes are in its buffer, and hands it to the device.</summary>
+    private void Send(Operation operation, Span<byte> record, CacheEntry node, byte[]? key)
+    {
+        record[(SpillHeader.Bytes + node.Length)..].Clear();
+        uint checksum = node.Checksum;
+        if (operation.IsEncrypted)
         {
-            // The checksums are those of what lies on the disk: they tell nothing of the bytes.
             SpillCipher.Seal(
                 key!, operation.Address, record.Slice(SpillHeader.Bytes, node.Length + SpillCipher.TagBytes));
-            SpillHeader.Write(
-                record, operation.Address, node.Block, node.Length,
-                Crc32C.Compute(record.Slice(SpillHeader.Bytes, node.Length)), node.DatasetId);
-            operation.IsEncrypted = true;
-        }
-        else
-        {
-            SpillHeader.Write(record, operation.Address, node.Block, node.Length, node.Checksum, node.DatasetId);
+
+            // Of what lies on the disk: it tells nothing of the bytes.
+            checksum = Crc32C.Compute(record.Slice(SpillHeader.Bytes, node.Length));
         }
 
+        SpillHeader.Write(record, operation.Address, node.Block, node.Length, checksum, node.DatasetId);
         try
         {
-            _device.WriteAsync(Pointer(operation), (ulong)operation.Address, (uint)length, _written, operation);
+            _device.WriteAsync(
+                Pointer(operation), (ulong)operation.Address, (uint)record.Length, _written, operation);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FasterException)
         {

@@ -26,7 +26,11 @@ public sealed class DataKeyRing
     public void Put(long keyId, ReadOnlySpan<byte> key)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(keyId, 1);
-        ArgumentOutOfRangeException.ThrowIfNotEqual(key.Length, KeyBytes);
+        if (key.Length != KeyBytes)
+        {
+            throw new ArgumentException($"A key has {KeyBytes} bytes, this one {key.Length}.", nameof(key));
+        }
+
         _entries[keyId] = new Entry(key.ToArray(), null);
     }
 
