@@ -1,3 +1,4 @@
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
@@ -17,4 +18,7 @@ public sealed record FileEngineParts(
 {
     /// <summary>What spent budgets keep from being fetched ahead; open where nobody closes it.</summary>
     public SpendGate Gate { get; init; } = new(Time, 1);
+
+    /// <summary>Other nodes that read the same objects; null for none.</summary>
+    public PeerParts? Peers { get; init; }
 }
