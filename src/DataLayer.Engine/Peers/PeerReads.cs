@@ -170,7 +170,7 @@ internal sealed class PeerReads(EngineContext context, PeerParts parts) : IDispo
             HashSet<PeerNode> kept = [];
             foreach (PeerNode node in live)
             {
-                if (node.Name == self.Name || node.Endpoint is null
+                if (node.Id == self.Id || node.Endpoint is null
                     || (parts.Options.SameZone && node.Zone != self.Zone) || !kept.Add(node))
                 {
                     continue;
@@ -199,7 +199,7 @@ internal sealed class PeerReads(EngineContext context, PeerParts parts) : IDispo
                 _peers.Remove(node); // Requests under way end by themselves; it holds nothing that has to be closed.
             }
 
-            PeerRing ring = new(self.Name, others);
+            PeerRing ring = new(self.Id, others);
             Volatile.Write(ref _known, new Known(live, ring));
             return ring;
         }

@@ -4,8 +4,8 @@ namespace DataLayer.Engine.Peers;
 /// Which node reads what of object stores for all: rendezvous hashing (Thaler and Ravishankar 1998). Immutable.
 /// </summary>
 /// <remarks>
-/// <para>Objects are cut into ranges of <see cref="RangeBytes"/>. Each node's name is hashed together with a range; the
-/// range is that node's whose hash is highest. All who know the same names agree without a word, ranges spread evenly,
+/// <para>Objects are cut into ranges of <see cref="RangeBytes"/>. Each node's id is hashed together with a range; the
+/// range is that node's whose hash is highest. All who know the same ids agree without a word, ranges spread evenly,
 /// and a node that comes or goes moves its own share only. A look costs one multiplication or three a node.</para>
 /// <para>A range is as long as the engine's largest request by default, so that a request has one owner; small objects
 /// have one as a whole. Its size is a constant: nodes must agree on it.</para>
@@ -29,7 +29,7 @@ internal sealed class PeerRing
         for (int i = 0; i < others.Count; i++)
         {
             _peers[i + 1] = others[i];
-            _hashes[i + 1] = Hash(FnvOffset, others[i].Node.Name);
+            _hashes[i + 1] = Hash(FnvOffset, others[i].Node.Id);
         }
     }
 

@@ -29,6 +29,7 @@ internal static class CommandLine
             HeadroomCommands.Make(factory),
             TenantCommands.Make(factory),
             LocalityCommand.Make(factory),
+            NodeCommands.Make(factory),
             .. FileCommands.Make(factory),
             .. MountCommands.Make(factory),
             StatisticsCommands.Make(factory),

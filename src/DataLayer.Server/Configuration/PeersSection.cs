@@ -1,7 +1,7 @@
 using System.Collections;
-using System.Net;
 using DataLayer.Client;
 using DataLayer.Engine.Peers;
+using DataLayer.Metadata.Nodes;
 
 namespace DataLayer.Server.Configuration;
 
@@ -11,8 +11,14 @@ internal sealed record PeersConfiguration
     /// <summary>This node.</summary>
     public required PeerNode Self { get; init; }
 
-    /// <summary>The nodes that are named; this one may be among them.</summary>
+    /// <summary>The nodes that are named; this one may be among them. None where they are the tree's.</summary>
     public required IReadOnlyList<PeerNode> Nodes { get; init; }
+
+    /// <summary>Whether they are the live nodes of the tree.</summary>
+    public bool FromTree { get; init; }
+
+    /// <summary>Whether nodes beyond loopback are asked over http.</summary>
+    public bool Insecure { get; init; }
 
     /// <summary>Bounds.</summary>
     public required PeerOptions Options { get; init; }
@@ -33,15 +39,19 @@ internal static class PeersSection
     private const long GiB = 1L << 30;
     private const string UrlRemedy = "Write https://host:port of the node's API.";
 
-    /// <summary>Reads the section; null where it names no nodes.</summary>
-    public static PeersConfiguration? Read(SettingReader section, IDictionary environment)
+    /// <summary>Reads the section; null where it names no nodes and those of the tree are not asked.</summary>
+    /// <param name="section">The section.</param>
+    /// <param name="node">This node.</param>
+    /// <param name="hasNodes">Whether the tree knows its nodes: it is in PostgreSQL.</param>
+    /// <param name="environment">Environment variables.</param>
+    public static PeersConfiguration? Read(
+        SettingReader section, NodeOptions node, bool hasNodes, IDictionary environment)
     {
         PeerOptions d = new();
-        string name = section.Text(
-            "name", Environment.MachineName,
-            "What all nodes call this one. Default: the machine's name. On Kubernetes give the node's name.",
-            "a name")!;
-        string? zone = section.Text("zone", null, "The failure domain of this node.", "a name");
+        bool fromTree = section.Flag(
+            "fromTree", false,
+            "Ask the live nodes of the tree, by their node.endpoint, instead of those in 'nodes'; with a tree in "
+            + "PostgreSQL.");
         bool insecure = section.Flag(
             "insecure", false,
             "Ask nodes beyond loopback over http: whoever sees the network's traffic reads contents and the token.");
@@ -71,12 +81,15 @@ internal static class PeersSection
         };
         ClientTlsOptions tls = ReadTls(section);
         IReadOnlyList<PeerNode> nodes = section.Items("nodes", ReadNode, () => []);
-        PeersConfiguration? peers = nodes.Count == 0
+        CheckTree(section, node, fromTree, hasNodes, nodes.Count);
+        PeersConfiguration? peers = nodes.Count == 0 && !fromTree
             ? null
             : new PeersConfiguration
             {
-                Self = new PeerNode(name, null, zone),
+                Self = new PeerNode(node.Name, node.PeerEndpoint, node.Zone),
                 Nodes = nodes,
+                FromTree = fromTree,
+                Insecure = insecure,
                 Options = options,
                 Token = secret?.StartsWith("env:", StringComparison.Ordinal) == true
                     ? environment[secret["env:".Length..]] as string : null,
@@ -86,7 +99,7 @@ internal static class PeersSection
             };
         if (peers is not null)
         {
-            Check(section, peers, insecure);
+            Check(section, peers);
         }
 
         section.Done();
@@ -127,7 +140,7 @@ internal static class PeersSection
 
     private static PeerNode ReadNode(SettingReader section)
     {
-        string name = section.Text("name", "node", "The node's name: what it calls itself.", "a name")!;
+        string name = section.Text("name", "node", "The node's name: what its own node.name says.", "a name")!;
         string url = section.Text("url", "http://127.0.0.1:7070", "Where its API is.", "a URL")!;
         string? zone = section.Text("zone", null, "Its failure domain.", "a name");
         CheckName(section, name);
@@ -142,9 +155,29 @@ internal static class PeersSection
         return new PeerNode(name, isUrl ? endpoint : null, zone);
     }
 
-    private static void Check(SettingReader section, PeersConfiguration peers, bool insecure)
+    private static void CheckTree(
+        SettingReader section, NodeOptions node, bool fromTree, bool hasNodes, int listed)
     {
-        CheckName(section, peers.Self.Name);
+        if (fromTree && !hasNodes)
+        {
+            section.Report(
+                "fromTree", "A tree in SQLite has one node.", "List the nodes in 'nodes', or take metadata.kind: postgres.");
+        }
+
+        if (fromTree && listed > 0)
+        {
+            section.Report("nodes", "Nodes are listed, and those of the tree are asked.", "Keep one of both.");
+        }
+
+        if (fromTree && node.PeerEndpoint is null)
+        {
+            section.Report(
+                "fromTree", "The others cannot reach this node.", "Give node.endpoint, as https://node1.example.org:7070.");
+        }
+    }
+
+    private static void Check(SettingReader section, PeersConfiguration peers)
+    {
         PoolSection.CheckUnique(section, "nodes", "name", peers.Nodes.Select(n => n.Name));
         if (peers.Options.MaxHedgeDelay < peers.Options.MinHedgeDelay)
         {
@@ -153,14 +186,14 @@ internal static class PeersSection
 
         if (peers.Options.SameZone && peers.Self.Zone is null)
         {
-            section.Report("zone", "The scope is the zone, and this node's is not given.", "Give peers.zone.");
+            section.Report("scope", "The scope is the zone, and this node's is not given.", "Give node.zone.");
         }
 
         PeerNode[] far =
         [
-            .. peers.Nodes.Where(n => n.Name != peers.Self.Name && n.Endpoint is { } e && !IsLoopback(e)),
+            .. peers.Nodes.Where(n => n.Name != peers.Self.Name && n.Endpoint is { } e && !e.IsLoopback),
         ];
-        if (!insecure && far.FirstOrDefault(n => n.Endpoint!.Scheme == Uri.UriSchemeHttp) is { } open)
+        if (!peers.Insecure && far.FirstOrDefault(n => n.Endpoint!.Scheme == Uri.UriSchemeHttp) is { } open)
         {
             section.Report(
                 "nodes", $"'{open.Name}' is asked over http, beyond loopback.",
@@ -183,8 +216,4 @@ internal static class PeersSection
                 "name", $"'{name}' is not a node's name.", "Use 1 to 253 letters, digits, '-', '_' and '.'.");
         }
     }
-
-    private static bool IsLoopback(Uri url) =>
-        url.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-        || (IPAddress.TryParse(url.Host.Trim('[', ']'), out IPAddress? address) && IPAddress.IsLoopback(address));
 }

@@ -1,6 +1,7 @@
 using System.Collections;
 using DataLayer.Engine.Tenants;
 using DataLayer.Metadata;
+using DataLayer.Metadata.Nodes;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;
 using DataLayer.Storage.Stripes;
@@ -69,6 +70,7 @@ internal static class ServerConfigurationReader
             "objectStores", s => StoreSection.Read(s, environment), () => [StoreSection.Default()]);
         StoreSection.Check(root, stores);
         TreeStoreOptions tree = ReadTree(root.Section("metadata"), state, environment);
+        NodeOptions node = NodeSection.Read(root.Section("node"));
         IReadOnlyList<TenantOptions> tenants = root.Items("tenants", TenantSection.Read, () => []);
         TenantSection.Check(root, tenants);
         ServerConfiguration configuration = new()
@@ -81,6 +83,7 @@ internal static class ServerConfigurationReader
             Hot = hot,
             ObjectStores = stores,
             Tree = tree,
+            Node = node,
             Engine = EngineSection.Read(root.Section("engine"), budget, state) with { Tenants = tenants },
             Jobs = JobsSection.Read(root.Section("jobs")),
             Feeds = FeedsSection.Read(root.Section("feeds"), budget),
@@ -88,7 +91,7 @@ internal static class ServerConfigurationReader
             Tracing = TracingSection.Read(root.Section("tracing"), environment),
             Costs = CostSection.Read(
                 root.Section("costs"), pools.FirstOrDefault(p => p.Name == defaultPool)?.CopyCount ?? 1),
-            Peers = PeersSection.Read(root.Section("peers"), environment),
+            Peers = PeersSection.Read(root.Section("peers"), node, tree.Postgres is not null, environment),
             Logging = ReadLogging(root.Section("logging")),
         };
         root.Done();

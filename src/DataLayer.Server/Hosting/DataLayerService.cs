@@ -105,6 +105,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<TenantEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<PeerEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<LocalityEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<NodeEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
         operations.AddRange(new CallerEndpoint(operations).GetOperations());
         IEnumerable<ApiOperation> pages = app.Services.GetRequiredService<ConsolePages>().GetOperations();

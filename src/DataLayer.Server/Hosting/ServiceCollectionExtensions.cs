@@ -90,6 +90,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<TenantEndpoints>();
         services.TryAddSingleton<PeerEndpoints>();
         services.TryAddSingleton<LocalityEndpoints>();
+        services.TryAddSingleton<NodeEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton(_ => new ConsolePages());
         services.TryAddSingleton<ApiFront>();

@@ -1,3 +1,4 @@
+using DataLayer.Core.Cluster;
 using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Peers;
@@ -11,6 +12,7 @@ using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Keeper.Mounts;
 using DataLayer.Metadata;
+using DataLayer.Metadata.Nodes;
 using DataLayer.Server.Configuration;
 using DataLayer.Server.Peers;
 using DataLayer.Storage.Cache;
@@ -53,6 +55,9 @@ internal sealed class StorageNode : IAsyncDisposable
 
     /// <summary>The tree's store.</summary>
     public TreeStore Tree { get; private set; } = null!;
+
+    /// <summary>The nodes of the tree that are alive, and this one among them.</summary>
+    public INodeDirectory Nodes { get; private set; } = null!;
 
     /// <summary>The jobs; null until <see cref="OpenJobsAsync"/>.</summary>
     public JobService? Jobs { get; private set; }
@@ -109,6 +114,14 @@ internal sealed class StorageNode : IAsyncDisposable
             node.MemoryBudgetBytes = configuration.MemoryBudgetBytes;
             TreeStore tree = node.Tree = node.Keep(
                 await TreeStore.OpenAsync(configuration.Tree, time, logs.CreateLogger<TreeStore>(), cancellationToken));
+            node.Nodes = await NodeRegistry.JoinAsync(
+                tree, NodeSection.Identify(configuration.Node, configuration.StateDirectory), time,
+                logs.CreateLogger<NodeRegistry>(), cancellationToken);
+            if (node.Nodes is IAsyncDisposable registry)
+            {
+                node.Keep(registry);
+            }
+
             node.Policies = new PolicyVersions(tree);
             node.Hot = node.Keep(
                 await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
@@ -233,7 +246,11 @@ internal sealed class StorageNode : IAsyncDisposable
 
         PeerLink = Keep(new HttpPeerLink(peers, logs.CreateLogger<HttpPeerLink>()));
         return Peers = new PeerParts(
-            directory ?? new NamedPeers(peers.Self, peers.Nodes), PeerLink, peers.Options);
+            directory
+                ?? (peers.FromTree
+                    ? new TreePeers(Nodes, peers.Insecure)
+                    : new NamedPeers(peers.Self, peers.Nodes)),
+            PeerLink, peers.Options);
     }
 
     private T Keep<T>(T part)

@@ -71,7 +71,8 @@ internal sealed class PeerCluster : IAsyncDisposable
             cache: {capacity: 96MiB}
             pools: [{name: default, reserve: 0, directories: [{{state}}-hot]}]
             objectStores: [{name: default, endpoint: "{{Origin.Endpoint.ToString().TrimEnd('/')}}", anonymous: true, hedgedReads: false}]
-            peers: {name: {{name}}, nodes: [{name: {{name}}, url: "http://127.0.0.1:1"}], {{peers}}}
+            node: {name: {{name}}}
+            peers: {nodes: [{name: {{name}}, url: "http://127.0.0.1:1"}], {{peers}}}
             logging: {level: error}
             {{more}}
             """;

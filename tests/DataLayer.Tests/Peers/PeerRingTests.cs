@@ -1,3 +1,4 @@
+using DataLayer.Core.Cluster;
 using DataLayer.Engine.Peers;
 
 namespace DataLayer.Tests.Peers;
@@ -42,10 +43,45 @@ public sealed class PeerRingTests
         Assert.True(Enumerable.Range(0, 64).Select(r => OwnerOf("a", ["a", "b"], hashes[0], r)).Distinct().Count() == 2);
     }
 
+    [Fact]
+    public void The_nodes_of_a_tree_are_known_by_their_ids_and_asked_where_that_is_safe()
+    {
+        Nodes nodes = new();
+        ClusterNode self = nodes.Self;
+        ClusterNode near = new("2", "same") { PeerEndpoint = new Uri("http://127.0.0.1:7071"), Zone = "z" };
+        ClusterNode safe = new("3", "same") { PeerEndpoint = new Uri("https://node3:7070") };
+        ClusterNode open = new("4", "open") { PeerEndpoint = new Uri("http://node4:7070") };
+        ClusterNode mute = new("5", "mute");
+        nodes.Live = [self, near, safe, open, mute];
+        TreePeers peers = new(nodes, clearText: false);
+
+        Assert.Equal("1", peers.Self.Id);
+        Assert.Equal([("2", "same", "z"), ("3", "same", null)], peers.Live.Select(p => (p.Id, p.Name, p.Zone)));
+        Assert.Same(peers.Live, peers.Live);
+        Assert.Equal(["2", "3", "4"], new TreePeers(nodes, clearText: true).Live.Select(p => p.Id));
+        nodes.Live = [self];
+        Assert.Empty(peers.Live);
+    }
+
     /// <summary>As the node <paramref name="self"/> sees it.</summary>
     internal static string OwnerOf(string self, IEnumerable<string> names, ulong hash, long range)
     {
         List<Peer> others = [.. names.Where(n => n != self).Select(n => new Peer(new PeerNode(n, null, null), new PeerOptions(), TimeProvider.System))];
         return new PeerRing(self, others).OwnerOf(hash, range)?.Node.Name ?? self;
+    }
+
+    private sealed class Nodes : INodeDirectory
+    {
+        public event EventHandler? Changed
+        {
+            add { }
+            remove { }
+        }
+
+        public ClusterNode Self { get; } = new("1", "self") { PeerEndpoint = new Uri("https://node1:7070") };
+
+        public IReadOnlyList<ClusterNode> Live { get; set; } = [];
+
+        public bool IsFenced => false;
     }
 }
