@@ -16,7 +16,9 @@ namespace DataLayer.Engine.Files;
 public readonly record struct LocalityCount(
     long Files, long SizeBytes, long MemoryBytes, long HotBytes, long NearBytes, bool IsWhole)
 {
-    /// <summary>Walks a subtree and looks where each block is; changes nothing, and counts as nobody's access.</summary>
+    /// <summary>
+    /// Walks a subtree and looks where each block is; changes nothing, and counts as nobody's access.
+    /// </summary>
     internal static async ValueTask<LocalityCount> OfAsync(
         EngineContext context, string path, int maxFiles, CancellationToken cancellationToken)
     {

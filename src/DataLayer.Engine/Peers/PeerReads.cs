@@ -1,7 +1,6 @@
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
-using Microsoft.Extensions.Logging;
 
 namespace DataLayer.Engine.Peers;
 
@@ -89,14 +88,14 @@ internal sealed class PeerReads(EngineContext context, PeerParts parts) : IDispo
         }
 
         ulong hash = PeerRing.HashOf(store, source.Key, source.ETag);
-        List<(Peer? Owner, int LengthBytes)> parts = Split(ring, hash, offsetBytes, destination.Length);
+        List<(Peer? Owner, int LengthBytes)> split = Split(ring, hash, offsetBytes, destination.Length);
         PeerRequest whole = new(store, source.Key, source.ETag, source.SizeBytes, offsetBytes, destination.Length)
         {
             Purpose = purpose,
         };
-        return parts.Count == 1
-            ? ReadPartAsync(parts[0].Owner, whole, destination, origin, cancellationToken)
-            : ReadPartsAsync(parts, whole, destination, origin, cancellationToken);
+        return split.Count == 1
+            ? ReadPartAsync(split[0].Owner, whole, destination, origin, cancellationToken)
+            : ReadPartsAsync(split, whole, destination, origin, cancellationToken);
     }
 
     public void Dispose()
@@ -131,26 +130,26 @@ internal sealed class PeerReads(EngineContext context, PeerParts parts) : IDispo
     private static List<(Peer? Owner, int LengthBytes)> Split(
         PeerRing ring, ulong hash, long offsetBytes, int lengthBytes)
     {
-        List<(Peer? Owner, int LengthBytes)> parts = new(2);
+        List<(Peer? Owner, int LengthBytes)> split = new(2);
         long end = offsetBytes + lengthBytes;
         for (long at = offsetBytes; at < end;)
         {
             long range = PeerRing.RangeOf(at);
             int length = (int)(Math.Min(end, (range + 1) * PeerRing.RangeBytes) - at);
             Peer? owner = ring.OwnerOf(hash, range);
-            if (owner is null && parts.Count > 0 && parts[^1].Owner is null)
+            if (owner is null && split.Count > 0 && split[^1].Owner is null)
             {
-                parts[^1] = (null, parts[^1].LengthBytes + length);
+                split[^1] = (null, split[^1].LengthBytes + length);
             }
             else
             {
-                parts.Add((owner, length));
+                split.Add((owner, length));
             }
 
             at += length;
         }
 
-        return parts;
+        return split;
     }
 
     /// <summary>The ring of the nodes that live now; the peers' state is kept while they do.</summary>

@@ -42,7 +42,9 @@ internal sealed class PeerTurn(
         return await ReadOriginAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>The times of a range that came, from there or by a hedge; null where the store is to be asked.</summary>
+    /// <summary>
+    /// The times of a range that came, from there or by a hedge; null where the store is to be asked.
+    /// </summary>
     private async ValueTask<ReadTimes?> AskAsync(CancellationToken cancellationToken)
     {
         if (!peer.TryBegin(out CancellationToken opened))

@@ -32,8 +32,8 @@ internal static class TokenCommands
         Option<string?> config = ConfigCommands.FileOption();
         Option<string> role = new("--role")
         {
-            Description = "reader (reads), tenant (reads and writes below its scope), admin, or node (another service that asks "
-                + "for bytes: docs/PEERS.md). Default: reader.",
+            Description = "reader (reads), tenant (reads and writes below its scope), admin, or node (another service "
+                + "that asks for bytes: docs/PEERS.md). Default: reader.",
             DefaultValueFactory = _ => "reader",
             HelpName = "ROLE",
         };

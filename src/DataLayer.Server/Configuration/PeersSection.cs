@@ -55,11 +55,13 @@ internal static class PeersSection
         bool insecure = section.Flag(
             "insecure", false,
             "Ask nodes beyond loopback over http: whoever sees the network's traffic reads contents and the token.");
-        string? secret = StoreSection.ReadSecret(section, "token", "the token of role 'node' for the others", environment);
+        string? secret = StoreSection.ReadSecret(
+            section, "token", "the token of role 'node' for the others", environment);
         PeerOptions options = new()
         {
             SameZone = section.Choice(
-                "scope", "all", "'zone': nodes of the same zone only, one origin read a zone.", "all", "zone") == "zone",
+                "scope", "all", "'zone': nodes of the same zone only, one origin read a zone.", "all", "zone")
+                == "zone",
             MaxRequests = section.Count("requests", d.MaxRequests, 1, 1024, "Requests to one node in flight."),
             MaxBytes = section.Size(
                 "bytes", d.MaxBytes, PeerRequest.MaxBytes, 16 * GiB, "What is asked of one node at once."),
@@ -116,7 +118,10 @@ internal static class PeersSection
         string? key = section.Text("keyFile", null, "PEM file with that certificate's private key.", "a path");
         string? password = section.Text("keyPasswordFile", null, "File with the key's password.", "a path");
         foreach ((string setting, string? file) in new[]
-            { ("caFile", authority), ("certificateFile", certificate), ("keyFile", key), ("keyPasswordFile", password) })
+            {
+                ("caFile", authority), ("certificateFile", certificate), ("keyFile", key),
+                ("keyPasswordFile", password),
+            })
         {
             if (file is not null && !File.Exists(file))
             {
@@ -161,7 +166,8 @@ internal static class PeersSection
         if (fromTree && !hasNodes)
         {
             section.Report(
-                "fromTree", "A tree in SQLite has one node.", "List the nodes in 'nodes', or take metadata.kind: postgres.");
+                "fromTree", "A tree in SQLite has one node.",
+                "List the nodes in 'nodes', or take metadata.kind: postgres.");
         }
 
         if (fromTree && listed > 0)
@@ -172,7 +178,8 @@ internal static class PeersSection
         if (fromTree && node.PeerEndpoint is null)
         {
             section.Report(
-                "fromTree", "The others cannot reach this node.", "Give node.endpoint, as https://node1.example.org:7070.");
+                "fromTree", "The others cannot reach this node.",
+                "Give node.endpoint, as https://node1.example.org:7070.");
         }
     }
 

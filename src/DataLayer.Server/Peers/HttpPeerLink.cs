@@ -87,7 +87,6 @@ internal sealed partial class HttpPeerLink : IPeerLink, IAsyncDisposable
                 await using (body)
                 {
                     return await System.Text.Json.JsonSerializer.DeserializeAsync(body, type, cancellationToken)
-                        
                         ?? throw new DataLayerException(ErrorCode.OriginUnavailable, "It answered nothing.");
                 }
             }
@@ -123,7 +122,6 @@ internal sealed partial class HttpPeerLink : IPeerLink, IAsyncDisposable
             NetworkStream stream = new(socket, ownsSocket: true);
             return context.InitialRequestMessage.RequestUri?.Scheme == Uri.UriSchemeHttps
                 ? await TlsHandshake.ConnectAsync(stream, context.DnsEndPoint.Host, tls, cancellationToken)
-                    
                 : stream;
         }
         catch

@@ -2,6 +2,7 @@ using System.Globalization;
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Peers;
+using DataLayer.Metadata;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Access;
 using DataLayer.Server.Hosting;
@@ -9,7 +10,9 @@ using DataLayer.Server.Http;
 
 namespace DataLayer.Server.Peers;
 
-/// <summary>How much of a folder each node has near, for schedulers: each looks in its own memory and hot tier.</summary>
+/// <summary>
+/// How much of a folder each node has near, for schedulers: each looks in its own memory and hot tier.
+/// </summary>
 internal sealed class LocalityEndpoints(NodeHost node) : IDisposable
 {
     /// <summary>Files that are looked at where nobody says how many, a count: about a second's work.</summary>
@@ -85,6 +88,9 @@ internal sealed class LocalityEndpoints(NodeHost node) : IDisposable
     {
         string path = RequestTarget.RequiredText(context, "path");
         TreePath.Check(path);
+
+        // Who asks has checked its caller against the path as it is written: no link of this tree leads elsewhere.
+        FileEngine.Confine(new TreeScope([path]));
         int files = RequestTarget.Count(context, "files", DefaultFiles, 1, MostFiles);
         NodeLocality own = await LookAsync(node.Open, path, files, context.RequestAborted);
         await ApiJson.WriteAsync(context, own, ProtocolJson.Default.NodeLocality);

@@ -4,7 +4,6 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Peers;
 using DataLayer.Protocol.Http;
-using DataLayer.Server.Cli;
 using DataLayer.Tests.Server;
 
 namespace DataLayer.Tests.Peers;

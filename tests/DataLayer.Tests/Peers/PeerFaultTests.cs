@@ -77,10 +77,10 @@ public sealed class PeerFaultTests
     [Fact]
     public async Task A_miss_after_the_head_is_a_miss()
     {
-        await using Bench bench = await Bench.StartAsync(PeerCluster.Patient, async (context, request, _) =>
+        await using Bench bench = await Bench.StartAsync(PeerCluster.Patient, async (context, request, stop) =>
         {
             await ScriptedPeer.AcceptAsync(context);
-            await context.Response.Body.WriteAsync(new[] { PeerWire.Missed });
+            await context.Response.Body.WriteAsync(new[] { PeerWire.Missed }, stop);
         });
 
         await bench.ReadOwnedAsync(2);
