@@ -1,3 +1,4 @@
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Metadata;
 using DataLayer.Storage.Cache;
@@ -20,4 +21,7 @@ public sealed record FileEngineParts(
 
     /// <summary>Seals the keys of encrypted attachments; null where nothing can be attached encrypted.</summary>
     public DatasetKeys? DatasetKeys { get; init; }
+
+    /// <summary>Other nodes that read the same objects; null for none.</summary>
+    public PeerParts? Peers { get; init; }
 }

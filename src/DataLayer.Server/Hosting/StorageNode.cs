@@ -3,6 +3,7 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Tree;
 using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tiering.Automation;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Headrooms;
@@ -15,6 +16,7 @@ using DataLayer.Keeper.Mounts;
 using DataLayer.Metadata;
 using DataLayer.Metadata.Nodes;
 using DataLayer.Server.Configuration;
+using DataLayer.Server.Peers;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;
 using DataLayer.Storage.Stripes;
@@ -86,15 +88,25 @@ internal sealed partial class StorageNode : IAsyncDisposable
     /// <summary>What the node costs; a service starts it.</summary>
     public CostMeter Costs { get; private set; } = null!;
 
+    /// <summary>Other nodes over the same object stores; null for none.</summary>
+    public PeerParts? Peers { get; private set; }
+
+    /// <summary>How they are asked; null for none.</summary>
+    public HttpPeerLink? PeerLink { get; private set; }
+
     /// <summary>What the whole process may use, bytes.</summary>
     public long MemoryBudgetBytes { get; private set; }
 
-    /// <summary>Opens everything; on a fault what was open is closed again.</summary>
+    /// <summary>
+    /// Opens everything; on a fault what was open is closed again. Other nodes are those of
+    /// <paramref name="directory"/> instead of those that the configuration names.
+    /// </summary>
     public static async Task<StorageNode> OpenAsync(
         ServerConfiguration configuration,
         TimeProvider time,
         ILoggerFactory logs,
-        CancellationToken cancellationToken
+        CancellationToken cancellationToken,
+        IPeerDirectory? directory = null
     )
     {
         StorageNode node = new();
@@ -136,6 +148,7 @@ internal sealed partial class StorageNode : IAsyncDisposable
             {
                 Gate = gate,
                 DatasetKeys = keys,
+                Peers = node.OpenPeers(configuration, directory, logs),
             };
             node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
             FileEngineOptions engine = configuration.Engine with { KeepOrphans = node.KeptMounts.Count > 0 };
@@ -256,6 +269,23 @@ internal sealed partial class StorageNode : IAsyncDisposable
     [LoggerMessage(
         14, LogLevel.Warning, "The keys of encrypted attachments could not be sealed under the newest key: {Cause}")]
     private static partial void LogNotResealed(ILogger log, string cause);
+
+    private PeerParts? OpenPeers(
+        ServerConfiguration configuration, IPeerDirectory? directory, ILoggerFactory logs)
+    {
+        if (configuration.Peers is not { } peers)
+        {
+            return null;
+        }
+
+        PeerLink = Keep(new HttpPeerLink(peers, logs.CreateLogger<HttpPeerLink>()));
+        return Peers = new PeerParts(
+            directory
+                ?? (peers.FromTree
+                    ? new TreePeers(Nodes, peers.Insecure)
+                    : new NamedPeers(peers.Self, peers.Nodes)),
+            PeerLink, peers.Options);
+    }
 
     private T Keep<T>(T part)
         where T : IAsyncDisposable

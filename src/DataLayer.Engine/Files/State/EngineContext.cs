@@ -9,6 +9,7 @@ using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tenants;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Costs;
@@ -48,6 +49,7 @@ internal sealed class EngineContext : IDisposable
         Tenants = new TenantTable(this, options.Tenants);
         OriginGate = NewGate(options.MaxRequests);
         HotGate = NewGate(int.MaxValue);
+        Peers = parts.Peers is { } peers ? new PeerReads(this, peers) : null;
         Futures = new FeedFutures(parts.Time, options.Prefetch.StallTime);
         Prefetch = new PrefetchBudget(options.Prefetch, OriginGate);
         parts.Cache.SetFuture(Futures);
@@ -147,6 +149,12 @@ internal sealed class EngineContext : IDisposable
 
     /// <summary>Shares the reads of the hot tier among tenants; not asked where there are none.</summary>
     public FairGate HotGate { get; }
+
+    /// <summary>Reads objects by way of other nodes; null where there are none.</summary>
+    public PeerReads? Peers { get; }
+
+    /// <summary>What came of that, and of being asked.</summary>
+    public PeerCounters PeerCounters { get; } = new();
 
     /// <summary>What feeds come to: memory keeps what they come to first.</summary>
     public FeedFutures Futures { get; }
@@ -392,6 +400,7 @@ internal sealed class EngineContext : IDisposable
     {
         Cache.SetFuture(null);
         Yield.Dispose();
+        Peers?.Dispose();
         Room.Dispose();
         Unflushed.File.Dispose();
         _stopping.Dispose();
