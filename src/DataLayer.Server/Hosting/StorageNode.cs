@@ -110,6 +110,11 @@ internal sealed class StorageNode : IAsyncDisposable
                 node.Keep(registry);
             }
 
+            bool isReader = configuration.Tree.IsReader;
+            TreeFollower? follower = isReader
+                ? node.Keep(await TreeFollower.OpenAsync(
+                    tree, time, logs.CreateLogger<TreeFollower>(), cancellationToken))
+                : null;
             node.Policies = new PolicyVersions(tree);
             node.Hot = node.Keep(
                 await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
@@ -128,7 +133,12 @@ internal sealed class StorageNode : IAsyncDisposable
                 new CostMeter(
                     new CostMeterParts(tree, node.Stores, node.Hot, gate), PlanDesk.PricingOf(configuration),
                     configuration.Costs, time, logs.CreateLogger<CostMeter>()));
-            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time) { Gate = gate };
+            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time)
+            {
+                Gate = gate,
+                Nodes = node.Nodes,
+                Follower = follower,
+            };
             node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
             FileEngineOptions engine = configuration.Engine with { KeepOrphans = node.KeptMounts.Count > 0 };
             node.Engine = node.Keep(await FileEngine.OpenAsync(parts, engine, logs, cancellationToken));
@@ -141,7 +151,11 @@ internal sealed class StorageNode : IAsyncDisposable
                     MaxPlanCount = configuration.Tiering.MaxPlanCount,
                     MaxBytes = configuration.Tiering.MaxPlanBytes,
                 });
-            await node.Plans.CleanAsync(cancellationToken);
+            if (!isReader)
+            {
+                await node.Plans.CleanAsync(cancellationToken);
+            }
+
             return node;
         }
         catch

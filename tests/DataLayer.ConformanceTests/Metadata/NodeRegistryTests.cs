@@ -114,7 +114,7 @@ public sealed class NodeRegistryTests
             },
             TimeProvider.System, NullLogger<NodeRegistry>.Instance, default);
 
-    private static async Task UntilAsync(Func<bool> condition)
+    internal static async Task UntilAsync(Func<bool> condition)
     {
         using CancellationTokenSource patience = new(TimeSpan.FromMinutes(1));
         while (!condition())
