@@ -256,8 +256,8 @@ public sealed partial class NodeRegistry : INodeDirectory, IAsyncDisposable
                     LogReplaced();
                 }
 
-                Volatile.Write(ref _isReplaced, true);
                 Publish([Self]);
+                Volatile.Write(ref _isReplaced, true);
                 return;
             }
 

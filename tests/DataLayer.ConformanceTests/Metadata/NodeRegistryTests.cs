@@ -33,7 +33,7 @@ public sealed class NodeRegistryTests
 
         await second.DisposeAsync();
         await UntilAsync(() => first.Live.Count == 1);
-        Assert.True(Volatile.Read(ref changes) >= 2);
+        await UntilAsync(() => Volatile.Read(ref changes) >= 2);
         Assert.Equal([_a], (await fixture.Tree.ListNodesAsync(default)).Select(n => n.Node.Id));
     }
 

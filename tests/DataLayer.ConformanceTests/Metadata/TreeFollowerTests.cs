@@ -73,14 +73,20 @@ public sealed class TreeFollowerTests : IAsyncLifetime
     [Fact]
     public async Task Changes_arrive_by_themselves_also_after_a_cut_connection()
     {
-        await using TreeFollower follower = await FollowAsync();
+        // A server of its own: others read from the shared one.
+        await using PostgresServer server = await PostgresServer.StartAsync(isDurable: false);
+        PostgresOptions options = server.NewTree();
+        await using TreeFixture writer = await TreeFixture.OpenAsync(options);
+        await using TreeFixture reader = await TreeFixture.OpenAsync(options, o => o.ToReader());
+        await using TreeFollower follower = await OpenAsync(reader);
+        Start(follower);
         for (int i = 0; i < 3; i++)
         {
             string name = string.Create(CultureInfo.InvariantCulture, $"n{i}");
-            await _server.QueryAsync(
+            await server.QueryAsync(
                 "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity "
                 + "WHERE application_name IN ('datalayer follower', 'datalayer reader')");
-            await _writer.MakeFileAsync("/a/" + name);
+            await writer.MakeFileAsync("/" + name);
             await NodeRegistryTests.UntilAsync(() => _changes.Any(c => c.Name == name));
         }
 
@@ -104,7 +110,7 @@ public sealed class TreeFollowerTests : IAsyncLifetime
     [Fact]
     public async Task Who_is_too_far_behind_is_told_that_anything_may_have_changed()
     {
-        await using TreeFollower follower = await OpenAsync();
+        await using TreeFollower follower = await OpenAsync(_reader);
         for (int i = 0; i < ChangeRows.Limit + 2; i++)
         {
             await _writer.MakeFileAsync(string.Create(CultureInfo.InvariantCulture, $"/a/{i}"));
@@ -171,13 +177,13 @@ public sealed class TreeFollowerTests : IAsyncLifetime
 
     private async Task<TreeFollower> FollowAsync()
     {
-        TreeFollower follower = await OpenAsync();
+        TreeFollower follower = await OpenAsync(_reader);
         Start(follower);
         return follower;
     }
 
-    private async Task<TreeFollower> OpenAsync() => await TreeFollower.OpenAsync(
-        _reader.Tree, TimeProvider.System, NullLogger<TreeFollower>.Instance, default);
+    private static async Task<TreeFollower> OpenAsync(TreeFixture reader) => await TreeFollower.OpenAsync(
+        reader.Tree, TimeProvider.System, NullLogger<TreeFollower>.Instance, default);
 
     private void Start(TreeFollower follower) => follower.Start((changes, _) =>
     {
