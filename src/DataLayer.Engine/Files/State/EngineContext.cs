@@ -269,9 +269,11 @@ internal sealed class EngineContext : IDisposable
 
                 state = Contents.Acquire(content, stamp);
             }
-            else if (state.Content.Attributes.QuotaFolder != attributes.QuotaFolder)
+            else if (state.Content.Attributes.QuotaFolder != attributes.QuotaFolder
+                || (IsReader && state.Content.Attributes.Version != attributes.Version))
             {
-                // A folder above was moved or got a quota while nobody used the content.
+                // A folder above was moved or got a quota while nobody used the content; or another node changed it
+                // while its state was made.
                 await ReloadAsync(state, cancellationToken).ConfigureAwait(false);
             }
 
