@@ -9,6 +9,7 @@ using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Engine.Tiering.Policies;
@@ -63,6 +64,7 @@ public sealed partial class FileEngine : IAsyncDisposable
 
         _freshness = new Freshness(Context);
         Reader = new FileReader(Context, runner, readahead, _freshness);
+        Serving = parts.Peers is { } peers ? new PeerServing(Context, Reader, peers.Options) : null;
         StagedWriter staging = new(Context);
         Writer = new FileWriter(Context, recaller, staging);
         Context.Unflushed = new UnflushedContents(Context, Writer, staging);
@@ -117,6 +119,9 @@ public sealed partial class FileEngine : IAsyncDisposable
 
     internal Recaller Recaller { get; }
 
+    /// <summary>Reads for other nodes; null where there are none.</summary>
+    public PeerServing? Serving { get; }
+
     /// <summary>How hot files are, and what was read when.</summary>
     public HeatTable Heat { get; }
 
@@ -161,6 +166,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(logs);
         options.Validate();
+        parts.Peers?.Options.Validate();
         FileEngine engine = new(parts, options, logs);
         try
         {

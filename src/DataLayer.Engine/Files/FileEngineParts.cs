@@ -1,4 +1,5 @@
 using DataLayer.Core.Cluster;
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Metadata;
 using DataLayer.Metadata.Nodes;
@@ -27,4 +28,7 @@ public sealed record FileEngineParts(
     /// What the node that writes changes: given, the engine only reads, and the tree was opened so. Null by default.
     /// </summary>
     public TreeFollower? Follower { get; init; }
+
+    /// <summary>Other nodes that read the same objects; null for none.</summary>
+    public PeerParts? Peers { get; init; }
 }

@@ -92,6 +92,7 @@ internal static class ServerConfigurationReader
             Tracing = TracingSection.Read(root.Section("tracing"), environment),
             Costs = CostSection.Read(
                 root.Section("costs"), pools.FirstOrDefault(p => p.Name == defaultPool)?.CopyCount ?? 1),
+            Peers = PeersSection.Read(root.Section("peers"), self, tree.Postgres is not null, environment),
             Logging = ReadLogging(root.Section("logging")),
         };
         root.Done();

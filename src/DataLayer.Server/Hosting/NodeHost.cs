@@ -1,5 +1,6 @@
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tiering.Automation;
 using DataLayer.Engine.Tiering.Headrooms;
 using DataLayer.Engine.Tiering.Jobs;
@@ -13,7 +14,8 @@ namespace DataLayer.Server.Hosting;
 /// that needs it is
 /// told to come back (503), and <c>/readyz</c> says so: replaying a long journal does not look like a dead process.
 /// </summary>
-internal sealed partial class NodeHost(ServerConfiguration configuration, TimeProvider time, ILoggerFactory logs)
+internal sealed partial class NodeHost(
+    ServerConfiguration configuration, TimeProvider time, ILoggerFactory logs, IPeerDirectory? peers = null)
     : IHostedService,
         IAsyncDisposable
 {
@@ -99,7 +101,7 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
     {
         try
         {
-            StorageNode node = await StorageNode.OpenAsync(configuration, time, logs, _stopping.Token);
+            StorageNode node = await StorageNode.OpenAsync(configuration, time, logs, _stopping.Token, peers);
             try
             {
                 if (!configuration.Tree.IsReader)

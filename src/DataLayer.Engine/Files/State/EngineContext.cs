@@ -11,6 +11,7 @@ using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tenants;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Costs;
@@ -50,6 +51,7 @@ internal sealed class EngineContext : IDisposable
         Tenants = new TenantTable(this, options.Tenants);
         OriginGate = NewGate(options.MaxRequests);
         HotGate = NewGate(int.MaxValue);
+        Peers = parts.Peers is { } peers ? new PeerReads(this, peers) : null;
         Futures = new FeedFutures(parts.Time, options.Prefetch.StallTime);
         Prefetch = new PrefetchBudget(options.Prefetch, OriginGate);
         parts.Cache.SetFuture(Futures);
@@ -149,6 +151,12 @@ internal sealed class EngineContext : IDisposable
 
     /// <summary>Shares the reads of the hot tier among tenants; not asked where there are none.</summary>
     public FairGate HotGate { get; }
+
+    /// <summary>Reads objects by way of other nodes; null where there are none.</summary>
+    public PeerReads? Peers { get; }
+
+    /// <summary>What came of that, and of being asked.</summary>
+    public PeerCounters PeerCounters { get; } = new();
 
     /// <summary>What feeds come to: memory keeps what they come to first.</summary>
     public FeedFutures Futures { get; }
@@ -444,6 +452,7 @@ internal sealed class EngineContext : IDisposable
     {
         Cache.SetFuture(null);
         Yield.Dispose();
+        Peers?.Dispose();
         Room.Dispose();
         Unflushed.File.Dispose();
         _stopping.Dispose();
