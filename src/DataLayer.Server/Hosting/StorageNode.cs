@@ -122,6 +122,11 @@ internal sealed class StorageNode : IAsyncDisposable
                 node.Keep(registry);
             }
 
+            bool isReader = configuration.Tree.IsReader;
+            TreeFollower? follower = isReader
+                ? node.Keep(await TreeFollower.OpenAsync(
+                    tree, time, logs.CreateLogger<TreeFollower>(), cancellationToken))
+                : null;
             node.Policies = new PolicyVersions(tree);
             node.Hot = node.Keep(
                 await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
@@ -143,6 +148,8 @@ internal sealed class StorageNode : IAsyncDisposable
             FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time)
             {
                 Gate = gate,
+                Nodes = node.Nodes,
+                Follower = follower,
                 Peers = node.OpenPeers(configuration, directory, logs),
             };
             node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
@@ -157,7 +164,11 @@ internal sealed class StorageNode : IAsyncDisposable
                     MaxPlanCount = configuration.Tiering.MaxPlanCount,
                     MaxBytes = configuration.Tiering.MaxPlanBytes,
                 });
-            await node.Plans.CleanAsync(cancellationToken);
+            if (!isReader)
+            {
+                await node.Plans.CleanAsync(cancellationToken);
+            }
+
             return node;
         }
         catch
