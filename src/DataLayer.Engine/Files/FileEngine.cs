@@ -57,7 +57,7 @@ public sealed partial class FileEngine : IAsyncDisposable
         Readahead readahead = new(Context, runner);
         Recaller recaller = new(Context, runner, recallWriter);
         (Runner, Recaller) = (runner, recaller);
-        if (options.GroupRecall is { } groups)
+        if (options.GroupRecall is { } groups && parts.Follower is null)
         {
             Context.Folders = new FolderRecaller(Context, recaller, groups);
         }
@@ -99,6 +99,9 @@ public sealed partial class FileEngine : IAsyncDisposable
     public static bool IsTraced => EngineContext.Activities.HasListeners();
 
     internal EngineContext Context { get; }
+
+    /// <summary>Whether the tree is another node's to change; every change fails with ReadOnly.</summary>
+    public bool IsReader => Context.IsReader;
 
     internal FileReader Reader { get; }
 
@@ -168,6 +171,15 @@ public sealed partial class FileEngine : IAsyncDisposable
         try
         {
             await engine.Context.Attachments.LoadAsync(cancellationToken).ConfigureAwait(false);
+            if (parts.Follower is { } follower)
+            {
+                // Nothing runs that would change the tree or its tiers.
+                engine.Profiles.Start();
+                engine.Datasets.Load();
+                follower.Start(new RemoteChanges(engine.Context).ApplyAsync);
+                return engine;
+            }
+
             await new StartUp(engine.Context, engine._attaching).RunAsync(cancellationToken).ConfigureAwait(false);
             await engine.Context.Tenants.PrepareAsync(engine, cancellationToken).ConfigureAwait(false);
             engine._recalls.Start();
@@ -209,6 +221,11 @@ public sealed partial class FileEngine : IAsyncDisposable
         {
             InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken)
                 .ConfigureAwait(false);
+            if (write)
+            {
+                Context.CheckNode();
+            }
+
             if (found.Kind != FileKind.Regular)
             {
                 throw new DataLayerException(ErrorCode.IsADirectory, $"'{path}' is a folder.");
@@ -245,6 +262,12 @@ public sealed partial class FileEngine : IAsyncDisposable
     internal async ValueTask<OpenFile> OpenFileAsync(
         InodeId inode, bool write, NodeOperations? nodes, CancellationToken cancellationToken)
     {
+        await Context.ConfirmAsync(cancellationToken).ConfigureAwait(false);
+        if (write)
+        {
+            Context.CheckNode();
+        }
+
         InodeAttributes found = await Context.View.GetAsync(inode, cancellationToken).ConfigureAwait(false)
             ?? throw new DataLayerException(ErrorCode.NotFound, $"There is no inode {inode}.");
         if (found.Kind != FileKind.Regular)
@@ -359,7 +382,15 @@ public sealed partial class FileEngine : IAsyncDisposable
 
         await Context.Fetches.WhenIdleAsync().ConfigureAwait(false);
         await Profiles.DisposeAsync().ConfigureAwait(false);
-        await Heat.DisposeAsync().ConfigureAwait(false);
+        if (Context.Parts.Follower is { } follower)
+        {
+            await follower.DisposeAsync().ConfigureAwait(false);
+        }
+        else
+        {
+            await Heat.DisposeAsync().ConfigureAwait(false);
+        }
+
         _meter.Dispose();
         Context.Dispose();
     }

@@ -1,4 +1,5 @@
 using System.Collections;
+using DataLayer.Core.Cluster;
 using DataLayer.Engine.Tenants;
 using DataLayer.Metadata;
 using DataLayer.Metadata.Nodes;
@@ -70,7 +71,7 @@ internal static class ServerConfigurationReader
             "objectStores", s => StoreSection.Read(s, environment), () => [StoreSection.Default()]);
         StoreSection.Check(root, stores);
         TreeStoreOptions tree = ReadTree(root.Section("metadata"), state, environment);
-        NodeOptions self = NodeSection.Read(root.Section("node"));
+        NodeOptions self = NodeSection.Read(root.Section("node"), tree);
         IReadOnlyList<TenantOptions> tenants = root.Items("tenants", TenantSection.Read, () => []);
         TenantSection.Check(root, tenants);
         ServerConfiguration configuration = new()
@@ -82,7 +83,7 @@ internal static class ServerConfigurationReader
             Cache = cache,
             Hot = hot,
             ObjectStores = stores,
-            Tree = tree,
+            Tree = self.Role == NodeRole.Reader ? tree.ToReader() : tree,
             Node = self,
             Engine = EngineSection.Read(root.Section("engine"), budget, state) with { Tenants = tenants },
             Jobs = JobsSection.Read(root.Section("jobs")),

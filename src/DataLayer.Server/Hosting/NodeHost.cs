@@ -104,8 +104,11 @@ internal sealed partial class NodeHost(
             StorageNode node = await StorageNode.OpenAsync(configuration, time, logs, _stopping.Token, peers);
             try
             {
-                await node.Costs.StartAsync(_stopping.Token);
-                await node.OpenJobsAsync(configuration, time, logs, _stopping.Token);
+                if (!configuration.Tree.IsReader)
+                {
+                    await node.Costs.StartAsync(_stopping.Token);
+                    await node.OpenJobsAsync(configuration, time, logs, _stopping.Token);
+                }
             }
             catch
             {
@@ -125,8 +128,12 @@ internal sealed partial class NodeHost(
         }
     }
 
-    private DataLayerException NotOpen() =>
-        new(ErrorCode.ShuttingDown, $"The service does not take requests now: {_why}.");
+    private DataLayerException NotOpen() => _node is not null
+        ? new(
+            ErrorCode.ReadOnly,
+            "This node only reads the tree: jobs, headrooms and automatic moves are the writing node's, which "
+                + "'datalayer node list' names.")
+        : new(ErrorCode.ShuttingDown, $"The service does not take requests now: {_why}.");
 
     [LoggerMessage(10, LogLevel.Information, "Node opened over {StateDirectory}")]
     private static partial void LogOpened(ILogger log, string stateDirectory);

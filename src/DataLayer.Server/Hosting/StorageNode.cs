@@ -124,6 +124,11 @@ internal sealed partial class StorageNode : IAsyncDisposable
                 node.Keep(registry);
             }
 
+            bool isReader = configuration.Tree.IsReader;
+            TreeFollower? follower = isReader
+                ? node.Keep(await TreeFollower.OpenAsync(
+                    tree, time, logs.CreateLogger<TreeFollower>(), cancellationToken))
+                : null;
             node.Policies = new PolicyVersions(tree);
             node.Hot = node.Keep(
                 await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
@@ -131,7 +136,11 @@ internal sealed partial class StorageNode : IAsyncDisposable
             node.Stores = node.Keep(new ObjectStoreRegistry(configuration.ObjectStores, time, logs));
             CredentialSeal seal = new(configuration.Auth.CredentialKeyFile);
             DatasetKeys keys = new(seal);
-            await ResealAsync(tree, keys, logs.CreateLogger<DatasetKeys>(), cancellationToken);
+            if (follower is null)
+            {
+                await ResealAsync(tree, keys, logs.CreateLogger<DatasetKeys>(), cancellationToken);
+            }
+
             node.DefinedStores = new DefinedStores(
                 Path.Combine(configuration.StateDirectory, DefinedStores.FolderName), seal);
             foreach (ObjectStoreOptions store in node.DefinedStores.Load())
@@ -148,6 +157,8 @@ internal sealed partial class StorageNode : IAsyncDisposable
             {
                 Gate = gate,
                 DatasetKeys = keys,
+                Nodes = node.Nodes,
+                Follower = follower,
                 Peers = node.OpenPeers(configuration, directory, logs),
             };
             node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
@@ -162,7 +173,11 @@ internal sealed partial class StorageNode : IAsyncDisposable
                     MaxPlanCount = configuration.Tiering.MaxPlanCount,
                     MaxBytes = configuration.Tiering.MaxPlanBytes,
                 });
-            await node.Plans.CleanAsync(cancellationToken);
+            if (!isReader)
+            {
+                await node.Plans.CleanAsync(cancellationToken);
+            }
+
             return node;
         }
         catch

@@ -1,4 +1,5 @@
 using System.Text;
+using DataLayer.Core.Cluster;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
@@ -53,6 +54,9 @@ internal sealed class EngineFixture : IAsyncDisposable
 
     /// <summary>The folder with all the engine's parts and the bucket in it.</summary>
     public string Root => _folder.Path;
+
+    /// <summary>The nodes of the tree; null where the engine is alone.</summary>
+    public INodeDirectory? Nodes { get; init; }
 
     public FileEngine Engine { get; private set; } = null!;
 
@@ -146,7 +150,7 @@ internal sealed class EngineFixture : IAsyncDisposable
             StepHook = StepHook is null ? null : name => StepHook?.Invoke(name),
         };
         Engine = await FileEngine.OpenAsync(
-            new FileEngineParts(_tree, _hot, Cache, _stores, Time) { DatasetKeys = Keys }, options, NullLoggerFactory.Instance, CancellationToken.None);
+            new FileEngineParts(_tree, _hot, Cache, _stores, Time) { DatasetKeys = Keys, Nodes = Nodes }, options, NullLoggerFactory.Instance, CancellationToken.None);
         return this;
     }
 

@@ -166,7 +166,7 @@ public sealed class PeerFaultTests
         TestAuthority.WriteSecret(cluster.Folder.Combine("token"), "dl_wrong");
         PeerCluster.Member asker = await cluster.AddAsync("n0", PeerCluster.Patient + $", pause: 1h, tokenFile: {cluster.Folder.Combine("token")}");
         cluster.Introduce();
-        Dictionary<string, byte[]> files = cluster.PutFiles(24, 20_000);
+        Dictionary<string, byte[]> files = cluster.PutFiles(60, 2000);
         await asker.AttachAsync();
         await AttachAsync(owner, await TokenAsync(file, "admin"));
         string[] owned = [.. files.Keys.Where(f => cluster.OwnerOf(f, "n0", "n1") == "n1")];
@@ -203,7 +203,7 @@ public sealed class PeerFaultTests
         PeerCluster.Member owner = await cluster.AddAsync("n2", listen: $", tls: {{{firm.Server().Settings}}}");
         PeerCluster.Member trusting = await cluster.AddAsync("n0", PeerCluster.Patient + $", caFile: {firm.File}");
         PeerCluster.Member wary = await cluster.AddAsync("n1", PeerCluster.Patient + $", caFile: {stranger.File}");
-        Dictionary<string, byte[]> files = cluster.PutFiles(8, 20_000);
+        Dictionary<string, byte[]> files = cluster.PutFiles(40, 2000);
         using (DataLayer.Client.DataLayerClient client = new(new DataLayer.Client.DataLayerClientOptions
         {
             ServerUri = owner.Service.Url!,

@@ -109,8 +109,7 @@ internal sealed class AttachmentService(EngineContext context)
         }
 
         // What is encrypted is unreadable from here on; its columns go with their orphans.
-        context.Hot.Keys.Forget(attachment.Id);
-        context.Cache.EraseSpillOf((int)attachment.Id);
+        context.Attachments.EraseKeys(attachment.Id);
         await ReleaseOrphansAsync(cancellationToken).ConfigureAwait(false);
         context.Attachments.Remove(attachment.Id);
         context.JournalSignal?.Invoke();

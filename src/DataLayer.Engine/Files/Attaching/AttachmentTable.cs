@@ -68,7 +68,22 @@ internal sealed class AttachmentTable(
         }
     }
 
-    public bool Remove(long attachmentId) => _entries.TryRemove(attachmentId, out _);
+    /// <summary>Takes an attachment out, and forgets its keys: also where another node detached it.</summary>
+    public bool Remove(long attachmentId)
+    {
+        EraseKeys(attachmentId);
+        return _entries.TryRemove(attachmentId, out _);
+    }
+
+    /// <summary>Forgets the keys of an attachment: what of it is encrypted cannot be read from here on.</summary>
+    public void EraseKeys(long attachmentId)
+    {
+        if (KeyOf(attachmentId) != 0)
+        {
+            parts.Hot.Keys.Forget(attachmentId);
+            parts.Cache.EraseSpillOf((int)attachmentId);
+        }
+    }
 
     public Attachment? Find(long attachmentId) => _entries.TryGetValue(attachmentId, out Entry? entry)
         ? entry.Attachment : null;

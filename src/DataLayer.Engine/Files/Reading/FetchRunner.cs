@@ -131,10 +131,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         FileContent current = content.Content;
         ObjectReference source = current.Object is not null && current.Attributes.State != TierState.Hot
             ? current.Object
-            : throw new DataLayerException(
-                ErrorCode.Corrupt,
-                $"Content {content.Id} has no copy of bytes {offsetBytes} to {offsetBytes + destination.Length}: "
-                + "they are neither hot nor in an object.");
+            : throw context.NoCopy(content.Id, offsetBytes, destination.Length);
         IObjectStore store = context.Attachments.StoreOf(source.AttachmentId);
         long started = context.Time.GetTimestamp();
         Tenant tenant = context.Tenants.Of(current.Attributes);

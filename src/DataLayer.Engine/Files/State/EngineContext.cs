@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using DataLayer.Core.Cluster;
+using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
@@ -35,7 +37,7 @@ internal sealed class EngineContext : IDisposable
         Parts = parts;
         Options = options;
         Log = logs.CreateLogger("DataLayer.Engine");
-        View = new TreeView(parts.Tree, Stamps, Counters, options);
+        View = new TreeView(parts.Tree, Stamps, Counters, options) { Follower = parts.Follower };
         Contents = new ContentTable(options.IdleContents);
         Buffers = new TransferBufferPool(options.ReadaheadMemoryBytes);
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
@@ -170,6 +172,66 @@ internal sealed class EngineContext : IDisposable
 
     public ValueTask StopAsync() => new(_stopping.CancelAsync());
 
+    /// <summary>Whether the tree is another node's to change.</summary>
+    public bool IsReader => Parts.Follower is not null;
+
+    /// <summary>
+    /// Whether files that are closed are to be flushed, so that other nodes see them at their next open.
+    /// </summary>
+    public bool IsShared => Parts.Nodes is { Live.Count: > 1 };
+
+    /// <summary>On a reading node: returns once all is known that was committed when it was called.</summary>
+    public ValueTask ConfirmAsync(CancellationToken cancellationToken) =>
+        Parts.Follower is { } follower ? follower.ConfirmAsync(cancellationToken) : ValueTask.CompletedTask;
+
+    /// <summary>Refuses a change on a node that may make none (now).</summary>
+    /// <exception cref="DataLayerException">ReadOnly: the node only reads. Overloaded: its heartbeats are lost.
+    /// </exception>
+    public void CheckNode()
+    {
+        if (IsReader)
+        {
+            throw new DataLayerException(
+                ErrorCode.ReadOnly,
+                $"This node only reads the tree. Make changes at {NameOfWriter()}.");
+        }
+
+        if (Parts.Nodes is { IsFenced: true })
+        {
+            throw new DataLayerException(
+                ErrorCode.Overloaded,
+                "This node's heartbeats do not reach the database, and others may take it for dead: it changes nothing "
+                    + "until they do. Nothing was changed.")
+            {
+                RetryAfter = TimeSpan.FromSeconds(5),
+            };
+        }
+    }
+
+    /// <summary>The error for bytes that no place has which this node can read.</summary>
+    public DataLayerException NoCopy(ContentId content, long offsetBytes, int lengthBytes) => IsReader
+        ? new DataLayerException(
+            ErrorCode.TargetFailed,
+            $"Content {content} is only in the hot tier of {NameOfWriter()}, which this node cannot read. Read it "
+                + "there, or wait until it is uploaded to its bucket.")
+        : new DataLayerException(
+            ErrorCode.Corrupt,
+            $"Content {content} has no copy of bytes {offsetBytes} to {offsetBytes + lengthBytes}: they are neither "
+                + "hot nor in an object.");
+
+    private string NameOfWriter()
+    {
+        foreach (ClusterNode node in Parts.Nodes?.Live ?? [])
+        {
+            if (node.Role == NodeRole.Writer)
+            {
+                return node.PeerEndpoint is { } url ? $"node '{node.Name}' ({url})" : $"node '{node.Name}'";
+            }
+        }
+
+        return "the node that writes, which does not run now";
+    }
+
     /// <summary>Nanoseconds since 1970 UTC.</summary>
     public long NowNanoseconds() => UnixTime.ToNanoseconds(Time.GetUtcNow());
 
@@ -215,9 +277,11 @@ internal sealed class EngineContext : IDisposable
 
                 state = Contents.Acquire(content, stamp);
             }
-            else if (state.Content.Attributes.QuotaFolder != attributes.QuotaFolder)
+            else if (state.Content.Attributes.QuotaFolder != attributes.QuotaFolder
+                || (IsReader && state.Content.Attributes.Version != attributes.Version))
             {
-                // A folder above was moved or got a quota while nobody used the content.
+                // A folder above was moved or got a quota while nobody used the content; or another node changed it
+                // while its state was made.
                 await ReloadAsync(state, cancellationToken).ConfigureAwait(false);
             }
 
