@@ -136,18 +136,9 @@ internal sealed partial class StorageNode : IAsyncDisposable
             node.Stores = node.Keep(new ObjectStoreRegistry(configuration.ObjectStores, time, logs));
             CredentialSeal seal = new(configuration.Auth.CredentialKeyFile);
             DatasetKeys keys = new(seal);
-            if (follower is null)
-            {
-                await ResealAsync(tree, keys, logs.CreateLogger<DatasetKeys>(), cancellationToken);
-            }
-
-            node.DefinedStores = new DefinedStores(
-                Path.Combine(configuration.StateDirectory, DefinedStores.FolderName), seal);
-            foreach (ObjectStoreOptions store in node.DefinedStores.Load())
-            {
-                node.Stores.Define(store);
-            }
-
+            await ResealAsync(
+                tree, keys, follower is not null, logs.CreateLogger<DatasetKeys>(), cancellationToken);
+            node.LoadStores(configuration, seal);
             SpendGate gate = new(time, configuration.Costs.ThrottledRequestsPerSecond);
             node.Costs = node.Keep(
                 new CostMeter(
@@ -256,13 +247,29 @@ internal sealed partial class StorageNode : IAsyncDisposable
         _lock = null;
     }
 
+    /// <summary>Takes up the stores that were added while a service ran.</summary>
+    private void LoadStores(ServerConfiguration configuration, CredentialSeal seal)
+    {
+        DefinedStores = new DefinedStores(
+            Path.Combine(configuration.StateDirectory, DefinedStores.FolderName), seal);
+        foreach (ObjectStoreOptions store in DefinedStores.Load())
+        {
+            Stores.Define(store);
+        }
+    }
+
     /// <summary>
     /// Seals the keys of encrypted attachments under the newest key of the key file, and forgets the keys they were
-    /// under. Where that cannot be now, what is there stays.
+    /// under; who only reads the tree does not. Where that cannot be now, what is there stays.
     /// </summary>
     private static async ValueTask ResealAsync(
-        TreeStore tree, DatasetKeys keys, ILogger log, CancellationToken cancellationToken)
+        TreeStore tree, DatasetKeys keys, bool isReader, ILogger log, CancellationToken cancellationToken)
     {
+        if (isReader)
+        {
+            return;
+        }
+
         try
         {
             foreach (Attachment attachment in await tree.ListAttachmentsAsync(cancellationToken))
