@@ -72,6 +72,7 @@ public sealed class FuseMount : IAsyncDisposable
             _dispatcher.DispatchAsync, _log);
         _caches = new KernelCaches(_channel, _files, _files.Nodes, () => _negotiation is { HasEpoch: true });
         _files.AttributesChanged = _caches.AttributesChanged;
+        _files.WhenTold = engine.IsReader ? _caches.WhenToldAsync : null;
         _files.IdleCloseFailed = (inode, error) => FuseLog.CloseFailed(_log, options.MountId, inode.Value, error);
     }
 
@@ -89,7 +90,8 @@ public sealed class FuseMount : IAsyncDisposable
             ? string.Create(CultureInfo.InvariantCulture, $"{Abi.Major}.{agreed.Minor}")
             : string.Empty,
         Profile = _profile.Profile,
-        Paths = MountPaths.Describe(_options, _profile, _negotiation, _files.Passthrough?.OffBecause),
+        Paths = MountPaths.Describe(_options, _profile, _negotiation, _files.Passthrough?.OffBecause,
+            _engine.HasEncrypted),
         PassthroughOpens = _files.Passthrough?.OpenedCount ?? 0,
         Requests = RequestCounts(),
         ReadBytes = _counters.ReadBytes,

@@ -6,7 +6,8 @@ namespace DataLayer.Fuse;
 internal static class MountPaths
 {
     internal static IReadOnlyList<MountPath> Describe(
-        FuseMountOptions options, ProfileChoice profile, Negotiation? agreed, string? passthroughOff)
+        FuseMountOptions options, ProfileChoice profile, Negotiation? agreed, string? passthroughOff,
+        bool hasEncrypted)
     {
         if (agreed is null)
         {
@@ -15,6 +16,9 @@ internal static class MountPaths
 
         bool isSmall = profile.Profile == MountProfile.Small;
         bool noOpen = isSmall && agreed.Agreed.HasFlag(Capabilities.NoOpenSupport);
+        MountPath[] encrypted = hasEncrypted
+            ? [new MountPath("read, hot, encrypted", "service", "the kernel would read what is encrypted on the disk")]
+            : [];
         return
         [
             noOpen
@@ -23,6 +27,7 @@ internal static class MountPaths
                     ? "this kernel has no opens without a server"
                     : "close-to-open needs it; profile small on a read-only mount does without"),
             Passthrough(options, isSmall, agreed, passthroughOff),
+            .. encrypted,
             new MountPath("read, cached", "kernel page cache", "kept over opens until the service says what changed"),
             new MountPath("read, not cached", "service", "one copy from memory or hot tier into the answer"),
             new MountPath("write", "service, write-through", "other ways to the same file see every write"),

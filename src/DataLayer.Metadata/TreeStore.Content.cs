@@ -200,6 +200,15 @@ public sealed partial class TreeStore
         return ChangeVoidAsync(w => AttachmentChanges.Update(w, attachment), cancellationToken);
     }
 
+    /// <summary>Replaces the sealed key of an attachment whose hot copies are encrypted: the same key, sealed anew.
+    /// </summary>
+    /// <exception cref="DataLayerException">NotFound; InvalidArgument: it has none.</exception>
+    public ValueTask ResealAttachmentAsync(long attachmentId, string sealedKey, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(sealedKey);
+        return ChangeVoidAsync(w => AttachmentChanges.Reseal(w, attachmentId, sealedKey), cancellationToken);
+    }
+
     /// <summary>
     /// Removes the attachment and all names below its folder, never an object. Files become orphans, to be released.
     /// Runs in steps: from the first on nothing below can be changed, and a restart finishes what is left.

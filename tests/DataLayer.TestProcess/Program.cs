@@ -16,9 +16,10 @@ if (args is ["nodes-load", var folder, var load])
     return 0;
 }
 
-if (args is ["stripes-load", var target, var number])
+if (args is ["stripes-load" or "sealed-load", var target, var number])
 {
-    await StripesLoad.RunAsync(target, int.Parse(number, CultureInfo.InvariantCulture), Console.Out);
+    await StripesLoad.RunAsync(
+        target, int.Parse(number, CultureInfo.InvariantCulture), args[0] == "sealed-load" ? 9 : 0, Console.Out);
     return 0;
 }
 
@@ -60,6 +61,6 @@ if (args is ["feed-rank", var feedServer, var dataset, var place, var feedState]
 }
 
 await Console.Error.WriteLineAsync(
-    "usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | stripes-load FOLDER SEED | rados-load ADDRESS SEED STEP | clone-load FOLDER SEED SHAPE STEP | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS "
+    "usage: tree-load DATABASE SEED | nodes-load FOLDER SEED | stripes-load FOLDER SEED | sealed-load FOLDER SEED | rados-load ADDRESS SEED STEP | clone-load FOLDER SEED SHAPE STEP | mount-service SOCKET | keep-mount STATE MOUNTPOINT SECONDS "
     + "| mount-load FOLDER SEED CLIENTS MANIFEST | feed-rank SERVER DATASET RANK/WORLD/BATCH STATE");
 return 2;

@@ -17,8 +17,8 @@ internal static class StripesLoad
     /// <summary>Bytes at either end that no overwrite touches.</summary>
     internal const int EdgeBytes = 20_000;
 
-    /// <summary>Runs until the process ends.</summary>
-    public static async Task RunAsync(string folder, int seed, TextWriter output)
+    /// <summary>Runs until the process ends; encrypted where the key's number is not 0.</summary>
+    public static async Task RunAsync(string folder, int seed, long key, TextWriter output)
     {
         HotTierOptions options = new()
         {
@@ -26,8 +26,11 @@ internal static class StripesLoad
             SegmentBytes = 1 << 20,
         };
         await using HotTier tier = await HotTier.OpenAsync(options, TimeProvider.System, NullLogger<HotTier>.Instance, default);
+        byte[] bytesOfKey = new byte[32];
+        new Random(77).NextBytes(bytesOfKey);
+        tier.Keys.Put(Math.Max(1, key), bytesOfKey);
         ContentId content = new(new InodeId(seed), 1);
-        StripedPlacement placement = tier.PlaceStriped(null, content, LengthBytes);
+        StripedPlacement placement = tier.PlaceStriped(null, content, LengthBytes, key);
         await tier.WriteAsync(content, placement, 0, Enumerable.Repeat((byte)1, LengthBytes).ToArray(), default);
         Random random = new(seed);
         for (int turn = 0; ; turn++)

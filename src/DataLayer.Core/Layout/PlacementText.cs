@@ -5,13 +5,14 @@ using DataLayer.Core.Errors;
 namespace DataLayer.Core.Layout;
 
 /// <summary>
-/// The stored text of a placement: <c>striped:POOL:UNIT:WIDTH:COPIES:T,T,…</c> or
-/// <c>segment:POOL:ID:OFFSET:LENGTH:T,…</c>.
+/// The stored text of a placement: <c>striped:POOL:UNIT:WIDTH:COPIES:T,T,…</c>, with <c>:KEY</c> where it is
+/// encrypted, or <c>segment:POOL:ID:OFFSET:LENGTH:T,…</c>.
 /// </summary>
 public static class PlacementText
 {
     internal static string Format(StripedPlacement p) => string.Create(CultureInfo.InvariantCulture,
-        $"striped:{p.Pool}:{p.UnitBytes}:{p.Width}:{p.CopyCount}:{string.Join(',', p.Targets)}");
+        $"striped:{p.Pool}:{p.UnitBytes}:{p.Width}:{p.CopyCount}:{string.Join(',', p.Targets)}")
+        + (p.KeyId == 0 ? string.Empty : string.Create(CultureInfo.InvariantCulture, $":{p.KeyId}"));
 
     internal static string Format(SegmentPlacement p) => string.Create(CultureInfo.InvariantCulture,
         $"segment:{p.Pool}:{p.SegmentId}:{p.OffsetBytes}:{p.LengthBytes}:{string.Join(',', p.Targets)}");
@@ -22,17 +23,19 @@ public static class PlacementText
     {
         ArgumentNullException.ThrowIfNull(text);
         string[] parts = text.Split(':');
-        if (parts.Length == 6 && TryTargets(parts[5], out ImmutableArray<int> targets))
+        if (parts.Length is 6 or 7 && TryTargets(parts[5], out ImmutableArray<int> targets))
         {
-            if (parts[0] == "striped" && TryInt(parts[2], out int unit) && TryInt(parts[3], out int width)
+            long key = 0;
+            if (parts[0] == "striped" && (parts.Length == 6 || (TryLong(parts[6], out key) && key > 0))
+                && TryInt(parts[2], out int unit) && TryInt(parts[3], out int width)
                 && TryInt(parts[4], out int copies) && unit > 0 && width > 0 && copies > 0
                 && targets.Length == width * copies)
             {
-                return new StripedPlacement(parts[1], unit, width, copies, targets);
+                return new StripedPlacement(parts[1], unit, width, copies, targets) { KeyId = key };
             }
 
-            if (parts[0] == "segment" && TryLong(parts[2], out long id) && TryLong(parts[3], out long offset)
-                && TryInt(parts[4], out int length) && targets.Length is 1 or 2)
+            if (parts.Length == 6 && parts[0] == "segment" && TryLong(parts[2], out long id)
+                && TryLong(parts[3], out long offset) && TryInt(parts[4], out int length) && targets.Length is 1 or 2)
             {
                 return new SegmentPlacement(parts[1], id, offset, length, targets);
             }
@@ -50,8 +53,9 @@ public static class PlacementText
     {
         ArgumentNullException.ThrowIfNull(text);
         ReadOnlySpan<char> all = text;
-        Span<Range> parts = stackalloc Range[7];
-        if (all.Split(parts, ':') == 6)
+        Span<Range> parts = stackalloc Range[8];
+        int count = all.Split(parts, ':');
+        if (count is 6 or 7)
         {
             if (all[parts[0]] is "striped" && int.TryParse(
                 all[parts[4]], NumberStyles.None, CultureInfo.InvariantCulture, out int copies))
@@ -59,7 +63,7 @@ public static class PlacementText
                 return (string.Intern(text[parts[1]]), copies);
             }
 
-            if (all[parts[0]] is "segment")
+            if (count == 6 && all[parts[0]] is "segment")
             {
                 return (string.Intern(text[parts[1]]), all[parts[5]].Count(',') + 1);
             }

@@ -16,6 +16,9 @@ namespace DataLayer.Core.Layout;
 public sealed record StripedPlacement(string Pool, int UnitBytes, int Width, int CopyCount, ImmutableArray<int> Targets)
     : Placement(Pool)
 {
+    /// <summary>Under which data key its bytes are encrypted: an attachment's number; 0 where they are not.</summary>
+    public long KeyId { get; init; }
+
     /// <summary>The target of copy <paramref name="copy"/> of column <paramref name="column"/>.</summary>
     public int TargetOf(int column, int copy) => Targets[(copy * Width) + column];
 
@@ -45,7 +48,7 @@ public sealed record StripedPlacement(string Pool, int UnitBytes, int Width, int
     /// <inheritdoc/>
     public bool Equals(StripedPlacement? other) => other is not null
         && Pool == other.Pool && UnitBytes == other.UnitBytes
-        && Width == other.Width && CopyCount == other.CopyCount
+        && Width == other.Width && CopyCount == other.CopyCount && KeyId == other.KeyId
         && Targets.AsSpan().SequenceEqual(other.Targets.AsSpan());
 
     /// <inheritdoc/>

@@ -45,6 +45,15 @@ public sealed record Attachment
     public FlushMode Flush { get; init; } = FlushMode.WriteBack;
 
     /// <summary>
+    /// The key of its hot copies, sealed under the key file's, in base64; null where they are not encrypted. Chosen
+    /// when it is attached, and forgotten before anything else when it is detached.
+    /// </summary>
+    public string? SealedKey { get; init; }
+
+    /// <summary>Whether its hot copies are encrypted.</summary>
+    public bool IsEncrypted => SealedKey is not null;
+
+    /// <summary>
     /// Where an interrupted listing goes on, in the lister's own text; null when the listing is complete.
     /// </summary>
     public string? ListingCursor { get; init; }

@@ -182,6 +182,11 @@ internal sealed class IndexBuilder
             FileContent file = await _context.Tree.GetContentAsync(start.Inode, cancellationToken)
                 .ConfigureAwait(false)
                 ?? throw new DataLayerException(ErrorCode.NotFound, $"'{_spec.Path}' is gone.");
+            if (_spec.Labels is LabelSource.Member or LabelSource.Field)
+            {
+                RefuseEncrypted(file.Attributes, _spec.Path);
+            }
+
             return [new Found(string.Empty, file.Attributes, file.Object)];
         }
 
@@ -195,6 +200,11 @@ internal sealed class IndexBuilder
             {
                 if (row.Attributes.Inode != _labelFile && IsIncluded(row.RelativePath))
                 {
+                    if (_spec.Labels is LabelSource.Member or LabelSource.Field)
+                    {
+                        RefuseEncrypted(row.Attributes, row.RelativePath);
+                    }
+
                     files.Add(new Found(row.RelativePath, row.Attributes, row.Object));
                 }
             }
@@ -341,11 +351,23 @@ internal sealed class IndexBuilder
             InodeAttributes file = await _context.View
                 .ResolveAsync(_spec.LabelsFrom!, followLast: true, cancellationToken).ConfigureAwait(false);
             _labelFile = file.Inode;
+            RefuseEncrypted(file, _spec.LabelsFrom!);
         }
 
         if (_spec.Labels == LabelSource.Csv)
         {
             _csv = await ReadLabelFileAsync(LabelFile.ReadCsvAsync, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>An index stands on the disk in clear text: no bytes of an encrypted attachment go into it.</summary>
+    private void RefuseEncrypted(InodeAttributes file, string path)
+    {
+        if (_context.Attachments.KeyOf(file.AttachmentId) != 0)
+        {
+            throw Refuse(
+                $"'{path}' lies in an encrypted attachment, and an index keeps labels in clear text: labels from "
+                + "files' bytes cannot be taken there. Take those of folders, or none.");
         }
     }
 

@@ -23,6 +23,12 @@ public sealed record AttachRequest
     /// <summary>With <see cref="FreshnessMode.MaxAge"/>: how old a check may be.</summary>
     public TimeSpan MaxAge { get; init; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>
+    /// Whether its bytes are encrypted in the hot tier and in the memory tier's spill. Objects in the bucket stay as
+    /// they are. Default no.
+    /// </summary>
+    public bool Encrypt { get; init; }
+
     /// <summary>When written content is uploaded.</summary>
     public FlushMode Flush { get; init; } = FlushMode.WriteBack;
 }

@@ -36,6 +36,23 @@ public sealed partial class FileEngine
         }
     }
 
+    /// <summary>Whether an attachment is encrypted in the hot tier.</summary>
+    public bool HasEncrypted
+    {
+        get
+        {
+            foreach (Attachment attachment in Context.Attachments.List())
+            {
+                if (attachment.IsEncrypted)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>Whether what lies below an attachment is never changed through the tree.</summary>
     public bool IsReadOnly(long attachmentId) =>
         attachmentId != 0 && Context.Attachments.Find(attachmentId) is { Mode: AttachmentMode.ReadOnly };

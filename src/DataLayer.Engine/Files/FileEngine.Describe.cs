@@ -31,4 +31,12 @@ public sealed partial class FileEngine
             ? Context.Tenants.ChangeAsync(this, tenants, cancellationToken)
             : throw new DataLayerException(ErrorCode.InvalidArgument, string.Join("; ", errors) + ".");
     }
+
+    /// <summary>
+    /// How much of a folder (or one file) memory and hot tier have, of the first <paramref name="maxFiles"/> files.
+    /// </summary>
+    /// <exception cref="DataLayerException">NotFound, and what a walk of a path says.</exception>
+    public ValueTask<LocalityCount> CountLocalityAsync(
+        string path, int maxFiles, CancellationToken cancellationToken) =>
+        LocalityCount.OfAsync(Context, path, maxFiles, cancellationToken);
 }

@@ -68,7 +68,24 @@ internal static class AttachmentChanges
         return true;
     }
 
-    /// <summary>Starts the removal: from here on nothing below can be changed, and a restart goes on with it.</summary>
+    /// <summary>Stores an attachment's key as it was sealed anew.</summary>
+    public static bool Reseal(TreeWriter writer, long attachmentId, string sealedKey)
+    {
+        if (!Get(writer, attachmentId).IsEncrypted)
+        {
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, $"Attachment {attachmentId} is not encrypted: it has no key.");
+        }
+
+        writer.Tables.Attachments.SaveKey(attachmentId, sealedKey);
+        writer.ForgetAttachments();
+        return true;
+    }
+
+    /// <summary>
+    /// Starts the removal and forgets the key of encrypted hot copies: from here on nothing below can be changed, and a
+    /// restart goes on with it.
+    /// </summary>
     public static bool BeginRemoval(TreeWriter writer, long attachmentId, bool force)
     {
         Attachment attachment = Get(writer, attachmentId);

@@ -249,6 +249,15 @@ internal sealed class RenameChange
                     + "Copy, then delete.");
         }
 
+        if (moved.Kind == FileKind.Regular
+            && (target is { IsEncrypted: true } || _writer.FindAttachment(moved.AttachmentId) is { IsEncrypted: true }))
+        {
+            // Its hot copy is under the key of where it is, and goes unreadable with that.
+            throw new DataLayerException(
+                ErrorCode.CrossAttachment, "Files do not move into or out of an encrypted attachment. Copy, then "
+                    + "delete.");
+        }
+
         moved.AttachmentId = target?.Id ?? 0;
         if (moved.Kind != FileKind.Regular)
         {

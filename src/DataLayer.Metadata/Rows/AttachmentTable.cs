@@ -1,6 +1,7 @@
 using System.Data.Common;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
+using DataLayer.Metadata.Commit;
 using DataLayer.Metadata.Sql;
 
 namespace DataLayer.Metadata.Rows;
@@ -12,15 +13,15 @@ internal sealed class AttachmentTable(SqlSession session)
         """
         SELECT id, folder, path, source, store_name, key_prefix, mode, freshness, max_age, flush, listing_cursor,
             object_count,
-            object_bytes, removing
+            object_bytes, removing, sealed_key
         FROM attachments ORDER BY id
         """;
 
     private const string Insert =
         """
         INSERT INTO attachments (id, folder, path, source, store_name, key_prefix, mode, freshness, max_age, flush,
-            listing_cursor, object_count, object_bytes, removing)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)
+            listing_cursor, object_count, object_bytes, removing, sealed_key)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, $14)
         """;
 
     private const string Update =
@@ -31,7 +32,9 @@ internal sealed class AttachmentTable(SqlSession session)
         WHERE id = $12
         """;
 
-    private const string UpdateRemoving = "UPDATE attachments SET removing = 1 WHERE id = $1";
+    private const string UpdateRemoving = "UPDATE attachments SET removing = 1, sealed_key = NULL WHERE id = $1";
+
+    private const string UpdateKey = "UPDATE attachments SET sealed_key = $1 WHERE id = $2 AND removing = 0";
 
     /// <summary>All attachments by number; with those being removed only where asked.</summary>
     public List<Attachment> List(bool removing)
@@ -53,17 +56,40 @@ internal sealed class AttachmentTable(SqlSession session)
     public void Add(Attachment attachment)
     {
         SqlStatement insert = session.Get(Insert).Add(attachment.Id).Add(attachment.Folder.Value);
-        Bind(insert, attachment).Execute();
+        Bind(insert, attachment).Add(attachment.SealedKey).Execute();
+        Changes?.Attached();
     }
 
-    /// <summary>Writes an attachment back. Its folder never changes.</summary>
-    public void Save(Attachment attachment) => Bind(session.Get(Update), attachment).Add(attachment.Id).Execute();
+    /// <summary>Replaces the sealed key of one that has one.</summary>
+    public void SaveKey(long id, string sealedKey)
+    {
+        session.Get(UpdateKey).Add(sealedKey).Add(id).Execute();
+        Changes?.Attached();
+    }
 
-    /// <summary>Marks an attachment as being removed, which a restart goes on with.</summary>
-    public void MarkRemoving(long id) => session.Get(UpdateRemoving).Add(id).Execute();
+    /// <summary>Writes an attachment back. Its folder and its key never change.</summary>
+    public void Save(Attachment attachment)
+    {
+        Bind(session.Get(Update), attachment).Add(attachment.Id).Execute();
+        Changes?.Attached();
+    }
+
+    /// <summary>Told of every row that is written; null where nobody follows.</summary>
+    public ChangeLog? Changes { get; set; }
+
+    /// <summary>Marks an attachment as being removed, which a restart goes on with, and forgets its key.</summary>
+    public void MarkRemoving(long id)
+    {
+        session.Get(UpdateRemoving).Add(id).Execute();
+        Changes?.Attached();
+    }
 
     /// <summary>Removes an attachment's row.</summary>
-    public void Remove(long id) => session.Get("DELETE FROM attachments WHERE id = $1").Add(id).Execute();
+    public void Remove(long id)
+    {
+        session.Get("DELETE FROM attachments WHERE id = $1").Add(id).Execute();
+        Changes?.Attached();
+    }
 
     private static SqlStatement Bind(SqlStatement statement, Attachment a) => statement
         .Add(a.Path).Add(a.Source).Add(a.StoreName).Add(a.KeyPrefix ?? string.Empty).Add((long)a.Mode)
@@ -85,5 +111,6 @@ internal sealed class AttachmentTable(SqlSession session)
         ListingCursor = reader.IsDBNull(10) ? null : reader.GetString(10),
         ObjectCount = reader.GetInt64(11),
         ObjectBytes = reader.GetInt64(12),
+        SealedKey = reader.IsDBNull(14) ? null : reader.GetString(14),
     };
 }

@@ -1,6 +1,9 @@
 using System.Data.Common;
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using DataLayer.Core.Errors;
+using DataLayer.Metadata.Nodes;
 using DataLayer.Metadata.Transfer;
 using Npgsql;
 
@@ -24,8 +27,7 @@ internal sealed class PostgresDialect : ISqlDialect
     private const string SelectServer =
         """
         SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), pg_is_in_recovery(),
-            to_regnamespace($1) IS NOT NULL, has_database_privilege(current_database(), 'CREATE'),
-            current_setting('synchronous_commit')
+            to_regnamespace($1) IS NOT NULL, current_setting('synchronous_commit')
         """;
 
     private const string SelectCollated =
@@ -61,6 +63,8 @@ internal sealed class PostgresDialect : ISqlDialect
     {
         _options = options;
         _owner = new PostgresOwner(options, time);
+        byte[] hash = SHA256.HashData(Encoding.UTF8.GetBytes(options.Schema));
+        Channel = "datalayer_" + Convert.ToHexStringLower(hash.AsSpan(0, 8)); // A schema's name may be too long.
         foreach (string host in options.Hosts)
         {
             _hosts.Add(PostgresOptions.ParseHost(host)!.Value);
@@ -105,8 +109,25 @@ internal sealed class PostgresDialect : ISqlDialect
         : _isRemoteApply ? "SET synchronous_commit = remote_apply"
         : "SET synchronous_commit = on";
 
+    /// <summary>What the database notifies of changes of this tree: a channel belongs to the database.</summary>
+    public string Channel { get; }
+
+    /// <summary>The number of this owner of the tree, from 1; 0 where it only reads.</summary>
+    public long OwnerEpoch => _owner.Epoch;
+
     /// <inheritdoc/>
-    public DbConnection Open(bool forWriting)
+    public DbConnection Open(bool forWriting) => Open(
+        forWriting, forWriting ? "datalayer writer" : "datalayer reader", _options.StatementTimeout,
+        TimeSpan.FromSeconds(10));
+
+    /// <summary>Opens a connection whose statements fail soon where the server does not answer.</summary>
+    public NpgsqlConnection OpenPrompt(bool forWriting, string application, TimeSpan patience)
+    {
+        TimeSpan time = patience < TimeSpan.FromSeconds(1) ? TimeSpan.FromSeconds(1) : patience;
+        return Open(forWriting, application, time, TimeSpan.FromSeconds(1));
+    }
+
+    private NpgsqlConnection Open(bool forWriting, string application, TimeSpan statement, TimeSpan grace)
     {
         DbException? first = null;
         for (int i = 0; i < _hosts.Count; i++)
@@ -114,7 +135,8 @@ internal sealed class PostgresDialect : ISqlDialect
             int at = (Volatile.Read(ref _lastHost) + i) % _hosts.Count;
             try
             {
-                DbConnection connection = Open(_hosts[at], forWriting);
+                NpgsqlConnection connection = Open(
+                    _hosts[at], ConnectionString(_hosts[at], forWriting, application, statement, grace));
                 Volatile.Write(ref _lastHost, at);
                 return connection;
             }
@@ -131,6 +153,40 @@ internal sealed class PostgresDialect : ISqlDialect
     /// <exception cref="DataLayerException">NotSupported: the server is too old or the database has another encoding.
     /// PermissionDenied. Overloaded: another service has the tree.</exception>
     public void Take(SqlSession session)
+    {
+        bool hasSchema = CheckServer(session);
+        if (!hasSchema && !MayMakeSchema(session))
+        {
+            throw new DataLayerException(
+                ErrorCode.PermissionDenied,
+                $"The {DisplayName} has no schema '{_options.Schema}', and user '{_options.User}' may not make it. "
+                    + $"Run as its owner: CREATE SCHEMA {_options.Schema} AUTHORIZATION \"{_options.User}\".");
+        }
+
+        session.ExecuteScript($"CREATE SCHEMA IF NOT EXISTS {_options.Schema}");
+        CheckCollation(session);
+        _owner.Take(session);
+    }
+
+    /// <summary>Checks the server for a service that only reads the tree, which must be there.</summary>
+    /// <exception cref="DataLayerException">As <see cref="Take"/>; NotFound: there is no tree, or it was never opened
+    /// by a service that other nodes can follow.</exception>
+    public void Watch(SqlSession session)
+    {
+        if (!CheckServer(session) || !HasTable(session, "inodes") || !HasTable(session, ChangeRows.Name)
+            || !HasTable(session, NodeTable.Name))
+        {
+            throw new DataLayerException(
+                ErrorCode.NotFound,
+                $"Schema '{_options.Schema}' of the {DisplayName} has no tree that could be followed. Start the node "
+                    + "that writes (node.role: writer) first.");
+        }
+
+        CheckCollation(session);
+    }
+
+    /// <summary>Checks version and encoding; returns whether the schema is there.</summary>
+    private bool CheckServer(SqlSession session)
     {
         using (DbDataReader reader = session.Get(SelectServer).Add(_options.Schema).Query())
         {
@@ -152,18 +208,16 @@ internal sealed class PostgresDialect : ISqlDialect
                         + $"\"{_options.Database}\" ENCODING 'UTF8' TEMPLATE template0.");
             }
 
-            if (!reader.GetBoolean(3) && !reader.GetBoolean(4))
-            {
-                throw new DataLayerException(
-                    ErrorCode.PermissionDenied,
-                    $"The {DisplayName} has no schema '{_options.Schema}', and user '{_options.User}' may not make it. "
-                        + $"Run as its owner: CREATE SCHEMA {_options.Schema} AUTHORIZATION \"{_options.User}\".");
-            }
-
-            _isRemoteApply = reader.GetString(5) == "remote_apply";
+            _isRemoteApply = reader.GetString(4) == "remote_apply";
+            return reader.GetBoolean(3);
         }
+    }
 
-        session.ExecuteScript($"CREATE SCHEMA IF NOT EXISTS {_options.Schema}");
+    private static bool MayMakeSchema(SqlSession session) =>
+        session.Get("SELECT 1 WHERE has_database_privilege(current_database(), 'CREATE')").QueryAny();
+
+    private void CheckCollation(SqlSession session)
+    {
         using (DbDataReader reader = session.Get(SelectCollated).Add(_options.Schema).Query())
         {
             if (reader.Read())
@@ -174,12 +228,13 @@ internal sealed class PostgresDialect : ISqlDialect
                         + "compared by code point. Load the tree with 'datalayer metadata', which makes the tables.");
             }
         }
-
-        _owner.Take(session);
     }
 
     /// <inheritdoc/>
     public void EnterWrite(SqlSession session) => _owner.Enter(session);
+
+    /// <inheritdoc/>
+    public void LogChanges(SqlSession session, byte[] changes) => _owner.LogChanges(session, changes, Channel);
 
     /// <inheritdoc/>
     public void WriteCommitted() => _owner.Committed();
@@ -351,9 +406,9 @@ internal sealed class PostgresDialect : ISqlDialect
             + "metadata.postgres.hosts.",
         error);
 
-    private NpgsqlConnection Open((string Host, int Port) host, bool forWriting)
+    private NpgsqlConnection Open((string Host, int Port) host, string settings)
     {
-        NpgsqlConnection connection = new(ConnectionString(host, forWriting));
+        NpgsqlConnection connection = new(settings);
         try
         {
             connection.Open();
@@ -383,13 +438,14 @@ internal sealed class PostgresDialect : ISqlDialect
         }
     }
 
-    private string ConnectionString((string Host, int Port) host, bool forWriting)
+    private string ConnectionString(
+        (string Host, int Port) host, bool forWriting, string application, TimeSpan statement, TimeSpan grace)
     {
         // keepalives: a server whose client is gone with its machine ends the connection, and its lock, in half a
         // minute.
         string settings = string.Create(
             CultureInfo.InvariantCulture,
-            $"-c statement_timeout={Milliseconds(_options.StatementTimeout)} "
+            $"-c statement_timeout={Milliseconds(statement)} "
                 + $"-c lock_timeout={Milliseconds(_options.LockTimeout)} -c idle_in_transaction_session_timeout=60000 "
                 + $"-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4 "
                 + $"-c tcp_user_timeout=30000 -c jit=off -c client_min_messages=warning "
@@ -401,10 +457,10 @@ internal sealed class PostgresDialect : ISqlDialect
             Database = _options.Database,
             Username = _options.User,
             Password = _options.ReadPassword(),
-            ApplicationName = forWriting ? "datalayer writer" : "datalayer reader",
+            ApplicationName = application,
             Pooling = false,
             Timeout = (int)Math.Ceiling(_options.ConnectTimeout.TotalSeconds),
-            CommandTimeout = (int)Math.Ceiling(_options.StatementTimeout.TotalSeconds) + 10,
+            CommandTimeout = (int)Math.Ceiling((statement + grace).TotalSeconds),
             PersistSecurityInfo = false,
             IncludeErrorDetail = false,
             Options = settings,

@@ -134,6 +134,7 @@ internal sealed class SqliteDialect : ISqlDialect
                 PRAGMA synchronous=FULL;
                 PRAGMA wal_autocheckpoint={CheckpointPages};
                 PRAGMA foreign_keys=ON;
+                PRAGMA secure_delete=FAST;
                 PRAGMA cell_size_check=ON;
                 PRAGMA temp_store=MEMORY;
                 PRAGMA cache_size=-{cacheKibibytes};
@@ -194,6 +195,12 @@ internal sealed class SqliteDialect : ISqlDialect
     /// <inheritdoc/>
     public void EnterWrite(SqlSession session)
     {
+    }
+
+    /// <inheritdoc/>
+    public void LogChanges(SqlSession session, byte[] changes)
+    {
+        // There are no other nodes.
     }
 
     /// <inheritdoc/>

@@ -25,6 +25,7 @@ internal static class TreeSchema
             new SchemaStep(11, PackScript),
             new SchemaStep(12, HeadroomScript),
             new SchemaStep(13, PackChangeScript),
+            new SchemaStep(20, SealedKeyScript),
         ];
 
     private const string JobScript =
@@ -235,6 +236,11 @@ internal static class TreeSchema
             PRIMARY KEY (pack, member_offset)) {clustered};
         """;
 
+    private const string SealedKeyScript =
+        """
+        ALTER TABLE attachments ADD COLUMN sealed_key {text};
+        """;
+
     private const string HeadroomScript =
         """
         INSERT INTO counters (name, next) VALUES ('headroom', 1);
@@ -430,6 +436,21 @@ internal static class TreeSchema
         }
 
         return found;
+    }
+
+    /// <summary>Refuses a database whose schema is not the newest, for who must not change it.</summary>
+    /// <exception cref="DataLayerException">NotSupported.</exception>
+    public static void CheckNewest(SqlSession session, IReadOnlyList<SchemaStep> steps)
+    {
+        int found = ReadVersion(session);
+        if (found != steps[^1].Version)
+        {
+            throw new DataLayerException(
+                ErrorCode.NotSupported,
+                $"{session.Dialect.DisplayName} has schema version {found}, and this program reads version "
+                    + $"{steps[^1].Version}. Run the same program on all nodes; the one that writes brings the schema "
+                    + "up to date.");
+        }
     }
 
     private static bool IsTaken(SqlSession session, int version) =>

@@ -153,6 +153,12 @@ public sealed record AttachCommand
 
     /// <summary>When written content is uploaded.</summary>
     public FlushMode Flush { get; set; } = FlushMode.WriteBack;
+
+    /// <summary>
+    /// Encrypt what of it lies in the hot tier and in the memory tier's spill, under a key that is forgotten when it is
+    /// detached. Objects in the bucket stay as they are.
+    /// </summary>
+    public bool Encrypt { get; set; }
 }
 
 /// <summary>Brings content into faster tiers.</summary>

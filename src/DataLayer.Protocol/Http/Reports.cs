@@ -48,6 +48,9 @@ public sealed record AttachmentStatus
     /// <summary>When written content is uploaded.</summary>
     public FlushMode Flush { get; init; }
 
+    /// <summary>Whether its bytes are encrypted in the hot tier and in the spill.</summary>
+    public bool Encrypted { get; init; }
+
     /// <summary>Whether the listing is complete; if not, attach again to go on with it.</summary>
     public bool ListingComplete { get; init; }
 
@@ -239,7 +242,7 @@ public sealed record CallerReport
     /// <summary>How the service's logs name the caller.</summary>
     public required string Name { get; init; }
 
-    /// <summary>reader, tenant or admin.</summary>
+    /// <summary>reader, tenant, admin or node.</summary>
     public required string Role { get; init; }
 
     /// <summary>The folders it reaches; empty for all.</summary>

@@ -45,6 +45,11 @@ internal sealed class AttachArguments
         DefaultValueFactory = _ => "writeBack",
     };
 
+    private readonly Option<bool> _encrypt = new("--encrypt")
+    {
+        Description = "Encrypt what of it lies in the hot tier and in the spill; detaching erases the key.",
+    };
+
     /// <summary>Makes the arguments.</summary>
     public AttachArguments()
     {
@@ -61,7 +66,7 @@ internal sealed class AttachArguments
     };
 
     /// <summary>All of them, in order.</summary>
-    public IEnumerable<Symbol> Symbols => [Source, _path, _store, _mode, _freshness, _maxAge, _flush];
+    public IEnumerable<Symbol> Symbols => [Source, _path, _store, _mode, _freshness, _maxAge, _flush, _encrypt];
 
     /// <summary>The command for the service.</summary>
     /// <exception cref="DataLayerException">InvalidArgument: no path, or a malformed duration.</exception>
@@ -85,6 +90,7 @@ internal sealed class AttachArguments
             Freshness = Enum.Parse<FreshnessMode>(run.Arguments.GetValue(_freshness)!, ignoreCase: true),
             MaxAgeSeconds = age.TotalSeconds,
             Flush = Enum.Parse<FlushMode>(run.Arguments.GetValue(_flush)!, ignoreCase: true),
+            Encrypt = run.Arguments.GetValue(_encrypt),
         };
     }
 }

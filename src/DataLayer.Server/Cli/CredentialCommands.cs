@@ -23,10 +23,14 @@ internal static class CredentialCommands
                 DefinedStores stores = new(
                     Path.Combine(Setting(file, run, "stateDirectory"), DefinedStores.FolderName),
                     new CredentialSeal(Setting(file, run, AuthSection.CredentialKeySetting)));
-                int count = stores.Rekey();
+                (int count, int left) = stores.Rekey();
                 run.Environment.Out.WriteLine(run.Json
-                    ? new JsonObject { ["stores"] = count }.ToJsonString()
-                    : string.Create(CultureInfo.InvariantCulture, $"{count} stores are sealed under a new key"));
+                    ? new JsonObject { ["stores"] = count, ["restartNeeded"] = left > 0 }.ToJsonString()
+                    : string.Create(CultureInfo.InvariantCulture, $"{count} stores are sealed under a new key")
+                        + (left > 0
+                            ? "; keys of encrypted attachments follow when the service is started again, and the old "
+                                + "key goes then"
+                            : string.Empty));
                 return Task.FromResult(ExitCode.Success);
             });
         return CommandFactory.Group(

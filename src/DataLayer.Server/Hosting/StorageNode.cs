@@ -1,5 +1,9 @@
+using DataLayer.Core.Cluster;
+using DataLayer.Core.Errors;
+using DataLayer.Core.Tree;
 using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tiering.Automation;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Headrooms;
@@ -10,7 +14,9 @@ using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Keeper.Mounts;
 using DataLayer.Metadata;
+using DataLayer.Metadata.Nodes;
 using DataLayer.Server.Configuration;
+using DataLayer.Server.Peers;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;
 using DataLayer.Storage.Stripes;
@@ -22,7 +28,7 @@ namespace DataLayer.Server.Hosting;
 /// one. The service
 /// holds one; so does an offline fsck.
 /// </summary>
-internal sealed class StorageNode : IAsyncDisposable
+internal sealed partial class StorageNode : IAsyncDisposable
 {
     private readonly Stack<IAsyncDisposable> _opened = new();
     private StateLock? _lock;
@@ -52,6 +58,9 @@ internal sealed class StorageNode : IAsyncDisposable
     /// <summary>The tree's store.</summary>
     public TreeStore Tree { get; private set; } = null!;
 
+    /// <summary>The nodes of the tree that are alive, and this one among them.</summary>
+    public INodeDirectory Nodes { get; private set; } = null!;
+
     /// <summary>The jobs; null until <see cref="OpenJobsAsync"/>.</summary>
     public JobService? Jobs { get; private set; }
 
@@ -79,15 +88,25 @@ internal sealed class StorageNode : IAsyncDisposable
     /// <summary>What the node costs; a service starts it.</summary>
     public CostMeter Costs { get; private set; } = null!;
 
+    /// <summary>Other nodes over the same object stores; null for none.</summary>
+    public PeerParts? Peers { get; private set; }
+
+    /// <summary>How they are asked; null for none.</summary>
+    public HttpPeerLink? PeerLink { get; private set; }
+
     /// <summary>What the whole process may use, bytes.</summary>
     public long MemoryBudgetBytes { get; private set; }
 
-    /// <summary>Opens everything; on a fault what was open is closed again.</summary>
+    /// <summary>
+    /// Opens everything; on a fault what was open is closed again. Other nodes are those of
+    /// <paramref name="directory"/> instead of those that the configuration names.
+    /// </summary>
     public static async Task<StorageNode> OpenAsync(
         ServerConfiguration configuration,
         TimeProvider time,
         ILoggerFactory logs,
-        CancellationToken cancellationToken
+        CancellationToken cancellationToken,
+        IPeerDirectory? directory = null
     )
     {
         StorageNode node = new();
@@ -97,25 +116,42 @@ internal sealed class StorageNode : IAsyncDisposable
             node.MemoryBudgetBytes = configuration.MemoryBudgetBytes;
             TreeStore tree = node.Tree = node.Keep(
                 await TreeStore.OpenAsync(configuration.Tree, time, logs.CreateLogger<TreeStore>(), cancellationToken));
+            node.Nodes = await NodeRegistry.JoinAsync(
+                tree, NodeSection.Identify(configuration.Node, configuration.StateDirectory), time,
+                logs.CreateLogger<NodeRegistry>(), cancellationToken);
+            if (node.Nodes is IAsyncDisposable registry)
+            {
+                node.Keep(registry);
+            }
+
+            bool isReader = configuration.Tree.IsReader;
+            TreeFollower? follower = isReader
+                ? node.Keep(await TreeFollower.OpenAsync(
+                    tree, time, logs.CreateLogger<TreeFollower>(), cancellationToken))
+                : null;
             node.Policies = new PolicyVersions(tree);
             node.Hot = node.Keep(
                 await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
             node.Cache = node.Keep(new BlockCache(configuration.Cache, time));
             node.Stores = node.Keep(new ObjectStoreRegistry(configuration.ObjectStores, time, logs));
-            node.DefinedStores = new DefinedStores(
-                Path.Combine(configuration.StateDirectory, DefinedStores.FolderName),
-                new CredentialSeal(configuration.Auth.CredentialKeyFile));
-            foreach (ObjectStoreOptions store in node.DefinedStores.Load())
-            {
-                node.Stores.Define(store);
-            }
-
+            CredentialSeal seal = new(configuration.Auth.CredentialKeyFile);
+            DatasetKeys keys = new(seal);
+            await ResealAsync(
+                tree, keys, follower is not null, logs.CreateLogger<DatasetKeys>(), cancellationToken);
+            node.LoadStores(configuration, seal);
             SpendGate gate = new(time, configuration.Costs.ThrottledRequestsPerSecond);
             node.Costs = node.Keep(
                 new CostMeter(
                     new CostMeterParts(tree, node.Stores, node.Hot, gate), PlanDesk.PricingOf(configuration),
                     configuration.Costs, time, logs.CreateLogger<CostMeter>()));
-            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time) { Gate = gate };
+            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time)
+            {
+                Gate = gate,
+                DatasetKeys = keys,
+                Nodes = node.Nodes,
+                Follower = follower,
+                Peers = node.OpenPeers(configuration, directory, logs),
+            };
             node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
             FileEngineOptions engine = configuration.Engine with { KeepOrphans = node.KeptMounts.Count > 0 };
             node.Engine = node.Keep(await FileEngine.OpenAsync(parts, engine, logs, cancellationToken));
@@ -128,7 +164,11 @@ internal sealed class StorageNode : IAsyncDisposable
                     MaxPlanCount = configuration.Tiering.MaxPlanCount,
                     MaxBytes = configuration.Tiering.MaxPlanBytes,
                 });
-            await node.Plans.CleanAsync(cancellationToken);
+            if (!isReader)
+            {
+                await node.Plans.CleanAsync(cancellationToken);
+            }
+
             return node;
         }
         catch
@@ -205,6 +245,68 @@ internal sealed class StorageNode : IAsyncDisposable
 
         _lock?.Dispose();
         _lock = null;
+    }
+
+    /// <summary>Takes up the stores that were added while a service ran.</summary>
+    private void LoadStores(ServerConfiguration configuration, CredentialSeal seal)
+    {
+        DefinedStores = new DefinedStores(
+            Path.Combine(configuration.StateDirectory, DefinedStores.FolderName), seal);
+        foreach (ObjectStoreOptions store in DefinedStores.Load())
+        {
+            Stores.Define(store);
+        }
+    }
+
+    /// <summary>
+    /// Seals the keys of encrypted attachments under the newest key of the key file, and forgets the keys they were
+    /// under; who only reads the tree does not. Where that cannot be now, what is there stays.
+    /// </summary>
+    private static async ValueTask ResealAsync(
+        TreeStore tree, DatasetKeys keys, bool isReader, ILogger log, CancellationToken cancellationToken)
+    {
+        if (isReader)
+        {
+            return;
+        }
+
+        try
+        {
+            foreach (Attachment attachment in await tree.ListAttachmentsAsync(cancellationToken))
+            {
+                if (attachment.IsEncrypted && keys.Reseal(attachment) is { } anew)
+                {
+                    await tree.ResealAttachmentAsync(attachment.Id, anew, cancellationToken);
+                }
+            }
+
+            keys.DropOldKeys();
+        }
+        catch (DataLayerException fault)
+        {
+            LogNotResealed(log, fault.Message);
+        }
+    }
+
+    [LoggerMessage(
+        14, LogLevel.Warning, "The keys of encrypted attachments could not be sealed under the newest key: {Cause}")]
+    private static partial void LogNotResealed(ILogger log, string cause);
+
+    private PeerParts? OpenPeers(
+        ServerConfiguration configuration, IPeerDirectory? directory, ILoggerFactory logs)
+    {
+        if (configuration.Peers is not { } peers)
+        {
+            return null;
+        }
+
+        PeerLink = Keep(new HttpPeerLink(peers, logs.CreateLogger<HttpPeerLink>()));
+        return Peers = new PeerParts(
+            directory
+                ?? (peers.FromTree
+                    ? new TreePeers(Nodes, peers.Insecure)
+                    : new NamedPeers(peers.Self, peers.Nodes)),
+            PeerLink, peers.Options);
     }
 
     private T Keep<T>(T part)

@@ -192,6 +192,7 @@ internal sealed class UpkeepEndpoints(NodeHost node, StatisticsSource statistics
             Freshness = command.Freshness,
             MaxAge = TimeSpan.FromSeconds(command.MaxAgeSeconds),
             Flush = command.Flush,
+            Encrypt = command.Encrypt,
         };
         await ProgressStream.RunAsync(
             context, time,

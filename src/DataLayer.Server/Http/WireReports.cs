@@ -57,6 +57,7 @@ internal static class WireReports
             Freshness = attachment.Freshness,
             MaxAgeSeconds = attachment.MaxAge.TotalSeconds,
             Flush = attachment.Flush,
+            Encrypted = attachment.IsEncrypted,
             ListingComplete = attachment.ListingCursor is null,
             ObjectCount = attachment.ObjectCount,
             ObjectBytes = attachment.ObjectBytes,

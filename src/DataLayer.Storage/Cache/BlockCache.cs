@@ -204,6 +204,15 @@ public sealed class BlockCache : IAsyncDisposable
     }
 
     /// <summary>
+    /// Blocks of a dataset leave memory for the spill only encrypted, under a key of this process. To be said before
+    /// any is cached.
+    /// </summary>
+    public void EncryptSpillOf(int datasetId) => _spill?.Encrypt(datasetId);
+
+    /// <summary>Forgets a dataset's key: what of it lies in the spill means nothing from now on.</summary>
+    public void EraseSpillOf(int datasetId) => _spill?.EraseKey(datasetId);
+
+    /// <summary>
     /// Tells who knows when blocks will be read again, instead of whom before; null for nobody. Of their blocks those
     /// that are read again last go first, all others are the configured policy's.
     /// </summary>

@@ -13,12 +13,16 @@ namespace DataLayer.Storage.Objects;
 /// <remarks>
 /// The key file (mode 0600) has a line a key, the newest first; with the first one is sealed, with each is opened. It
 /// is made when the first credentials are kept. It is read for every use: a change of keys needs no restart. Who
-/// changes it, or seals, holds the lock beside it.
+/// changes it, or seals, holds the lock beside it. A line that ends in <c> datasets</c> has keys of encrypted datasets
+/// under it, which lie in the metadata: it is kept (as <c> datasets-only</c> when nothing else is under it) until the
+/// service has sealed those anew.
 /// </remarks>
 /// <param name="keyFile">The key file.</param>
 public sealed class CredentialSeal(string keyFile)
 {
     private const string LinePrefix = "datalayer-key/1 ";
+    private const string DatasetMark = " datasets";
+    private const string OnlyMark = " datasets-only";
     private const int KeyBytes = 32;
     private const int IdBytes = 4;
     private const int NonceBytes = 12;
@@ -49,6 +53,12 @@ public sealed class CredentialSeal(string keyFile)
                 UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
             });
         }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new DataLayerException(
+                ErrorCode.PermissionDenied,
+                $"'{keyFile}' cannot be changed: {e.Message} Give the service's user access to its folder.", e);
+        }
         catch (IOException e)
         {
             throw new DataLayerException(
@@ -60,21 +70,29 @@ public sealed class CredentialSeal(string keyFile)
     /// <summary>Seals under the newest key, which is made where there is none. The caller holds the lock.</summary>
     /// <param name="secret">What nobody is to read.</param>
     /// <param name="about">What it is for; has to be the same when it is opened.</param>
-    internal byte[] Seal(ReadOnlySpan<byte> secret, ReadOnlySpan<byte> about)
+    /// <param name="isOfDataset">Whether it is the key of an encrypted dataset, kept in the metadata.</param>
+    internal byte[] Seal(ReadOnlySpan<byte> secret, ReadOnlySpan<byte> about, bool isOfDataset = false)
     {
-        List<byte[]> keys = ReadKeys();
-        if (keys.Count == 0)
+        List<Line> keys = ReadKeys();
+        if (keys.Count == 0 || (isOfDataset && keys[0].Use == KeyUse.Any))
         {
-            keys.Add(RandomNumberGenerator.GetBytes(KeyBytes));
+            // Durable before anything is sealed under it.
+            Line first = keys.Count == 0 ? new Line(RandomNumberGenerator.GetBytes(KeyBytes), KeyUse.Any) : keys[0];
+            if (keys.Count > 0)
+            {
+                keys.RemoveAt(0);
+            }
+
+            keys.Insert(0, isOfDataset ? first with { Use = KeyUse.Datasets } : first);
             WriteKeys(keys);
         }
 
         byte[] made = new byte[HeadBytes + secret.Length];
         made[0] = Version;
-        IdOf(keys[0]).CopyTo(made.AsSpan(1));
+        IdOf(keys[0].Key).CopyTo(made.AsSpan(1));
         Span<byte> nonce = made.AsSpan(1 + IdBytes, NonceBytes);
         RandomNumberGenerator.Fill(nonce);
-        using AesGcm cipher = new(keys[0], TagBytes);
+        using AesGcm cipher = new(keys[0].Key, TagBytes);
         cipher.Encrypt(
             nonce, secret, made.AsSpan(HeadBytes), made.AsSpan(1 + IdBytes + NonceBytes, TagBytes), about);
         Forget(keys);
@@ -84,17 +102,21 @@ public sealed class CredentialSeal(string keyFile)
     /// <summary>Opens what was sealed.</summary>
     /// <exception cref="DataLayerException">Corrupt: no key of the file opens it, or it was changed or is of something
     /// else.</exception>
-    internal byte[] Open(ReadOnlySpan<byte> made, ReadOnlySpan<byte> about, string what)
+    internal byte[] Open(ReadOnlySpan<byte> made, ReadOnlySpan<byte> about, string what) => Open(
+        made, about, what, $"restore that file, or remove {what} and define the store again.");
+
+    /// <summary>As the other, with what is to be done where no key opens it.</summary>
+    internal byte[] Open(ReadOnlySpan<byte> made, ReadOnlySpan<byte> about, string what, string remedy)
     {
         if (made.Length < HeadBytes || made[0] != Version)
         {
             throw new DataLayerException(ErrorCode.Corrupt, $"What {what} keeps sealed is damaged.");
         }
 
-        List<byte[]> keys = ReadKeys();
+        List<Line> keys = ReadKeys();
         try
         {
-            foreach (byte[] key in keys)
+            foreach ((byte[] key, _) in keys)
             {
                 if (!IdOf(key).SequenceEqual(made.Slice(1, IdBytes)))
                 {
@@ -112,7 +134,7 @@ public sealed class CredentialSeal(string keyFile)
         catch (AuthenticationTagMismatchException e)
         {
             throw new DataLayerException(
-                ErrorCode.Corrupt, $"What {what} keeps sealed was changed, or is of another store: restore it.", e);
+                ErrorCode.Corrupt, $"What {what} keeps sealed was changed, or is of something else: restore it.", e);
         }
         finally
         {
@@ -121,44 +143,89 @@ public sealed class CredentialSeal(string keyFile)
 
         throw new DataLayerException(
             ErrorCode.Corrupt,
-            $"What {what} keeps sealed is of a key that '{keyFile}' does not hold: restore that file, or remove {what} "
-            + "and define the store again.");
+            $"What {what} keeps sealed is of a key that '{keyFile}' does not hold: {remedy}");
+    }
+
+    /// <summary>Whether an older key is kept for the sake of datasets.</summary>
+    internal bool HasOldDatasetKeys()
+    {
+        List<Line> keys = ReadKeys();
+        bool has = keys.FindIndex(1 < keys.Count ? 1 : keys.Count, static line => line.Use != KeyUse.Any) >= 0;
+        Forget(keys);
+        return has;
+    }
+
+    /// <summary>Whether something is sealed under the newest key.</summary>
+    internal bool IsNewest(ReadOnlySpan<byte> made)
+    {
+        List<Line> keys = ReadKeys();
+        bool isNewest = keys.Count > 0 && made.Length >= HeadBytes
+            && IdOf(keys[0].Key).SequenceEqual(made.Slice(1, IdBytes));
+        Forget(keys);
+        return isNewest;
     }
 
     /// <summary>Puts a new key before the others. The caller holds the lock.</summary>
     internal void AddKey()
     {
-        List<byte[]> keys = ReadKeys();
-        keys.Insert(0, RandomNumberGenerator.GetBytes(KeyBytes));
+        List<Line> keys = ReadKeys();
+        keys.Insert(0, new Line(RandomNumberGenerator.GetBytes(KeyBytes), KeyUse.Any));
         WriteKeys(keys);
         Forget(keys);
     }
 
-    /// <summary>Forgets all keys but the newest. The caller holds the lock, and nothing is sealed under them.</summary>
-    internal void DropOldKeys()
+    /// <summary>
+    /// Forgets all keys but the newest, and those that datasets' keys are sealed under. The caller holds the lock, and
+    /// nothing else is sealed under them.
+    /// </summary>
+    /// <returns>How many older ones are left, a count.</returns>
+    internal int DropOldKeys() => Drop(static use => use == KeyUse.Any ? null : KeyUse.DatasetsOnly);
+
+    /// <summary>
+    /// Forgets the older keys that only datasets' keys were sealed under. The caller holds the lock, and has sealed all
+    /// of them anew. One that stores may be under, because a change of keys was interrupted, waits for the next.
+    /// </summary>
+    internal void DropOldDatasetKeys() =>
+        _ = Drop(static use => use == KeyUse.DatasetsOnly ? null : KeyUse.Any);
+
+    /// <summary>Drops the older keys that get no use from now on.</summary>
+    private int Drop(Func<KeyUse, KeyUse?> useOf)
     {
-        List<byte[]> keys = ReadKeys();
-        if (keys.Count > 1)
+        List<Line> keys = ReadKeys();
+        List<Line> left = [];
+        bool isChanged = false;
+        for (int i = 0; i < keys.Count; i++)
         {
-            WriteKeys(keys.GetRange(0, 1));
+            KeyUse? use = i == 0 ? keys[i].Use : useOf(keys[i].Use);
+            isChanged |= use != keys[i].Use;
+            if (use is { } kept)
+            {
+                left.Add(keys[i] with { Use = kept });
+            }
+        }
+
+        if (isChanged)
+        {
+            WriteKeys(left);
         }
 
         Forget(keys);
+        return Math.Max(0, left.Count - 1);
     }
 
     private static byte[] IdOf(byte[] key) => SHA256.HashData(key)[..IdBytes];
 
-    private static void Forget(List<byte[]> keys)
+    private static void Forget(List<Line> keys)
     {
-        foreach (byte[] key in keys)
+        foreach ((byte[] key, _) in keys)
         {
             CryptographicOperations.ZeroMemory(key);
         }
     }
 
-    private List<byte[]> ReadKeys()
+    private List<Line> ReadKeys()
     {
-        List<byte[]> keys = [];
+        List<Line> keys = [];
         try
         {
             using FileStream file = new(
@@ -197,28 +264,48 @@ public sealed class CredentialSeal(string keyFile)
         return keys.Count > 0 ? keys : throw Bad("it is empty");
     }
 
-    private byte[] KeyOf(string line)
+    private Line KeyOf(string line)
     {
         byte[] key = new byte[KeyBytes];
-        return line.StartsWith(LinePrefix, StringComparison.Ordinal)
-            && Convert.TryFromBase64String(line[LinePrefix.Length..].Trim(), key, out int count) && count == KeyBytes
-                ? key
+        KeyUse use = line.EndsWith(OnlyMark, StringComparison.Ordinal) ? KeyUse.DatasetsOnly
+            : line.EndsWith(DatasetMark, StringComparison.Ordinal) ? KeyUse.Datasets : KeyUse.Any;
+        string text = line[..^MarkOf(use).Length];
+        return text.StartsWith(LinePrefix, StringComparison.Ordinal)
+            && Convert.TryFromBase64String(text[LinePrefix.Length..].Trim(), key, out int count) && count == KeyBytes
+                ? new Line(key, use)
                 : throw Bad("a line of it is no key");
     }
 
     private DataLayerException Bad(string why) => new(
         ErrorCode.Corrupt, $"'{keyFile}' is not a key file: {why}. Restore it.");
 
-    private void WriteKeys(List<byte[]> keys)
+    private void WriteKeys(List<Line> keys)
     {
         StringBuilder text = new();
-        foreach (byte[] key in keys)
+        foreach ((byte[] key, KeyUse use) in keys)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{LinePrefix}{Convert.ToBase64String(key)}\n");
+            text.Append(
+                CultureInfo.InvariantCulture, $"{LinePrefix}{Convert.ToBase64String(key)}{MarkOf(use)}\n");
         }
 
         byte[] bytes = Encoding.ASCII.GetBytes(text.ToString());
         DurableFile.WriteAtomically(keyFile, bytes, replace: true);
         CryptographicOperations.ZeroMemory(bytes);
     }
+
+    private static string MarkOf(KeyUse use) => use switch
+    {
+        KeyUse.Datasets => DatasetMark,
+        KeyUse.DatasetsOnly => OnlyMark,
+        _ => string.Empty,
+    };
+
+    private enum KeyUse
+    {
+        Any,
+        Datasets,
+        DatasetsOnly,
+    }
+
+    private readonly record struct Line(byte[] Key, KeyUse Use);
 }

@@ -63,9 +63,12 @@ public sealed class DefinedStores(string folder, CredentialSeal seal)
     /// Seals all keys anew under a new key and forgets the old ones. Where it is interrupted, both keys are there, and
     /// everything opens; the next one ends it. A running service need not stop.
     /// </summary>
-    /// <returns>How many stores there are, a count.</returns>
+    /// <returns>
+    /// How many stores there are, and how many old keys are left because keys of encrypted datasets are sealed under
+    /// them: the next start of the service seals those anew and forgets the old keys. Counts.
+    /// </returns>
     /// <exception cref="DataLayerException">As <see cref="Load"/>; nothing is lost then.</exception>
-    public int Rekey()
+    public (int StoreCount, int LeftKeyCount) Rekey()
     {
         using IDisposable turn = seal.Lock();
         List<ObjectStoreOptions> stores = [];
@@ -80,8 +83,7 @@ public sealed class DefinedStores(string folder, CredentialSeal seal)
             SaveLocked(store);
         }
 
-        seal.DropOldKeys();
-        return stores.Count;
+        return (stores.Count, seal.DropOldKeys());
     }
 
     /// <summary>Whether a name can be a file's.</summary>

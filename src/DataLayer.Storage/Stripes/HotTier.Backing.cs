@@ -10,7 +10,7 @@ public sealed partial class HotTier
 {
     /// <summary>
     /// Opens the backing file of a content of width 1, read only, for a reader that bypasses checksums; null where
-    /// there is no such file or it cannot be used just now. The caller disposes it.
+    /// there is no such file, it is encrypted, or it cannot be used just now. The caller disposes it.
     /// </summary>
     /// <remarks>
     /// The file stays readable through the handle when the hot copy goes: it is unlinked, never cut. Writes in place
@@ -19,7 +19,7 @@ public sealed partial class HotTier
     public async ValueTask<SafeFileHandle?> TryOpenBackingAsync(
         ContentId content, Placement placement, CancellationToken cancellationToken)
     {
-        if (placement is not StripedPlacement { Width: 1 } striped)
+        if (placement is not StripedPlacement { Width: 1, KeyId: 0 } striped)
         {
             return null;
         }

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
+using DataLayer.Storage.Stripes.Sealing;
 
 namespace DataLayer.Storage.Stripes;
 
@@ -355,11 +356,13 @@ public sealed partial class HotTier
         await to.DeleteAsync(id, cancellationToken).ConfigureAwait(false);
         await to.PrepareWriteAsync(id, 0, 0, create: true, cancellationToken).ConfigureAwait(false);
         byte[] buffer = GC.AllocateUninitializedArray<byte>(ChunkEntry.ChunkBytes);
-        long chunkCount = (placement.ColumnLength(column, contentSizeBytes)
-            + ChunkEntry.ChunkBytes - 1) / ChunkEntry.ChunkBytes;
+        long columnLength = placement.ColumnLength(column, contentSizeBytes);
+        long fileLength = placement.KeyId == 0 ? columnLength : SealedPage.FileLength(columnLength);
+        long chunkCount = (fileLength + ChunkEntry.ChunkBytes - 1) / ChunkEntry.ChunkBytes;
         for (long chunk = 0; chunk < chunkCount; chunk++)
         {
-            int length = await ReadGoodChunkAsync(content, placement, column, chunk, buffer, cancellationToken)
+            int length = await ReadGoodChunkAsync(
+                content, placement, column, chunk, buffer, checksPages: true, cancellationToken)
                 .ConfigureAwait(false);
             if (length > 0)
             {

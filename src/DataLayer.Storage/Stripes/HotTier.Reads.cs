@@ -38,6 +38,8 @@ public sealed partial class HotTier
         _meter.ReadBytes.Add(destination.Length);
         return placement switch
         {
+            StripedPlacement { KeyId: not 0 } hidden => ReadSealedAsync(
+                content, hidden, offsetBytes, destination, cancellationToken),
             StripedPlacement striped => ReadStripedAsync(content, striped, offsetBytes, destination, cancellationToken),
             SegmentPlacement segment => _segments.ReadAsync(content, segment, offsetBytes, destination,
                 cancellationToken),
@@ -98,7 +100,8 @@ public sealed partial class HotTier
         {
             long chunk = offset / ChunkEntry.ChunkBytes;
             long start = chunk * ChunkEntry.ChunkBytes;
-            int length = await ReadGoodChunkAsync(content, placement, range.Column, chunk, buffer, cancellationToken)
+            int length = await ReadGoodChunkAsync(
+                content, placement, range.Column, chunk, buffer, checksPages: false, cancellationToken)
                 .ConfigureAwait(false);
             int from = (int)(offset - start);
             int to = (int)Math.Min(ChunkEntry.ChunkBytes, end - start);
@@ -119,8 +122,8 @@ public sealed partial class HotTier
     /// <exception cref="DataLayerException">The fault of the first copy if none is good; Corrupt with the range if all
     /// are damaged.</exception>
     private async ValueTask<int> ReadGoodChunkAsync(
-        ContentId content, StripedPlacement placement, int column, long chunk, byte[] buffer,
-            CancellationToken cancellationToken)
+        ContentId content, StripedPlacement placement, int column, long chunk, byte[] buffer, bool checksPages,
+        CancellationToken cancellationToken)
     {
         DataLayerException? first = null;
         for (int copy = 0; copy < placement.CopyCount; copy++)
@@ -130,6 +133,11 @@ public sealed partial class HotTier
             {
                 int length = await ReadChunkAsync(content, placement, column, copy, chunk, buffer, cancellationToken)
                     .ConfigureAwait(false);
+                if (checksPages)
+                {
+                    CheckPages(content, placement, column, chunk, buffer.AsSpan(0, length));
+                }
+
                 for (int bad = 0; bad < copy; bad++)
                 {
                     await TryRepairAsync(content, placement, column, bad, chunk, buffer.AsMemory(0, length),

@@ -1,6 +1,7 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
+using DataLayer.Storage.Stripes.Sealing;
 
 namespace DataLayer.Storage.Stripes;
 
@@ -56,17 +57,23 @@ public sealed partial class HotTier
 
         for (int column = 0; column < striped.Width; column++)
         {
+            bool isSealed = striped.KeyId != 0;
             long length = striped.ColumnLength(column, contentSizeBytes);
-            long chunkCount = (Math.Min(length, toColumnBytes) + ChunkEntry.ChunkBytes - 1) / ChunkEntry.ChunkBytes;
-            for (long chunk = fromColumnBytes / ChunkEntry.ChunkBytes; chunk < chunkCount; chunk++)
+            long end = Math.Min(length, toColumnBytes);
+            long from = isSealed ? SealedPage.FileStart(SealedPage.PageOf(fromColumnBytes)) : fromColumnBytes;
+            long chunkCount = ((isSealed ? SealedPage.FileLength(end) : end) + ChunkEntry.ChunkBytes - 1)
+                / ChunkEntry.ChunkBytes;
+            for (long chunk = from / ChunkEntry.ChunkBytes; chunk < chunkCount && fromColumnBytes < end; chunk++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 if (!await ScrubChunkAsync(content, striped, column, chunk, tally, cancellationToken)
                     .ConfigureAwait(false))
                 {
                     long start = chunk * ChunkEntry.ChunkBytes;
-                    tally.AddBad(ColumnRange.ToFileOffset(striped, column, start), Math.Min(ChunkEntry.ChunkBytes,
-                        length - start));
+                    long next = start + ChunkEntry.ChunkBytes;
+                    tally.AddBad(
+                        striped, column, isSealed ? SealedPage.ToColumn(start) : start,
+                        Math.Min(isSealed ? SealedPage.ToColumn(next) : next, length));
                 }
             }
         }
@@ -93,6 +100,7 @@ public sealed partial class HotTier
             {
                 int length = await ReadChunkAsync(content, placement, column, copy, chunk, buffer, cancellationToken)
                     .ConfigureAwait(false);
+                CheckPages(content, placement, column, chunk, buffer.AsSpan(0, length));
                 tally.Checked++;
                 if (good < 0)
                 {
@@ -170,6 +178,7 @@ public sealed partial class HotTier
         for (int column = 0; column < placement.Width; column++)
         {
             ColumnRange range = ColumnRange.Of(placement, column, offsetBytes, lengthBytes);
+            range = placement.KeyId == 0 ? range : SealedPage.ToFile(range);
             long last = (range.OffsetBytes + range.LengthBytes - 1) / ChunkEntry.ChunkBytes;
             for (long chunk = range.OffsetBytes / ChunkEntry.ChunkBytes; range.LengthBytes > 0
                 && chunk <= last; chunk++)
@@ -444,6 +453,7 @@ public sealed partial class HotTier
                 int length = await _targets.Get(placement.TargetOf(column, source))
                     .ReadChunkAsync(new ColumnId(content, column, source), chunk, good, cancellationToken)
                         .ConfigureAwait(false);
+                CheckPages(content, placement, column, chunk, good.AsSpan(0, length));
                 await _targets.Get(placement.TargetOf(column, other))
                     .RepairChunkAsync(new ColumnId(content, column, other), chunk, good.AsMemory(0, length),
                         cancellationToken)
@@ -470,7 +480,16 @@ public sealed partial class HotTier
 
         internal long Repaired { get; set; }
 
-        internal void AddBad(long offset, long length) => _bad.Add((offset, length));
+        /// <summary>Adds a range of a column, in pieces where stripe units end.</summary>
+        internal void AddBad(StripedPlacement placement, int column, long from, long to)
+        {
+            while (from < to)
+            {
+                long end = Math.Min(to, (from / placement.UnitBytes * placement.UnitBytes) + placement.UnitBytes);
+                _bad.Add((ColumnRange.ToFileOffset(placement, column, from), end - from));
+                from = end;
+            }
+        }
 
         /// <summary>The bad ranges in order of the file, neighbours joined.</summary>
         internal List<(long OffsetBytes, long LengthBytes)> TakeRanges()

@@ -50,7 +50,9 @@ public sealed partial class HotTier
         {
             try
             {
-                return await target.SeekAsync(id, start, end, hole, cancellationToken).ConfigureAwait(false);
+                return placement.KeyId == 0
+                    ? await target.SeekAsync(id, start, end, hole, cancellationToken).ConfigureAwait(false)
+                    : await SeekSealedAsync(target, id, start, end, hole, cancellationToken).ConfigureAwait(false);
             }
             catch (UncleanColumnException)
             {

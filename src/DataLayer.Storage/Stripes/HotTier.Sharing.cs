@@ -19,7 +19,8 @@ public sealed partial class HotTier
     /// <param name="to">The content that gets them.</param>
     /// <param name="cancellationToken">Gives up between columns.</param>
     /// <returns>
-    /// False where a target cannot (it drains, its file system has no hard links, a file has as many names as it can):
+    /// False where it is encrypted (its pages are bound to their content) or a target cannot (it drains, its file
+    /// system has no hard links, a file has as many names as it can):
     /// nothing is left of it then, and the bytes are to be copied.
     /// </returns>
     /// <exception cref="DataLayerException">NotFound, Corrupt, TargetFailed, NoSpace. Delete the second.</exception>
@@ -30,6 +31,11 @@ public sealed partial class HotTier
         ArgumentNullException.ThrowIfNull(placement);
         ArgumentOutOfRangeException.ThrowIfNegative(contentSizeBytes);
         ArgumentOutOfRangeException.ThrowIfEqual(to, from);
+        if (placement.KeyId != 0)
+        {
+            return false;
+        }
+
         foreach (int number in placement.Targets)
         {
             if (_targets.Get(number).State != TargetState.Ok)

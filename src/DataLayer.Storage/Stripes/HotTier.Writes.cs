@@ -106,6 +106,11 @@ public sealed partial class HotTier
     {
         ArgumentNullException.ThrowIfNull(placement);
         ArgumentOutOfRangeException.ThrowIfNegative(sizeBytes);
+        if (placement.KeyId != 0)
+        {
+            return TruncateSealedAsync(content, placement, sizeBytes, cancellationToken);
+        }
+
         return CreateAndEachAsync(content, placement, static (target, column, args, stop) =>
             target.TruncateAsync(column, args.placement.ColumnLength(column.Column, args.sizeBytes), stop),
                 (placement, sizeBytes), cancellationToken);
@@ -120,6 +125,11 @@ public sealed partial class HotTier
         ArgumentNullException.ThrowIfNull(placement);
         ArgumentOutOfRangeException.ThrowIfNegative(offsetBytes);
         ArgumentOutOfRangeException.ThrowIfNegative(lengthBytes);
+        if (placement.KeyId != 0)
+        {
+            return PunchSealedAsync(content, placement, offsetBytes, lengthBytes, cancellationToken);
+        }
+
         return EachColumnAsync(content, placement, static (target, column, args, stop) =>
         {
             long start = args.placement.ColumnLength(column.Column, args.offsetBytes);
@@ -179,6 +189,12 @@ public sealed partial class HotTier
         ContentId content, StripedPlacement placement, long offsetBytes, ReadOnlyMemory<byte> bytes,
             CancellationToken cancellationToken)
     {
+        if (placement.KeyId != 0)
+        {
+            await WriteSealedOnceAsync(content, placement, offsetBytes, bytes, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
         if (placement.CopyCount > 1)
         {
             // No copy is overwritten before all have their marks: a copy without marks is then known to be whole.

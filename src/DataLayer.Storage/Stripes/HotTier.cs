@@ -116,11 +116,15 @@ public sealed partial class HotTier : IAsyncDisposable
     /// <param name="pool">The pool, or null for the default.</param>
     /// <param name="content">The content.</param>
     /// <param name="expectedSizeBytes">Its size if known, else 0.</param>
+    /// <param name="keyId">Under which of <see cref="Keys"/> its bytes are encrypted; 0 where they are not.</param>
     /// <exception cref="DataLayerException">NoSpace: fewer targets than copies have room.</exception>
-    public StripedPlacement PlaceStriped(string? pool, ContentId content, long expectedSizeBytes)
+    public StripedPlacement PlaceStriped(string? pool, ContentId content, long expectedSizeBytes, long keyId = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(expectedSizeBytes);
-        return TargetChoice.Place(_targets.GetPool(pool), _targets.ByNumber, content, expectedSizeBytes);
+        ArgumentOutOfRangeException.ThrowIfNegative(keyId);
+        StripedPlacement chosen = TargetChoice.Place(
+            _targets.GetPool(pool), _targets.ByNumber, content, expectedSizeBytes);
+        return chosen with { KeyId = keyId };
     }
 
     /// <summary>What a striped content takes on each of its targets at the pool's full width, bytes.</summary>
@@ -323,6 +327,7 @@ public sealed partial class HotTier : IAsyncDisposable
         }
 
         _segments.Dispose();
+        _sealed.Dispose();
         _meter.Dispose();
         _stop.Dispose();
     }

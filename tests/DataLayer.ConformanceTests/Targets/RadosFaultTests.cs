@@ -52,6 +52,55 @@ public sealed partial class RadosFaultTests(RadosFixture rados) : IClassFixture<
     }
 
     [Fact]
+    public async Task An_encrypted_content_is_read_changed_and_cut_and_stands_nowhere_in_the_pool()
+    {
+        string address = rados.NextAddress();
+        string canary = "canary-of-the-content-4711;";
+        byte[] bytes = [.. Enumerable.Range(0, (6 << 20) + 777).Select(at => (byte)canary[at % canary.Length])];
+        byte[] key = new byte[32];
+        new Random(1).NextBytes(key);
+        ContentId content = Content(1);
+        StripedPlacement placement;
+        await using (HotTier tier = await OpenAsync(address))
+        {
+            tier.Keys.Put(3, key);
+            placement = tier.PlaceStriped(null, content, bytes.Length, 3);
+            await tier.WriteAsync(content, placement, 0, bytes, default);
+            await tier.FlushAsync(content, placement, default);
+            await tier.WriteAsync(content, placement, 1_000_000, bytes.AsMemory(5, 100_000), default);
+            bytes.AsSpan(5, 100_000).ToArray().CopyTo(bytes, 1_000_000);
+            await tier.TruncateAsync(content, placement, 5_000_001, default);
+            await tier.TruncateAsync(content, placement, bytes.Length, default);
+            bytes.AsSpan(5_000_001).Clear();
+            await tier.PunchAsync(content, placement, 2 << 20, 1 << 20, default);
+            bytes.AsSpan(2 << 20, 1 << 20).Clear();
+            await tier.FlushAsync(content, placement, default);
+        }
+
+        await using HotTier again = await OpenAsync(address);
+        byte[] read = new byte[bytes.Length];
+        DataLayerException missing = await Assert.ThrowsAsync<DataLayerException>(
+            async () => await again.ReadAsync(content, placement, read.Length, 0, read, default));
+        Assert.Contains("erased", missing.Message, StringComparison.Ordinal);
+        again.Keys.Put(3, key);
+        await again.ReadAsync(content, placement, read.Length, 0, read, default);
+        Assert.Equal(bytes.Length, read.AsSpan().CommonPrefixLength(bytes));
+        Assert.Empty((await again.ScrubAsync(content, placement, read.Length, default)).BadRanges);
+        using TempFolder folder = new("rados-sealed");
+        string space = RadosAddress.Parse(address).Namespace;
+        int objects = 0;
+        foreach (string name in (await rados.Cluster.RunRadosAsync("-p", rados.Pool, "-N", space, "ls")).Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string copy = folder.Combine("copy");
+            await rados.Cluster.RunRadosAsync("-p", rados.Pool, "-N", space, "get", name, copy);
+            Assert.Equal(-1, (await File.ReadAllBytesAsync(copy)).AsSpan().IndexOf("canary-of-the"u8));
+            objects++;
+        }
+
+        Assert.True(objects >= 3, $"{objects} objects");
+    }
+
+    [Fact]
     public async Task An_OSD_that_dies_under_load_and_comes_back_empty_costs_no_byte()
     {
         string address = rados.NextAddress();

@@ -300,11 +300,35 @@ public sealed class SpillStoreTests : IAsyncDisposable
         }
     }
 
+    [Fact]
+    public async Task Blocks_of_an_encrypted_dataset_stand_nowhere_on_the_disk_and_end_with_its_key()
+    {
+        _spill.Encrypt(3);
+        foreach (int length in new[] { 1, 5_000, 1 << 20 })
+        {
+            await WriteAsync(Block(length), length, _spill, dataset: 3);
+            await WriteAsync(Block(length, 7), length, _spill, dataset: 4);
+            Assert.Equal(Bytes(Block(length), length), await ReadAsync(Block(length)));
+            Assert.Equal(Bytes(Block(length, 7), length), await ReadAsync(Block(length, 7)));
+        }
+
+        byte[] disk = [.. Directory.EnumerateFiles(_folder.Path).Order(StringComparer.Ordinal).SelectMany(File.ReadAllBytes)];
+        Assert.Equal(-1, disk.AsSpan().IndexOf(Bytes(Block(5_000), 5_000).AsSpan(100, 16)));
+        Assert.NotEqual(-1, disk.AsSpan().IndexOf(Bytes(Block(5_000, 7), 5_000).AsSpan(100, 16)));
+
+        _spill.EraseKey(3);
+        Assert.Null(await ReadAsync(Block(5_000)));
+        Assert.NotNull(await ReadAsync(Block(5_000, 7)));
+        await WriteAsync(Block(6), 100, _spill, dataset: 3);
+        Assert.Null(await ReadAsync(Block(6)));
+        Assert.Equal(1, _spill.Dropped);
+    }
+
     private Task WriteAsync(BlockId block, int length) => WriteAsync(block, length, _spill);
 
-    private async Task WriteAsync(BlockId block, int length, SpillStore spill)
+    private async Task WriteAsync(BlockId block, int length, SpillStore spill, int dataset = 0)
     {
-        Assert.True(_memory.TryFill(block, Bytes(block, length), 0));
+        Assert.True(_memory.TryFill(block, Bytes(block, length), dataset));
         for (uint entry = 1; entry < _memory.Entries.End; entry++)
         {
             if (_memory.Entries[entry].Block == block && (_memory.Entries[entry].Version & 1) == 1)

@@ -1,4 +1,5 @@
 using System.Text;
+using DataLayer.Core.Cluster;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
@@ -45,6 +46,17 @@ internal sealed class EngineFixture : IAsyncDisposable
     public long RecallQueueBytes { get; set; } = 128L << 20;
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Where keys of encrypted attachments are sealed under.</summary>
+    public string KeyFile => _folder.Combine("keys/credentials.key");
+
+    public DatasetKeys Keys => new(new CredentialSeal(KeyFile));
+
+    /// <summary>The folder with all the engine's parts and the bucket in it.</summary>
+    public string Root => _folder.Path;
+
+    /// <summary>The nodes of the tree; null where the engine is alone.</summary>
+    public INodeDirectory? Nodes { get; init; }
 
     public FileEngine Engine { get; private set; } = null!;
 
@@ -138,7 +150,7 @@ internal sealed class EngineFixture : IAsyncDisposable
             StepHook = StepHook is null ? null : name => StepHook?.Invoke(name),
         };
         Engine = await FileEngine.OpenAsync(
-            new FileEngineParts(_tree, _hot, Cache, _stores, Time), options, NullLoggerFactory.Instance, CancellationToken.None);
+            new FileEngineParts(_tree, _hot, Cache, _stores, Time) { DatasetKeys = Keys, Nodes = Nodes }, options, NullLoggerFactory.Instance, CancellationToken.None);
         return this;
     }
 
@@ -186,7 +198,8 @@ internal sealed class EngineFixture : IAsyncDisposable
         FlushMode flush = FlushMode.WriteBack,
         string path = "/data",
         TimeSpan? maxAge = null,
-        IProgress<AttachProgress>? progress = null) =>
+        IProgress<AttachProgress>? progress = null,
+        bool encrypt = false) =>
         Engine.AttachAsync(
             new AttachRequest
             {
@@ -195,6 +208,7 @@ internal sealed class EngineFixture : IAsyncDisposable
                 Mode = mode,
                 Freshness = freshness,
                 Flush = flush,
+                Encrypt = encrypt,
                 MaxAge = maxAge ?? TimeSpan.FromMinutes(1),
             },
             progress,

@@ -91,7 +91,7 @@ public sealed class DefinedStoresTests : IDisposable
         }
 
         string before = File.ReadAllText(KeyFile);
-        Assert.Equal(5, Open().Rekey());
+        Assert.Equal((5, 0), Open().Rekey());
         Assert.DoesNotContain(before.Trim(), File.ReadAllText(KeyFile), StringComparison.Ordinal);
         Assert.Single(File.ReadAllLines(KeyFile));
         Assert.Equal(5, Open().Load().Count(s => s.SecretKey == Secret));
@@ -102,7 +102,7 @@ public sealed class DefinedStoresTests : IDisposable
         Assert.Equal(5, Open().Load().Count(s => s.SecretKey == Secret));
         Open().Save(Store("s0", "http://a:1"));
         Assert.Equal(5, Open().Load().Count(s => s.SecretKey == Secret));
-        Assert.Equal(5, Open().Rekey());
+        Assert.Equal((5, 0), Open().Rekey());
         Assert.Single(File.ReadAllLines(KeyFile));
         Assert.Equal(5, Open().Load().Count(s => s.SecretKey == Secret));
 

@@ -118,18 +118,20 @@ public sealed class CrashStateTests
         Assert.Equal(bytes, read);
     }
 
-    [Fact]
-    public async Task A_kill_in_an_overwrite_of_unflushed_bytes_loses_nothing_beside_it()
+    [Theory]
+    [InlineData("stripes-load", 0)]
+    [InlineData("sealed-load", 9)]
+    public async Task A_kill_in_an_overwrite_of_unflushed_bytes_loses_nothing_beside_it(string load, long key)
     {
         const int Length = 131_072;
         const int Edge = 20_000; // As StripesLoad has them.
         for (int round = 1; round <= 8; round++)
         {
-            await using HotTierFixture fixture = new();
-            await KilledLoad.RunAsync("stripes-load", fixture.Directories[0], round, 200 + (37 * round));
+            await using HotTierFixture fixture = new() { KeyId = key };
+            await KilledLoad.RunAsync(load, fixture.Directories[0], round, 200 + (37 * round));
             HotTier tier = await fixture.OpenAsync();
             ContentId content = HotTierFixture.Content(round);
-            StripedPlacement placement = tier.PlaceStriped(null, content, Length);
+            StripedPlacement placement = tier.PlaceStriped(null, content, Length, key);
             byte[] read = new byte[Length];
             await tier.ReadAsync(content, placement, Length, 0, read, default);
             Assert.Equal(-1, read.AsSpan(0, Edge).IndexOfAnyExcept((byte)1));
@@ -269,10 +271,12 @@ public sealed class CrashStateTests
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    public async Task After_a_power_cut_every_flushed_byte_is_old_or_new_and_readable(int seed)
+    [InlineData(1, 0)]
+    [InlineData(2, 0)]
+    [InlineData(3, 0)]
+    [InlineData(4, 9)]
+    [InlineData(5, 9)]
+    public async Task After_a_power_cut_every_flushed_byte_is_old_or_new_and_readable(int seed, long key)
     {
         using SmallFilesystem disk = SmallFilesystem.Ext4(64);
         Random random = new(seed);
@@ -281,7 +285,7 @@ public sealed class CrashStateTests
         ContentId content = HotTierFixture.Content(1);
         ContentId small = HotTierFixture.Content(2);
         HotTier tier = await OpenOnAsync(disk);
-        StripedPlacement placement = tier.PlaceStriped(null, content, 0);
+        StripedPlacement placement = tier.PlaceStriped(null, content, 0, key);
         await tier.WriteAsync(content, placement, 0, flushed, default);
         await tier.FlushAsync(content, placement, default);
         SegmentPlacement record = await tier.AppendSmallAsync(small, null, flushed.AsMemory(0, 9_000), default);
@@ -321,12 +325,17 @@ public sealed class CrashStateTests
         await tier.DisposeAsync();
     }
 
-    private static async Task<HotTier> OpenOnAsync(SmallFilesystem disk) => await HotTier.OpenAsync(
-        new HotTierOptions
-        {
-            Pools = [new PoolOptions { Name = "default", Directories = [Path.Combine(disk.Path, "target")], UnitBytes =
+    private static async Task<HotTier> OpenOnAsync(SmallFilesystem disk)
+    {
+        HotTier tier = await HotTier.OpenAsync(
+            new HotTierOptions
+            {
+                Pools = [new PoolOptions { Name = "default", Directories = [Path.Combine(disk.Path, "target")], UnitBytes =
                 Chunk, ReserveBytes = 0 }],
-        }, TimeProvider.System, NullLogger<HotTier>.Instance, CancellationToken.None);
+            }, TimeProvider.System, NullLogger<HotTier>.Instance, CancellationToken.None);
+        tier.Keys.Put(9, HotTierFixture.RandomBytes(9, 32));
+        return tier;
+    }
 
     /// <summary>Every state a kill can leave while the files of a content are made, for one and for two columns.</summary>
     [Theory]

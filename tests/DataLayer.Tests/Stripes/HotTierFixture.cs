@@ -37,6 +37,9 @@ internal sealed class HotTierFixture : IAsyncDisposable
 
     public Func<ITarget, ITarget>? Decorate { get; set; }
 
+    /// <summary>The number of the key that contents are to be placed under; 0 for none.</summary>
+    public long KeyId { get; init; }
+
     public HotTier Tier { get; private set; } = null!;
 
     public async Task<HotTier> OpenAsync()
@@ -65,6 +68,11 @@ internal sealed class HotTierFixture : IAsyncDisposable
         Tier = Decorate is null
             ? await HotTier.OpenAsync(options, Time, NullLogger<HotTier>.Instance, CancellationToken.None)
             : await HotTier.OpenAsync(options, Time, NullLogger<HotTier>.Instance, Decorate, CancellationToken.None);
+        if (KeyId != 0)
+        {
+            Tier.Keys.Put(KeyId, RandomBytes(77, 32));
+        }
+
         return Tier;
     }
 

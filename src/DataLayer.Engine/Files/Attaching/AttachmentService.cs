@@ -40,12 +40,26 @@ internal sealed class AttachmentService(EngineContext context)
                 Flush = request.Flush,
                 ListingCursor = ListingPlan.Whole().TextWith(new KeyRange(null, null), null),
             };
+            if (request.Encrypt)
+            {
+                DatasetKeys keys = context.Parts.DatasetKeys ?? throw new DataLayerException(
+                    ErrorCode.NotSupported, "This service keeps no keys: it cannot attach encrypted.");
+                wanted = wanted with { SealedKey = keys.Make(wanted) };
+            }
+
             using (new ChangeScope(context.Stamps, all: true))
             {
                 attachment = await context.Tree.AddAttachmentAsync(wanted, cancellationToken).ConfigureAwait(false);
             }
 
             context.Attachments.Put(attachment);
+        }
+        else if (attachment.IsEncrypted != request.Encrypt)
+        {
+            string how = attachment.IsEncrypted ? "encrypted" : "without encryption";
+            throw new DataLayerException(
+                ErrorCode.AlreadyExists,
+                $"'{request.Path}' is attached {how} already. Detach it first, or attach it as it is.");
         }
         else if (attachment.Source != source.ToString() || attachment.StoreName != request.StoreName)
         {
@@ -94,6 +108,8 @@ internal sealed class AttachmentService(EngineContext context)
             await context.Tree.RemoveAttachmentAsync(attachment.Id, force, cancellationToken).ConfigureAwait(false);
         }
 
+        // What is encrypted is unreadable from here on; its columns go with their orphans.
+        context.Attachments.EraseKeys(attachment.Id);
         await ReleaseOrphansAsync(cancellationToken).ConfigureAwait(false);
         context.Attachments.Remove(attachment.Id);
         context.JournalSignal?.Invoke();

@@ -4,14 +4,17 @@ using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
+using DataLayer.Engine.Files.State;
 using DataLayer.Storage.Objects;
+using Microsoft.Extensions.Logging;
 
 namespace DataLayer.Engine.Files.Attaching;
 
 /// <summary>
 /// The attachments with their opened stores, in memory. The tree holds them durably; changes go there first.
 /// </summary>
-internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, IObjectStore>? decorate)
+internal sealed class AttachmentTable(
+    FileEngineParts parts, Func<IObjectStore, IObjectStore>? decorate, ILogger log)
 {
     private readonly ConcurrentDictionary<long, Entry> _entries = new();
 
@@ -24,13 +27,30 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
         }
     }
 
-    /// <summary>Adds or replaces an attachment and tells the cache the length of a pass over it.</summary>
+    /// <summary>
+    /// Adds or replaces an attachment, opens the key of an encrypted one, and tells the cache the length of a pass over
+    /// it.
+    /// </summary>
     public void Put(Attachment attachment)
     {
+        if (attachment.IsEncrypted && Find(attachment.Id) is null)
+        {
+            parts.Cache.EncryptSpillOf((int)attachment.Id);
+            if (parts.DatasetKeys is null)
+            {
+                parts.Hot.Keys.PutMissing(
+                    attachment.Id, $"'{attachment.Path}' is encrypted and no key file was named to open its key.");
+            }
+            else if (parts.DatasetKeys.Open(attachment, parts.Hot.Keys) is { } why)
+            {
+                EngineLog.KeyMissing(log, why);
+            }
+        }
+
         _entries.AddOrUpdate(
             attachment.Id,
-            static (_, made) => new Entry(made.Attachment, made.Table.Open(made.Attachment)),
-            static (_, old, made) => new Entry(made.Attachment, old.Store),
+            static (_, made) => made.Table.NewEntry(made.Attachment),
+            static (_, old, made) => new Entry(made.Attachment, old.Store, old.SharedName),
             (Attachment: attachment, Table: this));
         long blocks = attachment.ObjectCount + (attachment.ObjectBytes / BlockLayout.BlockBytes);
         parts.Cache.SetDataset((int)attachment.Id, Math.Max(1, blocks), runningJobs: 1);
@@ -43,15 +63,36 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
         {
             if (entry.Attachment.StoreName == storeName)
             {
-                _entries.TryUpdate(id, new Entry(entry.Attachment, Open(entry.Attachment)), entry);
+                _entries.TryUpdate(id, NewEntry(entry.Attachment), entry);
             }
         }
     }
 
-    public bool Remove(long attachmentId) => _entries.TryRemove(attachmentId, out _);
+    /// <summary>Takes an attachment out, and forgets its keys: also where another node detached it.</summary>
+    public bool Remove(long attachmentId)
+    {
+        EraseKeys(attachmentId);
+        return _entries.TryRemove(attachmentId, out _);
+    }
+
+    /// <summary>Forgets the keys of an attachment: what of it is encrypted cannot be read from here on.</summary>
+    public void EraseKeys(long attachmentId)
+    {
+        if (KeyOf(attachmentId) != 0)
+        {
+            parts.Hot.Keys.Forget(attachmentId);
+            parts.Cache.EraseSpillOf((int)attachmentId);
+        }
+    }
 
     public Attachment? Find(long attachmentId) => _entries.TryGetValue(attachmentId, out Entry? entry)
         ? entry.Attachment : null;
+
+    /// <summary>
+    /// Under which key the hot bytes of an attachment's contents are encrypted; 0 where they are not.
+    /// </summary>
+    public long KeyOf(long attachmentId) =>
+        attachmentId != 0 && Find(attachmentId) is { IsEncrypted: true } ? attachmentId : 0;
 
     /// <summary>All attachments that are open.</summary>
     public IEnumerable<Attachment> List()
@@ -92,6 +133,13 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
         return entry.Store ?? OpenNow(entry.Attachment);
     }
 
+    /// <summary>
+    /// What other nodes know an attachment's bucket by: <c>https://endpoint/bucket</c>; null of a folder, which is
+    /// another one on each machine, and of a store that is not configured.
+    /// </summary>
+    public string? StoreNameOf(long attachmentId) =>
+        _entries.TryGetValue(attachmentId, out Entry? entry) ? entry.SharedName : null;
+
     /// <summary>Refuses a change below a read-only attachment.</summary>
     /// <exception cref="DataLayerException"><see cref="ErrorCode.ReadOnly"/>.</exception>
     public void CheckWritable(long attachmentId, string path)
@@ -103,6 +151,23 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
                 $"'{path}' lies under '{attachment.Path}', which is attached read-only to {attachment.Source}. "
                 + "Attach it with mode readWrite to change it.");
         }
+    }
+
+    private Entry NewEntry(Attachment attachment) => new(attachment, Open(attachment), SharedNameOf(attachment));
+
+    private string? SharedNameOf(Attachment attachment)
+    {
+        ObjectSource source = ObjectSource.Parse(attachment.Source);
+        if (source.Scheme != "s3"
+            || parts.Stores.FindOptions(attachment.StoreName) is not { Kind: "s3" } options)
+        {
+            return null;
+        }
+
+        string server = Uri.TryCreate(options.Endpoint, UriKind.Absolute, out Uri? endpoint)
+            ? endpoint.GetLeftPart(UriPartial.Authority).ToLowerInvariant()
+            : "aws:" + options.Region;
+        return $"{server}/{source.Bucket}";
     }
 
     private IObjectStore? Open(Attachment attachment)
@@ -124,5 +189,5 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
         return decorate is null ? store : decorate(store);
     }
 
-    private sealed record Entry(Attachment Attachment, IObjectStore? Store);
+    private sealed record Entry(Attachment Attachment, IObjectStore? Store, string? SharedName);
 }

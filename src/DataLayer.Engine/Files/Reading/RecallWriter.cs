@@ -32,7 +32,7 @@ internal sealed class RecallWriter(EngineContext context)
             foreach (RecallItem item in batch)
             {
                 ContentState content = item.Content;
-                if (!context.Hot.UsesSegment(null, content.SizeBytes))
+                if (!context.UsesSegment(content, content.SizeBytes))
                 {
                     if (!striped.TryGetValue(content.Id, out List<RecallItem>? items))
                     {
@@ -79,7 +79,7 @@ internal sealed class RecallWriter(EngineContext context)
         }
 
         StripedPlacement placement = await context
-            .PlaceStripesAsync(content.Id, content.SizeBytes, makesRoom, cancellationToken).ConfigureAwait(false);
+            .PlaceStripesAsync(content, content.SizeBytes, makesRoom, cancellationToken).ConfigureAwait(false);
         await context.UpdateAsync(
             content,
             new ContentUpdate { Content = content.Id, IfVersion = known.Attributes.Version, Placement = placement },

@@ -82,10 +82,12 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
             return false;
         }
 
+        context.CheckNode();
+
         // Each turn brings a block at least; somebody who releases them meanwhile does not keep it here for ever.
         for (int turns = (2 * missing.Count) + 2; missing.Count > 0 && turns > 0; turns--)
         {
-            bool isLarge = !context.Hot.UsesSegment(null, content.SizeBytes);
+            bool isLarge = !context.UsesSegment(content, content.SizeBytes);
             using ForegroundYield.Turn turn = isAhead
                 ? await context.Yield.EnterAheadAsync(cancellationToken).ConfigureAwait(false)
                 : await context.Yield.EnterAsync(isLarge, cancellationToken).ConfigureAwait(false);
@@ -121,7 +123,7 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
         ContentState content, List<uint> missing, ForegroundYield.Turn? turn, bool makesRoom,
         CancellationToken cancellationToken)
     {
-        if (context.Hot.UsesSegment(null, content.SizeBytes))
+        if (context.UsesSegment(content, content.SizeBytes))
         {
             await RecallSmallLockedAsync(content, makesRoom, cancellationToken).ConfigureAwait(false);
             return;

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using DataLayer.Core.Cluster;
+using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
@@ -9,6 +11,7 @@ using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tenants;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Costs;
@@ -34,12 +37,12 @@ internal sealed class EngineContext : IDisposable
         Parts = parts;
         Options = options;
         Log = logs.CreateLogger("DataLayer.Engine");
-        View = new TreeView(parts.Tree, Stamps, Counters, options);
+        View = new TreeView(parts.Tree, Stamps, Counters, options) { Follower = parts.Follower };
         Contents = new ContentTable(options.IdleContents);
         Buffers = new TransferBufferPool(options.ReadaheadMemoryBytes);
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
         Yield = new ForegroundYield(Fetches, ForegroundActivity, parts.Time, options.YieldPatience);
-        Attachments = new AttachmentTable(parts, options.DecorateStore);
+        Attachments = new AttachmentTable(parts, options.DecorateStore, Log);
         Archives = new ArchiveRestores(this);
         Accesses = new AccessLedger(options.Heat.MaxTouchedFiles);
         Quotas = new QuotaClaims(parts.Tree.Quotas);
@@ -48,6 +51,7 @@ internal sealed class EngineContext : IDisposable
         Tenants = new TenantTable(this, options.Tenants);
         OriginGate = NewGate(options.MaxRequests);
         HotGate = NewGate(int.MaxValue);
+        Peers = parts.Peers is { } peers ? new PeerReads(this, peers) : null;
         Futures = new FeedFutures(parts.Time, options.Prefetch.StallTime);
         Prefetch = new PrefetchBudget(options.Prefetch, OriginGate);
         parts.Cache.SetFuture(Futures);
@@ -148,6 +152,12 @@ internal sealed class EngineContext : IDisposable
     /// <summary>Shares the reads of the hot tier among tenants; not asked where there are none.</summary>
     public FairGate HotGate { get; }
 
+    /// <summary>Reads objects by way of other nodes; null where there are none.</summary>
+    public PeerReads? Peers { get; }
+
+    /// <summary>What came of that, and of being asked.</summary>
+    public PeerCounters PeerCounters { get; } = new();
+
     /// <summary>What feeds come to: memory keeps what they come to first.</summary>
     public FeedFutures Futures { get; }
 
@@ -161,6 +171,66 @@ internal sealed class EngineContext : IDisposable
     public void Step(string name) => Options.StepHook?.Invoke(name);
 
     public ValueTask StopAsync() => new(_stopping.CancelAsync());
+
+    /// <summary>Whether the tree is another node's to change.</summary>
+    public bool IsReader => Parts.Follower is not null;
+
+    /// <summary>
+    /// Whether files that are closed are to be flushed, so that other nodes see them at their next open.
+    /// </summary>
+    public bool IsShared => Parts.Nodes is { Live.Count: > 1 };
+
+    /// <summary>On a reading node: returns once all is known that was committed when it was called.</summary>
+    public ValueTask ConfirmAsync(CancellationToken cancellationToken) =>
+        Parts.Follower is { } follower ? follower.ConfirmAsync(cancellationToken) : ValueTask.CompletedTask;
+
+    /// <summary>Refuses a change on a node that may make none (now).</summary>
+    /// <exception cref="DataLayerException">ReadOnly: the node only reads. Overloaded: its heartbeats are lost.
+    /// </exception>
+    public void CheckNode()
+    {
+        if (IsReader)
+        {
+            throw new DataLayerException(
+                ErrorCode.ReadOnly,
+                $"This node only reads the tree. Make changes at {NameOfWriter()}.");
+        }
+
+        if (Parts.Nodes is { IsFenced: true })
+        {
+            throw new DataLayerException(
+                ErrorCode.Overloaded,
+                "This node's heartbeats do not reach the database, and others may take it for dead: it changes nothing "
+                    + "until they do. Nothing was changed.")
+            {
+                RetryAfter = TimeSpan.FromSeconds(5),
+            };
+        }
+    }
+
+    /// <summary>The error for bytes that no place has which this node can read.</summary>
+    public DataLayerException NoCopy(ContentId content, long offsetBytes, int lengthBytes) => IsReader
+        ? new DataLayerException(
+            ErrorCode.TargetFailed,
+            $"Content {content} is only in the hot tier of {NameOfWriter()}, which this node cannot read. Read it "
+                + "there, or wait until it is uploaded to its bucket.")
+        : new DataLayerException(
+            ErrorCode.Corrupt,
+            $"Content {content} has no copy of bytes {offsetBytes} to {offsetBytes + lengthBytes}: they are neither "
+                + "hot nor in an object.");
+
+    private string NameOfWriter()
+    {
+        foreach (ClusterNode node in Parts.Nodes?.Live ?? [])
+        {
+            if (node.Role == NodeRole.Writer)
+            {
+                return node.PeerEndpoint is { } url ? $"node '{node.Name}' ({url})" : $"node '{node.Name}'";
+            }
+        }
+
+        return "the node that writes, which does not run now";
+    }
 
     /// <summary>Nanoseconds since 1970 UTC.</summary>
     public long NowNanoseconds() => UnixTime.ToNanoseconds(Time.GetUtcNow());
@@ -207,9 +277,11 @@ internal sealed class EngineContext : IDisposable
 
                 state = Contents.Acquire(content, stamp);
             }
-            else if (state.Content.Attributes.QuotaFolder != attributes.QuotaFolder)
+            else if (state.Content.Attributes.QuotaFolder != attributes.QuotaFolder
+                || (IsReader && state.Content.Attributes.Version != attributes.Version))
             {
-                // A folder above was moved or got a quota while nobody used the content.
+                // A folder above was moved or got a quota while nobody used the content; or another node changed it
+                // while its state was made.
                 await ReloadAsync(state, cancellationToken).ConfigureAwait(false);
             }
 
@@ -295,21 +367,33 @@ internal sealed class EngineContext : IDisposable
     public Action? JournalSignal { get; set; }
 
     /// <summary>
+    /// Whether a content of a size becomes a segment record rather than stripes: a small one that is not encrypted.
+    /// </summary>
+    public bool UsesSegment(long attachmentId, long sizeBytes) =>
+        Hot.UsesSegment(null, sizeBytes) && Attachments.KeyOf(attachmentId) == 0;
+
+    /// <summary>As the other.</summary>
+    public bool UsesSegment(ContentState content, long sizeBytes) =>
+        UsesSegment(content.Content.Attributes.AttachmentId, sizeBytes);
+
+    /// <summary>
     /// Chooses stripes for a content of which the tree names none, with nothing in them of stripes it had: columns are
     /// named by the content alone, and those that wait for their deletion would show their bytes behind what is
     /// written now.
     /// </summary>
-    /// <param name="content">The content; its write gate is held.</param>
+    /// <param name="state">The content; its write gate is held.</param>
     /// <param name="expectedBytes">How long it is expected to become.</param>
     /// <param name="makesRoom">Whether a writer waits, for whom room is made where there is none.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public async ValueTask<StripedPlacement> PlaceStripesAsync(
-        ContentId content, long expectedBytes, bool makesRoom, CancellationToken cancellationToken)
+        ContentState state, long expectedBytes, bool makesRoom, CancellationToken cancellationToken)
     {
+        ContentId content = state.Id;
+        long key = Attachments.KeyOf(state.Content.Attributes.AttachmentId);
         await Shares.LearnAsync(content.Inode, cancellationToken).ConfigureAwait(false);
         StripedPlacement placement = makesRoom
-            ? await HotWrites.PlaceAsync(content, expectedBytes, cancellationToken).ConfigureAwait(false)
-            : Hot.PlaceStriped(Shares.PoolOf(content.Inode), content, expectedBytes);
+            ? await HotWrites.PlaceAsync(content, expectedBytes, key, cancellationToken).ConfigureAwait(false)
+            : Hot.PlaceStriped(Shares.PoolOf(content.Inode), content, expectedBytes, key);
         if (await Hot.HasColumnsAsync(content, placement, cancellationToken).ConfigureAwait(false))
         {
             // After a power cut the tree must not know them as the content.
@@ -381,6 +465,7 @@ internal sealed class EngineContext : IDisposable
         Cache.SetFuture(null);
         Tenants.Dispose();
         Yield.Dispose();
+        Peers?.Dispose();
         Room.Dispose();
         Unflushed.File.Dispose();
         _stopping.Dispose();

@@ -173,7 +173,7 @@ internal sealed class Mover(EngineContext context)
         ContentState content, SegmentPlacement record, int copies, CancellationToken cancellationToken)
     {
         StripedPlacement stripes = await context
-            .PlaceStripesAsync(content.Id, content.SizeBytes, makesRoom: false, cancellationToken)
+            .PlaceStripesAsync(content, content.SizeBytes, makesRoom: false, cancellationToken)
             .ConfigureAwait(false);
         if (stripes.CopyCount > copies)
         {

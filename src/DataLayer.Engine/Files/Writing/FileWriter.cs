@@ -492,7 +492,7 @@ internal sealed class FileWriter(EngineContext context, Recaller recaller, Stage
         Placement? before = content.Content.Placement;
         StripedPlacement placement = await context
             .PlaceStripesAsync(
-                content.Id, Math.Max(expectedBytes, content.SizeBytes), makesRoom: true, cancellationToken)
+                content, Math.Max(expectedBytes, content.SizeBytes), makesRoom: true, cancellationToken)
             .ConfigureAwait(false);
         JournalEntry pending = new()
         {

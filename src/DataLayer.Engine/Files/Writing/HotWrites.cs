@@ -31,6 +31,7 @@ internal sealed class HotWrites(EngineContext context)
         ContentId content, StripedPlacement placement, long offsetBytes, ReadOnlyMemory<byte> bytes,
         CancellationToken cancellationToken)
     {
+        context.CheckNode();
         ValueTask write = context.Hot.WriteAsync(content, placement, offsetBytes, bytes, cancellationToken);
         return write.IsCompletedSuccessfully
             ? write
@@ -49,10 +50,10 @@ internal sealed class HotWrites(EngineContext context)
     /// <summary>As the hot tier's.</summary>
     /// <exception cref="DataLayerException">NoSpace, as above.</exception>
     public ValueTask<StripedPlacement> PlaceAsync(
-        ContentId content, long expectedBytes, CancellationToken cancellationToken) =>
+        ContentId content, long expectedBytes, long keyId, CancellationToken cancellationToken) =>
         PlacingAsync(
             () => new ValueTask<StripedPlacement>(
-                context.Hot.PlaceStriped(context.Shares.PoolOf(content.Inode), content, expectedBytes)),
+                context.Hot.PlaceStriped(context.Shares.PoolOf(content.Inode), content, expectedBytes, keyId)),
             content.Inode, expectedBytes, cancellationToken);
 
     /// <summary>As above, for a call that chooses stripes on its way.</summary>
@@ -119,6 +120,7 @@ internal sealed class HotWrites(EngineContext context)
     private async ValueTask<T> RetryAsync<T>(
         Func<ValueTask<T>> run, RoomNeed need, CancellationToken cancellationToken)
     {
+        context.CheckNode();
         long started = context.Time.GetTimestamp();
         for (int tries = 0; ; tries++)
         {

@@ -80,7 +80,8 @@ internal sealed class ReplacementWriter(
             {
                 if (!source.IsDirty)
                 {
-                    return SharingWriter.FindShareable(context, source) is { } stripes
+                    return context.Attachments.KeyOf(folder.AttachmentId) == 0
+                        && SharingWriter.FindShareable(context, source) is { } stripes
                         && await TryShareLockedAsync(source, stripes, cancellationToken).ConfigureAwait(false);
                 }
             }
@@ -191,7 +192,7 @@ internal sealed class ReplacementWriter(
     private async ValueTask TurnOverAsync(CancellationToken cancellationToken)
     {
         if (_stripes is null && _buffer!.CapacityBytes < FirstBufferBytes
-            && context.Hot.UsesSegment(null, LengthBytes + 1))
+            && context.UsesSegment(folder.AttachmentId, LengthBytes + 1))
         {
             TransferBuffer larger = context.Buffers.Rent(Math.Min(_buffer.CapacityBytes * 4, FirstBufferBytes));
             _buffer.GetSpan()[.._filled].CopyTo(larger.GetSpan());
@@ -223,7 +224,8 @@ internal sealed class ReplacementWriter(
                 {
                     context.Shares.Inherit(content.Inode, folder.Inode);
                     return context.Hot.PlaceStriped(
-                        context.Shares.PoolOf(content.Inode), content, expected);
+                        context.Shares.PoolOf(content.Inode), content, expected,
+                        context.Attachments.KeyOf(folder.AttachmentId));
                 },
                 cancellationToken),
             folder.Inode,
@@ -295,7 +297,7 @@ internal sealed class ReplacementWriter(
 
     private async ValueTask<Placement?> FinishBytesAsync(CancellationToken cancellationToken)
     {
-        if (_stripes is null && LengthBytes > 0 && !context.Hot.UsesSegment(null, LengthBytes))
+        if (_stripes is null && LengthBytes > 0 && !context.UsesSegment(folder.AttachmentId, LengthBytes))
         {
             await BeginStripesAsync(cancellationToken).ConfigureAwait(false);
         }

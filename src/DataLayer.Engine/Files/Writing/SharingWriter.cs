@@ -15,8 +15,8 @@ namespace DataLayer.Engine.Files.Writing;
 internal sealed class SharingWriter(EngineContext context, FileWriter writer)
 {
     /// <summary>
-    /// What of a content can be shared under its write gate: its stripes, if it is flushed and hot as a whole and too
-    /// large for a segment record; else null, and its bytes are to be copied.
+    /// What of a content can be shared under its write gate: its stripes, if it is flushed, hot as a whole, not
+    /// encrypted and too large for a segment record; else null, and its bytes are to be copied.
     /// </summary>
     public static StripedPlacement? FindShareable(EngineContext context, ContentState source)
     {
@@ -25,8 +25,9 @@ internal sealed class SharingWriter(EngineContext context, FileWriter writer)
         bool isHot = known.Attributes.State == TierState.Hot
             || known.Residency.ResidentCount == known.Residency.BlockCount;
         return isHot && !source.IsDirty && !source.IsSuperseded && size > 0 && size == source.SizeBytes
-            && !context.Hot.UsesSegment(null, size)
-            ? known.Placement as StripedPlacement
+            && !context.UsesSegment(source, size)
+            && known.Placement is StripedPlacement { KeyId: 0 } stripes
+            ? stripes
             : null;
     }
 
@@ -36,7 +37,8 @@ internal sealed class SharingWriter(EngineContext context, FileWriter writer)
     public async ValueTask<long> TryShareAsync(
         ContentState source, ContentState target, bool relaxed, CancellationToken cancellationToken)
     {
-        if (source == target || context.Hot.UsesSegment(null, source.SizeBytes) || !IsEmpty(target))
+        if (source == target || context.UsesSegment(source, source.SizeBytes) || !IsEmpty(target)
+            || context.Attachments.KeyOf(target.Content.Attributes.AttachmentId) != 0)
         {
             return 0;
         }

@@ -26,7 +26,7 @@ internal sealed class StagedWriter(EngineContext context)
     public ValueTask<bool> TryStageLockedAsync(
         ContentState content, long keepBytes, long lengthBytes, CancellationToken cancellationToken)
     {
-        bool fits = lengthBytes <= ExtentAllocator.MaxExtentBytes && context.Hot.UsesSegment(null, lengthBytes);
+        bool fits = lengthBytes <= ExtentAllocator.MaxExtentBytes && context.UsesSegment(content, lengthBytes);
         if (content.Staged is { } staged)
         {
             return ValueTask.FromResult(fits && staged.TryReserve(lengthBytes, content.SizeBytes));
@@ -83,7 +83,7 @@ internal sealed class StagedWriter(EngineContext context)
         else
         {
             StripedPlacement placement = await context
-                .PlaceStripesAsync(content.Id, Math.Max(expectedBytes, size), makesRoom: true, cancellationToken)
+                .PlaceStripesAsync(content, Math.Max(expectedBytes, size), makesRoom: true, cancellationToken)
                 .ConfigureAwait(false);
             JournalEntry pending = new()
             {

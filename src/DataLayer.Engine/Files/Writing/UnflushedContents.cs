@@ -199,7 +199,12 @@ internal sealed class UnflushedContents : IAsyncDisposable
                 .ConfigureAwait(false);
             bool isCurrent = content is not null && content.Id == record.Content && content.UnflushedSlot < 0
                 && (record.IsStaged || content.Content.Placement is StripedPlacement);
-            if (isCurrent)
+            if (isCurrent && content!.Content.Placement is StripedPlacement { KeyId: > 0 and long key }
+                && !_context.Hot.Keys.Has(key))
+            {
+                // Its slot waits for a start with the key.
+            }
+            else if (isCurrent)
             {
                 TrackLocked(content!, record.Slot);
                 content!.ModifyTimeNanoseconds = record.ModifyTime;

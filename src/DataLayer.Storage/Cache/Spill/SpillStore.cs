@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Integrity;
 using DataLayer.Storage.Cache.Interop;
@@ -47,6 +49,7 @@ internal sealed class SpillStore : IAsyncDisposable
     private readonly Dictionary<BlockId, Location> _index = [];
     private readonly Queue<(BlockId Block, long Address)> _order = new();
     private readonly Dictionary<BlockId, Operation> _pending = [];
+    private readonly ConcurrentDictionary<int, byte[]> _keys = new();
     private readonly DeviceIOCompletionCallback _written;
     private readonly long _capacityBytes;
     private readonly int _segmentBits;
@@ -148,12 +151,23 @@ internal sealed class SpillStore : IAsyncDisposable
         return new SpillStore(device, capacityBytes, maxEntries, bufferCount, maxBlockBytes, time);
     }
 
+    /// <summary>
+    /// Blocks of a dataset are encrypted from now on, under a key that is made here and never leaves memory. The
+    /// address of a record is its nonce: none comes twice.
+    /// </summary>
+    public void Encrypt(int datasetId) =>
+        _keys.GetOrAdd(datasetId, static _ => RandomNumberGenerator.GetBytes(SpillCipher.KeyBytes));
+
+    /// <summary>Forgets a dataset's key: its records mean nothing from now on, and it gets no more.</summary>
+    public void EraseKey(int datasetId) => _keys[datasetId] = [];
+
     /// <summary>Starts to write a victim, whose bytes are copied before this returns.</summary>
     public void Write(MemoryStore store, uint entry)
     {
         CacheEntry node = store.Entries[entry];
         long length = RecordBytes(node.Length);
         Operation operation;
+        bool isEncrypted = _keys.TryGetValue(node.DatasetId, out byte[]? key);
         lock (_lock)
         {
             if (_index.TryGetValue(node.Block, out Location there) && there.Length == node.Length
@@ -163,7 +177,8 @@ internal sealed class SpillStore : IAsyncDisposable
                 return;
             }
 
-            if (_closed || _buffers.Count == 0 || _time.GetTimestamp() < _restUntil)
+            if (_closed || _buffers.Count == 0 || _time.GetTimestamp() < _restUntil
+                || (isEncrypted && key!.Length == 0))
             {
                 _dropped++;
                 return;
@@ -176,7 +191,6 @@ internal sealed class SpillStore : IAsyncDisposable
         }
 
         Span<byte> record = Buffer(operation);
-        SpillHeader.Write(record, operation.Address, node.Block, node.Length, node.Checksum, node.DatasetId);
         bool copied = store.TryCopyOut(entry, 0, record.Slice(SpillHeader.Bytes, node.Length), out _);
 
         // Whoever removes the block first makes its version even and then cancels what is pending: one of the two is
@@ -205,10 +219,29 @@ internal sealed class SpillStore : IAsyncDisposable
             return;
         }
 
-        record[(SpillHeader.Bytes + node.Length)..(int)length].Clear();
+        operation.IsEncrypted = isEncrypted;
+        Send(operation, record[..(int)length], node, key);
+    }
+
+    /// <summary>Completes a record whose bytes are in its buffer, and hands it to the device.</summary>
+    private void Send(Operation operation, Span<byte> record, CacheEntry node, byte[]? key)
+    {
+        record[(SpillHeader.Bytes + node.Length)..].Clear();
+        uint checksum = node.Checksum;
+        if (operation.IsEncrypted)
+        {
+            SpillCipher.Seal(
+                key!, operation.Address, record.Slice(SpillHeader.Bytes, node.Length + SpillCipher.TagBytes));
+
+            // Of what lies on the disk: it tells nothing of the bytes.
+            checksum = Crc32C.Compute(record.Slice(SpillHeader.Bytes, node.Length));
+        }
+
+        SpillHeader.Write(record, operation.Address, node.Block, node.Length, checksum, node.DatasetId);
         try
         {
-            _device.WriteAsync(Pointer(operation), (ulong)operation.Address, (uint)length, _written, operation);
+            _device.WriteAsync(
+                Pointer(operation), (ulong)operation.Address, (uint)record.Length, _written, operation);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FasterException)
         {
@@ -231,7 +264,10 @@ internal sealed class SpillStore : IAsyncDisposable
             }
 
             operation = new Operation(block, location.Address, location.Length, _buffers.Pop(),
-                new TaskCompletionSource<(uint, uint)>(TaskCreationOptions.RunContinuationsAsynchronously));
+                new TaskCompletionSource<(uint, uint)>(TaskCreationOptions.RunContinuationsAsynchronously))
+            {
+                IsEncrypted = location.IsEncrypted,
+            };
         }
 
         try
@@ -246,9 +282,12 @@ internal sealed class SpillStore : IAsyncDisposable
             }
 
             int needed = SpillHeader.Bytes + operation.Length;
-            if (bytes < needed
+            int stored = needed + (operation.IsEncrypted ? SpillCipher.TagBytes : 0);
+            if (bytes < stored
                 || !SpillHeader.TryVerify(
-                    Buffer(operation)[..needed], operation.Address, block, operation.Length, out int datasetId))
+                    Buffer(operation)[..needed], operation.Address, block, operation.Length, out int datasetId)
+                || (operation.IsEncrypted && !(_keys.TryGetValue(datasetId, out byte[]? key) && key.Length > 0
+                    && SpillCipher.TryOpen(key, operation.Address, Buffer(operation)[SpillHeader.Bytes..stored]))))
             {
                 Interlocked.Increment(ref _badBlocks);
                 Forget(operation);
@@ -435,7 +474,8 @@ internal sealed class SpillStore : IAsyncDisposable
             RemoveLocked(oldest.Block, oldest.Address);
         }
 
-        _index[operation.Block] = new Location(operation.Address, operation.Length, operation.Checksum);
+        _index[operation.Block] = new Location(
+            operation.Address, operation.Length, operation.Checksum, operation.IsEncrypted);
         _order.Enqueue((operation.Block, operation.Address));
         _usedBytes += RecordBytes(operation.Length);
     }
@@ -498,7 +538,7 @@ internal sealed class SpillStore : IAsyncDisposable
     }
 
     private long RecordBytes(int blockBytes) =>
-        (SpillHeader.Bytes + blockBytes + (long)_sectorBytes - 1) & -(long)_sectorBytes;
+        (SpillHeader.Bytes + blockBytes + SpillCipher.TagBytes + (long)_sectorBytes - 1) & -(long)_sectorBytes;
 
     private unsafe nint Pointer(Operation operation) =>
         (nint)(_memory.Pointer + ((long)operation.Buffer * _bufferBytes));
@@ -521,10 +561,12 @@ internal sealed class SpillStore : IAsyncDisposable
         public uint Checksum { get; set; }
 
         public bool IsCancelled { get; set; }
+
+        public bool IsEncrypted { get; set; }
     }
 
     [StructLayout(LayoutKind.Auto)]
-    private readonly record struct Location(long Address, int Length, uint Checksum);
+    private readonly record struct Location(long Address, int Length, uint Checksum, bool IsEncrypted);
 }
 
 /// <summary>
