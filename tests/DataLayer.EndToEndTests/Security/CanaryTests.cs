@@ -69,6 +69,11 @@ public sealed class CanaryTests
 
             await TroubleAsync(service, origin, http, wrong, told);
             await AskAllAsync(service, http, config, told);
+            CommandResult bundle = await service.RunVerbAsync("debug", folder.Combine("bundle.tar.gz"), "--config", config);
+            Assert.Equal(0, bundle.ExitCode);
+            string log = Command.Run("tar", "-xzOf", folder.Combine("bundle.tar.gz"), "datalayer-debug/log.txt").Output;
+            Assert.Contains("audit:", log, StringComparison.Ordinal);
+            told.Add(Command.Run("tar", "-xzOf", folder.Combine("bundle.tar.gz")).Output);
             told.Add(await File.ReadAllTextAsync($"/proc/{service.ProcessId}/cmdline"));
             foreach (string child in Children(service.ProcessId))
             {
