@@ -27,6 +27,10 @@ public sealed partial class AdminClient
     public ValueTask<IReadOnlyList<BudgetReport>> ListBudgetsAsync(CancellationToken cancellationToken = default) =>
         GetAsync(ApiRoutes.Budgets, ProtocolJson.Default.IReadOnlyListBudgetReport, cancellationToken);
 
+    /// <summary>The nodes that use the tree or did within the last day.</summary>
+    public ValueTask<IReadOnlyList<NodeReport>> ListNodesAsync(CancellationToken cancellationToken = default) =>
+        GetAsync(ApiRoutes.Nodes, ProtocolJson.Default.IReadOnlyListNodeReport, cancellationToken);
+
     /// <summary>The tenants, what each holds and what it got.</summary>
     public ValueTask<IReadOnlyList<TenantReport>> ListTenantsAsync(CancellationToken cancellationToken = default) =>
         GetAsync(ApiRoutes.Tenants, ProtocolJson.Default.IReadOnlyListTenantReport, cancellationToken);

@@ -56,6 +56,9 @@ public sealed partial class TreeStore : IAsyncDisposable
         Relaxed = new RelaxedTree(this);
     }
 
+    /// <summary>Where the tree lies.</summary>
+    internal ISqlDialect Dialect => _dialect;
+
     /// <summary>All quotas, with what is written and not flushed yet.</summary>
     public Quotas.QuotaBook Quotas => _writer.QuotaBook;
 

@@ -105,8 +105,22 @@ internal sealed class PostgresDialect : ISqlDialect
         : _isRemoteApply ? "SET synchronous_commit = remote_apply"
         : "SET synchronous_commit = on";
 
+    /// <summary>The number of this owner of the tree, from 1; 0 where it only reads.</summary>
+    public long OwnerEpoch => _owner.Epoch;
+
     /// <inheritdoc/>
-    public DbConnection Open(bool forWriting)
+    public DbConnection Open(bool forWriting) => Open(
+        forWriting, forWriting ? "datalayer writer" : "datalayer reader", _options.StatementTimeout,
+        TimeSpan.FromSeconds(10));
+
+    /// <summary>Opens a connection whose statements fail soon where the server does not answer.</summary>
+    public NpgsqlConnection OpenPrompt(bool forWriting, string application, TimeSpan patience)
+    {
+        TimeSpan time = patience < TimeSpan.FromSeconds(1) ? TimeSpan.FromSeconds(1) : patience;
+        return Open(forWriting, application, time, TimeSpan.FromSeconds(1));
+    }
+
+    private NpgsqlConnection Open(bool forWriting, string application, TimeSpan statement, TimeSpan grace)
     {
         DbException? first = null;
         for (int i = 0; i < _hosts.Count; i++)
@@ -114,7 +128,8 @@ internal sealed class PostgresDialect : ISqlDialect
             int at = (Volatile.Read(ref _lastHost) + i) % _hosts.Count;
             try
             {
-                DbConnection connection = Open(_hosts[at], forWriting);
+                NpgsqlConnection connection = Open(
+                    _hosts[at], ConnectionString(_hosts[at], forWriting, application, statement, grace));
                 Volatile.Write(ref _lastHost, at);
                 return connection;
             }
@@ -351,9 +366,9 @@ internal sealed class PostgresDialect : ISqlDialect
             + "metadata.postgres.hosts.",
         error);
 
-    private NpgsqlConnection Open((string Host, int Port) host, bool forWriting)
+    private NpgsqlConnection Open((string Host, int Port) host, string settings)
     {
-        NpgsqlConnection connection = new(ConnectionString(host, forWriting));
+        NpgsqlConnection connection = new(settings);
         try
         {
             connection.Open();
@@ -383,13 +398,14 @@ internal sealed class PostgresDialect : ISqlDialect
         }
     }
 
-    private string ConnectionString((string Host, int Port) host, bool forWriting)
+    private string ConnectionString(
+        (string Host, int Port) host, bool forWriting, string application, TimeSpan statement, TimeSpan grace)
     {
         // keepalives: a server whose client is gone with its machine ends the connection, and its lock, in half a
         // minute.
         string settings = string.Create(
             CultureInfo.InvariantCulture,
-            $"-c statement_timeout={Milliseconds(_options.StatementTimeout)} "
+            $"-c statement_timeout={Milliseconds(statement)} "
                 + $"-c lock_timeout={Milliseconds(_options.LockTimeout)} -c idle_in_transaction_session_timeout=60000 "
                 + $"-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4 "
                 + $"-c tcp_user_timeout=30000 -c jit=off -c client_min_messages=warning "
@@ -401,10 +417,10 @@ internal sealed class PostgresDialect : ISqlDialect
             Database = _options.Database,
             Username = _options.User,
             Password = _options.ReadPassword(),
-            ApplicationName = forWriting ? "datalayer writer" : "datalayer reader",
+            ApplicationName = application,
             Pooling = false,
             Timeout = (int)Math.Ceiling(_options.ConnectTimeout.TotalSeconds),
-            CommandTimeout = (int)Math.Ceiling(_options.StatementTimeout.TotalSeconds) + 10,
+            CommandTimeout = (int)Math.Ceiling((statement + grace).TotalSeconds),
             PersistSecurityInfo = false,
             IncludeErrorDetail = false,
             Options = settings,

@@ -53,6 +53,9 @@ public static class ApiRoutes
     /// <summary>Headrooms: GET, POST; <c>/N</c> by GET, PUT and DELETE.</summary>
     public const string Headrooms = "/api/v1/headrooms";
 
+    /// <summary>Nodes: GET.</summary>
+    public const string Nodes = "/api/v1/nodes";
+
     /// <summary>Tenants: GET.</summary>
     public const string Tenants = "/api/v1/tenants";
 

@@ -65,6 +65,8 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(HeadroomCommand))]
 [JsonSerializable(typeof(HeadroomReport))]
 [JsonSerializable(typeof(IReadOnlyList<HeadroomReport>))]
+[JsonSerializable(typeof(NodeReport))]
+[JsonSerializable(typeof(IReadOnlyList<NodeReport>))]
 [JsonSerializable(typeof(TenantReport))]
 [JsonSerializable(typeof(IReadOnlyList<TenantReport>))]
 [JsonSerializable(typeof(JobStatus))]

@@ -4,6 +4,7 @@ using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Jobs;
 using DataLayer.Metadata;
+using DataLayer.Metadata.Nodes;
 using DataLayer.Server.Tls;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;
@@ -28,6 +29,9 @@ internal sealed record ServerConfiguration
 
     /// <summary>The tree.</summary>
     public required TreeStoreOptions Tree { get; init; }
+
+    /// <summary>Who this node is; its id is in the state directory.</summary>
+    public required NodeOptions Node { get; init; }
 
     /// <summary>The hot tier.</summary>
     public required HotTierOptions Hot { get; init; }

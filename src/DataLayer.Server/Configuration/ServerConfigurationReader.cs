@@ -81,6 +81,7 @@ internal static class ServerConfigurationReader
             Hot = hot,
             ObjectStores = stores,
             Tree = tree,
+            Node = NodeSection.Read(root.Section("node")),
             Engine = EngineSection.Read(root.Section("engine"), budget, state) with { Tenants = tenants },
             Jobs = JobsSection.Read(root.Section("jobs")),
             Feeds = FeedsSection.Read(root.Section("feeds"), budget),

@@ -103,6 +103,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<FeedEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<HeadroomEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<TenantEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<NodeEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
         operations.AddRange(new CallerEndpoint(operations).GetOperations());
         IEnumerable<ApiOperation> pages = app.Services.GetRequiredService<ConsolePages>().GetOperations();

@@ -88,6 +88,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<DatasetEndpoints>();
         services.TryAddSingleton<HeadroomEndpoints>();
         services.TryAddSingleton<TenantEndpoints>();
+        services.TryAddSingleton<NodeEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton(_ => new ConsolePages());
         services.TryAddSingleton<ApiFront>();

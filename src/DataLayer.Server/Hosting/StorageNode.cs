@@ -1,3 +1,4 @@
+using DataLayer.Core.Cluster;
 using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files;
 using DataLayer.Engine.Tiering.Automation;
@@ -10,6 +11,7 @@ using DataLayer.Engine.Tiering.Planning;
 using DataLayer.Engine.Tiering.Policies;
 using DataLayer.Keeper.Mounts;
 using DataLayer.Metadata;
+using DataLayer.Metadata.Nodes;
 using DataLayer.Server.Configuration;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;
@@ -51,6 +53,9 @@ internal sealed class StorageNode : IAsyncDisposable
 
     /// <summary>The tree's store.</summary>
     public TreeStore Tree { get; private set; } = null!;
+
+    /// <summary>The nodes of the tree that are alive, and this one among them.</summary>
+    public INodeDirectory Nodes { get; private set; } = null!;
 
     /// <summary>The jobs; null until <see cref="OpenJobsAsync"/>.</summary>
     public JobService? Jobs { get; private set; }
@@ -97,6 +102,14 @@ internal sealed class StorageNode : IAsyncDisposable
             node.MemoryBudgetBytes = configuration.MemoryBudgetBytes;
             TreeStore tree = node.Tree = node.Keep(
                 await TreeStore.OpenAsync(configuration.Tree, time, logs.CreateLogger<TreeStore>(), cancellationToken));
+            node.Nodes = await NodeRegistry.JoinAsync(
+                tree, NodeSection.Identify(configuration.Node, configuration.StateDirectory), time,
+                logs.CreateLogger<NodeRegistry>(), cancellationToken);
+            if (node.Nodes is IAsyncDisposable registry)
+            {
+                node.Keep(registry);
+            }
+
             node.Policies = new PolicyVersions(tree);
             node.Hot = node.Keep(
                 await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using DataLayer.Metadata.Nodes;
 using DataLayer.Protocol.Http;
 using DataLayer.Server.Diagnosis;
 using DataLayer.Server.Access;
@@ -88,6 +89,7 @@ internal sealed class ServerMeter : IDisposable
             "When the certificate in force ends, seconds since 1970; absent without TLS.");
         CreateTargets();
         CreateHost(probe);
+        CreateNodes();
     }
 
     /// <summary>The index of a path's route, for <see cref="Count"/>.</summary>
@@ -128,6 +130,27 @@ internal sealed class ServerMeter : IDisposable
         _meter.CreateObservableGauge(
             "datalayer.target.up", () => ObserveTargets(t => t.Fault is null ? 1 : 0), null,
             "1 while a target is not fenced.");
+    }
+
+    private void CreateNodes()
+    {
+        _meter.CreateObservableGauge(
+            "datalayer.nodes.live", () => _host.Node?.Nodes.Live.Count ?? 0, "{node}",
+            "Nodes of the tree that are alive, this one included.");
+        _meter.CreateObservableGauge(
+            "datalayer.node.fenced", () => _host.Node?.Nodes.IsFenced == true ? 1 : 0, null,
+            "1 while this node changes nothing, because its heartbeats are lost or another one has its tree.");
+        _meter.CreateObservableGauge(
+            "datalayer.node.heartbeat.age", ObserveHeartbeat, "s",
+            "Since when the last heartbeat that the database took; absent with a tree in a file.");
+    }
+
+    private IEnumerable<Measurement<double>> ObserveHeartbeat()
+    {
+        if (_host.Node?.Nodes is NodeRegistry registry)
+        {
+            yield return new Measurement<double>(registry.HeartbeatAge.TotalSeconds);
+        }
     }
 
     private void CreateHost(HostProbe probe)

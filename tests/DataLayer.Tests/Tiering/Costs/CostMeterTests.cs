@@ -1,7 +1,6 @@
 using DataLayer.Core.Errors;
 using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
-using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Metadata;
 using DataLayer.Storage.Objects;
 using DataLayer.TestSupport.Objects;
