@@ -35,6 +35,17 @@ public sealed partial class AdminClient
     public ValueTask<IReadOnlyList<TenantReport>> ListTenantsAsync(CancellationToken cancellationToken = default) =>
         GetAsync(ApiRoutes.Tenants, ProtocolJson.Default.IReadOnlyListTenantReport, cancellationToken);
 
+    /// <summary>How much of a folder each node has near.</summary>
+    /// <param name="path">The folder, or one file.</param>
+    /// <param name="maxFiles">How many files each node looks at, a count, 1 to 10 million.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public ValueTask<LocalityReport> GetLocalityAsync(
+        string path, int maxFiles = 100_000, CancellationToken cancellationToken = default) =>
+        GetAsync(
+            $"{ApiRoutes.Locality}?path={Uri.EscapeDataString(path)}"
+            + $"&files={maxFiles.ToString(CultureInfo.InvariantCulture)}",
+            ProtocolJson.Default.LocalityReport, cancellationToken);
+
     /// <summary>What lies where.</summary>
     /// <param name="fresh">Whether to look again where it was looked a moment ago.</param>
     /// <param name="cancellationToken">Gives up.</param>

@@ -72,6 +72,7 @@ public sealed class FuseMount : IAsyncDisposable
             _dispatcher.DispatchAsync, _log);
         _caches = new KernelCaches(_channel, _files, _files.Nodes, () => _negotiation is { HasEpoch: true });
         _files.AttributesChanged = _caches.AttributesChanged;
+        _files.WhenTold = engine.IsReader ? _caches.WhenToldAsync : null;
         _files.IdleCloseFailed = (inode, error) => FuseLog.CloseFailed(_log, options.MountId, inode.Value, error);
     }
 

@@ -26,6 +26,7 @@ internal sealed class KernelCaches : INodeObserver, IAsyncDisposable
     private readonly Func<bool> _hasEpoch;
     private readonly NodeOperations _nodes;
     private IDisposable? _subscription;
+    private long _pending;
     private int _lost;
     private long _sent;
 
@@ -54,6 +55,10 @@ internal sealed class KernelCaches : INodeObserver, IAsyncDisposable
     /// <summary>Begins to listen.</summary>
     internal void Start() => _subscription = _nodes.Subscribe(this);
 
+    /// <summary>As <see cref="WhenSentAsync"/>, at once where nothing waits.</summary>
+    internal ValueTask WhenToldAsync() =>
+        Interlocked.Read(ref _pending) == 0 ? ValueTask.CompletedTask : new ValueTask(WhenSentAsync());
+
     /// <summary>Ends when everything reported before the call was sent.</summary>
     internal async Task WhenSentAsync()
     {
@@ -63,7 +68,15 @@ internal sealed class KernelCaches : INodeObserver, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public void ContentChanged(InodeId inode) => Add(new Change(Subject.Content, inode, null));
+    public void ContentChanged(InodeId inode)
+    {
+        if (_files.Table.Find(inode) is { } state)
+        {
+            state.CachedGeneration = 0; // An open that begins before the kernel hears it keeps nothing.
+        }
+
+        Add(new Change(Subject.Content, inode, null));
+    }
 
     /// <inheritdoc/>
     public void AttributesChanged(InodeId inode)
@@ -89,8 +102,10 @@ internal sealed class KernelCaches : INodeObserver, IAsyncDisposable
     private void Add(Change change)
     {
         _files.NoteChange();
+        Interlocked.Increment(ref _pending);
         if (!_queue.Writer.TryWrite(change))
         {
+            Interlocked.Decrement(ref _pending);
             Volatile.Write(ref _lost, 1);
         }
     }
@@ -106,6 +121,10 @@ internal sealed class KernelCaches : INodeObserver, IAsyncDisposable
 
             await SendAsync(change).ConfigureAwait(false);
             Interlocked.Increment(ref _sent);
+            if (change.Subject != Subject.Mark)
+            {
+                Interlocked.Decrement(ref _pending);
+            }
         }
     }
 

@@ -15,7 +15,9 @@ public sealed partial class TreeStore
 
     /// <summary>A file's attributes with where its content lies, or null if there is no such inode.</summary>
     public ValueTask<FileContent?> GetContentAsync(InodeId inode, CancellationToken cancellationToken) =>
-        _reads.RunAsync(t => t.Inodes.Find(inode)?.ToContent(), cancellationToken);
+        _writer.Options.IsReader
+            ? _reads.RunAsync(t => WithoutHotCopy(t.Inodes.Find(inode)?.ToContent()), cancellationToken)
+            : _reads.RunAsync(t => t.Inodes.Find(inode)?.ToContent(), cancellationToken);
 
     /// <summary>What a name in a folder leads to, or null if the name is free (or the folder is none).</summary>
     /// <exception cref="DataLayerException">InvalidArgument, NameTooLong.</exception>

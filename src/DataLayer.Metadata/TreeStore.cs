@@ -95,7 +95,11 @@ public sealed partial class TreeStore : IAsyncDisposable
             .ConfigureAwait(false);
         try
         {
-            await store.FinishRemovalsAsync(cancellationToken).ConfigureAwait(false);
+            if (!options.IsReader)
+            {
+                await store.FinishRemovalsAsync(cancellationToken).ConfigureAwait(false);
+            }
+
             return store;
         }
         catch
@@ -154,7 +158,17 @@ public sealed partial class TreeStore : IAsyncDisposable
         ReadPool? reads = null;
         try
         {
-            writer = new TreeWriter(new SqlSession(dialect, forWriting: true), options, time);
+            writer = new TreeWriter(new SqlSession(dialect, forWriting: !options.IsReader), options, time);
+            if (options.IsReader)
+            {
+                postgres!.Watch(writer.Tables.Session);
+                TreeSchema.CheckNewest(writer.Tables.Session, schema);
+                writer.Quotas.Open();
+                reads = new ReadPool(dialect, options.ReadConnectionCount);
+                LogOpened(log, dialect.DisplayName, schema[^1].Version, schema[^1].Version);
+                return new TreeStore(dialect, writer, reads, time, log);
+            }
+
             postgres?.Take(writer.Tables.Session);
             if (dialect.WasStoppedUncleanly && options.CheckAfterUncleanStop)
             {

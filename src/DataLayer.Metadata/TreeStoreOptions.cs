@@ -12,6 +12,12 @@ public sealed class TreeStoreOptions
     public PostgresOptions? Postgres { get; init; }
 
     /// <summary>
+    /// Whether the tree, in PostgreSQL, is only read, beside the service that writes it: every change fails with
+    /// ReadOnly, and hot copies, which are the writing node's, are not shown. Default false.
+    /// </summary>
+    public bool IsReader { get; init; }
+
+    /// <summary>
     /// How many changes one commit may gather, a count, 1 to 10,000. Default 256: one fsync then costs each under 10
     /// µs.
     /// </summary>
@@ -58,6 +64,15 @@ public sealed class TreeStoreOptions
     /// </summary>
     public bool CheckAfterUncleanStop { get; init; } = true;
 
+    /// <summary>The same, for a service that only reads the tree.</summary>
+    public TreeStoreOptions ToReader() => new()
+    {
+        DatabasePath = DatabasePath,
+        Postgres = Postgres,
+        IsReader = true,
+        ReadConnectionCount = ReadConnectionCount,
+    };
+
     /// <summary>Checks every value.</summary>
     /// <exception cref="DataLayerException">InvalidArgument, with all that is wrong in one message.</exception>
     public void Validate()
@@ -67,6 +82,11 @@ public sealed class TreeStoreOptions
         if (Postgres is null && string.IsNullOrWhiteSpace(DatabasePath))
         {
             errors.Add("DatabasePath is empty");
+        }
+
+        if (IsReader && Postgres is null)
+        {
+            errors.Add("IsReader needs Postgres: a tree in a file is one service's");
         }
 
         Check(errors, nameof(GroupCommitLimit), GroupCommitLimit, 1, 10_000);

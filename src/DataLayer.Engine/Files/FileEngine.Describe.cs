@@ -1,3 +1,4 @@
+using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Engine.Tenants;
 
@@ -14,4 +15,12 @@ public sealed partial class FileEngine
 
     /// <summary>The tenants, what each holds and what it got.</summary>
     public IReadOnlyList<TenantStatus> DescribeTenants() => Context.Tenants.Report();
+
+    /// <summary>
+    /// How much of a folder (or one file) memory and hot tier have, of the first <paramref name="maxFiles"/> files.
+    /// </summary>
+    /// <exception cref="DataLayerException">NotFound, and what a walk of a path says.</exception>
+    public ValueTask<LocalityCount> CountLocalityAsync(
+        string path, int maxFiles, CancellationToken cancellationToken) =>
+        LocalityCount.OfAsync(Context, path, maxFiles, cancellationToken);
 }

@@ -21,6 +21,7 @@ public sealed partial class FileEngine
         AttachRequest request, IProgress<AttachProgress>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
+        Context.CheckNode();
         return _attaching.AttachAsync(request, progress, cancellationToken);
     }
 
@@ -28,8 +29,11 @@ public sealed partial class FileEngine
     /// Lists an attachment's bucket again: new objects appear, changed ones are new generations, vanished ones go.
     /// </summary>
     public ValueTask<AttachProgress> RefreshAsync(
-        string path, IProgress<AttachProgress>? progress, CancellationToken cancellationToken) =>
-        _attaching.RefreshAsync(path, progress, cancellationToken);
+        string path, IProgress<AttachProgress>? progress, CancellationToken cancellationToken)
+    {
+        Context.CheckNode();
+        return _attaching.RefreshAsync(path, progress, cancellationToken);
+    }
 
     /// <summary>Removes an attachment with all names below; never an object.</summary>
     /// <exception cref="DataLayerException">
@@ -67,15 +71,25 @@ public sealed partial class FileEngine
     /// Brings everything below a path into the hot tier (and memory where asked), verified; ends with what is resident.
     /// </summary>
     public ValueTask<WarmResult> WarmAsync(
-        string path, bool intoMemory, IProgress<WarmResult>? progress, CancellationToken cancellationToken) =>
-        _warmer.WarmAsync(path, intoMemory, progress, cancellationToken);
+        string path, bool intoMemory, IProgress<WarmResult>? progress, CancellationToken cancellationToken)
+    {
+        Context.CheckNode();
+        return _warmer.WarmAsync(path, intoMemory, progress, cancellationToken);
+    }
 
     /// <summary>
     /// Drops memory copies below a path, and with <paramref name="hotToo"/> the hot copies of premigrated contents
     /// (release).
     /// </summary>
-    public ValueTask<EvictResult> EvictAsync(string path, bool hotToo, CancellationToken cancellationToken) =>
-        _evictor.EvictAsync(path, hotToo, cancellationToken);
+    public ValueTask<EvictResult> EvictAsync(string path, bool hotToo, CancellationToken cancellationToken)
+    {
+        if (hotToo)
+        {
+            Context.CheckNode();
+        }
+
+        return _evictor.EvictAsync(path, hotToo, cancellationToken);
+    }
 
     /// <summary>Drops all copies of one file that an object holds, and has what they took freed.</summary>
     internal async ValueTask<EvictResult> EvictFileAsync(FileContent file, CancellationToken cancellationToken)
@@ -124,25 +138,38 @@ public sealed partial class FileEngine
     /// <summary>
     /// Moves everything off a target; it gets no new content from the start on. Removing it is the next step.
     /// </summary>
-    public ValueTask DrainTargetAsync(int target, IProgress<long>? movedBytes, CancellationToken cancellationToken) =>
-        _mover.DrainAsync(target, movedBytes, cancellationToken);
+    public ValueTask DrainTargetAsync(int target, IProgress<long>? movedBytes, CancellationToken cancellationToken)
+    {
+        Context.CheckNode();
+        return _mover.DrainAsync(target, movedBytes, cancellationToken);
+    }
 
     /// <summary>
     /// Checks the tree against itself and against the targets, both ways; with <paramref name="repair"/> mends what can
     /// be mended.
     /// </summary>
-    public ValueTask<CheckReport> FsckAsync(bool repair, CancellationToken cancellationToken) =>
-        _checker.RunAsync(repair, cancellationToken);
+    public ValueTask<CheckReport> FsckAsync(bool repair, CancellationToken cancellationToken)
+    {
+        Context.CheckNode();
+        return _checker.RunAsync(repair, cancellationToken);
+    }
 
     /// <summary>
     /// Reads and checks all hot copies below a path; repairs from the other copy, else from the object.
     /// </summary>
     public ValueTask<ScrubReport> ScrubAsync(
-        string path, IProgress<ScrubReport>? progress, CancellationToken cancellationToken) =>
-        _scrubber.ScrubAsync(path, progress, cancellationToken);
+        string path, IProgress<ScrubReport>? progress, CancellationToken cancellationToken)
+    {
+        Context.CheckNode();
+        return _scrubber.ScrubAsync(path, progress, cancellationToken);
+    }
 
     /// <summary>
     /// Re-appends live records of mostly dead segments now, rather than at the next interval. Returns how many moved.
     /// </summary>
-    public ValueTask<int> CompactAsync(CancellationToken cancellationToken) => _mover.CompactAsync(cancellationToken);
+    public ValueTask<int> CompactAsync(CancellationToken cancellationToken)
+    {
+        Context.CheckNode();
+        return _mover.CompactAsync(cancellationToken);
+    }
 }

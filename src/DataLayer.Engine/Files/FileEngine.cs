@@ -9,6 +9,7 @@ using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
 using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Heat;
 using DataLayer.Engine.Tiering.Policies;
@@ -56,13 +57,14 @@ public sealed partial class FileEngine : IAsyncDisposable
         Readahead readahead = new(Context, runner);
         Recaller recaller = new(Context, runner, recallWriter);
         (Runner, Recaller) = (runner, recaller);
-        if (options.GroupRecall is { } groups)
+        if (options.GroupRecall is { } groups && parts.Follower is null)
         {
             Context.Folders = new FolderRecaller(Context, recaller, groups);
         }
 
         _freshness = new Freshness(Context);
         Reader = new FileReader(Context, runner, readahead, _freshness);
+        Serving = parts.Peers is { } peers ? new PeerServing(Context, Reader, peers.Options) : null;
         StagedWriter staging = new(Context);
         Writer = new FileWriter(Context, recaller, staging);
         Context.Unflushed = new UnflushedContents(Context, Writer, staging);
@@ -98,6 +100,9 @@ public sealed partial class FileEngine : IAsyncDisposable
 
     internal EngineContext Context { get; }
 
+    /// <summary>Whether the tree is another node's to change; every change fails with ReadOnly.</summary>
+    public bool IsReader => Context.IsReader;
+
     internal FileReader Reader { get; }
 
     internal Warmer Warmer => _warmer;
@@ -113,6 +118,9 @@ public sealed partial class FileEngine : IAsyncDisposable
     internal FetchRunner Runner { get; }
 
     internal Recaller Recaller { get; }
+
+    /// <summary>Reads for other nodes; null where there are none.</summary>
+    public PeerServing? Serving { get; }
 
     /// <summary>How hot files are, and what was read when.</summary>
     public HeatTable Heat { get; }
@@ -158,10 +166,20 @@ public sealed partial class FileEngine : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(logs);
         options.Validate();
+        parts.Peers?.Options.Validate();
         FileEngine engine = new(parts, options, logs);
         try
         {
             await engine.Context.Attachments.LoadAsync(cancellationToken).ConfigureAwait(false);
+            if (parts.Follower is { } follower)
+            {
+                // Nothing runs that would change the tree or its tiers.
+                engine.Profiles.Start();
+                engine.Datasets.Load();
+                follower.Start(new RemoteChanges(engine.Context).ApplyAsync);
+                return engine;
+            }
+
             await new StartUp(engine.Context, engine._attaching).RunAsync(cancellationToken).ConfigureAwait(false);
             await engine.Context.Tenants.PrepareAsync(engine, cancellationToken).ConfigureAwait(false);
             engine._recalls.Start();
@@ -203,6 +221,11 @@ public sealed partial class FileEngine : IAsyncDisposable
         {
             InodeAttributes found = await Context.View.ResolveAsync(path, followLast: true, cancellationToken)
                 .ConfigureAwait(false);
+            if (write)
+            {
+                Context.CheckNode();
+            }
+
             if (found.Kind != FileKind.Regular)
             {
                 throw new DataLayerException(ErrorCode.IsADirectory, $"'{path}' is a folder.");
@@ -239,6 +262,12 @@ public sealed partial class FileEngine : IAsyncDisposable
     internal async ValueTask<OpenFile> OpenFileAsync(
         InodeId inode, bool write, NodeOperations? nodes, CancellationToken cancellationToken)
     {
+        await Context.ConfirmAsync(cancellationToken).ConfigureAwait(false);
+        if (write)
+        {
+            Context.CheckNode();
+        }
+
         InodeAttributes found = await Context.View.GetAsync(inode, cancellationToken).ConfigureAwait(false)
             ?? throw new DataLayerException(ErrorCode.NotFound, $"There is no inode {inode}.");
         if (found.Kind != FileKind.Regular)
@@ -353,7 +382,15 @@ public sealed partial class FileEngine : IAsyncDisposable
 
         await Context.Fetches.WhenIdleAsync().ConfigureAwait(false);
         await Profiles.DisposeAsync().ConfigureAwait(false);
-        await Heat.DisposeAsync().ConfigureAwait(false);
+        if (Context.Parts.Follower is { } follower)
+        {
+            await follower.DisposeAsync().ConfigureAwait(false);
+        }
+        else
+        {
+            await Heat.DisposeAsync().ConfigureAwait(false);
+        }
+
         _meter.Dispose();
         Context.Dispose();
     }

@@ -140,7 +140,8 @@ public sealed partial class OpenFile
 
     /// <summary>
     /// What close(2) needs: everything written is visible to every other opener, stands in listings, and survives the
-    /// end of the process. Not durable against power loss. Reports a flush that failed since the last report.
+    /// end of the process. Not durable against power loss. Reports a flush that failed since the last report. Where
+    /// other nodes use the tree it is flushed, so that they see it too, and with write-through uploaded.
     /// </summary>
     /// <returns>The attributes as everybody sees them now.</returns>
     /// <exception cref="DataLayerException">TargetFailed: an earlier flush failed.</exception>
@@ -149,7 +150,9 @@ public sealed partial class OpenFile
         ObjectDisposedException.ThrowIf(Volatile.Read(ref _disposed) != 0, this);
         cancellationToken.ThrowIfCancellationRequested();
         ReportFaults();
-        return ValueTask.FromResult(_content.Attributes);
+        return _content.IsDirty && _engine.Context.IsShared
+            ? _engine.FlushAsync(_content, relaxed: true, cancellationToken)
+            : ValueTask.FromResult(_content.Attributes);
     }
 
     /// <summary>

@@ -31,6 +31,12 @@ internal sealed partial class FileSystem
 
         InodeId inode = InodeOf(node);
         NodeState state = Table.GetOrAdd(inode);
+        await _nodes.ConfirmAsync(cancellationToken).ConfigureAwait(false);
+        if (WhenTold is { } told)
+        {
+            await told().ConfigureAwait(false);
+        }
+
         if (state.IsOpen)
         {
             await state.DropOthersAsync(await GetAsync(node, cancellationToken).ConfigureAwait(false))

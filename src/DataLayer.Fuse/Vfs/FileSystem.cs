@@ -204,6 +204,12 @@ internal sealed partial class FileSystem : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Ends when the kernel has heard of all that changed; null where it need not be waited for. An open of a file that
+    /// another node changed waits, so that its length is asked for anew.
+    /// </summary>
+    internal Func<ValueTask>? WhenTold { get; set; }
+
     /// <summary>Told when a file that nobody has open any more could not be closed cleanly.</summary>
     internal Action<InodeId, Exception>? IdleCloseFailed { get; set; }
 }

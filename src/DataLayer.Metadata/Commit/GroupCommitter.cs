@@ -69,7 +69,7 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
     }
 
     /// <summary>Whether relaxed changes were committed since the last durable commit.</summary>
-    public bool HasRelaxed => _writer.HasRelaxed;
+    public bool HasRelaxed => _writer.HasRelaxed && !_writer.Options.IsReader;
 
     /// <summary>
     /// Runs a change and completes when it is durable, or with <paramref name="relaxed"/> when it is committed, which
@@ -79,6 +79,13 @@ internal sealed partial class GroupCommitter : IAsyncDisposable
     public ValueTask<T> RunAsync<T>(
         Func<TreeWriter, T> change, CancellationToken cancellationToken, bool relaxed = false)
     {
+        if (_writer.Options.IsReader)
+        {
+            throw new DataLayerException(
+                ErrorCode.ReadOnly,
+                "This node only reads the tree. Make changes at the node that writes: 'datalayer node list' names it.");
+        }
+
         if (relaxed && _isLocal && _turn.TryEnter())
         {
             try

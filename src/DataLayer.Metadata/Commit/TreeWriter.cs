@@ -16,6 +16,7 @@ internal sealed class TreeWriter : IDisposable
     private readonly TimeProvider _time;
     private readonly NumberRange _inodes = new("inode", 1024);
     private readonly NumberRange _journalIds = new("journal", 1024);
+    private readonly ChangeLog? _changes; // Null where nobody can follow.
     private Dictionary<long, Attachment>? _attachments;
     private bool? _isDurable; // Of a new connection nobody has said yet.
     private bool _hasRelaxed = true; // What a killed process committed may not be on the disk yet.
@@ -28,6 +29,10 @@ internal sealed class TreeWriter : IDisposable
         Tables.Inodes.Ledger = Quotas;
         Options = options;
         _time = time;
+        if (!session.Dialect.IsLocal)
+        {
+            Tables.LogTo(_changes = new ChangeLog());
+        }
     }
 
     public TreeTables Tables { get; }
@@ -92,6 +97,7 @@ internal sealed class TreeWriter : IDisposable
     public void Begin(bool durable = true)
     {
         AddedJournalKinds = 0;
+        _changes?.Clear();
         if (_isDurable != durable)
         {
             Tables.Session.ExecuteScript(Tables.Session.Dialect.CommitMode(durable));
@@ -108,6 +114,11 @@ internal sealed class TreeWriter : IDisposable
         if (_isDurable == false)
         {
             Volatile.Write(ref _hasRelaxed, true);
+        }
+
+        if (_changes is { IsEmpty: false } changes)
+        {
+            Tables.Session.Dialect.LogChanges(Tables.Session, changes.ToBytes());
         }
 
         IsCommitting = true;

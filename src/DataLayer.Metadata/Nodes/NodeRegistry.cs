@@ -143,8 +143,6 @@ public sealed partial class NodeRegistry : INodeDirectory, IAsyncDisposable
         NpgsqlConnection connection = await ConnectAsync(cancellationToken).ConfigureAwait(false);
         if (_options.Role == NodeRole.Writer)
         {
-            // It has the tree's lock: nobody makes the table at the same time.
-            await ExecuteAsync(connection, NodeTable.Create, cancellationToken).ConfigureAwait(false);
             await ExecuteAsync(connection, NodeTable.DeleteOld, cancellationToken).ConfigureAwait(false);
             await WaitForWritersAsync(connection, cancellationToken).ConfigureAwait(false);
         }
@@ -258,8 +256,8 @@ public sealed partial class NodeRegistry : INodeDirectory, IAsyncDisposable
                     LogReplaced();
                 }
 
-                Volatile.Write(ref _isReplaced, true);
                 Publish([Self]);
+                Volatile.Write(ref _isReplaced, true);
                 return;
             }
 

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
+using DataLayer.Metadata.Commit;
 using DataLayer.Metadata.Sql;
 
 namespace DataLayer.Metadata.Rows;
@@ -54,16 +55,32 @@ internal sealed class AttachmentTable(SqlSession session)
     {
         SqlStatement insert = session.Get(Insert).Add(attachment.Id).Add(attachment.Folder.Value);
         Bind(insert, attachment).Execute();
+        Changes?.Attached();
     }
 
     /// <summary>Writes an attachment back. Its folder never changes.</summary>
-    public void Save(Attachment attachment) => Bind(session.Get(Update), attachment).Add(attachment.Id).Execute();
+    public void Save(Attachment attachment)
+    {
+        Bind(session.Get(Update), attachment).Add(attachment.Id).Execute();
+        Changes?.Attached();
+    }
+
+    /// <summary>Told of every row that is written; null where nobody follows.</summary>
+    public ChangeLog? Changes { get; set; }
 
     /// <summary>Marks an attachment as being removed, which a restart goes on with.</summary>
-    public void MarkRemoving(long id) => session.Get(UpdateRemoving).Add(id).Execute();
+    public void MarkRemoving(long id)
+    {
+        session.Get(UpdateRemoving).Add(id).Execute();
+        Changes?.Attached();
+    }
 
     /// <summary>Removes an attachment's row.</summary>
-    public void Remove(long id) => session.Get("DELETE FROM attachments WHERE id = $1").Add(id).Execute();
+    public void Remove(long id)
+    {
+        session.Get("DELETE FROM attachments WHERE id = $1").Add(id).Execute();
+        Changes?.Attached();
+    }
 
     private static SqlStatement Bind(SqlStatement statement, Attachment a) => statement
         .Add(a.Path).Add(a.Source).Add(a.StoreName).Add(a.KeyPrefix ?? string.Empty).Add((long)a.Mode)

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
+using DataLayer.Metadata.Commit;
 using DataLayer.Metadata.Sql;
 
 namespace DataLayer.Metadata.Rows;
@@ -116,19 +117,34 @@ internal sealed class DentryTable(SqlSession session)
     /// <summary>Reads every row: one message for each that fails its checksum.</summary>
     public IEnumerable<string> CheckAll() => RowFault.FindAll(session.Get(SelectAll), static reader => Read(reader));
 
+    /// <summary>Told of every name that is written; null where nobody follows.</summary>
+    public ChangeLog? Changes { get; set; }
+
     /// <summary>Adds a name.</summary>
     /// <returns>False if the name is taken.</returns>
-    public bool TryAdd(DentryRow row) => session.Get(InsertOne)
-        .Add(row.Parent.Value).Add(row.Name).Add(row.Inode.Value).Add((long)row.Kind)
+    public bool TryAdd(DentryRow row)
+    {
+        Changes?.Named(row.Parent, row.Name);
+        return session.Get(InsertOne)
+            .Add(row.Parent.Value).Add(row.Name).Add(row.Inode.Value).Add((long)row.Kind)
             .Add((long)row.ComputeCrc()).Execute() == 1;
+    }
 
     /// <summary>Lets a name lead to another inode.</summary>
-    public void Replace(DentryRow row) => session.Get(UpdateOne)
-        .Add(row.Inode.Value).Add((long)row.Kind).Add((long)row.ComputeCrc()).Add(row.Parent.Value)
+    public void Replace(DentryRow row)
+    {
+        Changes?.Named(row.Parent, row.Name);
+        session.Get(UpdateOne)
+            .Add(row.Inode.Value).Add((long)row.Kind).Add((long)row.ComputeCrc()).Add(row.Parent.Value)
             .Add(row.Name).Execute();
+    }
 
     /// <summary>Removes a name.</summary>
-    public void Remove(InodeId parent, byte[] name) => session.Get(DeleteOne).Add(parent.Value).Add(name).Execute();
+    public void Remove(InodeId parent, byte[] name)
+    {
+        Changes?.Named(parent, name);
+        session.Get(DeleteOne).Add(parent.Value).Add(name).Execute();
+    }
 
     private static DentryRow Read(DbDataReader reader)
     {

@@ -58,6 +58,9 @@ internal sealed class InodeRow
     /// <summary>The quota and length as stored, which a save tells the quota's account of.</summary>
     public (long QuotaFolder, long SizeBytes) Stored { get; set; }
 
+    /// <summary>The content as stored, which a save tells the log of changes of.</summary>
+    public (uint Generation, long Version) StoredContent { get; set; }
+
     /// <summary>Whether the members below were loaded (or are new); only then may the whole row be saved.</summary>
     public bool HasContent { get; set; }
 

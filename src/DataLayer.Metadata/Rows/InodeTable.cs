@@ -56,6 +56,12 @@ internal sealed class InodeTable(SqlSession session)
         ORDER BY i.inode LIMIT $4
         """;
 
+    private const string SelectChanged =
+        $"""
+        SELECT {AttributeColumns} FROM inodes i
+        WHERE i.inode > $1 AND i.kind = 1 AND i.change_time >= $2 ORDER BY i.inode LIMIT $3
+        """;
+
     private const string Insert =
         """
         INSERT INTO inodes (inode, kind, mode, user_id, group_id, link_count, size_bytes, generation,
@@ -125,6 +131,19 @@ internal sealed class InodeTable(SqlSession session)
     public List<InodeRow> ListUnseen(InodeId after, long attachmentId, long beforeTime, int limit) =>
         ReadRows(session.Get(SelectUnseen).Add(after.Value).Add(attachmentId).Add(beforeTime).Add((long)limit));
 
+    /// <summary>A page of the files that changed since a time, by inode, with their attributes only.</summary>
+    public List<InodeRow> ListChanged(InodeId after, long sinceTime, int limit)
+    {
+        List<InodeRow> rows = [];
+        using DbDataReader reader = session.Get(SelectChanged).Add(after.Value).Add(sinceTime).Add((long)limit).Query();
+        while (reader.Read())
+        {
+            rows.Add(ReadAttributes(reader));
+        }
+
+        return rows;
+    }
+
     /// <summary>Adds a row.</summary>
     public void Add(InodeRow row)
     {
@@ -133,6 +152,7 @@ internal sealed class InodeTable(SqlSession session)
         BindContent(insert, row);
         insert.Execute();
         row.Stored = (row.QuotaFolder, row.SizeBytes);
+        row.StoredContent = (row.Generation, row.Version);
         Ledger?.Added(row);
     }
 
@@ -164,14 +184,19 @@ internal sealed class InodeTable(SqlSession session)
     public void Remove(InodeRow row)
     {
         session.Get("DELETE FROM inodes WHERE inode = $1").Add(row.Inode.Value).Execute();
+        Changes?.Removed(row);
         Ledger?.Removed(row);
     }
+
+    /// <summary>Told of every row that is written; null where nobody follows.</summary>
+    public ChangeLog? Changes { get; set; }
 
     /// <summary>The accounts of quotas: told of every row that is written. Only where the session writes.</summary>
     public QuotaLedger? Ledger { get; set; }
 
     private void Account(InodeRow row)
     {
+        Changes?.Saved(row);
         if (row.Stored != (row.QuotaFolder, row.SizeBytes))
         {
             Ledger?.Changed(row);
@@ -205,6 +230,7 @@ internal sealed class InodeTable(SqlSession session)
             BirthTime = reader.GetInt64(first + 18),
         };
         row.Stored = (row.QuotaFolder, row.SizeBytes);
+        row.StoredContent = (row.Generation, row.Version);
         if (row.ComputeAttributeCrc() != (uint)reader.GetInt64(first + 19))
         {
             throw RowFault.Damaged($"the attributes of inode {row.Inode}");

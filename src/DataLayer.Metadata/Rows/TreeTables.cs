@@ -1,3 +1,4 @@
+using DataLayer.Metadata.Commit;
 using DataLayer.Metadata.Sql;
 
 namespace DataLayer.Metadata.Rows;
@@ -36,6 +37,15 @@ internal sealed class TreeTables : IDisposable
     }
 
     public SqlSession Session { get; }
+
+    /// <summary>Has the tables say what they write.</summary>
+    public void LogTo(ChangeLog log)
+    {
+        Inodes.Changes = log;
+        Dentries.Changes = log;
+        Xattrs.Changes = log;
+        Attachments.Changes = log;
+    }
 
     public InodeTable Inodes { get; }
 

@@ -1,5 +1,6 @@
 using System.Data.Common;
 using DataLayer.Core.Identity;
+using DataLayer.Metadata.Commit;
 using DataLayer.Metadata.Sql;
 
 namespace DataLayer.Metadata.Rows;
@@ -71,13 +72,23 @@ internal sealed class XattrTable(SqlSession session)
         return names;
     }
 
+    /// <summary>Told of every inode whose attributes are written; null where nobody follows.</summary>
+    public ChangeLog? Changes { get; set; }
+
     /// <summary>Sets a value.</summary>
-    public void Set(InodeId inode, string name, byte[] value) => session.Get(Upsert)
-        .Add(inode.Value).Add(name).Add(value).Add((long)ComputeCrc(inode, name, value)).Execute();
+    public void Set(InodeId inode, string name, byte[] value)
+    {
+        Changes?.Attributed(inode);
+        session.Get(Upsert).Add(inode.Value).Add(name).Add(value).Add((long)ComputeCrc(inode, name, value)).Execute();
+    }
 
     /// <summary>Removes a value.</summary>
     /// <returns>Whether it was there.</returns>
-    public bool Remove(InodeId inode, string name) => session.Get(Delete).Add(inode.Value).Add(name).Execute() == 1;
+    public bool Remove(InodeId inode, string name)
+    {
+        Changes?.Attributed(inode);
+        return session.Get(Delete).Add(inode.Value).Add(name).Execute() == 1;
+    }
 
     /// <summary>Reads every row: one message for each that fails its checksum.</summary>
     public IEnumerable<string> CheckAll() => RowFault.FindAll(session.Get(SelectAll), static reader =>

@@ -64,6 +64,9 @@ internal interface ISqlDialect : IDisposable
     /// <exception cref="DataLayerException">Another service has the tree.</exception>
     void EnterWrite(SqlSession session);
 
+    /// <summary>The last thing in a transaction of the writer: leaves what it touched for other nodes.</summary>
+    void LogChanges(SqlSession session, byte[] changes);
+
     /// <summary>A transaction that began with <see cref="EnterWrite"/> is known to be committed.</summary>
     void WriteCommitted();
 

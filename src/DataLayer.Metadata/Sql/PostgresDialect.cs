@@ -1,6 +1,9 @@
 using System.Data.Common;
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using DataLayer.Core.Errors;
+using DataLayer.Metadata.Nodes;
 using DataLayer.Metadata.Transfer;
 using Npgsql;
 
@@ -24,8 +27,7 @@ internal sealed class PostgresDialect : ISqlDialect
     private const string SelectServer =
         """
         SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), pg_is_in_recovery(),
-            to_regnamespace($1) IS NOT NULL, has_database_privilege(current_database(), 'CREATE'),
-            current_setting('synchronous_commit')
+            to_regnamespace($1) IS NOT NULL, current_setting('synchronous_commit')
         """;
 
     private const string SelectCollated =
@@ -61,6 +63,8 @@ internal sealed class PostgresDialect : ISqlDialect
     {
         _options = options;
         _owner = new PostgresOwner(options, time);
+        byte[] hash = SHA256.HashData(Encoding.UTF8.GetBytes(options.Schema));
+        Channel = "datalayer_" + Convert.ToHexStringLower(hash.AsSpan(0, 8)); // A schema's name may be too long.
         foreach (string host in options.Hosts)
         {
             _hosts.Add(PostgresOptions.ParseHost(host)!.Value);
@@ -105,6 +109,9 @@ internal sealed class PostgresDialect : ISqlDialect
         : _isRemoteApply ? "SET synchronous_commit = remote_apply"
         : "SET synchronous_commit = on";
 
+    /// <summary>What the database notifies of changes of this tree: a channel belongs to the database.</summary>
+    public string Channel { get; }
+
     /// <summary>The number of this owner of the tree, from 1; 0 where it only reads.</summary>
     public long OwnerEpoch => _owner.Epoch;
 
@@ -147,6 +154,40 @@ internal sealed class PostgresDialect : ISqlDialect
     /// PermissionDenied. Overloaded: another service has the tree.</exception>
     public void Take(SqlSession session)
     {
+        bool hasSchema = CheckServer(session);
+        if (!hasSchema && !MayMakeSchema(session))
+        {
+            throw new DataLayerException(
+                ErrorCode.PermissionDenied,
+                $"The {DisplayName} has no schema '{_options.Schema}', and user '{_options.User}' may not make it. "
+                    + $"Run as its owner: CREATE SCHEMA {_options.Schema} AUTHORIZATION \"{_options.User}\".");
+        }
+
+        session.ExecuteScript($"CREATE SCHEMA IF NOT EXISTS {_options.Schema}");
+        CheckCollation(session);
+        _owner.Take(session);
+    }
+
+    /// <summary>Checks the server for a service that only reads the tree, which must be there.</summary>
+    /// <exception cref="DataLayerException">As <see cref="Take"/>; NotFound: there is no tree, or it was never opened
+    /// by a service that other nodes can follow.</exception>
+    public void Watch(SqlSession session)
+    {
+        if (!CheckServer(session) || !HasTable(session, "inodes") || !HasTable(session, ChangeRows.Name)
+            || !HasTable(session, NodeTable.Name))
+        {
+            throw new DataLayerException(
+                ErrorCode.NotFound,
+                $"Schema '{_options.Schema}' of the {DisplayName} has no tree that could be followed. Start the node "
+                    + "that writes (node.role: writer) first.");
+        }
+
+        CheckCollation(session);
+    }
+
+    /// <summary>Checks version and encoding; returns whether the schema is there.</summary>
+    private bool CheckServer(SqlSession session)
+    {
         using (DbDataReader reader = session.Get(SelectServer).Add(_options.Schema).Query())
         {
             reader.Read();
@@ -167,18 +208,16 @@ internal sealed class PostgresDialect : ISqlDialect
                         + $"\"{_options.Database}\" ENCODING 'UTF8' TEMPLATE template0.");
             }
 
-            if (!reader.GetBoolean(3) && !reader.GetBoolean(4))
-            {
-                throw new DataLayerException(
-                    ErrorCode.PermissionDenied,
-                    $"The {DisplayName} has no schema '{_options.Schema}', and user '{_options.User}' may not make it. "
-                        + $"Run as its owner: CREATE SCHEMA {_options.Schema} AUTHORIZATION \"{_options.User}\".");
-            }
-
-            _isRemoteApply = reader.GetString(5) == "remote_apply";
+            _isRemoteApply = reader.GetString(4) == "remote_apply";
+            return reader.GetBoolean(3);
         }
+    }
 
-        session.ExecuteScript($"CREATE SCHEMA IF NOT EXISTS {_options.Schema}");
+    private static bool MayMakeSchema(SqlSession session) =>
+        session.Get("SELECT 1 WHERE has_database_privilege(current_database(), 'CREATE')").QueryAny();
+
+    private void CheckCollation(SqlSession session)
+    {
         using (DbDataReader reader = session.Get(SelectCollated).Add(_options.Schema).Query())
         {
             if (reader.Read())
@@ -189,12 +228,13 @@ internal sealed class PostgresDialect : ISqlDialect
                         + "compared by code point. Load the tree with 'datalayer metadata', which makes the tables.");
             }
         }
-
-        _owner.Take(session);
     }
 
     /// <inheritdoc/>
     public void EnterWrite(SqlSession session) => _owner.Enter(session);
+
+    /// <inheritdoc/>
+    public void LogChanges(SqlSession session, byte[] changes) => _owner.LogChanges(session, changes, Channel);
 
     /// <inheritdoc/>
     public void WriteCommitted() => _owner.Committed();

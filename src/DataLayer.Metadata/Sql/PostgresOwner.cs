@@ -1,6 +1,8 @@
 using System.Data.Common;
 using System.Globalization;
 using DataLayer.Core.Errors;
+using DataLayer.Metadata.Commit;
+using DataLayer.Metadata.Nodes;
 using Npgsql;
 
 namespace DataLayer.Metadata.Sql;
@@ -38,6 +40,8 @@ internal sealed class PostgresOwner(PostgresOptions options, TimeProvider time)
         "SELECT pg_advisory_lock($1::int, "
             + "(SELECT (oid::bigint - 2147483648)::int FROM pg_namespace WHERE nspname = $2))";
 
+    private const int TrimInterval = 256;
+
     private const string LockNotAvailable = "55P03";
 
     private const string Become =
@@ -64,6 +68,7 @@ internal sealed class PostgresOwner(PostgresOptions options, TimeProvider time)
     private long _epoch;
     private long _committed;
     private long _pending;
+    private long _logged;
     private int _process;
     private string _processStart = string.Empty;
 
@@ -74,10 +79,10 @@ internal sealed class PostgresOwner(PostgresOptions options, TimeProvider time)
     /// <exception cref="DataLayerException">Overloaded: another service has it.</exception>
     public void Take(SqlSession session)
     {
-        if (!session.Dialect.HasTable(session, "tree_owner"))
-        {
-            session.ExecuteScript(Table);
-        }
+        // Asked first: who may not make tables (any more) may own them.
+        MakeTable(session, "tree_owner", Table);
+        MakeTable(session, ChangeRows.Name, ChangeRows.Create);
+        MakeTable(session, NodeTable.Name, NodeTable.Create);
 
         if (!WaitForLock(session))
         {
@@ -107,6 +112,16 @@ internal sealed class PostgresOwner(PostgresOptions options, TimeProvider time)
         {
             _pending = 0;
             throw Fenced(Read(session));
+        }
+    }
+
+    /// <summary>Leaves what the transaction that <see cref="Enter"/> began touched, under its number.</summary>
+    public void LogChanges(SqlSession session, byte[] changes, string channel)
+    {
+        session.Get(ChangeRows.Insert).Add(_pending).Add(_epoch).Add(changes).Add(channel).QueryAny();
+        if (++_logged % TrimInterval == 0)
+        {
+            session.Get(ChangeRows.Trim).Add(_pending - ChangeLog.RetainedTransactions - TrimInterval).Execute();
         }
     }
 
@@ -152,6 +167,14 @@ internal sealed class PostgresOwner(PostgresOptions options, TimeProvider time)
         _committed = found.Commits;
         _pending = 0;
         return isCommitted;
+    }
+
+    private static void MakeTable(SqlSession session, string name, string script)
+    {
+        if (!session.Dialect.HasTable(session, name))
+        {
+            session.ExecuteScript(script);
+        }
     }
 
     private bool WaitForLock(SqlSession session)

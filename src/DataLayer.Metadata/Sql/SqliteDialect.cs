@@ -197,6 +197,12 @@ internal sealed class SqliteDialect : ISqlDialect
     }
 
     /// <inheritdoc/>
+    public void LogChanges(SqlSession session, byte[] changes)
+    {
+        // There are no other nodes.
+    }
+
+    /// <inheritdoc/>
     public void WriteCommitted()
     {
     }

@@ -432,6 +432,21 @@ internal static class TreeSchema
         return found;
     }
 
+    /// <summary>Refuses a database whose schema is not the newest, for who must not change it.</summary>
+    /// <exception cref="DataLayerException">NotSupported.</exception>
+    public static void CheckNewest(SqlSession session, IReadOnlyList<SchemaStep> steps)
+    {
+        int found = ReadVersion(session);
+        if (found != steps[^1].Version)
+        {
+            throw new DataLayerException(
+                ErrorCode.NotSupported,
+                $"{session.Dialect.DisplayName} has schema version {found}, and this program reads version "
+                    + $"{steps[^1].Version}. Run the same program on all nodes; the one that writes brings the schema "
+                    + "up to date.");
+        }
+    }
+
     private static bool IsTaken(SqlSession session, int version) =>
         session.Get("SELECT 1 FROM schema_version WHERE version = $1").Add((long)version).QueryAny();
 

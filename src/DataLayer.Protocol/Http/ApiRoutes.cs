@@ -59,6 +59,15 @@ public static class ApiRoutes
     /// <summary>Tenants: GET.</summary>
     public const string Tenants = "/api/v1/tenants";
 
+    /// <summary>Where a folder's bytes are near: GET with <c>path</c>.</summary>
+    public const string Locality = "/api/v1/locality";
+
+    /// <summary>Ranges of objects, for other nodes: GET.</summary>
+    public const string PeerBlocks = "/api/v1/peer/blocks";
+
+    /// <summary>Where a folder's bytes are near on this node, for other nodes: GET.</summary>
+    public const string PeerLocality = "/api/v1/peer/locality";
+
     /// <summary>The media type of server-sent events.</summary>
     public const string EventMediaType = "text/event-stream";
 

@@ -69,6 +69,8 @@ namespace DataLayer.Protocol.Http;
 [JsonSerializable(typeof(IReadOnlyList<NodeReport>))]
 [JsonSerializable(typeof(TenantReport))]
 [JsonSerializable(typeof(IReadOnlyList<TenantReport>))]
+[JsonSerializable(typeof(LocalityReport))]
+[JsonSerializable(typeof(NodeLocality))]
 [JsonSerializable(typeof(JobStatus))]
 [JsonSerializable(typeof(JobPage))]
 [JsonSerializable(typeof(ReadyReport))]

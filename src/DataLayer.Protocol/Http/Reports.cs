@@ -239,7 +239,7 @@ public sealed record CallerReport
     /// <summary>How the service's logs name the caller.</summary>
     public required string Name { get; init; }
 
-    /// <summary>reader, tenant or admin.</summary>
+    /// <summary>reader, tenant, admin or node.</summary>
     public required string Role { get; init; }
 
     /// <summary>The folders it reaches; empty for all.</summary>

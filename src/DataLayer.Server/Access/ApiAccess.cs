@@ -9,10 +9,10 @@ internal enum ApiAccess
     /// <summary>Nothing: probes.</summary>
     Anyone,
 
-    /// <summary>Any token.</summary>
+    /// <summary>Any token but a node's.</summary>
     Caller,
 
-    /// <summary>Any token, for paths in its scope.</summary>
+    /// <summary>Any token but a node's, for paths in its scope.</summary>
     Read,
 
     /// <summary>The roles tenant and admin, for paths in the token's scope.</summary>
@@ -20,4 +20,7 @@ internal enum ApiAccess
 
     /// <summary>The role admin, or reader without a scope: reports over all datasets.</summary>
     Observe,
+
+    /// <summary>The roles node and admin.</summary>
+    Peer,
 }

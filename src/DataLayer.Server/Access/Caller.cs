@@ -74,6 +74,8 @@ internal sealed class Caller
             {
                 ApiAccess.Write => "tenant or admin",
                 ApiAccess.Observe => "admin, or reader without a scope",
+                ApiAccess.Peer => "node or admin",
+                ApiAccess.Caller or ApiAccess.Read => "reader, tenant or admin",
                 _ => "admin",
             };
             throw new DataLayerException(
@@ -87,9 +89,10 @@ internal sealed class Caller
     public bool Allows(ApiAccess access) => access switch
     {
         ApiAccess.Anyone => true,
-        ApiAccess.Caller or ApiAccess.Read => Role is not null,
+        ApiAccess.Caller or ApiAccess.Read => Role is not null and not TokenRole.Node,
         ApiAccess.Write => Role is TokenRole.Tenant or TokenRole.Admin,
         ApiAccess.Observe => Role == TokenRole.Admin || (Role == TokenRole.Reader && Confinement is null),
+        ApiAccess.Peer => Role is TokenRole.Node or TokenRole.Admin,
         _ => Role == TokenRole.Admin,
     };
 

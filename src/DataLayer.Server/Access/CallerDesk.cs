@@ -9,10 +9,13 @@ internal sealed class CallerDesk(Authenticator authenticator, RateLimiter limite
     /// <summary>Who sends it.</summary>
     public Caller Identify(HttpContext context) => authenticator.Identify(context);
 
-    /// <summary>How long the caller is to wait; null where it may go on. The Unix socket's has no limit.</summary>
+    /// <summary>
+    /// How long the caller is to wait; null where it may go on. The Unix socket's has no limit, and other nodes bound
+    /// themselves.
+    /// </summary>
     public TimeSpan? WaitOf(HttpContext context, Caller caller)
     {
-        if (!limiter.IsOn || caller == Caller.OfSocket)
+        if (!limiter.IsOn || caller == Caller.OfSocket || caller.Role == TokenRole.Node)
         {
             return null;
         }

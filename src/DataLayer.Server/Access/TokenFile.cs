@@ -197,9 +197,9 @@ internal static class TokenFile
             problems.Add($"{at}: the name has to have 1 to {MaxNameLength} characters, no control characters.");
         }
 
-        if (entry.Role is not ("reader" or "tenant" or "admin"))
+        if (entry.Role is not ("reader" or "tenant" or "admin" or "node"))
         {
-            problems.Add($"{at}: the role is '{entry.Role}': write reader, tenant or admin.");
+            problems.Add($"{at}: the role is '{entry.Role}': write reader, tenant, admin or node.");
         }
 
         if (entry.Subject is { } subject)
@@ -232,9 +232,9 @@ internal static class TokenFile
             problems.Add($"{at}: a tenant's token needs a scope.");
         }
 
-        if (entry.Role == "admin" && scopes.Count > 0)
+        if (entry.Role is "admin" or "node" && scopes.Count > 0)
         {
-            problems.Add($"{at}: an admin's token has no scope.");
+            problems.Add($"{at}: {(entry.Role == "admin" ? "an admin's" : "a node's")} token has no scope.");
         }
     }
 
@@ -291,6 +291,7 @@ internal static class TokenFile
     {
         TokenRole.Admin => "admin",
         TokenRole.Tenant => "tenant",
+        TokenRole.Node => "node",
         _ => "reader",
     };
 }

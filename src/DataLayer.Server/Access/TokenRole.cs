@@ -11,4 +11,7 @@ internal enum TokenRole
 
     /// <summary>Everything.</summary>
     Admin,
+
+    /// <summary>Ask for ranges of objects as another node, nothing else.</summary>
+    Node,
 }

@@ -28,6 +28,7 @@ internal static class CommandLine
             FeedCommands.Make(factory),
             HeadroomCommands.Make(factory),
             TenantCommands.Make(factory),
+            LocalityCommand.Make(factory),
             NodeCommands.Make(factory),
             .. FileCommands.Make(factory),
             .. MountCommands.Make(factory),

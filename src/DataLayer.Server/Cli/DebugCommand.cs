@@ -99,10 +99,10 @@ internal static class DebugCommand
                 UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
             });
         }
-        catch (IOException) when (File.Exists(path))
+        catch (IOException e) when (File.Exists(path))
         {
             throw new DataLayerException(
-                ErrorCode.AlreadyExists, $"The file '{path}' is there already. Remove it, or give another name.");
+                ErrorCode.AlreadyExists, $"The file '{path}' is there already. Remove it, or give another name.", e);
         }
     }
 

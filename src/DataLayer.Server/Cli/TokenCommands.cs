@@ -32,11 +32,12 @@ internal static class TokenCommands
         Option<string?> config = ConfigCommands.FileOption();
         Option<string> role = new("--role")
         {
-            Description = "reader (reads), tenant (reads and writes below its scope) or admin. Default: reader.",
+            Description = "reader (reads), tenant (reads and writes below its scope), admin, or node (another service "
+                + "that asks for bytes: docs/PEERS.md). Default: reader.",
             DefaultValueFactory = _ => "reader",
             HelpName = "ROLE",
         };
-        role.AcceptOnlyFromAmong("reader", "tenant", "admin");
+        role.AcceptOnlyFromAmong("reader", "tenant", "admin", "node");
         Option<string[]> scope = new("--scope")
         {
             Description = "A folder it reaches, with all below; repeatable. A tenant needs one, an admin has none.",
@@ -290,9 +291,10 @@ internal static class TokenCommands
                 ErrorCode.InvalidArgument, "A tenant's token needs a --scope: the folder the tenant works in.");
         }
 
-        if (token.Role == TokenRole.Admin && token.Scopes.Count > 0)
+        if (token.Role is TokenRole.Admin or TokenRole.Node && token.Scopes.Count > 0)
         {
-            throw new DataLayerException(ErrorCode.InvalidArgument, "An admin's token has no --scope: leave it out.");
+            throw new DataLayerException(
+                ErrorCode.InvalidArgument, "The token of an admin or a node has no --scope: leave it out.");
         }
     }
 

@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
+using DataLayer.Core.Cluster;
+using DataLayer.Metadata;
 using DataLayer.Metadata.Nodes;
 using DataLayer.Storage.Interop;
 
@@ -11,7 +13,7 @@ internal static class NodeSection
     private const string NoId = "00000000000000000000000000000000";
 
     /// <summary>Reads the section; the node's id is in the state directory, see <see cref="Identify"/>.</summary>
-    public static NodeOptions Read(SettingReader section)
+    public static NodeOptions Read(SettingReader section, TreeStoreOptions tree)
     {
         NodeOptions d = new() { Id = NoId };
         NodeOptions node = new()
@@ -21,6 +23,11 @@ internal static class NodeSection
                 ?? d.Name,
             PeerEndpoint = ReadEndpoint(section),
             Zone = section.Text("zone", null, "The failure domain that the node is in; none by default.", "a name"),
+            Role = section.Choice(
+                "role", "writer",
+                "'writer' reads and writes; a tree has one. 'reader' follows it and only reads, with a tree in "
+                    + "PostgreSQL.",
+                "writer", "reader") == "reader" ? NodeRole.Reader : NodeRole.Writer,
             Heartbeat = section.Duration(
                 "heartbeat", d.Heartbeat, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(1),
                 "How often the node says that it is alive; with a tree in PostgreSQL."),
@@ -32,6 +39,12 @@ internal static class NodeSection
         foreach (string error in node.FindFaults())
         {
             section.Report("name", error + ".", "Correct it.");
+        }
+
+        if (node.Role == NodeRole.Reader && tree.Postgres is null)
+        {
+            section.Report(
+                "role", "A tree in a file is one service's.", "Write metadata.kind: postgres, or role: writer.");
         }
 
         section.Done();

@@ -60,6 +60,9 @@ internal sealed record ServerConfiguration
     /// <summary>The cost meter and the budgets.</summary>
     public required CostOptions Costs { get; init; }
 
+    /// <summary>Other nodes over the same object stores; null for none.</summary>
+    public PeersConfiguration? Peers { get; init; }
+
     /// <summary>The log.</summary>
     public required LogConfiguration Logging { get; init; }
 }

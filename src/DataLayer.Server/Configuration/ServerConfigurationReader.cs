@@ -1,6 +1,8 @@
 using System.Collections;
+using DataLayer.Core.Cluster;
 using DataLayer.Engine.Tenants;
 using DataLayer.Metadata;
+using DataLayer.Metadata.Nodes;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;
 using DataLayer.Storage.Stripes;
@@ -69,6 +71,7 @@ internal static class ServerConfigurationReader
             "objectStores", s => StoreSection.Read(s, environment), () => [StoreSection.Default()]);
         StoreSection.Check(root, stores);
         TreeStoreOptions tree = ReadTree(root.Section("metadata"), state, environment);
+        NodeOptions self = NodeSection.Read(root.Section("node"), tree);
         IReadOnlyList<TenantOptions> tenants = root.Items("tenants", TenantSection.Read, () => []);
         TenantSection.Check(root, tenants);
         ServerConfiguration configuration = new()
@@ -80,8 +83,8 @@ internal static class ServerConfigurationReader
             Cache = cache,
             Hot = hot,
             ObjectStores = stores,
-            Tree = tree,
-            Node = NodeSection.Read(root.Section("node")),
+            Tree = self.Role == NodeRole.Reader ? tree.ToReader() : tree,
+            Node = self,
             Engine = EngineSection.Read(root.Section("engine"), budget, state) with { Tenants = tenants },
             Jobs = JobsSection.Read(root.Section("jobs")),
             Feeds = FeedsSection.Read(root.Section("feeds"), budget),
@@ -89,6 +92,7 @@ internal static class ServerConfigurationReader
             Tracing = TracingSection.Read(root.Section("tracing"), environment),
             Costs = CostSection.Read(
                 root.Section("costs"), pools.FirstOrDefault(p => p.Name == defaultPool)?.CopyCount ?? 1),
+            Peers = PeersSection.Read(root.Section("peers"), self, tree.Postgres is not null, environment),
             Logging = ReadLogging(root.Section("logging")),
         };
         root.Done();

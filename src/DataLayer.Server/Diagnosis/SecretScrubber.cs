@@ -13,13 +13,42 @@ namespace DataLayer.Server.Diagnosis;
 /// What is known is replaced first, longest first, as it is, in base64 and as a URL or JSON writes it. A known secret
 /// shorter than four characters cannot be told from other text and is left to the forms.
 /// </remarks>
-internal sealed partial class SecretScrubber
+internal sealed class SecretScrubber
 {
     /// <summary>What stands in a secret's place.</summary>
     public const string Removed = "[removed]";
 
     private const int MinCharacters = 4;
     private const int MaxFileBytes = 64 << 10;
+    // Not backtracking: a log may hold anything, and no text of it may make a bundle take for ever. Files of hashes
+    // (tokens) are as little for others as those of secrets.
+    private static readonly Regex _secretPlace = Make(
+        "^(accessKey|secretKey|sessionToken|password|keyPassword|key|credentialKey|token)(Env|File)$");
+
+    private static readonly Regex _writtenSecret = Make(
+        """(?im)^[\s-]*["']?\w*(key|secret|password|token)["']?\s*:[ \t]*(?<value>[^\s#{\[].*)$""");
+
+    private static readonly Regex _secretVariable = Make("(?i)(secret|token|passw|access_?key|credential)");
+
+    private static readonly Regex _privateKey = Make(
+        "(?s)-----BEGIN [^-]*PRIVATE KEY-----.*?(-----END [^-]*-----|$)");
+
+    private static readonly Regex _token = Make("(?<head>dl_[0-9a-f]{12}_)[0-9a-f]{8,}");
+
+    private static readonly Regex _userOfUrl = Make("""(?<head>://)[^/\s:@"']+:(?<password>[^/\s@"']+)@""");
+
+    private static readonly Regex _signedQuery = Make(
+        """(?i)(?<head>[?&](x-amz-signature|x-amz-security-token|x-amz-credential|signature|sig|token)=)[^&\s"']+""");
+
+    private static readonly Regex _authorizationHeader = Make(
+        """(?i)(?<head>authorization["']?\s*[:=]\s*["']?(bearer|basic|aws4-hmac-sha256)\s+)[^\r\n"']+""");
+
+    private static readonly Regex _accessKey = Make(@"\b(AKIA|ASIA)[0-9A-Z]{16}\b");
+
+    private static readonly Regex _namedSecret = Make(
+        """(?i)(?<head>\b(password|passwd|secret|secret_?key|access_?key|session_?token)["']?\s*[:=]\s*["']?)"""
+            + """[^\s"',;&}\[\]]{4,}""");
+
     private readonly List<string> _known;
 
     private SecretScrubber(IEnumerable<string> known) =>
@@ -40,22 +69,22 @@ internal sealed partial class SecretScrubber
         foreach (EffectiveSetting setting in settings.Where(s => s.Value.Length > 0))
         {
             string name = setting.Path[(setting.Path.LastIndexOf('.') + 1)..];
-            if (SecretPlace().IsMatch(name))
+            if (_secretPlace.IsMatch(name))
             {
                 AddPlace(known, name, setting.Value, variables);
             }
 
-            known.AddRange(UserOfUrl().Matches(setting.Value).Select(m => m.Groups["password"].Value));
+            known.AddRange(_userOfUrl.Matches(setting.Value).Select(m => m.Groups["password"].Value));
         }
 
-        foreach (Match match in WrittenSecret().Matches(configurationText ?? string.Empty))
+        foreach (Match match in _writtenSecret.Matches(configurationText ?? string.Empty))
         {
             known.Add(match.Groups["value"].Value.Trim('"', '\'', ' '));
         }
 
         foreach (DictionaryEntry variable in variables)
         {
-            if (variable is { Key: string key, Value: string value } && SecretVariable().IsMatch(key))
+            if (variable is { Key: string key, Value: string value } && _secretVariable.IsMatch(key))
             {
                 AddPlace(known, key, value, variables);
                 known.Add(value.Trim());
@@ -73,13 +102,13 @@ internal sealed partial class SecretScrubber
             text = text.Replace(secret, Removed, StringComparison.Ordinal);
         }
 
-        text = PrivateKey().Replace(text, Removed);
-        text = Token().Replace(text, "$1" + Removed);
-        text = UserOfUrl().Replace(text, "$1" + Removed + "@");
-        text = SignedQuery().Replace(text, "$1" + Removed);
-        text = AuthorizationHeader().Replace(text, "$1" + Removed);
-        text = AccessKey().Replace(text, Removed);
-        return NamedSecret().Replace(text, "$1" + Removed);
+        text = _privateKey.Replace(text, Removed);
+        text = _token.Replace(text, "${head}" + Removed);
+        text = _userOfUrl.Replace(text, "${head}" + Removed + "@");
+        text = _signedQuery.Replace(text, "${head}" + Removed);
+        text = _authorizationHeader.Replace(text, "${head}" + Removed);
+        text = _accessKey.Replace(text, Removed);
+        return _namedSecret.Replace(text, "${head}" + Removed);
     }
 
     private static void AddPlace(List<string> known, string name, string value, IDictionary variables)
@@ -120,37 +149,6 @@ internal sealed partial class SecretScrubber
         yield return System.Text.Json.JsonEncodedText.Encode(secret).ToString();
     }
 
-    // Files of hashes (tokens) are as little for others as those of secrets.
-    [GeneratedRegex("^(accessKey|secretKey|sessionToken|password|keyPassword|key|credentialKey|token)(Env|File)$")]
-    private static partial Regex SecretPlace();
-
-    [GeneratedRegex("""(?im)^[\s-]*["']?\w*(?:key|secret|password|token)["']?\s*:[ \t]*(?<value>[^\s#{\[].*)$""")]
-    private static partial Regex WrittenSecret();
-
-    [GeneratedRegex("(?i)(secret|token|passw|access_?key|credential)")]
-    private static partial Regex SecretVariable();
-
-    [GeneratedRegex("-----BEGIN [^-]*PRIVATE KEY-----.*?(-----END [^-]*-----|$)", RegexOptions.Singleline)]
-    private static partial Regex PrivateKey();
-
-    [GeneratedRegex("(dl_[0-9a-f]{12}_)[0-9a-f]{8,}")]
-    private static partial Regex Token();
-
-    [GeneratedRegex("""(://)[^/\s:@"']+:(?<password>[^/\s@"']+)@""")]
-    private static partial Regex UserOfUrl();
-
-    [GeneratedRegex(
-        """(?i)([?&](?:x-amz-signature|x-amz-security-token|x-amz-credential|signature|sig|token)=)[^&\s"']+""")]
-    private static partial Regex SignedQuery();
-
-    [GeneratedRegex("""(?i)(authorization["']?\s*[:=]\s*["']?(?:bearer|basic|aws4-hmac-sha256)\s+)[^\r\n"']+""")]
-    private static partial Regex AuthorizationHeader();
-
-    [GeneratedRegex(@"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")]
-    private static partial Regex AccessKey();
-
-    [GeneratedRegex(
-        """(?i)(\b(?:password|passwd|secret|secret_?key|access_?key|session_?token)["']?\s*[:=]\s*["']?)"""
-            + """[^\s"',;&}\[\]]{4,}""")]
-    private static partial Regex NamedSecret();
+    private static Regex Make(string pattern) => new(
+        pattern, RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant);
 }

@@ -7,6 +7,7 @@ using DataLayer.Server.Diagnosis;
 using DataLayer.Server.Feeds;
 using DataLayer.Server.Http;
 using DataLayer.Server.Mounts;
+using DataLayer.Server.Peers;
 using DataLayer.Server.Tls;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -103,6 +104,8 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<FeedEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<HeadroomEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<TenantEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<PeerEndpoints>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<LocalityEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<NodeEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<ProbeEndpoints>().GetOperations());
         operations.AddRange(new CallerEndpoint(operations).GetOperations());

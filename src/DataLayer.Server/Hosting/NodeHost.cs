@@ -1,5 +1,6 @@
 using DataLayer.Core.Errors;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tiering.Automation;
 using DataLayer.Engine.Tiering.Headrooms;
 using DataLayer.Engine.Tiering.Jobs;
@@ -13,7 +14,8 @@ namespace DataLayer.Server.Hosting;
 /// that needs it is
 /// told to come back (503), and <c>/readyz</c> says so: replaying a long journal does not look like a dead process.
 /// </summary>
-internal sealed partial class NodeHost(ServerConfiguration configuration, TimeProvider time, ILoggerFactory logs)
+internal sealed partial class NodeHost(
+    ServerConfiguration configuration, TimeProvider time, ILoggerFactory logs, IPeerDirectory? peers = null)
     : IHostedService,
         IAsyncDisposable
 {
@@ -99,11 +101,14 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
     {
         try
         {
-            StorageNode node = await StorageNode.OpenAsync(configuration, time, logs, _stopping.Token);
+            StorageNode node = await StorageNode.OpenAsync(configuration, time, logs, _stopping.Token, peers);
             try
             {
-                await node.Costs.StartAsync(_stopping.Token);
-                await node.OpenJobsAsync(configuration, time, logs, _stopping.Token);
+                if (!configuration.Tree.IsReader)
+                {
+                    await node.Costs.StartAsync(_stopping.Token);
+                    await node.OpenJobsAsync(configuration, time, logs, _stopping.Token);
+                }
             }
             catch
             {
@@ -123,8 +128,12 @@ internal sealed partial class NodeHost(ServerConfiguration configuration, TimePr
         }
     }
 
-    private DataLayerException NotOpen() =>
-        new(ErrorCode.ShuttingDown, $"The service does not take requests now: {_why}.");
+    private DataLayerException NotOpen() => _node is not null
+        ? new(
+            ErrorCode.ReadOnly,
+            "This node only reads the tree: jobs, headrooms and automatic moves are the writing node's, which "
+                + "'datalayer node list' names.")
+        : new(ErrorCode.ShuttingDown, $"The service does not take requests now: {_why}.");
 
     [LoggerMessage(10, LogLevel.Information, "Node opened over {StateDirectory}")]
     private static partial void LogOpened(ILogger log, string stateDirectory);

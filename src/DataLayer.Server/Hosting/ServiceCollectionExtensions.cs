@@ -4,6 +4,7 @@ using DataLayer.Server.Diagnosis;
 using DataLayer.Server.Feeds;
 using DataLayer.Server.Http;
 using DataLayer.Server.Mounts;
+using DataLayer.Server.Peers;
 using DataLayer.Server.Telemetry;
 using DataLayer.Server.Tls;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -88,6 +89,8 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<DatasetEndpoints>();
         services.TryAddSingleton<HeadroomEndpoints>();
         services.TryAddSingleton<TenantEndpoints>();
+        services.TryAddSingleton<PeerEndpoints>();
+        services.TryAddSingleton<LocalityEndpoints>();
         services.TryAddSingleton<NodeEndpoints>();
         services.TryAddSingleton<ProbeEndpoints>();
         services.TryAddSingleton(_ => new ConsolePages());

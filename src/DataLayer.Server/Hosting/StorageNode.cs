@@ -1,6 +1,7 @@
 using DataLayer.Core.Cluster;
 using DataLayer.Engine.Feeds;
 using DataLayer.Engine.Files;
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tiering.Automation;
 using DataLayer.Engine.Tiering.Costs;
 using DataLayer.Engine.Tiering.Headrooms;
@@ -13,6 +14,7 @@ using DataLayer.Keeper.Mounts;
 using DataLayer.Metadata;
 using DataLayer.Metadata.Nodes;
 using DataLayer.Server.Configuration;
+using DataLayer.Server.Peers;
 using DataLayer.Storage.Cache;
 using DataLayer.Storage.Objects;
 using DataLayer.Storage.Stripes;
@@ -84,15 +86,25 @@ internal sealed class StorageNode : IAsyncDisposable
     /// <summary>What the node costs; a service starts it.</summary>
     public CostMeter Costs { get; private set; } = null!;
 
+    /// <summary>Other nodes over the same object stores; null for none.</summary>
+    public PeerParts? Peers { get; private set; }
+
+    /// <summary>How they are asked; null for none.</summary>
+    public HttpPeerLink? PeerLink { get; private set; }
+
     /// <summary>What the whole process may use, bytes.</summary>
     public long MemoryBudgetBytes { get; private set; }
 
-    /// <summary>Opens everything; on a fault what was open is closed again.</summary>
+    /// <summary>
+    /// Opens everything; on a fault what was open is closed again. Other nodes are those of
+    /// <paramref name="directory"/> instead of those that the configuration names.
+    /// </summary>
     public static async Task<StorageNode> OpenAsync(
         ServerConfiguration configuration,
         TimeProvider time,
         ILoggerFactory logs,
-        CancellationToken cancellationToken
+        CancellationToken cancellationToken,
+        IPeerDirectory? directory = null
     )
     {
         StorageNode node = new();
@@ -110,6 +122,11 @@ internal sealed class StorageNode : IAsyncDisposable
                 node.Keep(registry);
             }
 
+            bool isReader = configuration.Tree.IsReader;
+            TreeFollower? follower = isReader
+                ? node.Keep(await TreeFollower.OpenAsync(
+                    tree, time, logs.CreateLogger<TreeFollower>(), cancellationToken))
+                : null;
             node.Policies = new PolicyVersions(tree);
             node.Hot = node.Keep(
                 await HotTier.OpenAsync(configuration.Hot, time, logs.CreateLogger<HotTier>(), cancellationToken));
@@ -128,7 +145,13 @@ internal sealed class StorageNode : IAsyncDisposable
                 new CostMeter(
                     new CostMeterParts(tree, node.Stores, node.Hot, gate), PlanDesk.PricingOf(configuration),
                     configuration.Costs, time, logs.CreateLogger<CostMeter>()));
-            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time) { Gate = gate };
+            FileEngineParts parts = new(tree, node.Hot, node.Cache, node.Stores, time)
+            {
+                Gate = gate,
+                Nodes = node.Nodes,
+                Follower = follower,
+                Peers = node.OpenPeers(configuration, directory, logs),
+            };
             node.KeptMounts = MountRecord.ListAlive(configuration.StateDirectory);
             FileEngineOptions engine = configuration.Engine with { KeepOrphans = node.KeptMounts.Count > 0 };
             node.Engine = node.Keep(await FileEngine.OpenAsync(parts, engine, logs, cancellationToken));
@@ -141,7 +164,11 @@ internal sealed class StorageNode : IAsyncDisposable
                     MaxPlanCount = configuration.Tiering.MaxPlanCount,
                     MaxBytes = configuration.Tiering.MaxPlanBytes,
                 });
-            await node.Plans.CleanAsync(cancellationToken);
+            if (!isReader)
+            {
+                await node.Plans.CleanAsync(cancellationToken);
+            }
+
             return node;
         }
         catch
@@ -218,6 +245,23 @@ internal sealed class StorageNode : IAsyncDisposable
 
         _lock?.Dispose();
         _lock = null;
+    }
+
+    private PeerParts? OpenPeers(
+        ServerConfiguration configuration, IPeerDirectory? directory, ILoggerFactory logs)
+    {
+        if (configuration.Peers is not { } peers)
+        {
+            return null;
+        }
+
+        PeerLink = Keep(new HttpPeerLink(peers, logs.CreateLogger<HttpPeerLink>()));
+        return Peers = new PeerParts(
+            directory
+                ?? (peers.FromTree
+                    ? new TreePeers(Nodes, peers.Insecure)
+                    : new NamedPeers(peers.Self, peers.Nodes)),
+            PeerLink, peers.Options);
     }
 
     private T Keep<T>(T part)

@@ -129,10 +129,11 @@ internal sealed class OpenApiDescription(IReadOnlyList<ApiOperation> operations)
     private static string Need(ApiAccess access) => access switch
     {
         ApiAccess.Anyone => "Wants no token.",
-        ApiAccess.Caller => "Wants any token.",
-        ApiAccess.Read => "Wants any token, with the path in its scope.",
+        ApiAccess.Caller => "Wants any token but a node's.",
+        ApiAccess.Read => "Wants any token but a node's, with the path in its scope.",
         ApiAccess.Write => "Wants the role tenant or admin, with the path in the token's scope.",
         ApiAccess.Observe => "Wants the role admin, or reader without a scope.",
+        ApiAccess.Peer => "Wants the role node or admin.",
         _ => "Wants the role admin.",
     };
 

@@ -6,6 +6,7 @@ using DataLayer.Core.Tree;
 using DataLayer.Engine.Files;
 using DataLayer.Fuse;
 using DataLayer.Keeper.Channel;
+using DataLayer.Metadata.Nodes;
 using DataLayer.Protocol.Http;
 using DataLayer.Protocol.Keeper;
 using DataLayer.Server.Hosting;
@@ -46,6 +47,17 @@ internal sealed class FuseStarter(NodeHost node, TimeProvider time, ILoggerFacto
             Backing = new KeeperBacking(start.Backing),
         };
         options = WithNamed(options, hello);
+        if (engine.IsReader)
+        {
+            // What another node changes is told to the kernel soon, not at once.
+            options = options with
+            {
+                ReadOnly = true,
+                EntryTimeout = Shorter(options.EntryTimeout),
+                AttributeTimeout = Shorter(options.AttributeTimeout),
+            };
+        }
+
         if (hello.Negotiated.Length > 0)
         {
             return hello.Negotiated.Length < InodeBytes
@@ -98,6 +110,9 @@ internal sealed class FuseStarter(NodeHost node, TimeProvider time, ILoggerFacto
 
         return options;
     }
+
+    private static TimeSpan Shorter(TimeSpan timeout) =>
+        timeout < TreeFollower.Interval ? timeout : TreeFollower.Interval;
 
     private static TimeSpan Duration(string name, string value) =>
         UnitText.TryParseDuration(value, out TimeSpan duration) ? duration : throw Bad(name, $"is '{value}'", "as 30s");

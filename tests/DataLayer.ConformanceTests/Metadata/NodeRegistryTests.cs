@@ -33,7 +33,7 @@ public sealed class NodeRegistryTests
 
         await second.DisposeAsync();
         await UntilAsync(() => first.Live.Count == 1);
-        Assert.True(Volatile.Read(ref changes) >= 2);
+        await UntilAsync(() => Volatile.Read(ref changes) >= 2);
         Assert.Equal([_a], (await fixture.Tree.ListNodesAsync(default)).Select(n => n.Node.Id));
     }
 
@@ -114,7 +114,7 @@ public sealed class NodeRegistryTests
             },
             TimeProvider.System, NullLogger<NodeRegistry>.Instance, default);
 
-    private static async Task UntilAsync(Func<bool> condition)
+    internal static async Task UntilAsync(Func<bool> condition)
     {
         using CancellationTokenSource patience = new(TimeSpan.FromMinutes(1));
         while (!condition())

@@ -112,7 +112,7 @@ public sealed class PostgresServiceTests
         return settings with { More = settings.More + Section(server, settings.StateFolder, outageWait) };
     });
 
-    private static string Section(PostgresServer server, string folder, string outageWait)
+    internal static string Section(PostgresServer server, string folder, string outageWait)
     {
         string password = Path.Combine(folder, "password");
         File.WriteAllText(password, Canary + "\n");

@@ -37,6 +37,7 @@ public sealed class GuardedService : IAsyncLifetime
             ["tenant"] = Add("tenant", TokenRole.Tenant, [Inside], null),
             ["reader"] = Add("reader", TokenRole.Reader, [], null),
             ["scoped reader"] = Add("scoped reader", TokenRole.Reader, [Inside], null),
+            ["node"] = Add("node", TokenRole.Node, [], null),
             ["expired"] = Add("expired", TokenRole.Admin, [], new DateTimeOffset(2020, 1, 1, 0, 0, 0, TimeSpan.Zero)),
             ["wrong"] = TokenText.Make().Text,
         };

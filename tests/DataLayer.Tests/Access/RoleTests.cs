@@ -299,6 +299,7 @@ public sealed class RoleTests(GuardedService guarded) : IClassFixture<GuardedSer
         ("scoped reader", GuardedService.Outside),
         ("tenant", GuardedService.Inside),
         ("tenant", GuardedService.Outside),
+        ("node", GuardedService.Inside),
         ("admin", GuardedService.Inside),
     ];
 
@@ -310,7 +311,7 @@ public sealed class RoleTests(GuardedService guarded) : IClassFixture<GuardedSer
             return null;
         }
 
-        bool known = holder is "reader" or "scoped reader" or "tenant" or "admin";
+        bool known = holder is "reader" or "scoped reader" or "tenant" or "node" or "admin";
         if (access != ApiAccess.Anyone && !known)
         {
             return HttpStatusCode.Unauthorized;
@@ -319,8 +320,10 @@ public sealed class RoleTests(GuardedService guarded) : IClassFixture<GuardedSer
         bool reaches = folder == GuardedService.Inside || holder is "reader" or "admin";
         bool allowed = access switch
         {
-            ApiAccess.Anyone or ApiAccess.Caller => true,
-            ApiAccess.Read => reaches,
+            ApiAccess.Anyone => true,
+            ApiAccess.Peer => holder is "node" or "admin",
+            ApiAccess.Caller => holder != "node",
+            ApiAccess.Read => holder != "node" && reaches,
             ApiAccess.Write => holder is "tenant" or "admin" && reaches,
             ApiAccess.Observe => holder is "reader" or "admin",
             _ => holder == "admin",

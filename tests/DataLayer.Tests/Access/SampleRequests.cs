@@ -21,7 +21,8 @@ internal static class SampleRequests
         string query = operation.Id switch
         {
             "detach" => $"?path={folder}/none-such",
-            "history" => $"?path={folder}/none-such",
+            "history" or "locality" or "localityForPeer" => $"?path={folder}/none-such",
+            "readForPeer" => "?store=none&key=none&etag=none&size=1&offset=0&length=1",
             "removeStore" => "?name=none-such",
             "accessLog" or "doctor" => "?seconds=1",
             "setXattr" or "removeXattr" => "?name=user.none",

@@ -1,4 +1,5 @@
 using System.Text;
+using DataLayer.Core.Cluster;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Objects;
 using DataLayer.Core.Tree;
@@ -45,6 +46,9 @@ internal sealed class EngineFixture : IAsyncDisposable
     public long RecallQueueBytes { get; set; } = 128L << 20;
 
     public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>The nodes of the tree; null where the engine is alone.</summary>
+    public INodeDirectory? Nodes { get; init; }
 
     public FileEngine Engine { get; private set; } = null!;
 
@@ -138,7 +142,7 @@ internal sealed class EngineFixture : IAsyncDisposable
             StepHook = StepHook is null ? null : name => StepHook?.Invoke(name),
         };
         Engine = await FileEngine.OpenAsync(
-            new FileEngineParts(_tree, _hot, Cache, _stores, Time), options, NullLoggerFactory.Instance, CancellationToken.None);
+            new FileEngineParts(_tree, _hot, Cache, _stores, Time) { Nodes = Nodes }, options, NullLoggerFactory.Instance, CancellationToken.None);
         return this;
     }
 

@@ -29,8 +29,8 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
     {
         _entries.AddOrUpdate(
             attachment.Id,
-            static (_, made) => new Entry(made.Attachment, made.Table.Open(made.Attachment)),
-            static (_, old, made) => new Entry(made.Attachment, old.Store),
+            static (_, made) => made.Table.NewEntry(made.Attachment),
+            static (_, old, made) => new Entry(made.Attachment, old.Store, old.SharedName),
             (Attachment: attachment, Table: this));
         long blocks = attachment.ObjectCount + (attachment.ObjectBytes / BlockLayout.BlockBytes);
         parts.Cache.SetDataset((int)attachment.Id, Math.Max(1, blocks), runningJobs: 1);
@@ -43,7 +43,7 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
         {
             if (entry.Attachment.StoreName == storeName)
             {
-                _entries.TryUpdate(id, new Entry(entry.Attachment, Open(entry.Attachment)), entry);
+                _entries.TryUpdate(id, NewEntry(entry.Attachment), entry);
             }
         }
     }
@@ -92,6 +92,13 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
         return entry.Store ?? OpenNow(entry.Attachment);
     }
 
+    /// <summary>
+    /// What other nodes know an attachment's bucket by: <c>https://endpoint/bucket</c>; null of a folder, which is
+    /// another one on each machine, and of a store that is not configured.
+    /// </summary>
+    public string? StoreNameOf(long attachmentId) =>
+        _entries.TryGetValue(attachmentId, out Entry? entry) ? entry.SharedName : null;
+
     /// <summary>Refuses a change below a read-only attachment.</summary>
     /// <exception cref="DataLayerException"><see cref="ErrorCode.ReadOnly"/>.</exception>
     public void CheckWritable(long attachmentId, string path)
@@ -103,6 +110,23 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
                 $"'{path}' lies under '{attachment.Path}', which is attached read-only to {attachment.Source}. "
                 + "Attach it with mode readWrite to change it.");
         }
+    }
+
+    private Entry NewEntry(Attachment attachment) => new(attachment, Open(attachment), SharedNameOf(attachment));
+
+    private string? SharedNameOf(Attachment attachment)
+    {
+        ObjectSource source = ObjectSource.Parse(attachment.Source);
+        if (source.Scheme != "s3"
+            || parts.Stores.FindOptions(attachment.StoreName) is not { Kind: "s3" } options)
+        {
+            return null;
+        }
+
+        string server = Uri.TryCreate(options.Endpoint, UriKind.Absolute, out Uri? endpoint)
+            ? endpoint.GetLeftPart(UriPartial.Authority).ToLowerInvariant()
+            : "aws:" + options.Region;
+        return $"{server}/{source.Bucket}";
     }
 
     private IObjectStore? Open(Attachment attachment)
@@ -124,5 +148,5 @@ internal sealed class AttachmentTable(FileEngineParts parts, Func<IObjectStore, 
         return decorate is null ? store : decorate(store);
     }
 
-    private sealed record Entry(Attachment Attachment, IObjectStore? Store);
+    private sealed record Entry(Attachment Attachment, IObjectStore? Store, string? SharedName);
 }

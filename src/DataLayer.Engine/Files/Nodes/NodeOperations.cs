@@ -35,6 +35,7 @@ public sealed partial class NodeOperations
     public async ValueTask<InodeAttributes?> LookupAsync(
         InodeId parent, string name, CancellationToken cancellationToken)
     {
+        await _context.ConfirmAsync(cancellationToken).ConfigureAwait(false);
         while (true)
         {
             InodeAttributes? found = await _context.View.LookupAsync(parent, name, cancellationToken)
@@ -64,6 +65,13 @@ public sealed partial class NodeOperations
         InodeAttributes? found = await _context.View.GetAsync(inode, cancellationToken).ConfigureAwait(false);
         return found is null ? _context.Holds.FindForgotten(inode) : _engine.Overlay(found);
     }
+
+    /// <summary>
+    /// On a node that only reads: returns once all is known that other nodes had committed when it was called.
+    /// Elsewhere at once.
+    /// </summary>
+    /// <exception cref="DataLayerException">Overloaded: the database does not answer.</exception>
+    public ValueTask ConfirmAsync(CancellationToken cancellationToken) => _context.ConfirmAsync(cancellationToken);
 
     /// <summary>The folder that holds a folder (".."); the root's is itself.</summary>
     /// <exception cref="DataLayerException">NotFound: it was removed.</exception>

@@ -50,6 +50,12 @@ internal sealed class BlockFetch(
     /// </summary>
     public bool IsBackground { get; set; }
 
+    /// <summary>
+    /// Whether other nodes may be asked for it. Decided when it is made: who reads for another node must not wait for
+    /// a fetch that waits for one itself.
+    /// </summary>
+    public bool AsksPeers { get; set; }
+
     /// <summary>What its requests are for; whoever began it pays, whoever shares it does not.</summary>
     public OriginUse Use => OriginUse.Within(
         _origin,

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using DataLayer.Engine.Files.State;
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tenants;
 
 namespace DataLayer.Engine.Files.Reading;
@@ -135,6 +136,7 @@ internal sealed class EngineMeter : IDisposable
             "datalayer.origin.waiting", () => context.OriginGate.Waiting, "{read}",
             "Reads of object stores that wait for one of the engine.requests slots.");
         AddTenants(context);
+        AddPeers(context);
         _meter.CreateObservableGauge(
             "datalayer.uploads.pending", pendingUploads, "{upload}", "Uploads that are due or under way.");
         _meter.CreateObservableGauge(
@@ -167,6 +169,55 @@ internal sealed class EngineMeter : IDisposable
             "datalayer.tenant.waiting", () => ByTenant(context, t => (long)context.Tenants.TurnsOf(t).Waiting),
             "{transfer}",
             "Transfers that wait for a turn, by tenant.");
+    }
+
+    private void AddPeers(EngineContext context)
+    {
+        PeerCounters counters = context.PeerCounters;
+        _meter.CreateObservableCounter(
+            "datalayer.peer.reads",
+            () => ByResult(counters.Hits, counters.Misses, counters.Busy, counters.Failures), "{read}",
+            "Ranges of objects that were asked of other nodes, by what came of it.");
+        Count("datalayer.peer.bytes", () => counters.HitBytes, "By", "Bytes that other nodes brought.");
+        Count("datalayer.peer.late", () => counters.Late, "{read}", "Ranges that took longer than is usual.");
+        Count(
+            "datalayer.peer.hedges", () => counters.Hedges, "{read}",
+            "Ranges that were asked of the object store as well, because the other node was late.");
+        Count("datalayer.peer.pauses", () => counters.Opened, "{pause}", "How often a node was left alone.");
+        _meter.CreateObservableCounter(
+            "datalayer.peer.served",
+            () => ByResult(
+                counters.Served, counters.ServedMisses, counters.ServedBusy, counters.ServedFailures), "{read}",
+            "Ranges of objects that other nodes asked for, by what came of it.");
+        Count("datalayer.peer.served.bytes", () => counters.ServedBytes, "By", "Bytes read for other nodes.");
+        _meter.CreateObservableGauge(
+            "datalayer.peer.nodes", () => ByState(context), "{node}", "Other nodes over the same object stores.");
+
+        void Count(string name, Func<long> value, string unit, string what) =>
+            _meter.CreateObservableCounter(name, value, unit, what);
+    }
+
+    private static Measurement<long>[] ByResult(long hits, long misses, long busy, long failures) =>
+    [
+        new(hits, new KeyValuePair<string, object?>("result", "hit")),
+        new(misses, new KeyValuePair<string, object?>("result", "miss")),
+        new(busy, new KeyValuePair<string, object?>("result", "busy")),
+        new(failures, new KeyValuePair<string, object?>("result", "failed")),
+    ];
+
+    private static Measurement<long>[] ByState(EngineContext context)
+    {
+        (long asked, long paused) = (0, 0);
+        foreach (Peer peer in context.Peers?.Peers ?? [])
+        {
+            (asked, paused) = peer.IsOpen ? (asked, paused + 1) : (asked + 1, paused);
+        }
+
+        return
+        [
+            new(asked, new KeyValuePair<string, object?>("state", "asked")),
+            new(paused, new KeyValuePair<string, object?>("state", "paused")),
+        ];
     }
 
     private static Measurement<T>[] ByTenant<T>(EngineContext context, Func<Tenant, T> value)

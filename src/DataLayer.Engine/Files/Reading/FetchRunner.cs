@@ -39,7 +39,10 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
     {
         TransferBuffer buffer = context.Buffers.Rent(lengthBytes);
         BlockFetch fetch = new(
-            content, offsetBytes, lengthBytes, content.WriteEpoch, isCold, isReadahead, buffer, context.Fetches);
+            content, offsetBytes, lengthBytes, content.WriteEpoch, isCold, isReadahead, buffer, context.Fetches)
+        {
+            AsksPeers = isCold && context.Peers is { } peers && peers.WouldAsk(content, offsetBytes, lengthBytes),
+        };
         content.AddFetchLocked(fetch);
         return fetch;
     }
@@ -77,7 +80,10 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
             preferLocal: false);
     }
 
-    /// <summary>Reads an extent of the content's object, at the caller's cost; where the time went.</summary>
+    /// <summary>
+    /// Reads an extent of the content's object, by way of the node that reads it for all, at the caller's cost; where
+    /// the time went.
+    /// </summary>
     /// <exception cref="DataLayerException">
     /// Stale when the object is another now; Archived, where reads do not wait for its restore; else what the store
     /// says.
@@ -85,9 +91,19 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
     public ValueTask<ReadTimes> ReadObjectAsync(
         ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground,
         CancellationToken cancellationToken) =>
-        ReadObjectAsync(
+        ReadSharedAsync(
             content, offsetBytes, destination, isBackground,
             OriginUse.Within(OriginUse.Current, OriginPurpose.Recall, null), cancellationToken);
+
+    private ValueTask<ReadTimes> ReadSharedAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground, OriginUse use,
+        CancellationToken cancellationToken) =>
+        context.Peers is not { } peers
+            ? ReadObjectAsync(content, offsetBytes, destination, isBackground, use, cancellationToken)
+            : peers.ReadAsync(
+                content, offsetBytes, destination, use.Purpose,
+                (offset, bytes, token) => ReadObjectAsync(content, offset, bytes, isBackground, use, token),
+                cancellationToken);
 
     private async ValueTask<ReadTimes> ReadObjectAsync(
         ContentState content, long offsetBytes, Memory<byte> destination, bool isBackground, OriginUse use,
@@ -115,10 +131,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         FileContent current = content.Content;
         ObjectReference source = current.Object is not null && current.Attributes.State != TierState.Hot
             ? current.Object
-            : throw new DataLayerException(
-                ErrorCode.Corrupt,
-                $"Content {content.Id} has no copy of bytes {offsetBytes} to {offsetBytes + destination.Length}: "
-                + "they are neither hot nor in an object.");
+            : throw context.NoCopy(content.Id, offsetBytes, destination.Length);
         IObjectStore store = context.Attachments.StoreOf(source.AttachmentId);
         long started = context.Time.GetTimestamp();
         Tenant tenant = context.Tenants.Of(current.Attributes);
@@ -359,9 +372,7 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
     {
         if (fetch.IsBackground)
         {
-            fetch.Times = await ReadObjectAsync(
-                fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground: true, fetch.Use, context.Stopping)
-                .ConfigureAwait(false);
+            fetch.Times = await ReadForAsync(fetch, isBackground: true).ConfigureAwait(false);
             return;
         }
 
@@ -374,15 +385,19 @@ internal sealed class FetchRunner(EngineContext context, RecallQueue recalls)
         context.Fetches.BeginCold();
         try
         {
-            fetch.Times = await ReadObjectAsync(
-                fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground: false, fetch.Use, context.Stopping)
-                .ConfigureAwait(false);
+            fetch.Times = await ReadForAsync(fetch, isBackground: false).ConfigureAwait(false);
         }
         finally
         {
             context.Fetches.EndCold();
         }
     }
+
+    private ValueTask<ReadTimes> ReadForAsync(BlockFetch fetch, bool isBackground) => fetch.AsksPeers
+        ? ReadSharedAsync(
+            fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground, fetch.Use, context.Stopping)
+        : ReadObjectAsync(
+            fetch.Content, fetch.OffsetBytes, fetch.Memory, isBackground, fetch.Use, context.Stopping);
 
     private static void Fail(BlockFetch fetch, Exception error)
     {

@@ -153,6 +153,33 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
     }
 
     /// <summary>
+    /// As the other, for another node: nobody's access here. Never asks a node, nor waits for one.
+    /// </summary>
+    /// <exception cref="DataLayerException">Overloaded: the bytes are on their way here from another node.</exception>
+    public ValueTask<int> ReadForPeerAsync(
+        ContentState content, long offsetBytes, Memory<byte> destination, CancellationToken cancellationToken)
+    {
+        long size = content.SizeBytes;
+        if (offsetBytes > size - destination.Length)
+        {
+            return ValueTask.FromResult(0);
+        }
+
+        int done = ReadMemory(content, offsetBytes, destination.Span, size, out int hits);
+        if (done == destination.Length)
+        {
+            NoteHit(content, hits, done, isForeground: false);
+            return ValueTask.FromResult(done);
+        }
+
+        context.Counters.Add(Counter.MemoryHits, hits);
+        context.Counters.Add(Counter.MemoryHitBytes, done);
+        return ReadSlowAsync(
+            content, offsetBytes, destination, done, extentEndBytes: 0, isForeground: false, tally: null,
+            cancellationToken, isForPeer: true);
+    }
+
+    /// <summary>
     /// Copies what memory holds from the start on: cached blocks, and blocks of transfers that have ended.
     /// </summary>
     private int ReadMemory(ContentState content, long offsetBytes, Span<byte> destination, long size, out int hits)
@@ -217,7 +244,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
 
     private async ValueTask<int> ReadSlowAsync(
         ContentState content, long offsetBytes, Memory<byte> destination, int done, long extentEndBytes,
-        bool isForeground, ReadTally? tally, CancellationToken cancellationToken)
+        bool isForeground, ReadTally? tally, CancellationToken cancellationToken, bool isForPeer = false)
     {
         using Activity? activity = ReadTrace.Begin(content, offsetBytes, destination.Length, isForeground);
         long started = context.Time.GetTimestamp();
@@ -226,6 +253,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         ReadRequest request = new(content, offsetBytes, destination, done, sequential, extentEndBytes)
         {
             IsForeground = isForeground,
+            IsForPeer = isForPeer,
         };
         Exception? failure = null;
         context.Fetches.BeginRead(isForeground);
@@ -411,6 +439,7 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
                 {
                     (long from, int fetchLength) = PlanFetch(request, position, resident, nextFetch);
                     fetch = runner.NewLocked(content, from, fetchLength, !resident, isReadahead: false);
+                    fetch.AsksPeers &= !request.IsForPeer;
                     fetch.AddReferenceLocked();
                     isNew = true;
                     length = (int)(Math.Min(request.EndBytes, fetch.EndBytes) - position);
@@ -420,6 +449,13 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
             {
                 length = (int)(Math.Min(request.EndBytes, fetch.EndBytes) - position);
             }
+        }
+
+        if (request.IsForPeer && fetch is { AsksPeers: true, IsCompleted: false })
+        {
+            fetch.Release();
+            throw new DataLayerException(
+                ErrorCode.Overloaded, $"Bytes of content {content.Id} are on their way here from another node.");
         }
 
         if (fetch is null)
@@ -511,9 +547,11 @@ internal sealed class FileReader(EngineContext context, FetchRunner runner, Read
         }
 
         // A large read is cut so that its parts travel side by side.
-        long part = Math.Clamp(
-            wanted / 4 / BlockLayout.BlockBytes * BlockLayout.BlockBytes, BlockLayout.BlockBytes,
-            context.Options.MaxRequestBytes);
+        long part = request.IsForPeer
+            ? context.Options.MaxRequestBytes // Several nodes wait for it, and one request costs less than four.
+            : Math.Clamp(
+                wanted / 4 / BlockLayout.BlockBytes * BlockLayout.BlockBytes, BlockLayout.BlockBytes,
+                context.Options.MaxRequestBytes);
         long limit = Math.Min(request.EndBytes, blockStart + part);
         long end = blockStart + blockLength;
         while (end < limit && end < nextFetch)

@@ -23,7 +23,7 @@ internal sealed class Freshness(EngineContext context)
     /// </exception>
     public async ValueTask<bool> CheckAsync(InodeAttributes attributes, CancellationToken cancellationToken)
     {
-        if (attributes.AttachmentId == 0 || attributes.State == TierState.Hot
+        if (context.IsReader || attributes.AttachmentId == 0 || attributes.State == TierState.Hot
             || context.Attachments.Find(attributes.AttachmentId) is not { } attachment
             || attachment.Freshness == FreshnessMode.Immutable)
         {
@@ -78,6 +78,11 @@ internal sealed class Freshness(EngineContext context)
             return true; // Whoever copied it has told the tree meanwhile.
         }
 
+        if (context.IsReader)
+        {
+            return false;
+        }
+
         ObjectProperties? seen = await context.Attachments.StoreOf(known.AttachmentId)
             .HeadAsync(known.Key, cancellationToken).ConfigureAwait(false);
         return seen is { } found
@@ -123,7 +128,7 @@ internal sealed class Freshness(EngineContext context)
     public async ValueTask ObjectChangedAsync(ContentState content, CancellationToken cancellationToken)
     {
         FileContent known = content.Content;
-        if (known.Object is { } source && known.Attributes.State != TierState.Hot
+        if (!context.IsReader && known.Object is { } source && known.Attributes.State != TierState.Hot
             && context.Attachments.Find(source.AttachmentId) is { } attachment)
         {
             FileContent? current = await context.Tree.GetContentAsync(content.Id.Inode, cancellationToken)

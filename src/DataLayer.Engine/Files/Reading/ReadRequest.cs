@@ -36,6 +36,9 @@ internal sealed class ReadRequest(
     /// <summary>Whether a reader waits for it, not a warm-up.</summary>
     public bool IsForeground { get; init; } = true;
 
+    /// <summary>Whether it is read for another node: then no node is asked for it.</summary>
+    public bool IsForPeer { get; init; }
+
     /// <summary>Where the time of its parts went. They run side by side, so the sum may exceed the wait.</summary>
     public ReadTimes Times
     {

@@ -62,7 +62,7 @@ internal sealed class RecallQueue : IAsyncDisposable
     public bool Offer(BlockFetch fetch)
     {
         ContentState content = fetch.Content;
-        if (!HoldsWholeBlocks(fetch) || content.IsDirty
+        if (_context.IsReader || !HoldsWholeBlocks(fetch) || content.IsDirty
             || content.Content.Attributes.State is not (TierState.Released or TierState.Recalling)
             || _context.Time.GetTimestamp() < Volatile.Read(ref _pausedUntil))
         {

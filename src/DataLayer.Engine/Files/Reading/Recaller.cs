@@ -82,6 +82,8 @@ internal sealed class Recaller(EngineContext context, FetchRunner runner, Recall
             return false;
         }
 
+        context.CheckNode();
+
         // Each turn brings a block at least; somebody who releases them meanwhile does not keep it here for ever.
         for (int turns = (2 * missing.Count) + 2; missing.Count > 0 && turns > 0; turns--)
         {

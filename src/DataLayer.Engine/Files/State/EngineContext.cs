@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using DataLayer.Core.Cluster;
+using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Layout;
 using DataLayer.Core.Tree;
@@ -9,6 +11,7 @@ using DataLayer.Engine.Files.Attaching;
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.Upkeep;
 using DataLayer.Engine.Files.Writing;
+using DataLayer.Engine.Peers;
 using DataLayer.Engine.Tenants;
 using DataLayer.Engine.Tiering;
 using DataLayer.Engine.Tiering.Costs;
@@ -34,7 +37,7 @@ internal sealed class EngineContext : IDisposable
         Parts = parts;
         Options = options;
         Log = logs.CreateLogger("DataLayer.Engine");
-        View = new TreeView(parts.Tree, Stamps, Counters, options);
+        View = new TreeView(parts.Tree, Stamps, Counters, options) { Follower = parts.Follower };
         Contents = new ContentTable(options.IdleContents);
         Buffers = new TransferBufferPool(options.ReadaheadMemoryBytes);
         Fetches = new FetchContext(Buffers, options.ReadaheadMemoryBytes);
@@ -48,6 +51,7 @@ internal sealed class EngineContext : IDisposable
         Tenants = new TenantTable(this, options.Tenants);
         OriginGate = NewGate(options.MaxRequests);
         HotGate = NewGate(int.MaxValue);
+        Peers = parts.Peers is { } peers ? new PeerReads(this, peers) : null;
         Futures = new FeedFutures(parts.Time, options.Prefetch.StallTime);
         Prefetch = new PrefetchBudget(options.Prefetch, OriginGate);
         parts.Cache.SetFuture(Futures);
@@ -148,6 +152,12 @@ internal sealed class EngineContext : IDisposable
     /// <summary>Shares the reads of the hot tier among tenants; not asked where there are none.</summary>
     public FairGate HotGate { get; }
 
+    /// <summary>Reads objects by way of other nodes; null where there are none.</summary>
+    public PeerReads? Peers { get; }
+
+    /// <summary>What came of that, and of being asked.</summary>
+    public PeerCounters PeerCounters { get; } = new();
+
     /// <summary>What feeds come to: memory keeps what they come to first.</summary>
     public FeedFutures Futures { get; }
 
@@ -161,6 +171,66 @@ internal sealed class EngineContext : IDisposable
     public void Step(string name) => Options.StepHook?.Invoke(name);
 
     public ValueTask StopAsync() => new(_stopping.CancelAsync());
+
+    /// <summary>Whether the tree is another node's to change.</summary>
+    public bool IsReader => Parts.Follower is not null;
+
+    /// <summary>
+    /// Whether files that are closed are to be flushed, so that other nodes see them at their next open.
+    /// </summary>
+    public bool IsShared => Parts.Nodes is { Live.Count: > 1 };
+
+    /// <summary>On a reading node: returns once all is known that was committed when it was called.</summary>
+    public ValueTask ConfirmAsync(CancellationToken cancellationToken) =>
+        Parts.Follower is { } follower ? follower.ConfirmAsync(cancellationToken) : ValueTask.CompletedTask;
+
+    /// <summary>Refuses a change on a node that may make none (now).</summary>
+    /// <exception cref="DataLayerException">ReadOnly: the node only reads. Overloaded: its heartbeats are lost.
+    /// </exception>
+    public void CheckNode()
+    {
+        if (IsReader)
+        {
+            throw new DataLayerException(
+                ErrorCode.ReadOnly,
+                $"This node only reads the tree. Make changes at {NameOfWriter()}.");
+        }
+
+        if (Parts.Nodes is { IsFenced: true })
+        {
+            throw new DataLayerException(
+                ErrorCode.Overloaded,
+                "This node's heartbeats do not reach the database, and others may take it for dead: it changes nothing "
+                    + "until they do. Nothing was changed.")
+            {
+                RetryAfter = TimeSpan.FromSeconds(5),
+            };
+        }
+    }
+
+    /// <summary>The error for bytes that no place has which this node can read.</summary>
+    public DataLayerException NoCopy(ContentId content, long offsetBytes, int lengthBytes) => IsReader
+        ? new DataLayerException(
+            ErrorCode.TargetFailed,
+            $"Content {content} is only in the hot tier of {NameOfWriter()}, which this node cannot read. Read it "
+                + "there, or wait until it is uploaded to its bucket.")
+        : new DataLayerException(
+            ErrorCode.Corrupt,
+            $"Content {content} has no copy of bytes {offsetBytes} to {offsetBytes + lengthBytes}: they are neither "
+                + "hot nor in an object.");
+
+    private string NameOfWriter()
+    {
+        foreach (ClusterNode node in Parts.Nodes?.Live ?? [])
+        {
+            if (node.Role == NodeRole.Writer)
+            {
+                return node.PeerEndpoint is { } url ? $"node '{node.Name}' ({url})" : $"node '{node.Name}'";
+            }
+        }
+
+        return "the node that writes, which does not run now";
+    }
 
     /// <summary>Nanoseconds since 1970 UTC.</summary>
     public long NowNanoseconds() => UnixTime.ToNanoseconds(Time.GetUtcNow());
@@ -207,9 +277,11 @@ internal sealed class EngineContext : IDisposable
 
                 state = Contents.Acquire(content, stamp);
             }
-            else if (state.Content.Attributes.QuotaFolder != attributes.QuotaFolder)
+            else if (state.Content.Attributes.QuotaFolder != attributes.QuotaFolder
+                || (IsReader && state.Content.Attributes.Version != attributes.Version))
             {
-                // A folder above was moved or got a quota while nobody used the content.
+                // A folder above was moved or got a quota while nobody used the content; or another node changed it
+                // while its state was made.
                 await ReloadAsync(state, cancellationToken).ConfigureAwait(false);
             }
 
@@ -380,6 +452,7 @@ internal sealed class EngineContext : IDisposable
     {
         Cache.SetFuture(null);
         Yield.Dispose();
+        Peers?.Dispose();
         Room.Dispose();
         Unflushed.File.Dispose();
         _stopping.Dispose();

@@ -55,6 +55,11 @@ internal static partial class EngineLog
             + "packed")]
     public static partial void PackNamesBad(ILogger log, string key);
 
+    [LoggerMessage(
+        26, LogLevel.Warning,
+        "Node '{Name}' ({Endpoint}) fails or is too slow: its share of the objects is read elsewhere for a while")]
+    public static partial void PeerLeftAlone(ILogger log, string name, string endpoint);
+
     [LoggerMessage(23, LogLevel.Error, "The files in pack '{Key}' cannot be shown: {Reason}")]
     public static partial void PackRefused(ILogger log, string key, string reason);
 

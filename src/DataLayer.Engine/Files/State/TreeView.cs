@@ -4,6 +4,7 @@ using DataLayer.Core.Errors;
 using DataLayer.Core.Identity;
 using DataLayer.Core.Tree;
 using DataLayer.Metadata;
+using DataLayer.Metadata.Nodes;
 using Microsoft.Extensions.Caching.Memory;
 
 namespace DataLayer.Engine.Files.State;
@@ -42,6 +43,9 @@ internal sealed class TreeView : IDisposable
     }
 
     public ChangeStamps Stamps { get; }
+
+    /// <summary>Follows another node's changes; null where this one makes them.</summary>
+    public TreeFollower? Follower { get; init; }
 
     /// <summary>Where the calls of this flow of control are confined to, or null.</summary>
     public static TreeScope? Scope
@@ -82,6 +86,11 @@ internal sealed class TreeView : IDisposable
         string path, bool followLast, CancellationToken cancellationToken)
     {
         CheckPath(path);
+        if (Follower is not null)
+        {
+            await Follower.ConfirmAsync(cancellationToken).ConfigureAwait(false);
+        }
+
         InodeAttributes current = await GetAsync(InodeId.Root, cancellationToken).ConfigureAwait(false)
             ?? throw new DataLayerException(ErrorCode.Internal, "The tree has no root. Run 'datalayer fsck'.");
         int position = 1;

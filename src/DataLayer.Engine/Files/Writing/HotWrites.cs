@@ -31,6 +31,7 @@ internal sealed class HotWrites(EngineContext context)
         ContentId content, StripedPlacement placement, long offsetBytes, ReadOnlyMemory<byte> bytes,
         CancellationToken cancellationToken)
     {
+        context.CheckNode();
         ValueTask write = context.Hot.WriteAsync(content, placement, offsetBytes, bytes, cancellationToken);
         return write.IsCompletedSuccessfully
             ? write
@@ -119,6 +120,7 @@ internal sealed class HotWrites(EngineContext context)
     private async ValueTask<T> RetryAsync<T>(
         Func<ValueTask<T>> run, RoomNeed need, CancellationToken cancellationToken)
     {
+        context.CheckNode();
         long started = context.Time.GetTimestamp();
         for (int tries = 0; ; tries++)
         {

@@ -8,7 +8,7 @@ namespace DataLayer.Storage.Objects.Decorators;
 /// a step times the rest, so it rests where that share of samples is below. The step is a twentieth of the estimate, so
 /// it follows a change of scale within some dozens of samples. Races between updates lose a sample, nothing more.
 /// </remarks>
-internal sealed class LatencyQuantile(double quantile)
+public sealed class LatencyQuantile(double quantile)
 {
     /// <summary>Fewer samples than this say nothing.</summary>
     internal const int WarmUpSamples = 32;
@@ -18,12 +18,12 @@ internal sealed class LatencyQuantile(double quantile)
     private int _samples;
 
     /// <summary>The estimate; null before there are enough samples.</summary>
-    internal TimeSpan? Value => Volatile.Read(ref _samples) < WarmUpSamples
+    public TimeSpan? Value => Volatile.Read(ref _samples) < WarmUpSamples
         ? null
         : TimeSpan.FromSeconds(Volatile.Read(ref _seconds));
 
     /// <summary>Shows one duration.</summary>
-    internal void Add(TimeSpan duration)
+    public void Add(TimeSpan duration)
     {
         double sample = duration.TotalSeconds;
         double known = Volatile.Read(ref _seconds);
