@@ -206,7 +206,7 @@ internal sealed class MetadataWorkload : IWorkload
         await using TreeStore tree = await OpenAsync(options, stop);
         InodeAttributes folder = await tree.MakeDirectoryAsync(InodeId.Root, "data", new NewInode(0x1ED), stop);
         Attachment attachment = await tree.AddAttachmentAsync(
-            new Attachment { Folder = folder.Inode, Path = "/data", Source = "s3://b", StoreName = "default", Mode = AttachmentMode.ReadOnly },
+            new Attachment { Folder = folder.Inode, Path = "/data", Source = "s3://generated", StoreName = "default", Mode = AttachmentMode.ReadOnly },
             stop);
         for (int first = 0; first < _files; first += FilesPerFolder)
         {
