@@ -33,14 +33,15 @@ internal sealed class BareEngine : IAsyncDisposable
     /// <param name="stop">Gives up.</param>
     /// <param name="engine">The engine's options; its state directory is this one's.</param>
     /// <param name="clock">The time; null for the machine's.</param>
+    /// <param name="tree">The tree; null for an empty one that goes with the engine.</param>
     public static async Task<BareEngine> OpenAsync(
         string name, BlockCacheOptions cache, ObjectStoreOptions[] stores, CancellationToken stop, FileEngineOptions? engine = null,
-        TimeProvider? clock = null)
+        TimeProvider? clock = null, TreeStoreOptions? tree = null)
     {
         BareEngine it = new(name);
         TimeProvider time = clock ?? TimeProvider.System;
         it.Tree = await TreeStore.OpenAsync(
-            new TreeStoreOptions { DatabasePath = it._folder.Combine("tree.db") }, time, NullLogger<TreeStore>.Instance, stop);
+            tree ?? new TreeStoreOptions { DatabasePath = it._folder.Combine("tree.db") }, time, NullLogger<TreeStore>.Instance, stop);
         PoolOptions pool = new() { Name = "default", Directories = [it._folder.MakeFolder("t0")] };
         it._hot = await HotTier.OpenAsync(
             new HotTierOptions { Pools = [pool], StateDirectory = it._folder.MakeFolder("state") }, time,

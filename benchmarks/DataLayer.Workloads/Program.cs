@@ -23,6 +23,8 @@ string results = args.FirstOrDefault(arg => arg.StartsWith("--results=", StringC
     ?? Path.Combine("benchmarks", "results");
 string? runs = args.FirstOrDefault(arg => arg.StartsWith("--runs=", StringComparison.Ordinal))?["--runs=".Length..];
 int most = runs is null ? int.MaxValue : int.Parse(runs, System.Globalization.CultureInfo.InvariantCulture);
+string? files = args.FirstOrDefault(arg => arg.StartsWith("--files=", StringComparison.Ordinal))?["--files=".Length..];
+string? kept = args.FirstOrDefault(arg => arg.StartsWith("--tree=", StringComparison.Ordinal))?["--tree=".Length..];
 HashSet<string> wanted = [.. args.Where(arg => !arg.StartsWith('-'))];
 if (wanted.FirstOrDefault(name => workloads.TrueForAll(workload => workload.Name != name)) is { } unknown)
 {
@@ -38,7 +40,11 @@ Console.CancelKeyPress += (_, e) =>
 };
 foreach (IWorkload workload in workloads.Where(workload => wanted.Count == 0 || wanted.Contains(workload.Name)))
 {
-    BenchmarkReport report = new(workload.Name, only, most);
+    BenchmarkReport report = new(workload.Name, only, most)
+    {
+        Files = files is null ? null : int.Parse(files, System.Globalization.CultureInfo.InvariantCulture),
+        KeptFolder = kept,
+    };
     await workload.RunAsync(report, stop.Token);
     await report.WriteAsync(results, TimeProvider.System);
 }

@@ -197,6 +197,29 @@ public sealed partial class AdminClient
     public ValueTask<VersionReport> GetVersionAsync(CancellationToken cancellationToken = default) =>
         GetAsync(ApiRoutes.Version, ProtocolJson.Default.VersionReport, cancellationToken);
 
+    /// <summary>
+    /// The answer of a GET of the API as it comes, for programs that keep it rather than understand it: metrics, the
+    /// last lines of the log, any report as JSON.
+    /// </summary>
+    /// <param name="target">Path and query, encoded, as <c>/metrics</c>.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="DataLayerException">What the service said, or that it cannot be reached.</exception>
+    public async ValueTask<string> GetTextAsync(string target, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(target);
+        using HttpResponseMessage answer = await _connection.SendAsync(
+            new ApiRequest(HttpMethod.Get, target) { Retry = RetryMode.Always }, cancellationToken)
+            .ConfigureAwait(false);
+        try
+        {
+            return await answer.Content.ReadAsStringAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException)
+        {
+            throw _connection.Unreachable(e);
+        }
+    }
+
     // ---- extended attributes -----------------------------------------------------------------------------------
 
     /// <summary>The names of a path's extended attributes.</summary>

@@ -11,6 +11,12 @@ namespace DataLayer.Workloads.Reporting;
 /// </remarks>
 internal sealed class BenchmarkReport(string benchmark, string? only = null, int most = int.MaxValue)
 {
+    /// <summary>How many files a benchmark of the metadata makes, a count; null for its own number.</summary>
+    public int? Files { get; init; }
+
+    /// <summary>Where what a benchmark prepares is kept for its next run; null for a folder that goes afterwards.</summary>
+    public string? KeptFolder { get; init; }
+
     private static readonly JsonSerializerOptions _json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
     private readonly List<BenchmarkRow> _rows = [];
 

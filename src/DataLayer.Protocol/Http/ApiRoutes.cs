@@ -116,6 +116,9 @@ public static class ApiRoutes
     /// <summary>Reads as they come: GET with <c>path</c> and <c>seconds</c>, a line of JSON each.</summary>
     public const string AccessLog = "/api/v1/accesslog";
 
+    /// <summary>The last lines of the service's log: GET with <c>lines</c>, text.</summary>
+    public const string Log = "/api/v1/log";
+
     /// <summary>Program version and API version.</summary>
     public const string Version = "/api/v1/version";
 

@@ -34,6 +34,7 @@ internal static class CommandLine
             .. MountCommands.Make(factory),
             StatisticsCommands.Make(factory),
             DoctorCommand.Make(factory),
+            DebugCommand.Make(factory),
             TieringCommands.Make(factory),
             .. TraceCommands.Make(factory),
             .. CostCommands.Make(factory),

@@ -111,15 +111,18 @@ internal static class ConfigCommands
         );
     }
 
-    private static ConfigurationResult Read(string? file, CliEnvironment environment)
+    /// <summary>The configuration's file: what is given, else what the environment names, else null.</summary>
+    public static string? FileOf(string? file, CliEnvironment environment)
     {
         string? variable = environment.Variables["DATALAYER_CONFIG"] as string;
-        return ServerConfigurationReader.Read(
-            !string.IsNullOrEmpty(file) ? file
-                : !string.IsNullOrEmpty(variable) ? variable
-                : null,
-            environment.Variables);
+        return !string.IsNullOrEmpty(file) ? file
+            : !string.IsNullOrEmpty(variable) ? variable
+            : null;
     }
+
+    /// <summary>Reads a configuration with all that is wrong with it.</summary>
+    public static ConfigurationResult Read(string? file, CliEnvironment environment) =>
+        ServerConfigurationReader.Read(FileOf(file, environment), environment.Variables);
 
     private static int Complain(ConfigurationResult result, CliEnvironment environment, bool json)
     {

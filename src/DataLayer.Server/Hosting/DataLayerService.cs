@@ -95,6 +95,7 @@ internal sealed class DataLayerService : IAsyncDisposable
         operations.AddRange(app.Services.GetRequiredService<PlanEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<DoctorDesk>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<AccessLogEndpoint>().GetOperations());
+        operations.AddRange(app.Services.GetRequiredService<LogEndpoint>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<MoveEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<AutoTieringEndpoints>().GetOperations());
         operations.AddRange(app.Services.GetRequiredService<CostEndpoints>().GetOperations());

@@ -83,6 +83,7 @@ internal static class ServiceCollectionExtensions
         services.TryAddSingleton<SavingsDesk>();
         services.TryAddSingleton<AutoTieringEndpoints>();
         services.TryAddSingleton<AccessLogEndpoint>();
+        services.TryAddSingleton<LogEndpoint>();
         services.TryAddSingleton<CostEndpoints>();
         services.TryAddSingleton<PackEndpoints>();
         services.TryAddSingleton<DatasetEndpoints>();
@@ -102,6 +103,8 @@ internal static class ServiceCollectionExtensions
         this IServiceCollection services, ServerConfiguration configuration)
     {
         services.TryAddSingleton(configuration.Tracing);
+        services.TryAddSingleton<RecentLog>();
+        services.AddSingleton<ILoggerProvider>(provider => provider.GetRequiredService<RecentLog>());
         services.AddHostedService<TraceExport>();
         services.TryAddSingleton(new HostProbe());
         services.TryAddSingleton<DoctorDesk>();

@@ -69,6 +69,7 @@ public sealed class CanaryTests
 
             await TroubleAsync(service, origin, http, wrong, told);
             await AskAllAsync(service, http, config, told);
+            await BundleAsync(service, folder.Combine("bundle.tar.gz"), config, told);
             told.Add(await File.ReadAllTextAsync($"/proc/{service.ProcessId}/cmdline"));
             foreach (string child in Children(service.ProcessId))
             {
@@ -131,6 +132,15 @@ public sealed class CanaryTests
             CommandResult result = await service.RunVerbAsync(verb);
             told.Add(result.Output + result.Error);
         }
+    }
+
+    /// <summary>A bundle for whoever helps, which holds the log.</summary>
+    private static async Task BundleAsync(ServiceProcess service, string file, string config, List<string> told)
+    {
+        CommandResult bundle = await service.RunVerbAsync("debug", file, "--config", config);
+        Assert.Equal(0, bundle.ExitCode);
+        Assert.Contains("audit:", Command.Run("tar", "-xzOf", file, "datalayer-debug/log.txt"), StringComparison.Ordinal);
+        told.Add(Command.Run("tar", "-xzOf", file));
     }
 
     private static IEnumerable<string> Children(int process) =>

@@ -18,13 +18,15 @@ public sealed class PostgresServer : IAsyncDisposable
 
     private readonly string _folder;
     private readonly bool _isDurable;
+    private readonly bool _isKept;
     private ReadyProcess? _process;
     private ProcessLog _log = new();
 
-    private PostgresServer(string folder, bool isDurable)
+    private PostgresServer(string folder, bool isDurable, bool isKept)
     {
         _folder = folder;
         _isDurable = isDurable;
+        _isKept = isKept;
         Port = FreePort.Next();
     }
 
@@ -41,15 +43,23 @@ public sealed class PostgresServer : IAsyncDisposable
 
     /// <summary>Starts a server of the caller's own.</summary>
     /// <param name="isDurable">Whether it syncs what it commits; without, everything is quicker.</param>
-    public static async Task<PostgresServer> StartAsync(bool isDurable = true)
+    /// <param name="keptFolder">Where its files stay for the next start; null for a folder that goes with it.</param>
+    public static async Task<PostgresServer> StartAsync(bool isDurable = true, string? keptFolder = null)
     {
         // The short temporary folder: a socket's path has room for 107 bytes.
-        string folder = Directory.CreateTempSubdirectory("datalayer-pg-").FullName;
-        PostgresServer server = new(folder, isDurable);
+        string folder = keptFolder is null
+            ? Directory.CreateTempSubdirectory("datalayer-pg-").FullName : Directory.CreateDirectory(keptFolder).FullName;
+        PostgresServer server = new(folder, isDurable, keptFolder is not null);
         AppDomain.CurrentDomain.ProcessExit += (_, _) => server.Remove();
         if (Environment.IsPrivilegedProcess)
         {
             Command.Run("chown", "65534:65534", folder);
+        }
+
+        if (Directory.Exists(Path.Combine(folder, "data")))
+        {
+            await server.StartAgainAsync();
+            return server;
         }
 
         string[] make =
@@ -150,7 +160,7 @@ public sealed class PostgresServer : IAsyncDisposable
     {
         if (_process is not null)
         {
-            await KillAsync();
+            await (_isKept ? StopAsync() : KillAsync());
         }
 
         Remove();
@@ -161,6 +171,11 @@ public sealed class PostgresServer : IAsyncDisposable
         if (_process is { } process)
         {
             Signals.Send(process.Id, Signals.Kill);
+        }
+
+        if (_isKept)
+        {
+            return;
         }
 
         try

@@ -86,7 +86,7 @@ public sealed partial class SemanticsTests
             .Select(cells => (cells[0].Trim(), TestName().Matches(cells[^1]).Select(match => match.Groups["test"].Value).ToArray()));
 
     /// <summary>All tests as <c>Class.Method</c>, read from the sources of the test projects.</summary>
-    private static HashSet<string> FindTests()
+    internal static HashSet<string> FindTests()
     {
         HashSet<string> tests = new(StringComparer.Ordinal);
         foreach (string file in Repository.Files("*.cs", "tests"))
