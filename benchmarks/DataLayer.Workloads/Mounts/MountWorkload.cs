@@ -16,7 +16,7 @@ namespace DataLayer.Workloads.Mounts;
 /// and listing
 /// against the ext4 the benchmark's folder lies on, and a bucket against other programs that mount it
 /// (<see cref="PeerCases"/>).
-/// Clients are processes of their own. <c>--only=hits|passthrough|files|peers</c> runs one group.
+/// Clients are processes of their own. <c>--only=hits|passthrough|files|peers</c> runs one group, <c>--only=peer-seq|peer-small</c> half of the last.
 /// </summary>
 internal sealed class MountWorkload : IWorkload
 {
@@ -46,7 +46,7 @@ internal sealed class MountWorkload : IWorkload
             await MeasureFilesAsync(report, cancellationToken);
         }
 
-        if (report.Wants("peers"))
+        if (report.Wants("peers", "peer-seq") || report.Wants("peers", "peer-small"))
         {
             await PeerCases.MeasureAsync(report, cancellationToken);
         }

@@ -30,6 +30,22 @@ public sealed class Crc32CTests
             uint pieces = Crc32C.Append(Crc32C.Compute(bytes.AsSpan(0, cut)), bytes.AsSpan(cut, length - cut));
             Assert.Equal(BitByBit(bytes.AsSpan(0, length)), pieces);
             Assert.Equal(pieces, Crc32C.Compute(bytes.AsSpan(0, length)));
+            Assert.Equal(pieces, Crc32C.AppendInLanes(0, bytes.AsSpan(0, length)));
+        }
+    }
+
+    [Fact]
+    public void Every_length_start_and_state_sums_alike_on_any_processor()
+    {
+        byte[] bytes = new byte[2_000];
+        new Random(10).NextBytes(bytes);
+        uint state = 0;
+        for (int length = 0; length <= bytes.Length; length++)
+        {
+            int start = Math.Min(length % 67, bytes.Length - length);
+            uint expected = Crc32C.AppendInLanes(state, bytes.AsSpan(start, length));
+            Assert.Equal(expected, Crc32C.Append(state, bytes.AsSpan(start, length)));
+            state = expected;
         }
     }
 

@@ -76,6 +76,29 @@ public sealed class RecallTests
     }
 
     [Fact]
+    public async Task A_stream_puts_a_recall_off_after_its_last_fetch_too()
+    {
+        await using EngineFixture fixture = new()
+        {
+            Options = () => new FileEngineOptions { RecallPatience = TimeSpan.FromMinutes(1) },
+        };
+        await fixture.StartAsync();
+        (byte[] large, _) = await AttachAsync(fixture);
+        fixture.Engine.Context.Fetches.BeginCold();
+        Assert.Equal(large, await fixture.ReadAllAsync("/data/large"));
+        Assert.True(SpinWait.SpinUntil(() => IsInMemory(fixture, "/data/large"), 30_000));
+        fixture.Engine.Context.Fetches.StreamReadAt = long.MaxValue / 2; // It reads on, and on.
+        fixture.Engine.Context.Fetches.EndCold();
+
+        // The recall waits, so what the cache drops now never gets there.
+        await fixture.Engine.EvictAsync("/data", hotToo: false, CancellationToken.None);
+        fixture.Engine.Context.Fetches.StreamReadAt = 0;
+        await fixture.SettleAsync();
+        Assert.NotEqual(TierState.Premigrated, await StateAsync(fixture, "/data/large"));
+        await fixture.AssertCleanAsync();
+    }
+
+    [Fact]
     public async Task Readers_without_end_put_a_recall_off_for_a_second_only()
     {
         await using EngineFixture fixture = await EngineFixture.OpenAsync();

@@ -43,8 +43,15 @@ internal static class PeerCases
             await using PeerMount s3fs = PeerMount.S3fs(cluster, bucket);
             await using PeerMount rclone = PeerMount.Rclone(cluster, bucket);
             IBucketMount[] sides = [own, s3fs, rclone];
-            await MeasureAsync(report, sides, new Case("peer-seq", "MB/s", large, LargeBytes * (long)LargeCount / 1e6, 1, LargeRuns), stop);
-            await MeasureAsync(report, sides, new Case("peer-small", "files/s", small, SmallCount, SmallReaders, SmallRuns), stop);
+            if (report.Wants("peers", "peer-seq"))
+            {
+                await MeasureAsync(report, sides, new Case("peer-seq", "MB/s", large, LargeBytes * (long)LargeCount / 1e6, 1, report.RunsOf(LargeRuns)), stop);
+            }
+
+            if (report.Wants("peers", "peer-small"))
+            {
+                await MeasureAsync(report, sides, new Case("peer-small", "files/s", small, SmallCount, SmallReaders, report.RunsOf(SmallRuns)), stop);
+            }
         }
         finally
         {

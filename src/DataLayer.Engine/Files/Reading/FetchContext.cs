@@ -9,6 +9,7 @@ internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMem
     private readonly WorkCount _cold = new();
     private long _readaheadBytes;
     private int _readers;
+    private long _streamReadAt = long.MinValue / 2;
 
     public TransferBufferPool Buffers { get; } = buffers;
 
@@ -49,6 +50,16 @@ internal sealed class FetchContext(TransferBufferPool buffers, long readaheadMem
 
     /// <summary>Whether readers wait now, or objects are being read for them.</summary>
     public bool IsRead => Volatile.Read(ref _readers) > 0 || !_cold.IsIdle;
+
+    /// <summary>
+    /// When a proven sequential reader last read what is not hot, milliseconds of the engine's clock. It may be busy
+    /// with what objects brought long after the last of it came.
+    /// </summary>
+    public long StreamReadAt
+    {
+        get => Volatile.Read(ref _streamReadAt);
+        set => Volatile.Write(ref _streamReadAt, value);
+    }
 
     /// <summary>Ends when no fetch from an object runs.</summary>
     public Task WhenColdIdleAsync() => _cold.WhenIdleAsync();

@@ -36,6 +36,10 @@ internal readonly record struct ReadAdvice(
 internal sealed class ReadStreams
 {
     public const int StrideDepth = 8;
+
+    /// <summary>The window of a stream that began with a large read, bytes; that of a proven one is larger.</summary>
+    public const int FirstWindowBytes = GrowthFactor * BlockLayout.BlockBytes;
+
     private const int SlotCount = 4;
     private const int GrowthFactor = 8;
     private const int StrangerLimit = 64;
@@ -258,7 +262,7 @@ internal sealed class ReadStreams
 
         // Who begins with a large read means to read on: the second round trip starts with the first.
         bool isLarge = starts && length >= BlockLayout.BlockBytes / 2;
-        long window = isLarge ? GrowthFactor * BlockLayout.BlockBytes : BlockLayout.BlockBytes;
+        long window = isLarge ? FirstWindowBytes : BlockLayout.BlockBytes;
         ref Slot slot = ref _slots[worst];
         slot = new Slot
         {

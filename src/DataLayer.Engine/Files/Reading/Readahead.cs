@@ -25,7 +25,13 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
         long size = content.SizeBytes;
         bool resident = content.IsResident(BlockLayout.BlockIndex(offsetBytes));
         long window = resident ? context.Options.HotReadaheadBytes : context.Options.ReadaheadBytes;
-        ReadAdvice advice = content.Streams.Note(offsetBytes, lengthBytes, extentEndBytes, size, window, Now());
+        long now = context.NowMilliseconds;
+        ReadAdvice advice = content.Streams.Note(offsetBytes, lengthBytes, extentEndBytes, size, window, now);
+        if (!resident && advice.IsSequential && advice.WindowBytes > ReadStreams.FirstWindowBytes)
+        {
+            context.Fetches.StreamReadAt = now;
+        }
+
         if (advice.IssueTo > advice.IssueFrom)
         {
             if (advice.Stride > 0)
@@ -224,7 +230,7 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
 
     private void ShrinkAll(ContentState content, long issuedTo)
     {
-        long now = Now();
+        long now = context.NowMilliseconds;
         foreach (ReadStreams streams in _holders.Keys)
         {
             if (streams != content.Streams && now - streams.LastUse > ForgottenMilliseconds)
@@ -236,8 +242,6 @@ internal sealed class Readahead(EngineContext context, FetchRunner runner)
 
         content.Streams.Shrink(issuedTo);
     }
-
-    private long Now() => (long)context.Time.GetElapsedTime(0).TotalMilliseconds;
 
     /// <summary>What was asked for and fetched of a block in pieces, bytes.</summary>
     private struct Touch

@@ -11,8 +11,8 @@ namespace DataLayer.Engine.Files.Reading;
 /// what does not fit is dropped and counted, so a slow target never slows a reader.
 /// </summary>
 /// <remarks>
-/// A batch waits while objects are being read, for readers need the processors and the network now, and the hot tier
-/// can have the bytes a little later: at most a second, and not once the queue is half full, so that a stream of cold
+/// A batch waits while objects are being read, or a sequential reader goes on through what they brought, for readers need
+/// the processors and the network now, and the hot tier can have the bytes a little later: at most a second, and not once the queue is half full, so that a stream of cold
 /// reads fills the hot tier too. One writer loop serves the contents whose inode falls to it, so no two write the same
 /// content. A loop takes what waits, writes it, flushes it, and only then commits residency
 /// (<see cref="RecallWriter"/>). While the targets have no room, offers are refused for a while.
@@ -23,6 +23,7 @@ internal sealed class RecallQueue : IAsyncDisposable
     private const int BatchBytes = 32 << 20;
     private const int ItemLimit = 1 << 16;
     private const int PatientItems = 4096;
+    private const int StreamPauseMilliseconds = 40;
     private static readonly TimeSpan _pauseAfterFailure = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan _look = TimeSpan.FromMilliseconds(20);
     private readonly EngineContext _context;
@@ -154,11 +155,13 @@ internal sealed class RecallQueue : IAsyncDisposable
         while (Volatile.Read(ref _heldBytes) * 2 < _context.Options.RecallQueueBytes
             && Volatile.Read(ref _queuedItems) < PatientItems
             && _context.Time.GetElapsedTime(started) < _context.Options.RecallPatience
-            && _context.Fetches.WhenColdIdleAsync() is { IsCompleted: false } idle)
+            && IsRead(out Task idle))
         {
             try
             {
-                await idle.WaitAsync(_look, _context.Time, _context.Stopping).ConfigureAwait(false);
+                await (idle.IsCompleted
+                    ? Task.Delay(_look, _context.Time, _context.Stopping)
+                    : idle.WaitAsync(_look, _context.Time, _context.Stopping)).ConfigureAwait(false);
             }
             catch (TimeoutException)
             {
@@ -169,6 +172,14 @@ internal sealed class RecallQueue : IAsyncDisposable
                 return;
             }
         }
+    }
+
+    /// <summary>Whether objects are being read, or a sequential reader is still busy with what they brought.</summary>
+    private bool IsRead(out Task idle)
+    {
+        idle = _context.Fetches.WhenColdIdleAsync();
+        return !idle.IsCompleted
+            || _context.NowMilliseconds - _context.Fetches.StreamReadAt < StreamPauseMilliseconds;
     }
 
     private void Pause(Exception error)

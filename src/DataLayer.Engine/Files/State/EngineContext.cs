@@ -72,6 +72,9 @@ internal sealed class EngineContext : IDisposable
 
     public TimeProvider Time => Parts.Time;
 
+    /// <summary>Milliseconds of the clock, from an unknown start.</summary>
+    public long NowMilliseconds => (long)Time.GetElapsedTime(0).TotalMilliseconds;
+
     public SpendGate Gate => Parts.Gate;
 
     public ChangeStamps Stamps { get; } = new();
