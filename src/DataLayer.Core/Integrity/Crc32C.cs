@@ -18,10 +18,10 @@ namespace DataLayer.Core.Integrity;
 /// in the end have the checksum of everything. 47 GB/s from the processor's caches and 11.7 from memory where three
 /// lanes had 17 and 6.8. The method is that of Gopal et al., "Fast CRC Computation for Generic Polynomials Using
 /// PCLMULQDQ Instruction", Intel 2009.</para>
-/// <para>Elsewhere: the processor's instruction takes 8 bytes in three cycles but can start one each cycle, so one chain
-/// uses a third of it. Long inputs are cut into three lanes of <see cref="LaneBytes"/> that run side by side. A lane's
-/// state is carried over the bytes of the next one by a table look-up: appending n zero bytes is a linear map of the
-/// state, and four tables of 256 entries hold that map for n = <see cref="LaneBytes"/>.</para>
+/// <para>Elsewhere: the processor's instruction takes 8 bytes in three cycles but can start one each cycle, so one
+/// chain uses a third of it. Long inputs are cut into three lanes of <see cref="LaneBytes"/> that run side by side.
+/// A lane's state is carried over the bytes of the next one by a table look-up: appending n zero bytes is a linear
+/// map of the state, and four tables of 256 entries hold that map for n = <see cref="LaneBytes"/>.</para>
 /// </remarks>
 public static class Crc32C
 {

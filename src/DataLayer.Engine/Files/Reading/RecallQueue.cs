@@ -11,11 +11,12 @@ namespace DataLayer.Engine.Files.Reading;
 /// what does not fit is dropped and counted, so a slow target never slows a reader.
 /// </summary>
 /// <remarks>
-/// A batch waits while objects are being read, or a sequential reader goes on through what they brought, for readers need
-/// the processors and the network now, and the hot tier can have the bytes a little later: at most a second, and not once the queue is half full, so that a stream of cold
-/// reads fills the hot tier too. One writer loop serves the contents whose inode falls to it, so no two write the same
-/// content. A loop takes what waits, writes it, flushes it, and only then commits residency
-/// (<see cref="RecallWriter"/>). While the targets have no room, offers are refused for a while.
+/// A batch waits while objects are being read, or a sequential reader goes on through what they brought, for
+/// readers need the processors and the network now, and the hot tier can have the bytes a little later: at most a
+/// second, and not once the queue is half full, so that a stream of cold reads fills the hot tier too. One writer
+/// loop serves the contents whose inode falls to it, so no two write the same content. A loop takes what waits,
+/// writes it, flushes it, and only then commits residency (<see cref="RecallWriter"/>). While the targets have no
+/// room, offers are refused for a while.
 /// </remarks>
 internal sealed class RecallQueue : IAsyncDisposable
 {
