@@ -66,7 +66,7 @@ public sealed class CsiHostileTests(RunningDriver driver)
         });
         swapper.Start();
         int done = 0, refused = 0;
-        for (int i = 0; i < 1000; i++)
+        for (int i = 0; i < 1000 || ((done == 0 || refused == 0) && i < 2_000_000); i++) // Until the swapper had a turn in between.
         {
             try
             {
