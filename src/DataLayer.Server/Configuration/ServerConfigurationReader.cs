@@ -21,7 +21,7 @@ internal sealed record ConfigurationResult(ServerConfiguration? Configuration, C
 internal static class ServerConfigurationReader
 {
     // Resident before any data: runtime, code and libraries; measured 150 MB, of which 60 MB are shared file pages.
-    private const long ProgramBytes = 96L << 20;
+    private const long ProgramBytes = 128L << 20;
 
     private const long MiB = 1L << 20;
     private const long GiB = 1L << 30;
@@ -121,12 +121,12 @@ internal static class ServerConfigurationReader
     {
         long? capacity = section.SizeOrAuto(
             "capacity", null, MiB, PiB,
-            "Memory of the block cache, index included. 'auto': 60 % of the budget less 96 MiB for the program (at "
-            + "most a quarter of the budget); buffers need the rest.");
+            "Memory of the block cache, index included. 'auto': 60 % of the budget less 128 MiB for the program (at "
+            + "most a third of the budget); buffers need the rest.");
         BlockCacheOptions cache = new()
         {
             CapacityBytes = capacity
-                ?? (long)((budget - Math.Min(budget / 4, ProgramBytes)) * MemoryBudget.DefaultCacheShare),
+                ?? (long)((budget - Math.Min(budget / 3, ProgramBytes)) * MemoryBudget.DefaultCacheShare),
             Policy = section.Choice(
                 "policy", "guard", "How blocks are admitted and evicted.", "guard", "s3fifo", "lru"),
             PinShare = section.Number("pinShare", 0.5, 0, 0.9, "The most that may be pinned, as a part of capacity."),
