@@ -181,7 +181,7 @@ public sealed partial class FileEngine : IAsyncDisposable
             }
 
             await new StartUp(engine.Context, engine._attaching).RunAsync(cancellationToken).ConfigureAwait(false);
-            await engine.Context.Tenants.PrepareAsync(engine, cancellationToken).ConfigureAwait(false);
+            await engine.Context.Tenants.ChangeAsync(engine, options.Tenants, cancellationToken).ConfigureAwait(false);
             engine._recalls.Start();
             engine._journal.Start();
             engine._compactor.Start();

@@ -8,8 +8,7 @@ namespace DataLayer.Engine.Peers;
 /// <para>A circuit: closed → after <see cref="FailureLimit"/> failures in a row open, for a pause that doubles with
 /// each time up to <see cref="PauseLimit"/> times → half open: one request tries → closed, or open again. While it is
 /// open the node owns nothing; what waits for its answer is told (<see cref="TryBegin"/>) and goes on elsewhere.</para>
-/// <para>Hedges are bounded as those of object stores are: an answer brings a twentieth of a token, a hedge takes one,
-/// at most <see cref="BurstLimit"/> in a row.</para>
+/// <para>Hedges are bounded as those of object stores are (<see cref="HedgeBudget"/>), earned by answers.</para>
 /// </remarks>
 internal sealed class Peer : IDisposable
 {
@@ -20,9 +19,9 @@ internal sealed class Peer : IDisposable
     internal const int PauseLimit = 16;
 
     /// <summary>Hedges that may go out in a row, a count.</summary>
-    internal const int BurstLimit = 10;
+    internal const int BurstLimit = HedgeBudget.BurstLimit;
 
-    private const int AnswersPerHedge = 20;
+    private readonly HedgeBudget _hedges = new();
     private readonly PeerOptions _options;
     private readonly TimeProvider _time;
     private readonly LatencyQuantile _accepting = new(0.95);
@@ -33,7 +32,6 @@ internal sealed class Peer : IDisposable
     private int _pauses;
     private long _openedAt;
     private TimeSpan _pause;
-    private int _tokens = BurstLimit * AnswersPerHedge;
     private volatile bool _isOpen;
     private bool _isTried;
 
@@ -111,11 +109,7 @@ internal sealed class Peer : IDisposable
     /// <summary>It answered, also where it had nothing.</summary>
     public void NoteAlive()
     {
-        if (Volatile.Read(ref _tokens) < BurstLimit * AnswersPerHedge)
-        {
-            Interlocked.Increment(ref _tokens);
-        }
-
+        _hedges.Earn();
         if (Volatile.Read(ref _failures) == 0 && !_isOpen)
         {
             return;
@@ -166,22 +160,7 @@ internal sealed class Peer : IDisposable
     }
 
     /// <summary>Takes what a hedge costs; false where too many went out of late.</summary>
-    public bool TrySpendToken()
-    {
-        while (true)
-        {
-            int left = Volatile.Read(ref _tokens);
-            if (left < AnswersPerHedge)
-            {
-                return false;
-            }
-
-            if (Interlocked.CompareExchange(ref _tokens, left - AnswersPerHedge, left) == left)
-            {
-                return true;
-            }
-        }
-    }
+    public bool TrySpendToken() => _hedges.TrySpend();
 
     public void Dispose() => _opened.Dispose();
 

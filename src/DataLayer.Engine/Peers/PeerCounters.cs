@@ -13,7 +13,7 @@ internal sealed class PeerCounters
     private long _opened;
     private long _served;
     private long _servedBytes;
-    private long _refused;
+    private long _servedMisses;
     private long _servedBusy;
     private long _servedFailures;
 
@@ -37,7 +37,7 @@ internal sealed class PeerCounters
 
     public long ServedBytes => Volatile.Read(ref _servedBytes);
 
-    public long ServedMisses => Volatile.Read(ref _refused);
+    public long ServedMisses => Volatile.Read(ref _servedMisses);
 
     public long ServedBusy => Volatile.Read(ref _servedBusy);
 
@@ -67,7 +67,7 @@ internal sealed class PeerCounters
         Interlocked.Add(ref _servedBytes, bytes);
     }
 
-    public void NoteServedMiss() => Interlocked.Increment(ref _refused);
+    public void NoteServedMiss() => Interlocked.Increment(ref _servedMisses);
 
     public void NoteServedBusy() => Interlocked.Increment(ref _servedBusy);
 

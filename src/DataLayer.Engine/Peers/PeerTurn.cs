@@ -1,5 +1,6 @@
 using DataLayer.Engine.Files.Reading;
 using DataLayer.Engine.Files.State;
+using DataLayer.Storage.Objects.Decorators;
 
 namespace DataLayer.Engine.Peers;
 
@@ -99,7 +100,8 @@ internal sealed class PeerTurn(
     /// <summary>Whether the node says that it is at it in time, and then ends in time.</summary>
     private async ValueTask<bool> IsInTimeAsync(Task<PeerAnswer> asked)
     {
-        if (!await EndsWithinAsync(Task.WhenAny(asked, _call.Accepted), peer.AcceptDelay).ConfigureAwait(false))
+        Task accepted = Task.WhenAny(asked, _call.Accepted);
+        if (!await HedgeBudget.EndsWithinAsync(accepted, peer.AcceptDelay, context.Time).ConfigureAwait(false))
         {
             return false;
         }
@@ -107,21 +109,8 @@ internal sealed class PeerTurn(
         _accepted = context.Time.GetTimestamp();
         peer.NoteAccepted(context.Time.GetElapsedTime(_asked, _accepted));
         return asked.IsCompleted
-            || await EndsWithinAsync(asked, peer.AnswerDelay(request.LengthBytes)).ConfigureAwait(false);
-    }
-
-    private async ValueTask<bool> EndsWithinAsync(Task task, TimeSpan delay)
-    {
-        if (task.IsCompleted)
-        {
-            return true;
-        }
-
-        using CancellationTokenSource over = new();
-        Task timer = Task.Delay(delay, context.Time, over.Token);
-        bool ended = await Task.WhenAny(task, timer).ConfigureAwait(false) == task;
-        await over.CancelAsync().ConfigureAwait(false);
-        return ended;
+            || await HedgeBudget.EndsWithinAsync(asked, peer.AnswerDelay(request.LengthBytes), context.Time)
+                .ConfigureAwait(false);
     }
 
     /// <summary>What an answer means for the node and for us.</summary>

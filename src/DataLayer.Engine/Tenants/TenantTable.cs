@@ -96,19 +96,6 @@ internal sealed class TenantTable : IDisposable
         return all;
     }
 
-    /// <summary>Makes folders and accounts what the options of the start say.</summary>
-    /// <exception cref="DataLayerException">As <see cref="ChangeAsync"/>.</exception>
-    public ValueTask PrepareAsync(FileEngine engine, CancellationToken cancellationToken)
-    {
-        TenantOptions[] options = new TenantOptions[_all.Length - 1];
-        for (int i = 0; i < options.Length; i++)
-        {
-            options[i] = _all[i + 1].Options;
-        }
-
-        return ChangeAsync(engine, options, cancellationToken);
-    }
-
     /// <summary>
     /// Makes tenants, their folders and accounts what the options say, and takes the accounts of tenants that are gone.
     /// Repeating it changes nothing; one that failed half-way is finished by the next.
@@ -159,15 +146,11 @@ internal sealed class TenantTable : IDisposable
         all[0] = _known[0];
         for (int i = 0; i < options.Count; i++)
         {
-            Tenant? tenant = null;
-            foreach (Tenant known in _known)
-            {
-                tenant = known.Name == options[i].Name ? known : tenant;
-            }
-
+            TenantOptions one = options[i];
+            Tenant? tenant = _known.Find(known => known.Name == one.Name);
             if (tenant is null)
             {
-                _known.Add(tenant = new Tenant(options[i], _known.Count));
+                _known.Add(tenant = new Tenant(one, _known.Count));
             }
 
             all[i + 1] = tenant;

@@ -128,7 +128,7 @@ public sealed partial class NodeRegistry : INodeDirectory, IAsyncDisposable
             {
                 await LeaveAsync(patience.Token).ConfigureAwait(false);
             }
-            catch (Exception error) when (IsAway(error) || error is OperationCanceledException)
+            catch (Exception error) when (PostgresDialect.IsAway(error) || error is OperationCanceledException)
             {
                 LogNotLeft(error.Message);
             }
@@ -270,7 +270,7 @@ public sealed partial class NodeRegistry : INodeDirectory, IAsyncDisposable
 
             Publish(live);
         }
-        catch (Exception error) when (IsAway(error))
+        catch (Exception error) when (PostgresDialect.IsAway(error))
         {
             await DropConnectionAsync().ConfigureAwait(false);
             if (!_isAway)
@@ -316,7 +316,7 @@ public sealed partial class NodeRegistry : INodeDirectory, IAsyncDisposable
 
     private async ValueTask<NpgsqlConnection> ConnectAsync(CancellationToken cancellationToken) =>
         _connection ??= await Task.Run(
-            () => _dialect.OpenPrompt(forWriting: true, "datalayer node", _options.Heartbeat), cancellationToken)
+            () => _dialect.OpenPrompt("datalayer node", _options.Heartbeat), cancellationToken)
             .ConfigureAwait(false);
 
     private async ValueTask DropConnectionAsync()
@@ -358,10 +358,6 @@ public sealed partial class NodeRegistry : INodeDirectory, IAsyncDisposable
 
         return command;
     }
-
-    // A password's file may be away for a moment too (DataLayerException).
-    private static bool IsAway(Exception error) =>
-        error is DbException or TimeoutException or IOException or DataLayerException;
 
     [LoggerMessage(20, LogLevel.Warning, "The node's heartbeats do not reach the database; after {FenceSeconds:0.#} s "
         + "without one it changes nothing. {Cause}")]

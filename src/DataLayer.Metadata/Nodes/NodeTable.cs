@@ -25,6 +25,13 @@ internal static class NodeTable
             expiry_ms BIGINT NOT NULL)
         """;
 
+    private const string Columns =
+        """
+        id, name, endpoint, zone, role, epoch, started,
+            beat + expiry_ms * INTERVAL '1 millisecond' > clock_timestamp(),
+            (EXTRACT(EPOCH FROM clock_timestamp() - beat) * 1000)::bigint
+        """;
+
     public const string DeleteOld = "DELETE FROM tree_nodes WHERE beat < clock_timestamp() - INTERVAL '1 day'";
 
     public const string Join =
@@ -48,29 +55,20 @@ internal static class NodeTable
         ORDER BY 2 DESC LIMIT 1
         """;
 
-    public const string SelectAll =
-        """
-        SELECT id, name, endpoint, zone, role, epoch, started,
-            beat + expiry_ms * INTERVAL '1 millisecond' > clock_timestamp(),
-            (EXTRACT(EPOCH FROM clock_timestamp() - beat) * 1000)::bigint
-        FROM tree_nodes ORDER BY id
-        """;
+    public const string SelectAll = $"SELECT {Columns} FROM tree_nodes ORDER BY id";
 
     /// <summary>
     /// A heartbeat, and the nodes as they were before it. None is made where another service has the id by now, or the
     /// tree.
     /// </summary>
     public const string Beat =
-        """
+        $"""
         WITH made AS (
             UPDATE tree_nodes SET beat = clock_timestamp()
             WHERE id = $1 AND epoch = $2
                 AND ($3 = 0 OR EXISTS (SELECT 1 FROM tree_owner o WHERE o.id = 1 AND o.epoch = $3))
             RETURNING 1)
-        SELECT id, name, endpoint, zone, role, epoch, started,
-            beat + expiry_ms * INTERVAL '1 millisecond' > clock_timestamp(),
-            (EXTRACT(EPOCH FROM clock_timestamp() - beat) * 1000)::bigint, (SELECT COUNT(*) FROM made)
-        FROM tree_nodes ORDER BY id
+        SELECT {Columns}, (SELECT COUNT(*) FROM made) FROM tree_nodes ORDER BY id
         """;
 
     /// <summary>Reads a row of <see cref="SelectAll"/> or <see cref="Beat"/>.</summary>

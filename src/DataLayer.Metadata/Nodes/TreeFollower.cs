@@ -1,4 +1,3 @@
-using System.Data.Common;
 using System.Globalization;
 using DataLayer.Core.Errors;
 using DataLayer.Metadata.Commit;
@@ -201,7 +200,7 @@ public sealed partial class TreeFollower : IAsyncDisposable
             try
             {
                 NpgsqlConnection connection = await Task.Run(
-                    () => _dialect.OpenPrompt(forWriting: true, "datalayer follower", TimeSpan.FromSeconds(5)),
+                    () => _dialect.OpenPrompt("datalayer follower", TimeSpan.FromSeconds(5)),
                     _stopping.Token).ConfigureAwait(false);
                 await using (connection.ConfigureAwait(false))
                 {
@@ -219,8 +218,7 @@ public sealed partial class TreeFollower : IAsyncDisposable
             {
                 return;
             }
-            catch (Exception error) when (
-                error is DbException or TimeoutException or IOException or DataLayerException)
+            catch (Exception error) when (PostgresDialect.IsAway(error))
             {
                 if (_fault is not null)
                 {

@@ -121,11 +121,18 @@ internal sealed class PostgresDialect : ISqlDialect
         TimeSpan.FromSeconds(10));
 
     /// <summary>Opens a connection whose statements fail soon where the server does not answer.</summary>
-    public NpgsqlConnection OpenPrompt(bool forWriting, string application, TimeSpan patience)
+    public NpgsqlConnection OpenPrompt(string application, TimeSpan patience)
     {
         TimeSpan time = patience < TimeSpan.FromSeconds(1) ? TimeSpan.FromSeconds(1) : patience;
-        return Open(forWriting, application, time, TimeSpan.FromSeconds(1));
+        return Open(forWriting: true, application, time, TimeSpan.FromSeconds(1));
     }
+
+    /// <summary>
+    /// Whether a fault of a connection of <see cref="OpenPrompt"/> passes when the database is there again. A
+    /// password's file may be away for a moment too.
+    /// </summary>
+    public static bool IsAway(Exception fault) =>
+        fault is DbException or TimeoutException or IOException or DataLayerException;
 
     private NpgsqlConnection Open(bool forWriting, string application, TimeSpan statement, TimeSpan grace)
     {

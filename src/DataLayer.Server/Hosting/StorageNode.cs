@@ -137,7 +137,7 @@ internal sealed partial class StorageNode : IAsyncDisposable
             CredentialSeal seal = new(configuration.Auth.CredentialKeyFile);
             DatasetKeys keys = new(seal);
             await ResealAsync(
-                tree, keys, follower is not null, logs.CreateLogger<DatasetKeys>(), cancellationToken);
+                tree, keys, isReader, logs.CreateLogger<DatasetKeys>(), cancellationToken);
             node.LoadStores(configuration, seal);
             SpendGate gate = new(time, configuration.Costs.ThrottledRequestsPerSecond);
             node.Costs = node.Keep(

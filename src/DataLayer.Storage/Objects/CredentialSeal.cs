@@ -74,17 +74,21 @@ public sealed class CredentialSeal(string keyFile)
     internal byte[] Seal(ReadOnlySpan<byte> secret, ReadOnlySpan<byte> about, bool isOfDataset = false)
     {
         List<Line> keys = ReadKeys();
-        if (keys.Count == 0 || (isOfDataset && keys[0].Use == KeyUse.Any))
+        bool isNew = keys.Count == 0;
+        if (isNew)
         {
-            // Durable before anything is sealed under it.
-            Line first = keys.Count == 0 ? new Line(RandomNumberGenerator.GetBytes(KeyBytes), KeyUse.Any) : keys[0];
-            if (keys.Count > 0)
-            {
-                keys.RemoveAt(0);
-            }
+            keys.Add(new Line(RandomNumberGenerator.GetBytes(KeyBytes), KeyUse.Any));
+        }
 
-            keys.Insert(0, isOfDataset ? first with { Use = KeyUse.Datasets } : first);
-            WriteKeys(keys);
+        bool isFirstOfDatasets = isOfDataset && keys[0].Use == KeyUse.Any;
+        if (isFirstOfDatasets)
+        {
+            keys[0] = keys[0] with { Use = KeyUse.Datasets };
+        }
+
+        if (isNew || isFirstOfDatasets)
+        {
+            WriteKeys(keys); // Durable before anything is sealed under it.
         }
 
         byte[] made = new byte[HeadBytes + secret.Length];
@@ -150,7 +154,7 @@ public sealed class CredentialSeal(string keyFile)
     internal bool HasOldDatasetKeys()
     {
         List<Line> keys = ReadKeys();
-        bool has = keys.FindIndex(1 < keys.Count ? 1 : keys.Count, static line => line.Use != KeyUse.Any) >= 0;
+        bool has = keys.FindLastIndex(static line => line.Use != KeyUse.Any) > 0;
         Forget(keys);
         return has;
     }

@@ -336,18 +336,12 @@ public sealed partial class HotTier
         if (placement.CopyCount > 1)
         {
             // As without encryption: all copies have their marks before any is overwritten.
-            await EachCopyAsync(
-                content, placement, file,
-                static (target, column, range, _, stop) => target.PrepareWriteAsync(
-                    column, range.OffsetBytes, range.LengthBytes, create: false, stop),
-                default, cancellationToken).ConfigureAwait(false);
+            await PrepareCopiesAsync(content, placement, file, cancellationToken).ConfigureAwait(false);
         }
 
-        await EachCopyAsync(
-            content, placement, file,
-            static (target, column, range, view, stop) => target.WriteAsync(
-                column, range.OffsetBytes, range.LengthBytes, view, stop),
-            new StripeView(pages, file.OffsetBytes), cancellationToken).ConfigureAwait(false);
+        await WriteCopiesAsync(
+            content, placement, file, new StripeView(pages, file.OffsetBytes), cancellationToken)
+            .ConfigureAwait(false);
     }
 
     private async ValueTask TruncateSealedAsync(

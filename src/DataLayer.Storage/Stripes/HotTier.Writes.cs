@@ -198,11 +198,10 @@ public sealed partial class HotTier
         if (placement.CopyCount > 1)
         {
             // No copy is overwritten before all have their marks: a copy without marks is then known to be whole.
-            await FanOutAsync(placement, offsetBytes, bytes.Length, (range, stop) => EachCopyAsync(content, placement,
-                range,
-                static (target, column, range, _, stop) => target.PrepareWriteAsync(column, range.OffsetBytes,
-                    range.LengthBytes, create: false, stop),
-                default, stop), cancellationToken).ConfigureAwait(false);
+            await FanOutAsync(
+                placement, offsetBytes, bytes.Length,
+                (range, stop) => PrepareCopiesAsync(content, placement, range, stop), cancellationToken)
+                .ConfigureAwait(false);
         }
 
         if (placement.CopyCount == 1 && ColumnRange.IsOneColumn(placement, offsetBytes, bytes.Length, out int column))
@@ -215,13 +214,31 @@ public sealed partial class HotTier
             return;
         }
 
-        await FanOutAsync(placement, offsetBytes, bytes.Length, (range, stop) => EachCopyAsync(content, placement,
-            range,
-            static (target, column, range, view, stop) => target.WriteAsync(column, range.OffsetBytes,
-                range.LengthBytes, view, stop),
-            new StripeView(bytes, offsetBytes, placement, range.Column), stop), cancellationToken)
-                .ConfigureAwait(false);
+        await FanOutAsync(
+            placement, offsetBytes, bytes.Length,
+            (range, stop) => WriteCopiesAsync(
+                content, placement, range, new StripeView(bytes, offsetBytes, placement, range.Column), stop),
+            cancellationToken).ConfigureAwait(false);
     }
+
+    /// <summary>Marks a range in all copies of its column as about to be written.</summary>
+    private ValueTask PrepareCopiesAsync(
+        ContentId content, StripedPlacement placement, ColumnRange range, CancellationToken cancellationToken) =>
+        EachCopyAsync(
+            content, placement, range,
+            static (target, column, range, _, stop) => target.PrepareWriteAsync(
+                column, range.OffsetBytes, range.LengthBytes, create: false, stop),
+            default, cancellationToken);
+
+    /// <summary>Writes a range of a column to all its copies.</summary>
+    private ValueTask WriteCopiesAsync(
+        ContentId content, StripedPlacement placement, ColumnRange range, StripeView view,
+        CancellationToken cancellationToken) =>
+        EachCopyAsync(
+            content, placement, range,
+            static (target, column, range, view, stop) => target.WriteAsync(
+                column, range.OffsetBytes, range.LengthBytes, view, stop),
+            view, cancellationToken);
 
     private async ValueTask EachCopyAsync(ContentId content, StripedPlacement placement, ColumnRange range,
         Func<ITarget, ColumnId, ColumnRange, StripeView, CancellationToken, ValueTask> run, StripeView view,

@@ -10,8 +10,7 @@ namespace DataLayer.Storage.Objects.Decorators;
 /// </summary>
 /// <remarks>
 /// <para>Only reads, which are idempotent. Kinds are powers of two of the length. The share of second requests is
-/// bounded by tokens: a read brings a twentieth, a hedge takes one, so at most 5 % more requests go out however slow
-/// the server is, in bursts of at most <see cref="BurstLimit"/>.</para>
+/// bounded (<see cref="HedgeBudget"/>).</para>
 /// <para>The first request writes to the caller's buffer, the second to one of ours. If the second wins, the first is
 /// cancelled and has ended before its bytes are copied: nothing writes to the caller's buffer after the call returned.
 /// If both fail, the first's fault is reported.</para>
@@ -21,12 +20,11 @@ internal sealed class HedgedObjectStore(
     : IObjectStore
 {
     /// <summary>Hedges that may go out in a row, a count.</summary>
-    internal const int BurstLimit = 10;
+    internal const int BurstLimit = HedgeBudget.BurstLimit;
 
-    private const int ReadsPerHedge = 20;
+    private readonly HedgeBudget _budget = new();
     private readonly SlowLatency[] _latencies = CreateLatencies();
     private readonly CancellationTokenSource _stop = new();
-    private long _tokens = BurstLimit * ReadsPerHedge;
     private long _hedges;
     private long _wins;
     private int _running;
@@ -45,7 +43,7 @@ internal sealed class HedgedObjectStore(
     public ValueTask<ObjectReadResult> ReadAsync(
         string key, long offsetBytes, Memory<byte> destination, string? ifMatch, CancellationToken cancellationToken)
     {
-        EarnToken();
+        _budget.Earn();
         Read read = new(key, offsetBytes, destination, ifMatch);
         SlowLatency latency = _latencies[BitOperations.Log2((uint)destination.Length | 1)];
         return latency.Value is { } usual && destination.Length is > 0 and <= NativeBufferPool.MaxBufferBytes
@@ -114,7 +112,7 @@ internal sealed class HedgedObjectStore(
         long start = time.GetTimestamp();
         using CancellationTokenSource first = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Task<ObjectReadResult> firstTask = SendAsync(read, read.Destination, first.Token).AsTask();
-        if (!await EndsWithinAsync(firstTask, delay).ConfigureAwait(false) && TrySpendToken())
+        if (!await HedgeBudget.EndsWithinAsync(firstTask, delay, time).ConfigureAwait(false) && _budget.TrySpend())
         {
             return await RaceAsync(read, firstTask, first, latency, start, cancellationToken).ConfigureAwait(false);
         }
@@ -122,15 +120,6 @@ internal sealed class HedgedObjectStore(
         ObjectReadResult result = await firstTask.ConfigureAwait(false);
         latency.Add(time.GetElapsedTime(start));
         return result;
-    }
-
-    private async ValueTask<bool> EndsWithinAsync(Task task, TimeSpan delay)
-    {
-        using CancellationTokenSource over = new();
-        Task timer = Task.Delay(delay, time, over.Token);
-        bool ended = await Task.WhenAny(task, timer).ConfigureAwait(false) == task;
-        await over.CancelAsync().ConfigureAwait(false);
-        return ended;
     }
 
     private async ValueTask<ObjectReadResult> RaceAsync(
@@ -201,31 +190,6 @@ internal sealed class HedgedObjectStore(
         }
 
         source.Dispose();
-    }
-
-    private void EarnToken()
-    {
-        if (Interlocked.Read(ref _tokens) < BurstLimit * ReadsPerHedge)
-        {
-            Interlocked.Increment(ref _tokens);
-        }
-    }
-
-    private bool TrySpendToken()
-    {
-        while (true)
-        {
-            long left = Interlocked.Read(ref _tokens);
-            if (left < ReadsPerHedge)
-            {
-                return false;
-            }
-
-            if (Interlocked.CompareExchange(ref _tokens, left - ReadsPerHedge, left) == left)
-            {
-                return true;
-            }
-        }
     }
 
     private readonly record struct Read(string Key, long OffsetBytes, Memory<byte> Destination, string? IfMatch);
